@@ -1,0 +1,118 @@
+"""The only door: python -m ContrastiveSegLib <job> ..."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ContrastiveSegLib.command_line import Order, read_order
+from ContrastiveSegLib.errors import Cancelled, ContrastiveSegError
+from ContrastiveSegLib.runs.log import LogFile
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.runs.writing import cannot_write
+
+LOGGER = logging.getLogger("ContrastiveSegLib")
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+
+
+def main(words: Sequence[str]) -> int:
+    """Do one job and return the exit code: 0, 1 after an error, 130 when stopped.
+
+    Raises:
+        SystemExit: Help was asked for (0), or a flag is unknown, missing or not readable (2).
+    """
+    verbose = bool({"-v", "--verbose"} & set(words))
+    try:
+        order = read_order(words)
+        with _messages(order), _stopping_saved():
+            return _do(order)
+    except (Exception, KeyboardInterrupt) as error:
+        return _report(error, verbose=verbose)
+
+
+def _do(order: Order) -> int:
+    try:
+        importlib.import_module(f"ContrastiveSegLib.jobs.{order.job}").run(order.settings)
+    except (Exception, KeyboardInterrupt) as error:
+        # The console gets one paragraph; the traceback is for log.txt, whatever was asked.
+        LOGGER.error("%s failed: %s", order.job, explain(error), exc_info=error)
+        raise
+    return DONE
+
+
+def explain(error: BaseException) -> str:
+    """One paragraph for the user."""
+    if isinstance(error, ContrastiveSegError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "Stopped. What was saved before is kept; the same command takes up the work."
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("ContrastiveSegLib"):
+        package = (error.name or "").partition(".")[0]
+        return f"The Python package {package!r} is not installed. Run: python -m pip install {package}"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EROFS, errno.EDQUOT):
+        return str(cannot_write(Path(error.filename or "A file"), error))
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"Something unexpected happened: {what}. Add -v for the traceback, and report it with log.txt."
+
+
+def _report(error: BaseException, *, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exception(error)
+    sys.stderr.write(explain(error) + "\n")
+    return INTERRUPTED if isinstance(error, (KeyboardInterrupt, Cancelled)) else FAILED
+
+
+@contextmanager
+def _messages(order: Order) -> Iterator[None]:
+    """What the job logs goes to the console and, if it works in a run folder, to log.txt."""
+    console = logging.StreamHandler()
+    console.addFilter(lambda record: record.exc_info is None)
+    handlers: list[logging.Handler] = [console]
+    # Of several processes that torchrun started, only the first writes to the run folder.
+    if hasattr(order.settings, "run") and os.environ.get("RANK", "0") == "0":
+        handlers.append(LogFile(RunFolder(order.settings.run).log))
+    LOGGER.setLevel(logging.INFO)
+    for handler in handlers:
+        LOGGER.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            LOGGER.removeHandler(handler)
+            handler.close()
+
+
+@contextmanager
+def _stopping_saved() -> Iterator[None]:
+    """Let Ctrl-C, and a cluster's SIGTERM, end a job in a run folder as the panel's Cancel does."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, _stop) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _stop(_number: int, _frame: Any) -> None:
+    """First time: ask the job to save and leave. Second time, or with nothing to save: stop at once."""
+    running = [run for run in RunFolder.held() if not run.cancel_requested()]
+    if not running:
+        raise KeyboardInterrupt
+    for run in running:
+        run.request_cancel()
+    # Not sys.stderr: a signal may come while that is in the middle of a line.
+    os.write(2, b"\nStopping as soon as everything is saved; press Ctrl-C again to stop at once.\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The vocabulary that contrastive methods are written in."""

@@ -1,0 +1,31 @@
+"""Who should attract whom: boolean masks (B, B) from identity, height and partition."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def same_image(heights: Tensor) -> Tensor:
+    """Each image attracts only its own other view: (B,) to (B, B).
+
+    Source: Chen et al., SimCLR, ICML 2020, arXiv 2002.05709.
+    """
+    return torch.eye(len(heights), dtype=torch.bool, device=heights.device)
+
+
+def near_height(heights: Tensor, *, threshold: float) -> Tensor:
+    """Images at a similar height in the body attract each other, across all volumes: (B,) to (B, B).
+
+    Args:
+        heights: 0 at one end of the volume, 1 at the other; NaN where unknown (then only itself).
+        threshold: Heights that differ by less than this are positives.
+
+    Source: Zeng et al., Positional contrastive learning, MICCAI 2021, arXiv 2106.09157.
+    """
+    return ((heights[:, None] - heights[None, :]).abs() < threshold) | same_image(heights)
+
+
+def two_views(positives: Tensor) -> Tensor:
+    """Repeat a mask of images (B, B) for rows ordered [first views; second views]: (2B, 2B)."""
+    return positives.repeat(2, 2)

@@ -1,0 +1,161 @@
+"""Random views of a batch, drawn on the device: same pixels with other gray values, or moved pixels.
+
+Source: specification of SuperCL and MACL, section 1.4 (jitter and blur; mirror, elastic, rotation, scale).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """How strongly gray values change. Each is drawn per image; gray values are about 0...1."""
+
+    brightness: float = 0.3  # multiplied by 1 - ... 1 + this
+    contrast: float = 0.3
+    gamma: float = 0.4  # exponent between exp(-this) and exp(this)
+    noise: float = 0.05  # largest standard deviation
+    blur: float = 1.0  # largest sigma in pixels, in plane
+
+
+@dataclass(frozen=True)
+class Movement:
+    """How far pixels move, in plane. Each is drawn per image."""
+
+    rotation: float = math.pi  # radians, to both sides
+    scale: float = 0.3  # 1 - ... 1 + this
+    shift: float = 0.1  # of the patch, to both sides
+    flip: bool = True
+    elastic: float = 0.06  # standard deviation of the displacement, as a part of the patch
+    probability: float = 1.0  # of anything but the flip
+
+
+# What contrastive pre-training sees: mirrored, and two of three also turned by any angle, scaled and bent.
+PRETRAINING_MOVEMENT = Movement(probability=0.67)
+PRETRAINING_APPEARANCE = Appearance()
+
+
+def two_random_views(
+    images: Tensor,
+    generator: Generator,
+    *,
+    movement: Movement = PRETRAINING_MOVEMENT,
+    appearance: Appearance = PRETRAINING_APPEARANCE,
+) -> Tensor:
+    """Two views of each image, drawn independently: (B, C, *S) to (2B, C, *S), first views first."""
+    with torch.no_grad():
+        twice = images.repeat(2, *(1,) * (images.ndim - 1))
+        return recolor(warp(twice, random_grid(twice, movement, generator)), appearance, generator)
+
+
+def recolor(images: Tensor, how: Appearance, generator: Generator) -> Tensor:
+    """Change gray values, leave every pixel where it is: (B, C, *S) to the same shape."""
+    draw = _Draw(images, generator)
+    mean = images.mean(dim=tuple(range(2, images.ndim)), keepdim=True)
+    images = (images - mean) * draw.around_one(how.contrast) + mean * draw.around_one(how.brightness)
+    images = images.clamp(min=0) ** torch.exp(draw.symmetric(how.gamma))
+    if how.blur:
+        images = _blur(images, draw.up_to(how.blur))
+    if how.noise:
+        noise = torch.randn(images.shape, generator=generator, device=images.device, dtype=images.dtype)
+        images = images + noise * draw.up_to(how.noise)
+    return images
+
+
+def random_grid(
+    images: Tensor, how: Movement, generator: Generator, *, size: Sequence[int] | None = None
+) -> Tensor:
+    """Where each output pixel comes from, for `warp`: (B, *size, 2 or 3), in units of `grid_sample`.
+
+    Args:
+        images: (B, C, *S), the source; it may be larger than the output so that rotation finds pixels.
+        size: Spatial size of the output, `images`'s own by default. Slices (K) stay where they are.
+    """
+    source, size = images.shape[2:], tuple(size or images.shape[2:])
+    draw = _Draw(images, generator)
+    moved = (draw.vector(1.0).abs() < how.probability).float()
+    angle, scale = draw.vector(how.rotation) * moved, 1 + draw.vector(how.scale) * moved
+    mirror = 1 - 2 * (draw.vector(1.0, 2) > 0).float() if how.flip else torch.ones(len(images), 2)
+    mirror = mirror.to(images.device)
+    rotate = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], -1).view(-1, 2, 2)
+    pixels = torch.tensor([size[-1], size[-2]], device=images.device, dtype=torch.float32)
+    lengths = torch.tensor([source[-1], source[-2]], device=images.device, dtype=torch.float32)
+    # Rotation is rigid in pixels, so the unit square of grid_sample is stretched to pixels and back.
+    matrix = rotate * (scale[:, None] * mirror)[:, None, :] * pixels / lengths[:, None]
+    shift = draw.vector(how.shift, 2) * moved[:, None] * 2 * pixels / lengths
+    grid = F.affine_grid(torch.cat([matrix, shift[..., None]], -1), [len(images), 1, *size[-2:]], False)
+    if how.elastic:
+        bend = _smooth_displacement(draw, how.elastic, size[-2:]) * moved.view(-1, 1, 1, 1)
+        grid = grid + bend * pixels / lengths
+    return grid if images.ndim == 4 else _every_slice(grid, size[0])
+
+
+def warp(images: Tensor, grid: Tensor, *, mode: str = "bilinear") -> Tensor:
+    """Fetch pixels from where `grid` says; beyond the border the image is zero: (B, C, *S) to (B, C, *size)."""
+    return F.grid_sample(images, grid, mode=mode, padding_mode="zeros", align_corners=False)
+
+
+def _every_slice(grid: Tensor, slices: int) -> Tensor:
+    """The same in-plane movement for all slices: (B, H, W, 2) to (B, K, H, W, 3)."""
+    heights = (torch.arange(slices, device=grid.device) * 2 + 1) / slices - 1
+    grid = grid[:, None].expand(-1, slices, -1, -1, -1)
+    return torch.cat([grid, heights[None, :, None, None, None].expand(*grid.shape[:-1], 1)], -1)
+
+
+def _smooth_displacement(draw: _Draw, strength: float, size: Sequence[int], knots: int = 6) -> Tensor:
+    """A displacement that varies over about a sixth of the patch: (B, H, W, 2)."""
+    coarse = draw.normal(2, knots, knots) * strength
+    field = F.interpolate(coarse, size=tuple(size), mode="bicubic", align_corners=False)
+    return field.permute(0, 2, 3, 1)
+
+
+def _blur(images: Tensor, sigma: Tensor) -> Tensor:
+    """Gaussian blur in plane with one sigma (B, 1, ...) per image, as two passes of five taps."""
+    taps = torch.arange(-2, 3, device=images.device, dtype=images.dtype)
+    kernel = torch.exp(-0.5 * (taps / sigma.view(-1, 1).clamp(min=0.2)) ** 2)
+    kernel = kernel / kernel.sum(1, keepdim=True)  # (B, 5)
+    for axis in (-1, -2):
+        width = [0, 0, 0, 0]
+        width[0 if axis == -1 else 2] = width[1 if axis == -1 else 3] = 2
+        flat = images.flatten(1, -3)
+        padded = F.pad(flat, width, mode="replicate")
+        shape = (-1,) + (1,) * (flat.ndim - 1)
+        length = images.shape[axis]
+        taken = [kernel[:, t].view(shape) * padded.narrow(axis, t, length) for t in range(5)]
+        images = torch.stack(taken).sum(0).view(images.shape)
+    return images
+
+
+class _Draw:
+    """Random numbers for one batch, on its device, one set per image."""
+
+    def __init__(self, images: Tensor, generator: Generator) -> None:
+        self.batch, self.ndim, self.device = len(images), images.ndim, images.device
+        self.generator = generator
+
+    def _uniform(self, *shape: int) -> Tensor:
+        return torch.rand(self.batch, *shape, generator=self.generator, device=self.device)
+
+    def normal(self, *shape: int) -> Tensor:
+        return torch.randn(self.batch, *shape, generator=self.generator, device=self.device)
+
+    def vector(self, limit: float, *shape: int) -> Tensor:
+        """-limit ... limit: (B, *shape)."""
+        return (2 * self._uniform(*shape) - 1) * limit
+
+    def symmetric(self, limit: float) -> Tensor:
+        """-limit ... limit, shaped to multiply images: (B, 1, ...)."""
+        return self.vector(limit).view(-1, *(1,) * (self.ndim - 1))
+
+    def around_one(self, limit: float) -> Tensor:
+        return 1 + self.symmetric(limit)
+
+    def up_to(self, limit: float) -> Tensor:
+        return self.symmetric(limit).abs()

@@ -1,0 +1,44 @@
+"""The promise each fine-tuning strategy keeps: Settings, and loss_terms() on annotated batches."""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import ModuleType
+
+from torch import Generator, Tensor, nn
+
+from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.training.batches import Batch
+
+
+class FinetuningStrategy(nn.Module, ABC):
+    """Learns a whole network from annotated images.
+
+    A strategy's file holds `Settings`, a frozen dataclass, and `Strategy(network, patch, settings)`.
+
+    Attributes:
+        network: What is learned, and later predicts.
+        margin: How much larger than the patch the images come, so that rotation finds pixels.
+    """
+
+    network: Backbone
+    margin: float = 1.0
+
+    @abstractmethod
+    def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        """Weighted scalars by name; their sum is minimized and their names are the curves."""
+
+
+def load_strategy(name: str) -> ModuleType:
+    """The file of a strategy, by name: its `Settings` and `Strategy`.
+
+    Raises:
+        BadSetting: No such strategy.
+    """
+    names = sorted(f.stem for f in Path(__file__).parent.glob("[!_]*.py"))
+    if name not in names:
+        raise BadSetting(f'There is no fine-tuning strategy "{name}".', f"Choose one of: {', '.join(names)}.")
+    return importlib.import_module(f"ContrastiveSegLib.finetuning.{name}")

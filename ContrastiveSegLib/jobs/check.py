@@ -1,0 +1,55 @@
+"""Show device, versions and memory, and take one real training step."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from ContrastiveSegLib.finetuning.supervised import Settings, Strategy
+from ContrastiveSegLib.networks.backbone import build_network
+from ContrastiveSegLib.runs.job_settings import CheckSettings
+from ContrastiveSegLib.training.batches import Batch
+from ContrastiveSegLib.training.compute import Compute, choose_compute
+from ContrastiveSegLib.training.environment import describe_environment
+
+BATCH, PATCH = 8, (128, 128)
+
+
+def run(settings: CheckSettings) -> None:
+    """Print the facts, then the time of one real training step: forward, backward and update.
+
+    Raises:
+        BadSetting: The device asked for is not there.
+    """
+    compute = choose_compute(settings.compute)
+    for name, value in describe_environment(compute).items():
+        _say(f"{name:18} {'' if value is None else value}")
+    seconds, loss = training_step(compute)
+    _say(
+        f"One training step of {BATCH} slices of {PATCH[0]} x {PATCH[1]}: {seconds:.3f} s "
+        f"({BATCH / seconds:.0f} slices/s), loss {loss:.3f}. This machine is ready."
+    )
+
+
+def training_step(compute: Compute) -> tuple[float, float]:
+    """Seconds and loss of the second of two steps; the first one also prepares kernels and memory."""
+    network = build_network("unet", seed=0, width=compute.default_width(), classes=3)
+    strategy = compute.place(Strategy(network, PATCH, Settings()))
+    optimizer = torch.optim.AdamW(strategy.parameters())
+    random = torch.Generator().manual_seed(0)
+    images = torch.rand(BATCH, 1, *PATCH, generator=random)
+    batch = Batch(images, torch.rand(BATCH), torch.zeros(BATCH), (images[:, 0] * 3).long()).on(compute.device)
+    for _ in range(2):
+        begin = time.perf_counter()
+        with compute.mixed():
+            loss = sum(strategy.loss_terms(batch, compute.generator(0)).values())
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[union-attr]
+        optimizer.step()
+        value = float(loss)  # waits for the device
+    return time.perf_counter() - begin, value
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201

@@ -1,0 +1,171 @@
+"""Run the whole story: pre-train, fine-tune, predict, and compare with training from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ContrastiveSegLib.errors import BadFolder
+from ContrastiveSegLib.jobs import evaluate, finetune, predict, pretrain
+from ContrastiveSegLib.jobs.evaluate import EvaluationReport
+from ContrastiveSegLib.pictures.curves import draw_curves
+from ContrastiveSegLib.pictures.overview import Shown, draw_overview
+from ContrastiveSegLib.runs.job_settings import (
+    CaseSelection,
+    DemoSettings,
+    FinetuneSettings,
+    PredictSettings,
+    PretrainSettings,
+)
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.training.download import download_decathlon
+from ContrastiveSegLib.volumes.agreement_summary import Spread
+from ContrastiveSegLib.volumes.cases import Case, find_cases
+from ContrastiveSegLib.volumes.files import read_image, read_labels
+from ContrastiveSegLib.volumes.phantom import write_phantom_folder
+from ContrastiveSegLib.volumes.prepared import collect_table
+
+UNLABELED, LABELED, TEST = 24, 2, 6
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Story:
+    """Who takes part: patients to learn from, annotated patients, and patients never seen in training."""
+
+    data: Path
+    annotated: tuple[str, ...]
+    unseen: tuple[str, ...]
+    patient_pattern: str
+
+
+def run(settings: DemoSettings) -> None:
+    """Tell the story and show it: a table, the predicted files, and two pictures.
+
+    Raises:
+        ContrastiveSegError: Whatever the user can mend.
+    """
+    story = _story(settings, _data(settings))
+    runs = {name: RunFolder(settings.folder / "runs" / name) for name in ("scratch", "pre-trained")}
+    pretrain.run(
+        PretrainSettings(
+            run=runs["pre-trained"].path,
+            images=story.data,
+            method=settings.method,
+            steps=settings.pretrain_steps,
+            seed=settings.seed,
+            cases=CaseSelection(leave_out=story.unseen, patient_pattern=story.patient_pattern),
+            compute=settings.compute,
+        )
+    )
+    reports = {name: _train_and_test(settings, story, run) for name, run in runs.items()}
+    _show(settings, story, runs, reports)
+
+
+def _data(settings: DemoSettings) -> Path:
+    """The user's folder, a downloaded task, or phantoms drawn on the spot."""
+    if settings.data:
+        return settings.data
+    if settings.dataset:
+        return download_decathlon(settings.dataset, settings.folder / "data")
+    folder = settings.folder / "data" / f"phantoms-{settings.seed}"
+    if not folder.exists():
+        _say(f"Drawing {UNLABELED + LABELED + TEST} phantom patients into {folder} ...")
+        write_phantom_folder(folder, unlabeled=UNLABELED, labeled=LABELED, test=TEST, seed=settings.seed)
+    return folder
+
+
+def _story(settings: DemoSettings, data: Path) -> Story:
+    """Draw two annotated and up to six unseen patients from those with labels.
+
+    Raises:
+        BadFolder: Fewer than three patients have labels.
+    """
+    chosen = settings.cases
+    listing = find_cases(
+        data, only=chosen.only, leave_out=chosen.leave_out, patient_pattern=chosen.patient_pattern
+    )
+    patients = sorted({case.patient for case in listing.cases if case.labels})
+    if len(patients) <= LABELED:
+        raise BadFolder(
+            f"{data} has {len(patients)} patients with labels; the demo needs {LABELED} to learn from and at "
+            "least one more to test on.",
+            "Add labeled cases, or start without --data to see the demo on phantoms.",
+        )
+    order = np.random.default_rng(settings.seed).permutation(patients)
+    return Story(data, tuple(order[:LABELED]), tuple(order[LABELED : LABELED + TEST]), chosen.patient_pattern)
+
+
+def _train_and_test(settings: DemoSettings, story: Story, run: RunFolder) -> EvaluationReport:
+    scratch = run.path.name == "scratch"
+    reference = RunFolder(settings.folder / "runs" / "pre-trained")
+    finetune.run(
+        FinetuneSettings(
+            run=run.path,
+            labeled=story.data,
+            start="none" if scratch else str(reference.path),
+            steps=settings.finetune_steps,
+            seed=settings.seed,
+            cases=CaseSelection(only=story.annotated, patient_pattern=story.patient_pattern),
+            compute=settings.compute,
+        )
+    )
+    unseen = CaseSelection(only=story.unseen, patient_pattern=story.patient_pattern)
+    predict.run(PredictSettings(run=run.path, images=story.data, cases=unseen, compute=settings.compute))
+    return evaluate.evaluate(run.predictions, story.data, cases=unseen)
+
+
+def _show(
+    settings: DemoSettings, story: Story, runs: dict[str, RunFolder], reports: dict[str, EvaluationReport]
+) -> None:
+    listing = find_cases(story.data, only=story.unseen, patient_pattern=story.patient_pattern)
+    labeled = [case for case in listing.cases if case.labels]
+    table = collect_table(labeled, listing.table)
+    shown = [_shown(case, runs) for case in labeled[:SHOWN]]
+    overview, curves = settings.folder / "overview.png", settings.folder / "curves.png"
+    draw_overview(overview, shown, table)
+    draw_curves(
+        curves,
+        {
+            "Pre-training": {settings.method: (runs["pre-trained"], "pretrain")},
+            "Fine-tuning": {name: (run, "finetune") for name, run in runs.items()},
+        },
+    )
+    _say("\nPredicted segmentations:")
+    for case in labeled:
+        for run in runs.values():
+            _say(f"  {run.prediction(case.name)}")
+    _say(f"\nUnseen patients: {len(story.unseen)}; annotated patients to learn from: {len(story.annotated)}.")
+    _say("\n".join(comparison(reports)))
+    _say(f"\nPictures: {overview} (outlines on slices), {curves} (losses)")
+
+
+def _shown(case: Case, runs: dict[str, RunFolder]) -> Shown:
+    if case.labels is None:
+        raise ValueError(f"{case.name} has no labels to show")
+    labelings = {"truth": read_labels(case.labels).volume}
+    labelings |= {name: read_labels(run.prediction(case.name)).volume for name, run in runs.items()}
+    image = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels).volume
+    return Shown(case.name, image, labelings)
+
+
+def comparison(reports: dict[str, EvaluationReport]) -> Sequence[str]:
+    """Lines of a table: Dice and HD95 of each structure, one pair of columns per way of training."""
+    names = list(reports)
+    lines = [f"{'structure':24}" + "".join(f"{'Dice ' + n:>20}" for n in names) + "".join(f"{'HD95 mm ' + n:>22}" for n in names)]
+    for summaries in zip(*(reports[n].summary for n in names), strict=True):
+        dice = "".join(f"{_spread(s.dice, 3):>20}" for s in summaries)
+        distance = "".join(f"{_spread(s.hd95_mm, 1):>22}" for s in summaries)
+        lines.append(f"{summaries[0].structure:24}{dice}{distance}")
+    return lines
+
+
+def _spread(spread: Spread, digits: int) -> str:
+    return f"{spread.mean:.{digits}f} ± {spread.sd:.{digits}f}"
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201

@@ -1,0 +1,247 @@
+"""Learn to segment from a few labeled cases, starting from pre-trained parts or from scratch."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from ContrastiveSegLib.errors import BadCheckpoint, BadFolder
+from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy, load_strategy
+from ContrastiveSegLib.networks.backbone import Backbone, build_network, pools_for
+from ContrastiveSegLib.networks.weights import load_parts, read_page, save_model
+from ContrastiveSegLib.runs.job_settings import FinetuneSettings
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.runs.writing import write_atomically
+from ContrastiveSegLib.training.batches import Sampler
+from ContrastiveSegLib.training.compute import Compute, choose_compute
+from ContrastiveSegLib.training.data import (
+    Found,
+    find_readable_cases,
+    grid_for,
+    intensities_for,
+    prepare_all,
+    usable,
+    write_cases,
+)
+from ContrastiveSegLib.training.environment import write_environment
+from ContrastiveSegLib.training.loop import Training, train
+from ContrastiveSegLib.training.reporting import Reporter, working
+from ContrastiveSegLib.training.schedule import Schedule
+from ContrastiveSegLib.training.validation import Validation
+from ContrastiveSegLib.volumes.grid import WorkingGrid
+from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.prepared import Recipe, collect_table
+from ContrastiveSegLib.volumes.preprocessing import Intensities
+from ContrastiveSegLib.volumes.slices import PreparedCase
+
+LEARNING_RATE = 3e-3
+PIXELS_PER_STEP = {"cpu": 8 * 128 * 128, "other": 16 * 256 * 256}
+STEPS = 1500  # a few labeled cases are learned by then; more data get more steps
+PASSES = 20
+PATIENTS_WORTH_VALIDATING = 10
+SHARE_FOR_VALIDATION = 0.2
+
+
+def run(settings: FinetuneSettings) -> None:
+    """Fine-tune, or resume; a finished round with the same settings and labels is left as it is.
+
+    Raises:
+        ContrastiveSegError: Whatever the user can mend.
+    """
+    folder = RunFolder(settings.run)
+    compute = choose_compute(settings.compute)
+    with working(folder, "finetune") as reporter:
+        start = _start_of(settings, folder)
+        found = _labeled(find_readable_cases(settings.labeled, settings.cases), settings)
+        number, _ = folder.begin_finetune(settings, data=_identity(found, start))
+        model = ModelFolder(folder.finetune(number))
+        if model.is_finished:
+            reporter.say(f"Round {number} of fine-tuning in {folder.path} is finished; there is nothing to do.")
+            return
+        write_environment(folder.environment, compute)
+        decided = folder.decide(
+            "finetune", lambda: _decide(settings, found, start, compute), round_number=number
+        )
+        grid, intensities = from_dict(WorkingGrid, decided["grid"]), from_dict(Intensities, decided["intensities"])
+        table = collect_table(found.cases, found.listing.table)
+        write_atomically(folder.labels, json.dumps(table.to_json(), indent=2))
+        outcomes = prepare_all(found, folder.prepared, Recipe(grid, intensities, table), reporter)
+        training, validation = split_patients(usable(outcomes), settings.validation, seed=settings.seed)
+        roles = {case.name: "validation" for case in validation}
+        write_cases(folder.cases, found, outcomes, roles)
+        _learn(_Round(settings, decided, grid, table, model, start), training, validation, compute, reporter)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Round:
+    settings: FinetuneSettings
+    decided: dict[str, Any]
+    grid: WorkingGrid
+    table: LabelTable
+    model: ModelFolder
+    start: ModelFolder | None
+
+
+def _start_of(settings: FinetuneSettings, folder: RunFolder) -> ModelFolder | None:
+    """The pre-trained model to start from; None for scratch."""
+    if settings.start == "none":
+        return None
+    source = ModelFolder((RunFolder(settings.run.__class__(settings.start)) if settings.start else folder).pretrain)
+    if not source.is_finished:
+        raise BadCheckpoint(
+            f"There is no finished pre-training in {source.path}.",
+            "Pre-train there first, name another run with --from, or train from scratch with --from none.",
+        )
+    return source
+
+
+def _labeled(found: Found, settings: FinetuneSettings) -> Found:
+    """All cases stay in the listing, so that one without labels is written down with its reason."""
+    if not any(case.labels for case in found.cases):
+        raise BadFolder(
+            f"None of the {len(found.cases)} cases in {settings.labeled} has labels.",
+            "Put label files beside the images (labels/NAME.nii.gz, or NAME.seg.nrrd), or name another folder.",
+        )
+    return found
+
+
+def _identity(found: Found, start: ModelFolder | None) -> str:
+    """A checksum of labels and starting weights: when either changes, a new round begins."""
+    digest = hashlib.sha256((start.model.read_text(encoding="utf-8") if start else "scratch").encode())
+    for case in found.cases:
+        if case.labels:
+            digest.update(case.name.encode() + case.labels.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _decide(settings: FinetuneSettings, found: Found, start: ModelFolder | None, compute: Compute) -> dict[str, Any]:
+    """What the settings leave to the data, the machine and the pre-training."""
+    page = read_page(start) if start else {}
+    grid = _grid(settings, found, page, compute)
+    pixels = PIXELS_PER_STEP.get(compute.device.type, PIXELS_PER_STEP["other"])
+    batch = settings.batch or int(np.clip(pixels // np.prod(grid.patch), 2, 32))
+    slices = sum(g.shape[0] for g in found.geometries) / (grid.patch[0] if len(grid.patch) == 3 else 1)
+    return {
+        "grid": asdict(grid),
+        "intensities": page.get("intensities") or asdict(intensities_for(settings.grid)),
+        "network": settings.network or page.get("network", "unet"),
+        "width": settings.width or page.get("arguments", {}).get("width") or compute.default_width(),
+        "batch": batch,
+        "epoch": max(1, round(slices / batch)),
+        "steps": settings.steps or max(STEPS, int(PASSES * slices / batch)),
+        "lr": settings.lr or LEARNING_RATE,
+        "precision": compute.precision,
+    }
+
+
+def _grid(settings: FinetuneSettings, found: Found, page: dict[str, Any], compute: Compute) -> WorkingGrid:
+    """The grid of pre-training, where there was one; what the settings name differently prevails."""
+    own = grid_for(found, settings.grid, largest_side=compute.largest_side())
+    if not page:
+        return own
+    learned = from_dict(WorkingGrid, page["grid"])
+    return dataclasses.replace(
+        learned,
+        spacing=settings.grid.spacing or learned.spacing,
+        patch=own.patch if settings.grid.patch else learned.patch,
+    )
+
+
+def split_patients(
+    cases: Sequence[PreparedCase], share: float | None, *, seed: int
+) -> tuple[list[PreparedCase], list[PreparedCase]]:
+    """Training and validation cases; all cases of a patient stay together.
+
+    Args:
+        share: Of the patients, for validation; None: a fifth if there are at least ten, otherwise none,
+            because then every annotation is worth more in training.
+    """
+    patients = sorted({case.patient for case in cases})
+    if share is None:
+        share = SHARE_FOR_VALIDATION if len(patients) >= PATIENTS_WORTH_VALIDATING else 0.0
+    count = min(round(share * len(patients)), len(patients) - 1)
+    chosen = set(np.random.default_rng(seed).permutation(patients)[:count])
+    return (
+        [case for case in cases if case.patient not in chosen],
+        [case for case in cases if case.patient in chosen],
+    )
+
+
+def _learn(
+    this: _Round,
+    training: Sequence[PreparedCase],
+    validation: Sequence[PreparedCase],
+    compute: Compute,
+    reporter: Reporter,
+) -> None:
+    decided, settings = this.decided, this.settings
+    arguments = {
+        "in_channels": training[0].channels,
+        "classes": len(this.table.structures) + 1,
+        "width": decided["width"],
+        "spatial_dims": len(this.grid.patch),
+        "pools": pools_for(this.grid.patch),
+    }
+    network = build_network(decided["network"], seed=settings.seed, **arguments)
+    if this.start:
+        load_parts(network, this.start)
+    strategy = build_strategy(settings, network, this.grid.patch)
+    sampler = Sampler(training, this.grid.patch, labeled=True, seed=settings.seed, margin=strategy.margin)
+    compute = dataclasses.replace(compute, precision=decided["precision"])
+    judge = Validation(
+        network,
+        validation,
+        patch=this.grid.patch,
+        table=this.table,
+        compute=compute,
+        path=this.model.metrics,
+        tell=reporter.tell,
+    )
+    how = Training(
+        Schedule(decided["steps"], decided["batch"], decided["lr"], "adamw_one_cycle", decided["epoch"]),
+        compute,
+        this.model.last,
+        settings.seed,
+        checkpoint_every_s=settings.save_every_min * 60,
+        score=judge.score if validation else None,
+    )
+    reporter.say(
+        f"Fine-tuning {decided['network']} from {this.start.path if this.start else 'scratch'} on {len(training)} "
+        f"cases ({len(validation)} for validation): patches of {' x '.join(map(str, this.grid.patch))} at "
+        f"{this.grid.spacing:g} mm, {how.schedule.steps} steps of {how.schedule.batch}, on {compute.describe()}."
+    )
+    with reporter.bar(how.schedule.steps, "step"):
+        train(strategy, list(strategy.parameters()), sampler, how, reporter)
+    save_model(
+        this.model,
+        network,
+        name=decided["network"],
+        arguments=arguments,
+        parts=("encoder", "decoder", "head"),
+        strategy=settings.strategy,
+        start=str(this.start.path) if this.start else "none",
+        grid=asdict(this.grid),
+        intensities=decided["intensities"],
+        labels=this.table.to_json(),
+    )
+    this.model.last.unlink(missing_ok=True)
+    reporter.say(f"Fine-tuning is finished: {this.model.weights}", kind="result", file=str(this.model.weights))
+
+
+def build_strategy(settings: FinetuneSettings, network: Backbone, patch: Sequence[int]) -> FinetuningStrategy:
+    """The strategy around a network."""
+    module = load_strategy(settings.strategy)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)  # of the parts that the strategy adds
+        strategy: FinetuningStrategy = module.Strategy(
+            network, patch, from_dict(module.Settings, settings.options)
+        )
+    return strategy

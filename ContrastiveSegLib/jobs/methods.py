@@ -1,0 +1,14 @@
+"""List the methods there are: kind, name and caption, one per line, separated by tabs."""
+
+from __future__ import annotations
+
+import sys
+
+from ContrastiveSegLib.runs.job_settings import MethodsSettings
+from ContrastiveSegLib.runs.method_catalog import list_methods
+
+
+def run(settings: MethodsSettings) -> None:  # noqa: ARG001 - every job is called with its settings
+    """Write the list to the standard output."""
+    for entry in list_methods():
+        sys.stdout.write(f"{entry.kind}\t{entry.name}\t{entry.caption}\n")

@@ -1,0 +1,151 @@
+"""Segment volumes with a fine-tuned network, each on its own grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ContrastiveSegLib.errors import BadCheckpoint, BadFile, Cancelled
+from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.networks.sliding_window import predict_probabilities
+from ContrastiveSegLib.networks.weights import load_model
+from ContrastiveSegLib.runs.job_settings import PredictSettings
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.runs.writing import make_folder
+from ContrastiveSegLib.training.compute import Compute, choose_compute
+from ContrastiveSegLib.training.data import find_readable_cases, nothing_left
+from ContrastiveSegLib.training.reporting import Reporter, working
+from ContrastiveSegLib.volumes.cases import Case
+from ContrastiveSegLib.volumes.files import read_image, write_image, write_labels
+from ContrastiveSegLib.volumes.grid import WorkingGrid
+from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare, restore_probabilities
+from ContrastiveSegLib.volumes.volume import Volume
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fine-tuned network with everything that prediction needs."""
+
+    network: Backbone
+    grid: WorkingGrid
+    intensities: Intensities
+    table: LabelTable
+    channels: int
+    compute: Compute
+
+
+def run(settings: PredictSettings) -> None:
+    """Segment every case of a folder; what is already there stays, unless asked otherwise.
+
+    Raises:
+        ContrastiveSegError: Whatever the user can mend.
+    """
+    folder = RunFolder(settings.run)
+    compute = choose_compute(settings.compute)
+    source = finished_round(folder, settings.round)
+    with working(folder, "predict") as reporter:
+        model = load(source, compute)
+        output = settings.output or folder.predictions
+        make_folder(output)
+        found = find_readable_cases(settings.images, settings.cases)
+        for out in found.listing.left_out:
+            reporter.warn(f"{out.path} is left out: {out.reason}")
+        reasons = []
+        with reporter.bar(len(found.cases), "case") as advance:
+            for case in found.cases:
+                if reporter.cancelled():
+                    raise Cancelled(f"Prediction was cancelled; what is done is in {output}.", "Start it again.")
+                reasons.append(_one_case(case, model, output, settings, reporter))
+                advance(1)
+        if all(reasons):
+            raise nothing_left(settings.images, [reason for reason in reasons if reason])
+        reporter.say(f"Predictions of {sum(not r for r in reasons)} of {len(reasons)} cases are in {output}")
+
+
+def finished_round(folder: RunFolder, number: int | None) -> ModelFolder:
+    """The round of fine-tuning to predict with: the last finished one, unless named.
+
+    Raises:
+        BadCheckpoint: There is none.
+    """
+    rounds = folder.finetune_rounds(finished=True)
+    if not rounds or (number is not None and number not in rounds):
+        which = f"round {number} of fine-tuning" if number else "finished fine-tuning"
+        raise BadCheckpoint(
+            f"There is no {which} in {folder.path}.",
+            f"Finished rounds: {', '.join(map(str, rounds)) or 'none'}. Fine-tune first, or name another run.",
+        )
+    return ModelFolder(folder.finetune(number or rounds[-1]))
+
+
+def load(source: ModelFolder, compute: Compute) -> Model:
+    """Rebuild a fine-tuned network on the device, ready to predict.
+
+    Raises:
+        BadCheckpoint: Damaged, or of another version.
+    """
+    network, page = load_model(source)
+    compute.place(network)
+    network.eval()
+    return Model(
+        network,
+        from_dict(WorkingGrid, page["grid"]),
+        from_dict(Intensities, page["intensities"]),
+        LabelTable.from_json(page["labels"]),
+        page["arguments"]["in_channels"],
+        compute,
+    )
+
+
+def segment(model: Model, image: Volume, *, name: str, mirror: bool = False) -> tuple[Volume, Volume]:
+    """Segment one image on its own grid.
+
+    Args:
+        image: (C, K, H, W).
+
+    Returns:
+        Labels (K, H, W) with the values of the label table, and uncertainty (1, K, H, W): entropy, 0...1.
+
+    Raises:
+        BadFile: The image has another number of channels than the network.
+    """
+    if len(image.array) != model.channels:
+        raise BadFile(
+            f"The case {name} has {len(image.array)} channels, the network was trained with {model.channels}.",
+            "Give the same channels in the same order as in training.",
+        )
+    working, _ = prepare(image, model.grid, model.intensities)
+    with model.compute.mixed():
+        probabilities = predict_probabilities(
+            model.network, working.array, model.grid.patch, model.compute.device, mirror=mirror
+        )
+    winners, uncertainty = restore_probabilities(probabilities, working.geometry, image.geometry)
+    values = np.array([0, *model.table.values], np.int16)
+    return Volume(values[winners.array], image.geometry), uncertainty
+
+
+def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings, reporter: Reporter) -> str:
+    """Predict one case and write the result; returns the reason if it was left out."""
+    target = reporter.run.prediction(case.name, suffix=settings.format, folder=output)
+    if target.exists() and not settings.overwrite:
+        reporter.say(f"{target} is already there and stays; --overwrite replaces it.", case=case.name)
+        return ""
+    try:
+        read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
+        for note in read.notes:
+            reporter.warn(f"{case.name}: {note}")
+        labels, uncertainty = segment(model, read.volume, name=case.name, mirror=settings.mirror)
+    except BadFile as error:
+        reporter.warn(f"{case.name} is left out: {error}", case=case.name)
+        return str(error)
+    if settings.uncertainty:
+        suffix = "nii.gz" if settings.format == "nii.gz" else "nrrd"
+        map_file = reporter.run.uncertainty(case.name, suffix=suffix, folder=output)
+        write_image(map_file, Volume(uncertainty.array[0], uncertainty.geometry), overwrite=True)
+    write_labels(target, labels, model.table, overwrite=settings.overwrite)
+    reporter.tell("result", case=case.name, file=str(target))
+    return ""

@@ -1,0 +1,149 @@
+"""Learn from unlabeled volumes: the parts of a network that fine-tuning starts from."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import nn
+
+from ContrastiveSegLib.networks.backbone import build_network, pools_for
+from ContrastiveSegLib.networks.weights import is_of, save_model
+from ContrastiveSegLib.pretraining._method import PretrainingMethod, load_method
+from ContrastiveSegLib.runs.job_settings import PretrainSettings
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.training.batches import Sampler
+from ContrastiveSegLib.training.compute import Compute, choose_compute
+from ContrastiveSegLib.training.data import (
+    Found,
+    find_readable_cases,
+    grid_for,
+    intensities_for,
+    prepare_all,
+    usable,
+    write_cases,
+)
+from ContrastiveSegLib.training.environment import write_environment
+from ContrastiveSegLib.training.loop import Training, train
+from ContrastiveSegLib.training.reporting import Reporter, working
+from ContrastiveSegLib.training.schedule import Schedule
+from ContrastiveSegLib.volumes.grid import WorkingGrid
+from ContrastiveSegLib.volumes.prepared import Recipe
+from ContrastiveSegLib.volumes.slices import PreparedCase
+
+LEARNING_RATE = 0.01  # the commands of SuperCL and MACL ran with it; 0.1, as printed, collapsed for a user of PCL
+BATCH = 32
+
+
+def run(settings: PretrainSettings) -> None:
+    """Pre-train, or resume; a finished pre-training is left as it is.
+
+    Raises:
+        ContrastiveSegError: Whatever the user can mend.
+    """
+    folder = RunFolder(settings.run)
+    compute = choose_compute(settings.compute)
+    with working(folder, "pretrain") as reporter:
+        # Only what can be done is written down: a mistyped folder must not bind the run folder to it.
+        found = find_readable_cases(settings.images, settings.cases)
+        folder.begin("pretrain", settings)
+        if ModelFolder(folder.pretrain).is_finished:
+            reporter.say(f"The pre-training in {folder.path} is finished; there is nothing to do.")
+            return
+        write_environment(folder.environment, compute)
+        decided = folder.decide("pretrain", lambda: _decide(settings, found, compute))
+        grid = from_dict(WorkingGrid, decided["grid"])
+        recipe = Recipe(grid, intensities_for(settings.grid))
+        outcomes = prepare_all(found, folder.prepared, recipe, reporter)
+        write_cases(folder.cases, found, outcomes, {})
+        _learn(settings, decided, grid, usable(outcomes), compute, reporter)
+
+
+def _decide(settings: PretrainSettings, found: Found, compute: Compute) -> dict[str, Any]:
+    """What the settings leave to the data and the machine; decided once, then kept for resuming."""
+    grid = grid_for(found, settings.grid, largest_side=compute.largest_side())
+    slices = sum(g.shape[0] for g in found.geometries)
+    batch = settings.batch or BATCH
+    epoch = max(1, slices // batch)
+    return {
+        "grid": asdict(grid),
+        "width": settings.width or compute.default_width(),
+        "batch": batch,
+        "epoch": epoch,
+        "steps": settings.steps or settings.epochs * epoch,
+        "lr": settings.lr or LEARNING_RATE,
+        "precision": compute.precision,
+    }
+
+
+def _learn(
+    settings: PretrainSettings,
+    decided: dict[str, Any],
+    grid: WorkingGrid,
+    cases: tuple[PreparedCase, ...],
+    compute: Compute,
+    reporter: Reporter,
+) -> None:
+    arguments = {
+        "in_channels": cases[0].channels,
+        "classes": 2,
+        "width": decided["width"],
+        "spatial_dims": len(grid.patch),
+        "pools": pools_for(grid.patch),
+    }
+    method = build_method(settings.method, settings.options, settings.network, arguments, seed=settings.seed)
+    sampler = Sampler(cases, grid.patch, labeled=False, seed=settings.seed)
+    schedule = Schedule(decided["steps"], decided["batch"], decided["lr"], "sgd_cosine", decided["epoch"])
+    folder = ModelFolder(reporter.run.pretrain)
+    how = Training(
+        schedule,
+        dataclasses.replace(compute, precision=decided["precision"]),
+        folder.last,
+        settings.seed,
+        checkpoint_every_s=settings.save_every_min * 60,
+        collapse=method.collapse_value,
+    )
+    reporter.say(
+        f"Learning from {len(sampler)} slices of {len(cases)} cases with {settings.method}: patches of "
+        f"{' x '.join(map(str, grid.patch))} at {grid.spacing:g} mm, {schedule.steps} steps of {schedule.batch}, "
+        f"on {how.compute.describe()}."
+    )
+    with reporter.bar(schedule.steps, "step"):
+        train(method, trainable_parameters(method), sampler, how, reporter)
+    save_model(
+        folder,
+        method.network,
+        name=settings.network,
+        arguments=arguments,
+        parts=method.trains,
+        method=settings.method,
+        grid=asdict(grid),
+        intensities=asdict(intensities_for(settings.grid)),
+    )
+    folder.last.unlink(missing_ok=True)
+    reporter.say(f"Pre-training is finished: {folder.weights}", kind="result", file=str(folder.weights))
+
+
+def build_method(
+    name: str, options: dict[str, Any], network: str, arguments: dict[str, Any], *, seed: int
+) -> PretrainingMethod:
+    """A pre-training method around a fresh network."""
+    module = load_method(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # of the parts that the method adds
+        method: PretrainingMethod = module.Method(
+            build_network(network, seed=seed, **arguments), from_dict(module.Settings, options)
+        )
+    return method
+
+
+def trainable_parameters(method: PretrainingMethod) -> list[nn.Parameter]:
+    """The parameters of the parts a method trains, and of all it adds to the network."""
+    return [
+        parameter
+        for name, parameter in method.named_parameters()
+        if not name.startswith("network.") or is_of(name.removeprefix("network."), method.trains)
+    ]

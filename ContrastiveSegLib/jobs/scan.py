@@ -1,0 +1,77 @@
+"""Show what is in a folder: cases, labels, spacing, and what was left out and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.runs.job_settings import ScanSettings
+from ContrastiveSegLib.volumes.cases import Case, LeftOut, find_cases
+from ContrastiveSegLib.volumes.files import read_image, read_labels
+from ContrastiveSegLib.volumes.grid import derive_grid, slicing_axes
+from ContrastiveSegLib.volumes.preprocessing import modality_of
+from ContrastiveSegLib.volumes.volume import Geometry
+
+
+def run(settings: ScanSettings) -> None:
+    """Read every file once, as a job would, and print what was found.
+
+    Raises:
+        BadFolder: There is no such folder, or nothing in it.
+    """
+    chosen = settings.cases
+    listing = find_cases(
+        settings.folder,
+        only=chosen.only,
+        leave_out=chosen.leave_out,
+        patient_pattern=chosen.patient_pattern,
+    )
+    left_out = list(listing.left_out)
+    geometries = []
+    _say(f"{settings.folder}: {listing.layout}")
+    _say(f"{'case':40} {'patient':20} {'size':>16} {'spacing mm':>20} {'kind':6} {'labels'}")
+    for case in listing.cases:
+        try:
+            geometries.append(_show(case))
+        except BadFile as error:
+            left_out.append(LeftOut(case.images[0], str(error)))
+    _summary(listing.cases, geometries, left_out)
+
+
+def _show(case: Case) -> Geometry:
+    read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
+    labels = ""
+    notes = list(read.notes)
+    if case.labels:
+        found = read_labels(case.labels)
+        labels = ", ".join(found.table.names) or "all background"
+        notes += found.notes
+    geometry = read.volume.geometry
+    size = " x ".join(map(str, geometry.size))
+    spacing = " x ".join(f"{s:.3g}" for s in geometry.spacing)
+    kind = modality_of(read.volume.array)
+    channels = f" ({len(read.volume.array)} channels)" if len(read.volume.array) > 1 else ""
+    _say(f"{case.name:40} {case.patient:20} {size:>16} {spacing:>20} {kind:6} {labels}{channels}")
+    for note in notes:
+        _say(f"    note: {note}")
+    return geometry
+
+
+def _summary(cases: tuple[Case, ...], geometries: list[Geometry], left_out: list[LeftOut]) -> None:
+    for out in left_out:
+        _say(f"left out: {out.path}: {out.reason}")
+    patients = len({case.patient for case in cases})
+    labeled = sum(case.labels is not None for case in cases)
+    _say(f"{len(geometries)} cases of {patients} patients, {labeled} with labels; {len(left_out)} files left out.")
+    if geometries:
+        grid = derive_grid(geometries)
+        directions = Counter(abs(slicing_axes(geometry, grid.plane)[2]) for geometry in geometries)
+        axes = ", ".join(f"{n} along axis {'ijk'[axis - 1]}" for axis, n in directions.most_common())
+        _say(
+            f"Working grid: {grid.spacing:g} mm in plane, patches of {' x '.join(map(str, grid.patch))}; "
+            f"cases are sliced: {axes}."
+        )
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201

@@ -1,0 +1,1 @@
+"""Networks built of parts whose names survive from pre-training to prediction."""

@@ -1,0 +1,124 @@
+"""Weights on disk: tensors as safetensors, and beside them a page that says what they are. Never a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from ContrastiveSegLib.errors import BadCheckpoint
+from ContrastiveSegLib.networks.backbone import Backbone, build_network
+from ContrastiveSegLib.runs.run_folder import ModelFolder
+from ContrastiveSegLib.runs.writing import make_folder, write_atomically
+
+FORMAT = 1
+
+
+def save_model(
+    folder: ModelFolder, network: Backbone, *, name: str, arguments: dict[str, Any], parts: Sequence[str], **facts: Any
+) -> None:
+    """Write the tensors of the named parts, and last the page, whose checksum seals them.
+
+    Args:
+        name: File name of the network, for `build_network`.
+        arguments: Its other arguments.
+        parts: Prefixes: "encoder", "decoder.0", ..., "head".
+        facts: Whatever else belongs on the page, as plain JSON.
+
+    Raises:
+        CannotWrite: No space, or no permission.
+    """
+    tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items() if is_of(k, parts)}
+    payload = save(tensors)
+    page = {"format": FORMAT, "network": name, "arguments": arguments, "parts": list(parts)}
+    make_folder(folder.path)
+    write_atomically(folder.weights, payload)
+    page |= {"sha256": hashlib.sha256(payload).hexdigest(), **facts}
+    write_atomically(folder.model, json.dumps(page, indent=2))
+
+
+def read_page(folder: ModelFolder) -> dict[str, Any]:
+    """What model.json says.
+
+    Raises:
+        BadCheckpoint: It is missing, unreadable, or of another format version.
+    """
+    path = folder.model
+    try:
+        page: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(
+            f"There is no readable model at {path} ({error}).",
+            "Train first, or name the run folder of a finished training.",
+        ) from error
+    if page.get("format") != FORMAT:
+        raise BadCheckpoint(
+            f"{path} has format version {page.get('format')}, this program reads version {FORMAT}.",
+            "Use the version of ContrastiveSeg that wrote it, or train again.",
+        )
+    return page
+
+
+def load_model(folder: ModelFolder) -> tuple[Backbone, dict[str, Any]]:
+    """Rebuild a whole network as it was saved, with its page.
+
+    Raises:
+        BadCheckpoint: Something is missing, damaged or of another version.
+    """
+    page = read_page(folder)
+    network = build_network(page["network"], seed=0, **page["arguments"])
+    load_parts(network, folder, parts=("encoder", "decoder", "head"))
+    return network, page
+
+
+def load_parts(network: Backbone, folder: ModelFolder, *, parts: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Copy saved parts into `network` by name; all saved parts unless `parts` says which.
+
+    Returns:
+        Names of the tensors that were loaded.
+
+    Raises:
+        BadCheckpoint: Damaged, or tensors of these parts are missing or have another shape.
+    """
+    page = read_page(folder)
+    wanted = tuple(parts or page["parts"])
+    tensors = {k: v for k, v in _checked_tensors(folder, page).items() if is_of(k, wanted)}
+    own = {k: v for k, v in network.state_dict().items() if is_of(k, wanted)}
+    wrong = sorted(k for k in own if k not in tensors or tensors[k].shape != own[k].shape)
+    if wrong or set(tensors) - set(own):
+        first = wrong[0] if wrong else sorted(set(tensors) - set(own))[0]
+        raise BadCheckpoint(
+            f"The weights in {folder.path} do not fit the network {page['network']} {page['arguments']}: "
+            f"{first} is {_shape(tensors.get(first))} there, {_shape(own.get(first))} expected.",
+            "Choose the same network, width, dimensions and number of channels as in pre-training.",
+        )
+    network.load_state_dict(tensors, strict=False)
+    return tuple(tensors)
+
+
+def is_of(tensor_name: str, parts: Sequence[str]) -> bool:
+    """Whether a tensor belongs to one of the parts: "decoder.0" holds "decoder.0.up.weight"."""
+    return any(tensor_name.startswith(part + ".") for part in parts)
+
+
+def _checked_tensors(folder: ModelFolder, page: dict[str, Any]) -> dict[str, Tensor]:
+    path = folder.weights
+    try:
+        payload = path.read_bytes()
+        if hashlib.sha256(payload).hexdigest() != page["sha256"]:
+            raise BadCheckpoint(
+                f"{path} is not the file that was saved: its checksum differs from {folder.model.name}.",
+                "Copy the run folder again, or train again.",
+            )
+        return load(payload)
+    except (OSError, SafetensorError, KeyError) as error:
+        raise BadCheckpoint(f"{path} cannot be read: {error}.", "Copy the run folder again, or train again.") from error
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return "missing" if tensor is None else " x ".join(map(str, tensor.shape)) or "a number"

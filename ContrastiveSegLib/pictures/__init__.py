@@ -1,0 +1,1 @@
+"""Pictures to look at: outlines on slices, and curves."""

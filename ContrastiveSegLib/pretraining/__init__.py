@@ -1,0 +1,1 @@
+"""One file per pre-training method; the file name is the method's name everywhere."""

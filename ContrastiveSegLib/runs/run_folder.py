@@ -1,0 +1,276 @@
+"""The one place that knows every path inside a run folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.runs.file_lock import held_locks, hold
+from ContrastiveSegLib.runs.rules import rules_of
+from ContrastiveSegLib.runs.settings import differences, read_jobs, read_settings, to_dict, validate
+from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_atomically
+
+__all__ = ["ModelFolder", "RunFolder", "write_atomically"]
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """What one pre-training or one round of fine-tuning leaves behind: `ModelFolder(run.pretrain)`."""
+
+    path: Path
+
+    @property
+    def weights(self) -> Path:
+        """The finished weights."""
+        return self.path / "model.safetensors"
+
+    @property
+    def model(self) -> Path:
+        """Format version, network, parts and settings; written last, so that it also means: finished."""
+        return self.path / "model.json"
+
+    @property
+    def last(self) -> Path:
+        """What resuming needs: weights, optimizer and generator state of the last checkpoint."""
+        return self.path / "last"
+
+    @property
+    def metrics(self) -> Path:
+        """Agreement with the validation cases."""
+        return self.path / "metrics.csv"
+
+    @property
+    def settings(self) -> Path:
+        """What a round of fine-tuning was asked; pre-training's settings are in the run folder itself."""
+        return self.path / "settings.json"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether training came to its end here."""
+        return self.model.is_file()
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """What was asked, what happened, what came out: everything a run is, in one folder."""
+
+    path: Path
+
+    @property
+    def settings(self) -> Path:
+        """What was asked: written before the first step, never edited after."""
+        return self.path / "settings.json"
+
+    @property
+    def environment(self) -> Path:
+        """What it ran on: versions, device, commit."""
+        return self.path / "environment.json"
+
+    @property
+    def cases(self) -> Path:
+        """What it saw: case, file, role, spacing, checksum, reason if left out."""
+        return self.path / "cases.csv"
+
+    @property
+    def labels(self) -> Path:
+        """The label table."""
+        return self.path / "labels.json"
+
+    @property
+    def events(self) -> Path:
+        """Progress, loss terms, warnings, results, end; append only."""
+        return self.path / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """The same for people, with tracebacks."""
+        return self.path / "log.txt"
+
+    @property
+    def cancel_request(self) -> Path:
+        """Appears when the user presses Cancel; the job saves and leaves."""
+        return self.path / "cancel.request"
+
+    @property
+    def lock_file(self) -> Path:
+        """Who is working here: process and computer."""
+        return self.path / "lock"
+
+    @property
+    def prepared(self) -> Path:
+        """Working grid and regions; may be deleted at any time."""
+        return self.path / "prepared"
+
+    @property
+    def pretrain(self) -> Path:
+        """What pre-training leaves behind, a ModelFolder."""
+        return self.path / "pretrain"
+
+    def finetune(self, round_number: int) -> Path:
+        """What a round of fine-tuning leaves behind, a ModelFolder; rounds count from 1."""
+        return self.path / "finetune" / f"{round_number:02d}"
+
+    @property
+    def predictions(self) -> Path:
+        """Where predictions go unless asked otherwise."""
+        return self.path / "predictions"
+
+    def prediction(self, case: str, *, suffix: str = "seg.nrrd", folder: Path | None = None) -> Path:
+        """The predicted labels of a case, in `folder` if another one than `predictions` was asked for."""
+        return (folder or self.predictions) / f"{case}.{suffix}"
+
+    def uncertainty(self, case: str, *, suffix: str = "nrrd", folder: Path | None = None) -> Path:
+        """The map of uncertainty beside a prediction."""
+        return (folder or self.predictions) / f"{case}_uncertainty.{suffix}"
+
+    @property
+    def exists(self) -> bool:
+        """Whether something was ever asked here."""
+        return self.settings.is_file() or bool(self.finetune_rounds())
+
+    def create(self) -> None:
+        """Create the folder; one that exists is fine.
+
+        Raises:
+            CannotWrite: Read-only, no permission, or a file is in the way.
+        """
+        make_folder(self.path)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other jobs out inside the `with` block; a request to cancel an earlier job is dropped first.
+
+        Raises:
+            RunInUse: Another job is working here; names its process id.
+            CannotWrite: The folder does not exist or cannot be written.
+        """
+        with hold(self.lock_file):
+            self.clear_cancel()
+            yield
+
+    @classmethod
+    def held(cls) -> tuple[RunFolder, ...]:
+        """The run folders that this process is working in."""
+        return tuple(cls(path.parent) for path in held_locks())
+
+    def request_cancel(self) -> None:
+        """Ask the job that works here to save and leave."""
+        write_atomically(self.cancel_request, "")
+
+    def cancel_requested(self) -> bool:
+        """Whether somebody asked the job to save and leave."""
+        return self.cancel_request.exists()
+
+    def clear_cancel(self) -> None:
+        """Forget a request to cancel; none is fine."""
+        try:
+            self.cancel_request.unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(self.cancel_request, error) from error
+
+    def begin(self, job: str, settings: Any) -> bool:
+        """Write down what was asked, before the first step; True if the same was asked before.
+
+        Settings marked `MayChange`, such as the device, may differ from those written down.
+
+        Raises:
+            BadSetting: Something else was asked before; names the settings that differ.
+            BadFile: The settings written down cannot be read.
+            CannotWrite: The run folder cannot be written.
+        """
+        settings = validate(settings)
+        jobs = read_jobs(self.settings) if self.settings.exists() else {}
+        if job in jobs:
+            self._refuse_other(self.read_settings(job, type(settings)), settings)
+            return True
+        _write_json(self.settings, {**jobs, job: _without_run(settings)})
+        return False
+
+    def decide(
+        self, job: str, make: Callable[[], dict[str, Any]], *, round_number: int = 0
+    ) -> dict[str, Any]:
+        """What a job leaves to the data and the machine: decided at its first start, then kept for resuming.
+
+        Args:
+            make: Called once; its plain values are written beside what was asked, under "decided".
+            round_number: The round of fine-tuning; 0 for the run itself.
+        """
+        path = ModelFolder(self.finetune(round_number)).settings if round_number else self.settings
+        jobs = read_jobs(path)
+        decided = jobs.get("decided", {})
+        if job not in decided:
+            decided[job] = make()
+            _write_json(path, {**jobs, "decided": decided})
+        kept: dict[str, Any] = json.loads(json.dumps(decided[job]))
+        return kept
+
+    def begin_finetune(self, settings: Any, *, data: str = "") -> tuple[int, bool]:
+        """The round of fine-tuning for these settings, and whether it was asked for before.
+
+        A round that was asked for with the same settings and data is taken up again; anything else begins a
+        new round, so that a finished model is never overwritten.
+
+        Args:
+            data: Identity of the labeled cases, for example a checksum: more labels make a new round.
+
+        Raises:
+            BadFile, BadSetting: The settings of an earlier round cannot be read.
+            CannotWrite: The run folder cannot be written.
+        """
+        settings = validate(settings)
+        for number in reversed(self.finetune_rounds()):
+            before = self.read_settings("finetune", type(settings), round_number=number)
+            if not differences(before, settings) and self._round_data(number) == data:
+                return number, True
+        number = max(self.finetune_rounds(), default=0) + 1
+        make_folder(self.finetune(number))
+        content = {"finetune": _without_run(settings), "data": {"identity": data}}
+        _write_json(ModelFolder(self.finetune(number)).settings, content)
+        return number, False
+
+    def finetune_rounds(self, *, finished: bool = False) -> tuple[int, ...]:
+        """The rounds of fine-tuning that were begun, or those that came to their end; ascending."""
+        folders = (self.path / "finetune").glob("[0-9]*")
+        numbers = sorted(int(folder.name) for folder in folders if folder.name.isdigit())
+        models = [(number, ModelFolder(self.finetune(number))) for number in numbers]
+        return tuple(
+            n for n, model in models if (model.is_finished if finished else model.settings.is_file())
+        )
+
+    def read_settings(self, job: str, cls: type[Settings], *, round_number: int = 0) -> Settings:
+        """What a job, or a round of fine-tuning, was asked.
+
+        Raises:
+            BadFile, BadSetting: There is no such file, or it does not hold what the job needs.
+        """
+        path = ModelFolder(self.finetune(round_number)).settings if round_number else self.settings
+        known = {"run": self.path} if "run" in rules_of(cls) else {}
+        return read_settings(path, job, cls, **known)
+
+    def _round_data(self, number: int) -> str:
+        identity = read_jobs(ModelFolder(self.finetune(number)).settings).get("data", {}).get("identity", "")
+        return str(identity)
+
+    def _refuse_other(self, before: Any, now: Any) -> None:
+        changed = differences(before, now)
+        if not changed:
+            return
+        listed = ", ".join(f"{key} (was {old!r}, now {new!r})" for key, (old, new) in changed.items())
+        what = f"The run {self.path} was started with other settings: {listed}."
+        raise BadSetting(what, "Start it with the same settings to resume, or choose a new run folder.")
+
+
+def _without_run(settings: Any) -> dict[str, Any]:
+    """Plain values; the folder itself is left out, because a run may be moved or handed on."""
+    return {key: value for key, value in to_dict(settings).items() if key != "run"}
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

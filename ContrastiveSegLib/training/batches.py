@@ -1,0 +1,148 @@
+"""Prepared data to tensors on the device: (B, C, H, W) or (B, C, K, H, W), heights (B,), labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ContrastiveSegLib.volumes.slices import PreparedCase
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees.
+
+    Attributes:
+        images: (B, C, *S) float32 on the device, gray values about 0...1.
+        heights: (B,) height of the slice, or of the patch's center, in its volume: 0...1.
+        cases: (B,) index of the case each image comes from.
+        labels: (B, *S) int64 class indices, or None without annotations.
+    """
+
+    images: Tensor
+    heights: Tensor
+    cases: Tensor
+    labels: Tensor | None = None
+
+    def on(self, device: torch.device) -> Batch:
+        """The same batch on the device; the copy from pinned memory does not wait."""
+        move = {
+            name: value.to(device, non_blocking=True)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor)
+        }
+        return replace(self, **move)
+
+
+class Sampler:
+    """Draws patches from prepared cases; the draw of step n depends only on the seed and n.
+
+    Args:
+        cases: Prepared cases; all with labels, or used without.
+        patch: (H, W) for slices, (K, H, W) for volumes.
+        labeled: Give labels, and take half of the patches where a structure is.
+        margin: Patches are cut larger by this factor in plane, so that rotation finds pixels.
+    """
+
+    def __init__(
+        self, cases: Sequence[PreparedCase], patch: Sequence[int], *, labeled: bool, seed: int, margin: float = 1.0
+    ) -> None:
+        self.cases, self.labeled, self.seed = tuple(cases), labeled, seed
+        self.dims = len(patch)
+        in_plane = [int(np.ceil(n * margin)) for n in patch[-2:]]
+        self.cut = (*(patch[:-2] or (1,)), *in_plane)
+        self.slices = np.array([(c, k) for c, case in enumerate(cases) for k in range(case.shape[0])])
+        self.present = _where_structures_are(cases) if labeled else {}
+
+    def __len__(self) -> int:
+        """Number of slices: one epoch."""
+        return len(self.slices)
+
+    def draw(self, step: int, batch: int) -> Batch:
+        """The batch of one step, in (pinned, if there is a GPU) host memory."""
+        random = np.random.default_rng((self.seed, step))
+        chosen = [self._choose(random, i, step * batch + i) for i in range(batch)]
+        images = np.zeros((batch, self.cases[0].channels, *self.cut), np.float16)
+        labels = np.zeros((batch, *self.cut), np.int16) if self.labeled else None
+        for i, (c, center) in enumerate(chosen):
+            case = self.cases[c]
+            copy_patch(case.images, images[i], center)
+            if labels is not None:
+                copy_patch(case.labels, labels[i], center)
+        heights = [self.cases[c].height(center[0]) for c, center in chosen]
+        return self._tensors(images, labels, heights, [c for c, _ in chosen])
+
+    def _choose(self, random: np.random.Generator, i: int, position: int) -> tuple[int, tuple[int, int, int]]:
+        """A case and the center of the patch in it; every second labeled one is centered on a structure."""
+        if self.present and i % 2 == 0:
+            value = random.choice(list(self.present))
+            c, k = self.present[value][random.integers(len(self.present[value]))]
+            rows, columns = np.nonzero(self.cases[c].labels[k] == value)
+            n = random.integers(len(rows))
+            case = self.cases[c]
+            return c, (k, *_inside((rows[n], columns[n]), case.shape[1:], self.cut[1:], random))
+        # Without labels each epoch is a fresh permutation, so that every slice is seen once per epoch.
+        epoch, offset = divmod(position, len(self.slices))
+        order = np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.slices))
+        c, k = self.slices[order[offset]]
+        case = self.cases[c]
+        middle = [int(random.integers(n)) for n in case.shape[1:]]
+        return int(c), (int(k), *_inside(middle, case.shape[1:], self.cut[1:], random))
+
+    def _tensors(
+        self, images: np.ndarray, labels: np.ndarray | None, heights: list[float], cases: list[int]
+    ) -> Batch:
+        squeeze = (slice(None), slice(None), 0) if self.dims == 2 else (slice(None),)
+        tensors = [torch.from_numpy(images[squeeze]).float(), torch.tensor(heights), torch.tensor(cases)]
+        if labels is not None:
+            plane = labels[:, 0] if self.dims == 2 else labels
+            tensors.append(torch.from_numpy(plane.astype(np.int64)))
+        if torch.cuda.is_available():
+            tensors = [t.pin_memory() for t in tensors]
+        return Batch(*tensors)
+
+
+def copy_patch(source: np.ndarray, target: np.ndarray, center: Sequence[int]) -> None:
+    """Copy the box of `target`'s size around `center` out of `source`; outside of it nothing is written.
+
+    Args:
+        source: (..., K, H, W).
+        target: (..., k, h, w), already filled with the value beyond the border.
+        center: Voxel (K, H, W) of `source` that lands in the middle of `target`.
+    """
+    here, there = [...], [...]
+    for middle, size, limit in zip(center, target.shape[-3:], source.shape[-3:], strict=True):
+        start = middle - size // 2
+        first, last = max(start, 0), min(start + size, limit)
+        here.append(slice(first, last))
+        there.append(slice(first - start, last - start))
+    target[tuple(there)] = source[tuple(here)]
+
+
+def _inside(
+    wanted: Sequence[int], shape: Sequence[int], cut: Sequence[int], random: np.random.Generator
+) -> list[int]:
+    """Move a patch's center so that the patch stays in the image where it can, keeping `wanted` in it."""
+    centers = []
+    for middle, size, limit in zip(wanted, cut, shape, strict=True):
+        if size >= limit:
+            centers.append(limit // 2)
+            continue
+        jittered = int(middle) + int(random.integers(-size // 4, size // 4 + 1))
+        centers.append(int(np.clip(jittered, size // 2, limit - (size - size // 2))))
+    return centers
+
+
+def _where_structures_are(cases: Sequence[PreparedCase]) -> dict[int, list[tuple[int, int]]]:
+    """For each structure the slices (case, k) that show it."""
+    present: dict[int, list[tuple[int, int]]] = {}
+    for c, case in enumerate(cases):
+        for k in range(case.shape[0]):
+            for value in np.unique(case.labels[k]):
+                if value > 0:
+                    present.setdefault(int(value), []).append((c, k))
+    return present

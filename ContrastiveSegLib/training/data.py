@@ -1,0 +1,162 @@
+"""A folder of cases made ready to learn from: found, prepared, and written down in cases.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ContrastiveSegLib.errors import BadFile, BadFolder
+from ContrastiveSegLib.runs.job_settings import CaseSelection, GridSettings
+from ContrastiveSegLib.runs.writing import write_atomically
+from ContrastiveSegLib.training.reporting import Reporter
+from ContrastiveSegLib.volumes.cases import Case, CaseList, LeftOut, find_cases
+from ContrastiveSegLib.volumes.files import read_geometry
+from ContrastiveSegLib.volumes.grid import WorkingGrid, derive_grid
+from ContrastiveSegLib.volumes.prepared import Outcome, Recipe, prepare_cases
+from ContrastiveSegLib.volumes.preprocessing import Intensities
+from ContrastiveSegLib.volumes.slices import PreparedCase
+from ContrastiveSegLib.volumes.volume import Geometry
+
+COLUMNS = (
+    "case", "patient", "role", "image", "labels", "size", "spacing_mm", "modality", "checksum", "notes", "reason",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Found:
+    """The cases of a folder whose headers can be read, and all that was left out."""
+
+    cases: tuple[Case, ...]
+    geometries: tuple[Geometry, ...]
+    listing: CaseList
+
+
+def find_readable_cases(folder: Path, selection: CaseSelection) -> Found:
+    """Find the cases and read their headers.
+
+    Raises:
+        BadFolder: Nothing usable is left; names the first reasons.
+    """
+    listing = find_cases(
+        folder,
+        only=selection.only,
+        leave_out=selection.leave_out,
+        patient_pattern=selection.patient_pattern,
+    )
+    cases, geometries, left_out = [], [], list(listing.left_out)
+    for case in listing.cases:
+        try:
+            channels_last = case.last_axis_is_channels
+            geometries.append(read_geometry(case.images, last_axis_is_channels=channels_last))
+            cases.append(case)
+        except BadFile as error:
+            left_out.append(LeftOut(case.images[0], str(error)))
+    if not cases:
+        raise nothing_left(folder, [out.reason for out in left_out])
+    return Found(tuple(cases), tuple(geometries), replace(listing, left_out=tuple(left_out)))
+
+
+def grid_for(found: Found, settings: GridSettings, *, largest_side: int) -> WorkingGrid:
+    """The working grid that these cases ask for, as far as the settings leave it open."""
+    return derive_grid(
+        found.geometries,
+        spatial_dims=settings.spatial_dims,
+        spacing=settings.spacing,
+        patch=settings.patch,
+        plane=settings.plane,
+        largest_side=largest_side,
+    )
+
+
+def intensities_for(settings: GridSettings) -> Intensities:
+    """How gray values are scaled, as the settings say."""
+    return Intensities(settings.modality, settings.window)
+
+
+def prepare_all(found: Found, folder: Path, recipe: Recipe, reporter: Reporter) -> list[Outcome]:
+    """Prepare every case with a progress bar; warn of each that cannot be used.
+
+    Raises:
+        BadFolder: Not one case can be used.
+    """
+    with reporter.bar(len(found.cases), "case") as advance:
+
+        def on_case(outcome: Outcome) -> None:
+            advance(1)
+            reporter.tell("prepared", case=outcome.case.name, reason=outcome.reason)
+
+        outcomes = prepare_cases(found.cases, folder, recipe, on_case=on_case)
+    outcomes = _with_equal_channels(outcomes)
+    for outcome in outcomes:
+        for sentence in (*outcome.notes, outcome.reason):
+            if sentence:
+                reporter.warn(f"{outcome.case.name}: {sentence}")
+    if not any(outcome.prepared for outcome in outcomes):
+        raise nothing_left(found.cases[0].images[0].parent, [outcome.reason for outcome in outcomes])
+    return outcomes
+
+
+def usable(outcomes: Sequence[Outcome]) -> tuple[PreparedCase, ...]:
+    """The prepared cases among the outcomes."""
+    return tuple(outcome.prepared for outcome in outcomes if outcome.prepared)
+
+
+def write_cases(path: Path, found: Found, outcomes: Sequence[Outcome], roles: dict[str, str]) -> None:
+    """Write cases.csv: every case and file with its role, or the reason why it was left out.
+
+    Args:
+        roles: Case name to "train" or "validation".
+    """
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    for outcome, geometry in zip(outcomes, found.geometries, strict=True):
+        table.writerow(_row(outcome, geometry, roles))
+    for out in found.listing.left_out:
+        table.writerow({"image": str(out.path), "role": "left out", "reason": out.reason})
+    write_atomically(path, text.getvalue())
+
+
+def nothing_left(folder: Path, reasons: Sequence[str]) -> BadFolder:
+    """The error for a folder none of whose files can be used."""
+    shown = " ".join(f"({n}) {reason}" for n, reason in enumerate(reasons[:3], start=1))
+    more = f" And {len(reasons) - 3} more." if len(reasons) > 3 else ""
+    return BadFolder(
+        f"Nothing in {folder} can be used. {shown}{more}",
+        "See with `python -m ContrastiveSegLib scan FOLDER` what was found and why it was left out.",
+    )
+
+
+def _row(outcome: Outcome, geometry: Geometry, roles: dict[str, str]) -> dict[str, str]:
+    case = outcome.case
+    return {
+        "case": case.name,
+        "patient": case.patient,
+        "role": "left out" if outcome.reason else roles.get(case.name, "train"),
+        "image": "; ".join(str(path) for path in case.images),
+        "labels": str(case.labels or ""),
+        "size": " x ".join(map(str, geometry.size)),
+        "spacing_mm": " x ".join(f"{s:.4g}" for s in geometry.spacing),
+        "modality": outcome.modality,
+        "checksum": outcome.checksum,
+        "notes": " ".join(outcome.notes),
+        "reason": outcome.reason,
+    }
+
+
+def _with_equal_channels(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Leave out the cases whose number of channels is not that of the majority."""
+    counts = Counter(outcome.prepared.channels for outcome in outcomes if outcome.prepared)
+    expected = counts.most_common(1)[0][0] if counts else 0
+
+    def checked(outcome: Outcome) -> Outcome:
+        if outcome.prepared is None or outcome.prepared.channels == expected:
+            return outcome
+        reason = f"It has {outcome.prepared.channels} channels, most cases have {expected}."
+        return replace(outcome, prepared=None, reason=reason)
+
+    return [checked(outcome) for outcome in outcomes]

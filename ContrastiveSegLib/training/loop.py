@@ -1,0 +1,267 @@
+"""The one training loop, shared by pre-training and fine-tuning: resumes, cancels, shrinks when memory ends."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+
+from ContrastiveSegLib.errors import Cancelled, Diverged, TooLarge
+from ContrastiveSegLib.training.batches import Batch, Sampler
+from ContrastiveSegLib.training.checkpoint import load_state, save_state
+from ContrastiveSegLib.training.compute import Compute, is_out_of_memory
+from ContrastiveSegLib.training.schedule import Schedule
+
+SECONDS_BETWEEN_REPORTS = 1.0
+LARGEST_GRADIENT = 12.0  # nnU-Net's limit; it is reached only when training is about to break
+
+
+class Learner(Protocol):
+    """What can be trained: a method or a strategy."""
+
+    def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        """Weighted scalars by name."""
+
+
+class Watch(Protocol):
+    """Who is told what happens, and who may ask to stop."""
+
+    def tell(self, kind: str, **facts: Any) -> None:
+        """Take one event."""
+
+    def warn(self, sentence: str, **facts: Any) -> None:
+        """Take a sentence for the user."""
+
+    def cancelled(self) -> bool:
+        """Whether to stop."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything that one training needs to know.
+
+    Args:
+        state: File of the state to go on from.
+        seed: Decides every random number, together with the step.
+        score: Judges the learner on validation patients at the end of an epoch, higher is better; without
+            it the last weights stay, with it the best.
+        collapse: Value of the loss if all features were equal, for a number of images.
+    """
+
+    schedule: Schedule
+    compute: Compute
+    state: Path
+    seed: int
+    checkpoint_every_s: float = 300
+    score: Callable[[int], float] | None = None
+    collapse: Callable[[int], float | None] | None = None
+
+
+def train(learner: nn.Module, parameters: list[nn.Parameter], sampler: Sampler, how: Training, watch: Watch) -> None:
+    """Run the schedule to its end; afterwards `learner` holds the last, or the best, weights.
+
+    Raises:
+        Cancelled: The user asked to stop; the state was saved.
+        Diverged: The loss is no longer a number.
+        TooLarge: Not even a batch of two fits into memory.
+    """
+    how.compute.place(learner)
+    progress = _Progress(learner, how.schedule.optimizer(parameters), how)
+    progress.resume()
+    learner.train()
+    report = _Report(how, watch, progress.step)
+    while progress.step < how.schedule.steps:
+        try:
+            with _drawn_ahead(sampler, progress) as batches:
+                for batch in batches:
+                    _one_step(learner, parameters, batch, progress)
+                    report.after_step(progress)
+                    _end_of_step(progress, watch)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            progress.halve_batch(watch)
+    if progress.best is not None:
+        learner.load_state_dict(progress.best)
+
+
+def _one_step(learner: nn.Module, parameters: list[nn.Parameter], batch: Batch, progress: _Progress) -> None:
+    how = progress.how
+    generator = how.compute.generator(_mixed(how.seed, progress.step))
+    torch.manual_seed(_mixed(how.seed, progress.step))  # for layers that draw by themselves, as dropout does
+    for group in progress.optimizer.param_groups:
+        group["lr"] = how.schedule.lr_at(progress.step)
+    with how.compute.mixed():
+        terms = learner.loss_terms(batch, generator)
+    total = torch.stack(list(terms.values())).sum()
+    progress.optimizer.zero_grad(set_to_none=True)
+    progress.scaler.scale(total).backward()
+    progress.scaler.unscale_(progress.optimizer)
+    nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
+    progress.scaler.step(progress.optimizer)
+    progress.scaler.update()
+    progress.terms = {name: term.detach() for name, term in terms.items()}
+    progress.step += 1
+
+
+def _end_of_step(progress: _Progress, watch: Watch) -> None:
+    schedule = progress.how.schedule
+    at_end_of_epoch = progress.step % schedule.epoch == 0 or progress.step == schedule.steps
+    if at_end_of_epoch:
+        progress.validate()
+    if at_end_of_epoch or progress.is_checkpoint_due():
+        progress.save()
+    if watch.cancelled():
+        progress.save()
+        raise Cancelled(
+            f"The training was cancelled after {progress.step} of {schedule.steps} steps; everything is saved.",
+            "Start the same command again to go on.",
+        )
+
+
+@contextmanager
+def _drawn_ahead(sampler: Sampler, progress: _Progress) -> Iterator[Iterator[Batch]]:
+    """The batches of the coming steps, each drawn in a thread while the step before it computes."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+
+        def draw(step: int) -> Future[Batch]:
+            return pool.submit(sampler.draw, step, progress.batch)
+
+        def batches() -> Iterator[Batch]:
+            coming = draw(progress.step)
+            while progress.step < progress.how.schedule.steps:
+                batch = coming.result()
+                coming = draw(progress.step + 1)
+                yield batch.on(progress.how.compute.device)
+
+        yield batches()
+
+
+class _Progress:
+    """The state of a training: what is saved and resumed."""
+
+    def __init__(self, learner: nn.Module, optimizer: torch.optim.Optimizer, how: Training) -> None:
+        self.learner, self.optimizer, self.how = learner, optimizer, how
+        self.step, self.batch = 0, how.schedule.batch
+        self.scaler = torch.amp.GradScaler(how.compute.device.type, enabled=how.compute.precision == "float16")
+        self.terms: dict[str, Tensor] = {}
+        self.best: dict[str, Tensor] | None = None
+        self.best_score = -math.inf
+        self.saved_at = time.monotonic()
+
+    def save(self) -> None:
+        save_state(
+            self.how.state,
+            {
+                "step": self.step,
+                "batch": self.batch,
+                "learner": self.learner.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": self.scaler.state_dict(),
+                "best": self.best,
+                "best_score": self.best_score,
+            },
+        )
+        self.saved_at = time.monotonic()
+
+    def resume(self) -> None:
+        state = load_state(self.how.state, self.how.compute.device)
+        if state is None:
+            return
+        self.step, self.batch = state["step"], state["batch"]
+        self.learner.load_state_dict(state["learner"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.best, self.best_score = state["best"], state["best_score"]
+
+    def is_checkpoint_due(self) -> bool:
+        return time.monotonic() - self.saved_at > self.how.checkpoint_every_s
+
+    def validate(self) -> None:
+        if self.how.score is None:
+            return
+        self.learner.eval()
+        score = self.how.score(self.step)
+        self.learner.train()
+        if score >= self.best_score:
+            self.best, self.best_score = copy.deepcopy(self.learner.state_dict()), score
+
+    def halve_batch(self, watch: Watch) -> None:
+        """Go on with half the batch: the learning rate stays, as the rates here are far from their limits."""
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.how.compute.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if self.batch <= 2:
+            raise TooLarge(
+                f"Not even {self.batch} images fit into the memory of {self.how.compute.describe()}.",
+                "Choose a smaller --patch or --width, or another device.",
+            )
+        self.batch //= 2
+        watch.warn(f"Memory ran out; going on with {self.batch} images per step.", batch=self.batch)
+
+
+class _Report:
+    """Speaks about once a second: mean of each term, rate, memory, time left."""
+
+    def __init__(self, how: Training, watch: Watch, start: int) -> None:
+        self.how, self.watch = how, watch
+        self.since, self.from_step, self.images = time.monotonic(), start, 0
+        self.sums: dict[str, Tensor] = {}
+        self.collapsed = False
+
+    def after_step(self, progress: _Progress) -> None:
+        # Terms are summed on the device; reading one would make the GPU wait for the CPU.
+        for name, term in progress.terms.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(term)) + term
+        self.images += progress.batch
+        last = progress.step == self.how.schedule.steps
+        if last or time.monotonic() - self.since >= SECONDS_BETWEEN_REPORTS:
+            self._speak(progress)
+
+    def _speak(self, progress: _Progress) -> None:
+        steps, seconds = progress.step - self.from_step, time.monotonic() - self.since
+        terms = {name: float(total) / steps for name, total in self.sums.items()}
+        if not all(math.isfinite(value) for value in terms.values()):
+            raise Diverged(
+                f"The loss is no longer a number near step {progress.step}: {terms}.",
+                "Start again with a lower --lr, or with --precision float32.",
+            )
+        left = (self.how.schedule.steps - progress.step) * seconds / steps
+        self.watch.tell(
+            "progress",
+            step=progress.step,
+            steps=self.how.schedule.steps,
+            terms=terms,
+            lr=self.how.schedule.lr_at(progress.step - 1),
+            images_per_s=self.images / max(seconds, 1e-9),
+            memory_mb=self.how.compute.memory_mb(),
+            eta_s=left,
+        )
+        self._look_for_collapse(progress, terms)
+        self.since, self.from_step, self.images, self.sums = time.monotonic(), progress.step, 0, {}
+
+    def _look_for_collapse(self, progress: _Progress, terms: dict[str, float]) -> None:
+        value = self.how.collapse(progress.batch) if self.how.collapse else None
+        if value is None or self.collapsed or progress.step < 0.2 * self.how.schedule.steps:
+            return
+        if abs(next(iter(terms.values())) / value - 1) < 1e-3:
+            self.collapsed = True
+            self.watch.warn(
+                f"The features have collapsed: the loss stays at {value:.4f}, its value if all images looked "
+                "alike. Cancel, and start anew with a lower --lr or a larger --batch.",
+                step=progress.step,
+            )
+
+
+def _mixed(seed: int, step: int) -> int:
+    """One number from two, far apart for neighbors."""
+    return (seed * 1_000_003 + step) * 0x9E3779B97F4A7C15 % 2**63

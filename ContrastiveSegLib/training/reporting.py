@@ -1,0 +1,78 @@
+"""What a job says while it works: to events.jsonl, to log.txt and to the terminal at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tqdm import tqdm
+
+from ContrastiveSegLib.runs.events import heartbeat, tell
+from ContrastiveSegLib.runs.run_folder import RunFolder
+
+LOGGER = logging.getLogger("ContrastiveSegLib")
+
+
+class Reporter:
+    """The voice of one job in one run folder.
+
+    Args:
+        run: Where the events go.
+        job: Name of the job; it is part of every event.
+    """
+
+    def __init__(self, run: RunFolder, job: str) -> None:
+        self.run, self.job = run, job
+        self._bar: Any = None
+
+    def tell(self, kind: str, **facts: Any) -> None:
+        """Append one event; progress also moves the bar."""
+        tell(self.run.events, kind, job=self.job, **facts)
+        if kind == "progress" and self._bar is not None:
+            self._bar.update(facts["step"] - self._bar.n)
+            terms = {name: f"{value:.3f}" for name, value in facts.get("terms", {}).items()}
+            self._bar.set_postfix(terms, refresh=False)
+
+    def say(self, sentence: str, *, kind: str = "note", **facts: Any) -> None:
+        """Tell a person something: terminal, log and events."""
+        LOGGER.info(sentence)
+        with tqdm.external_write_mode():
+            print(sentence, flush=True)  # noqa: T201
+        tell(self.run.events, kind, job=self.job, text=sentence, **facts)
+
+    def warn(self, sentence: str, **facts: Any) -> None:
+        """The same, for what the user should look at."""
+        LOGGER.warning(sentence)
+        tell(self.run.events, "warning", job=self.job, text=sentence, **facts)
+
+    def cancelled(self) -> bool:
+        """Whether the user asked to stop."""
+        return self.run.cancel_requested()
+
+    @contextmanager
+    def bar(self, total: int, unit: str, *, start: int = 0) -> Iterator[Callable[[int], None]]:
+        """A progress bar with rate and time left; yields the function that moves it."""
+        with tqdm(total=total, initial=start, unit=unit, desc=self.job, dynamic_ncols=True, mininterval=0.5) as bar:
+            self._bar = bar
+            try:
+                yield lambda n: bar.update(n) and None
+            finally:
+                self._bar = None
+
+
+@contextmanager
+def working(run: RunFolder, job: str) -> Iterator[Reporter]:
+    """Hold the run folder, tell start, heartbeat and end, whatever the end is."""
+    run.create()
+    with run.lock():
+        reporter = Reporter(run, job)
+        reporter.tell("start")
+        with heartbeat(run.events):
+            try:
+                yield reporter
+            except BaseException as error:
+                reporter.tell("end", outcome=type(error).__name__, text=str(error))
+                raise
+            reporter.tell("end", outcome="done")

@@ -1,0 +1,71 @@
+"""How good a network is on validation patients while it learns: Dice per structure, patients as the unit."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from ContrastiveSegLib.networks.sliding_window import predict_probabilities
+from ContrastiveSegLib.runs.writing import write_atomically
+from ContrastiveSegLib.training.compute import Compute
+from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.slices import PreparedCase
+
+
+class Validation:
+    """Scores a network on prepared cases, and keeps metrics.csv.
+
+    Args:
+        cases: Of patients that training never sees.
+        path: metrics.csv: one line per score with the Dice of each structure.
+        tell: Takes the event of each score.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        cases: Sequence[PreparedCase],
+        *,
+        patch: Sequence[int],
+        table: LabelTable,
+        compute: Compute,
+        path: Path,
+        tell: Callable[..., None],
+    ) -> None:
+        self.network, self.cases, self.patch = network, tuple(cases), tuple(patch)
+        self.table, self.compute, self.path, self.tell = table, compute, path, tell
+
+    def score(self, step: int) -> float:
+        """Mean Dice over structures of the mean over patients, on the working grid."""
+        per_patient: dict[str, list[list[float]]] = defaultdict(list)
+        for case in self.cases:
+            per_patient[case.patient].append(self._dice(case))
+        patients = np.array([np.nanmean(np.array(d), axis=0) for d in per_patient.values()])
+        dice = np.nanmean(patients, axis=0)  # (structures,)
+        self._write(step, dice)
+        self.tell("validation", step=step, dice=dict(zip(self.table.names, map(float, dice), strict=True)))
+        return float(np.nanmean(dice))
+
+    def _dice(self, case: PreparedCase) -> list[float]:
+        """Dice per structure; NaN where a structure is in neither labeling."""
+        with self.compute.mixed():
+            probabilities = predict_probabilities(self.network, case.images, self.patch, self.compute.device)
+        winners, truth = probabilities.argmax(0), np.asarray(case.labels)
+        dice = []
+        for index in range(1, len(self.table.structures) + 1):
+            found, true = winners == index, truth == index
+            size = found.sum() + true.sum()
+            dice.append(2 * (found & true).sum() / size if size else np.nan)
+        return dice
+
+    def _write(self, step: int, dice: np.ndarray) -> None:
+        """Add a line; lines of steps that a resumed training repeats are replaced."""
+        lines = self.path.read_text(encoding="utf-8").splitlines()[1:] if self.path.exists() else []
+        kept = [line for line in lines if int(line.split(",", 1)[0]) < step]
+        names = (name.replace(",", " ") for name in self.table.names)
+        text = [",".join(("step", *names)), *kept, ",".join((str(step), *(f"{d:.4f}" for d in dice)))]
+        write_atomically(self.path, "\n".join(text) + "\n")

@@ -1,0 +1,147 @@
+"""Find the cases in a folder: image, labels or scribbles if any, why a file was left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import translate
+from pathlib import Path
+
+from ContrastiveSegLib.errors import BadFolder, BadSetting
+from ContrastiveSegLib.volumes.file_names import patient_of
+from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.layouts import LeftOut, survey
+from ContrastiveSegLib.volumes.pairing import Group, pair
+
+__all__ = ["Case", "CaseList", "LeftOut", "find_cases"]
+
+# Names that a message gives as examples.
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image to work with, and what is known about it.
+
+    Args:
+        images: One file per channel, or one file, or one DICOM series (its folder; where the folder holds
+            several series, the first file of this one).
+        patient: Whose image it is; cases of one patient stay on one side of every split.
+        last_axis_is_channels: Whether the fourth axis of a 4D file counts channels; to be handed to read_image().
+    """
+
+    name: str
+    images: tuple[Path, ...]
+    labels: Path | None = None
+    scribbles: Path | None = None
+    patient: str = ""
+    last_axis_is_channels: bool = False
+
+
+@dataclass(frozen=True)
+class CaseList:
+    """The cases of a folder.
+
+    Args:
+        layout: How the folder is arranged, in words.
+        table: The structures that dataset.json names; None without it.
+    """
+
+    cases: tuple[Case, ...]
+    left_out: tuple[LeftOut, ...]
+    layout: str
+    table: LabelTable | None = None
+
+
+def find_cases(
+    folder: Path,
+    *,
+    only: Sequence[str] = (),
+    leave_out: Sequence[str] = (),
+    patient_pattern: str = "",
+) -> CaseList:
+    """Find the cases in a folder and all below it, without reading a voxel.
+
+    Images and labels may lie in folders of their own (images/ and labels/, imagesTr and labelsTr) or side by
+    side (case.nii.gz and case-label.nii.gz), in one folder for all or in one per case.
+
+    Args:
+        only: Names of cases or patients to keep, with * and ? for any letters; empty: all.
+        leave_out: Names of cases or patients to leave out, likewise.
+        patient_pattern: Regular expression that finds the patient in the name of a case, as its one group.
+
+    Raises:
+        BadFolder: The folder is missing or empty, or a name of `only` fits no case.
+        BadSetting: The pattern is no regular expression with one group, or finds no patient in some name.
+    """
+    found = survey(folder)
+    groups, unpaired = pair(found, folder.resolve().name)
+    patient_in = _patient_finder(patient_pattern)
+    cases = [_case(group, patient_in, found.dataset.channels) for group in groups]
+    kept, not_chosen = _chosen(cases, folder, only, leave_out)
+    return CaseList(kept, (*found.left_out, *unpaired, *not_chosen), found.layout, found.dataset.table)
+
+
+def _case(group: Group, patient_in: re.Pattern[str] | None, channels: int) -> Case:
+    return Case(
+        name=group.name,
+        images=group.images,
+        labels=group.labels,
+        scribbles=group.scribbles,
+        patient=_patient(group, patient_in),
+        last_axis_is_channels=channels > 1 and len(group.images) == 1 and not group.is_series,
+    )
+
+
+def _patient_finder(pattern: str) -> re.Pattern[str] | None:
+    if not pattern:
+        return None
+    advice = "Write for example (patient\\d+), with the patient in parentheses, or leave it empty."
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise BadSetting(f"patient_pattern '{pattern}' is no regular expression: {error}.", advice) from error
+    if compiled.groups != 1:
+        raise BadSetting(f"patient_pattern '{pattern}' has {compiled.groups} groups, expected one.", advice)
+    return compiled
+
+
+def _patient(group: Group, patient_in: re.Pattern[str] | None) -> str:
+    if patient_in is None:
+        return group.patient or patient_of(group.place, group.name)
+    found = patient_in.search(group.name)
+    if not found or not found[1]:
+        # A guess instead could put images of one patient on both sides of a split.
+        raise BadSetting(
+            f"patient_pattern '{patient_in.pattern}' finds no patient in the case name '{group.name}'.",
+            "Widen the pattern, or leave this case out.",
+        )
+    return found[1]
+
+
+def _chosen(
+    cases: Sequence[Case], folder: Path, only: Sequence[str], leave_out: Sequence[str]
+) -> tuple[tuple[Case, ...], list[LeftOut]]:
+    wanted, unwanted = ([re.compile(translate(pattern)) for pattern in names] for names in (only, leave_out))
+    for pattern, name in zip(wanted, only, strict=True):
+        if not any(_fits(case, [pattern]) for case in cases):
+            examples = ", ".join(case.name for case in cases[:EXAMPLES]) or "none"
+            raise BadFolder(
+                f"No case or patient in {folder} is called '{name}' (cases there: {examples}"
+                f"{', ...' if len(cases) > EXAMPLES else ''}).",
+                "Correct the name; * stands for any letters.",
+            )
+    kept, left_out = [], []
+    for case in cases:
+        if wanted and not _fits(case, wanted):
+            left_out.append(LeftOut(case.images[0], "not among the cases of the setting 'only'"))
+        elif _fits(case, unwanted):
+            left_out.append(LeftOut(case.images[0], "named by the setting 'leave_out'"))
+        else:
+            kept.append(case)
+    return tuple(kept), left_out
+
+
+def _fits(case: Case, patterns: Sequence[re.Pattern[str]]) -> bool:
+    return any(pattern.match(case.name) or pattern.match(case.patient) for pattern in patterns)

@@ -1,0 +1,229 @@
+"""Read folders of DICOM files: which series are in them, and each series as one volume."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+
+from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.volumes.opening import header_text, itk_warnings_off, open_header
+from ContrastiveSegLib.volumes.volume import Geometry
+
+SERIES_UID = "0020|000e"
+SERIES_DESCRIPTION = "0008|103e"
+PATIENT_ID = "0010|0020"
+POSITION = "0020|0032"
+ORIENTATION = "0020|0037"
+
+# SOP classes: directory, presentation states, raw data, reports, documents, radiotherapy but not its images.
+WITHOUT_PIXELS = re.compile(
+    rb"1\.2\.840\.10008\.(1\.3\.10|5\.1\.4\.1\.1\.(11|66|9|88|104|481\.[3-9]))(?![0-9])"
+)
+
+# Scanners round positions; a slice that is off by a twentieth of the spacing is really elsewhere.
+GAP_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class DicomSeries:
+    """One series of a folder.
+
+    Args:
+        path: What stands for the series wherever a path is asked for: the folder if it holds no other series,
+            else the first file of the series.
+        files: Its files, sorted along the slice axis.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    uid: str
+    description: str
+    patient: str
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file looks like DICOM: by its signature, or by its name if the signature was left out."""
+    if not path.is_file() or path.name.upper() == "DICOMDIR":
+        return False
+    if path.suffix.lower() in (".dcm", ".ima", ".dicom"):
+        return True
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def list_series(folder: Path) -> tuple[DicomSeries, ...]:
+    """The DICOM series whose files lie directly in this folder; none if there are no DICOM files."""
+    with itk_warnings_off():
+        uids = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+        names = {uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in uids}
+    return tuple(_series(folder, files, alone=len(names) == 1) for files in names.values())
+
+
+def find_series(path: Path) -> DicomSeries:
+    """The series of a folder that holds only one, or the series that a DICOM file belongs to.
+
+    Raises:
+        BadFile: No series, several to choose from, or damaged files that may belong to it.
+    """
+    folder = path if path.is_dir() else path.parent
+    found = list_series(folder)
+    _refuse_damaged(folder, found)
+    if path.is_dir() and len(found) > 1:
+        names = "; ".join(f"{s.description or s.uid} ({len(s.files)} files)" for s in found)
+        raise BadFile(
+            f"The folder {path} holds {len(found)} DICOM series: {names}.",
+            f"Choose the first file of one series instead, for example {found[0].path.name}.",
+        )
+    for series in found:
+        if path.is_dir() or path.name in {file.name for file in series.files}:
+            return series
+    raise BadFile(f"{path} holds no DICOM image.", "Choose a folder with the files of one DICOM series.")
+
+
+def read_series(series: DicomSeries) -> tuple[sitk.Image, tuple[str, ...]]:
+    """Read all slices of a series as one 3D image.
+
+    Returns:
+        The image, and notes on slices that are not evenly spaced or a gantry that was tilted.
+
+    Raises:
+        BadFile: The files do not make up one volume.
+    """
+    if len(series.files) == 1:
+        return _execute(series), ()
+    offsets, drift = _slice_offsets(series)
+    image = _execute(series)
+    return image, (*_gap_notes(series, offsets), *_tilt_notes(series, offsets, drift))
+
+
+def series_geometry(series: DicomSeries) -> Geometry:
+    """The grid that read_series() gives, from the headers of the first and the last slice alone."""
+    first = open_header(series.files[0])
+    geometry = Geometry.of(first)
+    if len(series.files) == 1:
+        return geometry
+    apart = np.linalg.norm(np.subtract(Geometry.of(open_header(series.files[-1])).origin, geometry.origin))
+    i, j, _ = geometry.size
+    return Geometry(
+        size=(i, j, len(series.files)),
+        spacing=(*geometry.spacing[:2], float(apart) / (len(series.files) - 1)),
+        origin=geometry.origin,
+        direction=geometry.direction,
+    )
+
+
+def _series(folder: Path, names: tuple[str, ...], *, alone: bool) -> DicomSeries:
+    files = tuple(Path(name) for name in names)
+    header = open_header(files[0])
+    return DicomSeries(
+        path=folder if alone else files[0],
+        files=files,
+        uid=header_text(header, SERIES_UID),
+        description=header_text(header, SERIES_DESCRIPTION),
+        patient=header_text(header, PATIENT_ID),
+    )
+
+
+def _refuse_damaged(folder: Path, found: tuple[DicomSeries, ...]) -> None:
+    """GDCM passes over files it cannot read; a slice lost like that would move its neighbors."""
+    known = {file.name for series in found for file in series.files}
+    unknown = (file for file in folder.iterdir() if file.name not in known and is_dicom(file))
+    damaged = sorted(file.name for file in unknown if not _is_meant_without_pixels(file))
+    if damaged:
+        raise BadFile(
+            f"The folder {folder} holds {len(damaged)} damaged DICOM files: "
+            f"{', '.join(damaged[:5])}{' ...' if len(damaged) > 5 else ''}.",
+            "Copy the folder again, or remove these files.",
+        )
+
+
+def _is_meant_without_pixels(file: Path) -> bool:
+    """Whether a DICOM file is a report, a contour set or the like, which often lie beside the slices."""
+    with file.open("rb") as opened:
+        return WITHOUT_PIXELS.search(opened.read(1024)) is not None
+
+
+def _execute(series: DicomSeries) -> sitk.Image:
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames([str(file) for file in series.files])
+    try:
+        with itk_warnings_off():
+            # The series reader would stack the frames of a single multi-frame file into a fourth dimension.
+            return sitk.ReadImage(str(series.files[0])) if len(series.files) == 1 else reader.Execute()
+    except RuntimeError as error:
+        raise BadFile(
+            f"The DICOM series in {series.path} cannot be read: {str(error).strip().splitlines()[-1]}.",
+            "Export the series again.",
+        ) from error
+
+
+def _slice_offsets(series: DicomSeries) -> tuple[npt.NDArray[np.float64], float]:
+    """Where each slice lies along the slice normal, and how far the last one moved sideways, in mm.
+
+    Raises:
+        BadFile: A slice has no position, or the slices do not make up one volume.
+    """
+    headers = [open_header(file) for file in series.files]
+    positions = np.array(
+        [_numbers(header, POSITION, 3, file) for header, file in zip(headers, series.files, strict=True)]
+    )
+    planes = np.array(
+        [_numbers(header, ORIENTATION, 6, file) for header, file in zip(headers, series.files, strict=True)]
+    )
+    if np.abs(planes - planes[0]).max() > 0.01:
+        raise BadFile(
+            f"The slices of the DICOM series in {series.path} are oriented differently, as in a localizer.",
+            "Choose a series of parallel slices.",
+        )
+    normal = np.cross(planes[0, :3], planes[0, 3:])
+    offsets = (positions - positions[0]) @ normal
+    different = len(np.unique(offsets.round(3)))
+    if different < len(offsets):
+        raise BadFile(
+            f"The DICOM series in {series.path} has {len(offsets)} slices at {different} positions: it is a "
+            f"time series or has several phases.",
+            "Export one time point or phase as a series of its own.",
+        )
+    sideways = (positions[-1] - positions[0]) - offsets[-1] * normal
+    return offsets, float(np.linalg.norm(sideways))
+
+
+def _numbers(header: sitk.ImageFileReader, key: str, count: int, file: Path) -> list[float]:
+    try:
+        numbers = [float(part) for part in header_text(header, key).split("\\")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count:
+        raise BadFile(
+            f"{file} does not say where its slice lies in the patient (DICOM tag {key.replace('|', ',')}).",
+            "Export the original series from the scanner or PACS.",
+        )
+    return numbers
+
+
+def _gap_notes(series: DicomSeries, offsets: npt.NDArray[np.float64]) -> tuple[str, ...]:
+    gaps = np.abs(np.diff(offsets))
+    usual = float(np.median(gaps))
+    if np.abs(gaps - usual).max() <= GAP_TOLERANCE * usual:
+        return ()
+    even = np.linspace(offsets[0], offsets[-1], len(offsets))
+    return (
+        f"{series.path.name}: the slices are {gaps.min():.4g} to {gaps.max():.4g} mm apart (a slice may be "
+        f"missing); they are read as if all were {gaps.mean():.4g} mm apart, so some lie up to "
+        f"{np.abs(even - offsets).max():.2g} mm from where they were taken.",
+    )
+
+
+def _tilt_notes(series: DicomSeries, offsets: npt.NDArray[np.float64], drift: float) -> tuple[str, ...]:
+    usual = float(np.median(np.abs(np.diff(offsets))))
+    if drift <= GAP_TOLERANCE * usual * len(offsets):
+        return ()
+    return (
+        f"{series.path.name}: the slices are stacked askew (tilted gantry), {drift:.1f} mm from the first "
+        f"to the last; they are read as if they were stacked straight.",
+    )

@@ -1,0 +1,159 @@
+"""The working grid: which plane is cut into slices, how fine, and how large a patch is; derived from the data."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.volumes.volume import Geometry
+
+PLANES = ("sagittal", "coronal", "axial")  # normal to L, P, S: the order of the axes in LPS
+
+# A case is cut along its own coarsest axis if that is clearly the coarsest: oblique short-axis stacks have
+# no anatomical plane in common. Nearly isotropic cases are all cut in the plane of the majority.
+CLEARLY_COARSER = 1.5
+
+SIDE_MULTIPLE = 16  # four poolings
+SMALLEST_SIDE = 32
+
+
+@dataclass(frozen=True)
+class WorkingGrid:
+    """How every case is resampled before it meets a network.
+
+    Args:
+        plane: Plane of the slices for cases without a clearly coarsest axis: sagittal, coronal or axial.
+        spacing: In plane, in mm.
+        slice_spacing: Between slices, in mm; 0 keeps each case's own.
+        patch: What the network sees: (H, W) for slices, (K, H, W) for volumes.
+    """
+
+    plane: str
+    spacing: float
+    slice_spacing: float
+    patch: tuple[int, ...]
+
+
+def derive_grid(
+    geometries: Sequence[Geometry],
+    *,
+    spatial_dims: int = 2,
+    spacing: float | None = None,
+    patch: Sequence[int] | None = None,
+    plane: str = "auto",
+    largest_side: int = 256,
+) -> WorkingGrid:
+    """Choose plane, spacing and patch as the medians of the data ask; what is given stays as given.
+
+    Args:
+        geometries: One per case, at least one.
+        largest_side: Upper limit of the derived patch's sides in plane; the machine decides.
+
+    Raises:
+        BadSetting: The patch does not have one size per axis, or a side is no multiple of 16.
+    """
+    plane = _majority_plane(geometries) if plane == "auto" else plane
+    axes = [slicing_axes(geometry, plane) for geometry in geometries]
+    spacings = np.array([_spacing_along(g, a) for g, a in zip(geometries, axes, strict=True)])  # (N, 3) as i, j, k
+    sizes = np.array([[g.size[abs(n) - 1] for n in a] for g, a in zip(geometries, axes, strict=True)])
+    in_plane = spacing or round(float(np.median(spacings[:, :2])), 4)
+    between = round(float(np.median(spacings[:, 2])), 4) if spatial_dims == 3 else 0.0
+    working = np.median(sizes * spacings, axis=0) / (in_plane, in_plane, between or 1.0)
+    if patch is None:
+        patch = _patch_for(working[::-1], spatial_dims, largest_side)
+    return WorkingGrid(plane, in_plane, between, _checked(tuple(patch), spatial_dims))
+
+
+def working_geometry(geometry: Geometry, grid: WorkingGrid) -> Geometry:
+    """Where a case's working voxels lie: axes along +L, +P, +S as nearly as possible, slices along k.
+
+    The field of view keeps its center and loses nothing at its border.
+    """
+    axes = slicing_axes(geometry, grid.plane)
+    directions = np.array(geometry.direction).reshape(3, 3).T  # rows: i, j, k
+    new_directions = np.array([math.copysign(1, n) * directions[abs(n) - 1] for n in axes])
+    old_size = np.array([geometry.size[abs(n) - 1] for n in axes])
+    old_spacing = _spacing_along(geometry, axes)
+    wanted = np.array([grid.spacing, grid.spacing, grid.slice_spacing or old_spacing[2]])
+    spacing = np.where(np.abs(wanted / old_spacing - 1) < 1e-3, old_spacing, wanted)
+    size = np.maximum(1, np.ceil(old_size * old_spacing / spacing - 1e-2)).astype(int)
+    center = geometry.index_to_physical((np.array(geometry.size) - 1) / 2)
+    origin = center - new_directions.T @ (spacing * (size - 1) / 2)
+    return Geometry(
+        tuple(int(n) for n in size),
+        tuple(float(s) for s in spacing),
+        tuple(float(o) for o in origin),
+        tuple(float(d) for d in new_directions.T.ravel()),
+    )
+
+
+def slicing_axes(geometry: Geometry, plane: str) -> tuple[int, int, int]:
+    """Which original axis becomes i, j and k: 1, 2 or 3, negative if it is turned around."""
+    along_lps = _axes_along_lps(geometry)
+    spacing = _spacing_along(geometry, along_lps)
+    coarse, second = sorted(spacing, reverse=True)[:2]
+    k = int(np.argmax(spacing)) if coarse >= CLEARLY_COARSER * second else PLANES.index(plane)
+    i, j = (axis for axis in range(3) if axis != k)
+    return along_lps[i], along_lps[j], along_lps[k]
+
+
+def _axes_along_lps(geometry: Geometry) -> tuple[int, int, int]:
+    """The original axes that run along +L, +P and +S as nearly as possible: 1, 2 or 3, with a sign."""
+    matrix = np.array(geometry.direction).reshape(3, 3)  # columns: i, j, k
+    best = max(itertools.permutations(range(3)), key=lambda p: sum(abs(matrix[row, p[row]]) for row in range(3)))
+    a, b, c = (int(math.copysign(1, matrix[row, axis])) * (axis + 1) for row, axis in enumerate(best))
+    return a, b, c
+
+
+def _spacing_along(geometry: Geometry, axes: Sequence[int]) -> npt.NDArray[np.float64]:
+    return np.array([geometry.spacing[abs(n) - 1] for n in axes])
+
+
+def _majority_plane(geometries: Sequence[Geometry]) -> str:
+    """The plane in which most cases with a clearly coarsest axis are cut; axial if there are none."""
+    votes: Counter[str] = Counter()
+    for geometry in geometries:
+        spacing = _spacing_along(geometry, _axes_along_lps(geometry))
+        coarse, second = sorted(spacing, reverse=True)[:2]
+        if coarse >= CLEARLY_COARSER * second:
+            votes[PLANES[int(np.argmax(spacing))]] += 1
+    return votes.most_common(1)[0][0] if votes else "axial"
+
+
+def _patch_for(median_khw: npt.NDArray[np.float64], spatial_dims: int, largest_side: int) -> tuple[int, ...]:
+    """The median field of view, rounded to what can be pooled, at most `largest_side` in plane."""
+    height, width = (_pooled_side(n, largest_side) for n in median_khw[1:])
+    if spatial_dims == 2:
+        return height, width
+    slices = max(1, round(float(median_khw[0])))
+    if slices >= 8:
+        slices = min(slices // 8 * 8, max(8, largest_side // 4))
+    # A volume costs as much as its slices together: halve the plane rather than the height.
+    side = max(SMALLEST_SIDE, largest_side // 2)
+    return slices, min(height, side), min(width, side)
+
+
+def _pooled_side(extent: float, largest: int) -> int:
+    side = math.ceil(min(extent, largest) / SIDE_MULTIPLE) * SIDE_MULTIPLE
+    return max(SMALLEST_SIDE, min(side, largest))
+
+
+def _checked(patch: tuple[int, ...], spatial_dims: int) -> tuple[int, ...]:
+    if len(patch) != spatial_dims:
+        raise BadSetting(
+            f"patch has {len(patch)} sizes ({' '.join(map(str, patch))}), but spatial_dims is {spatial_dims}.",
+            f"Give {'height and width' if spatial_dims == 2 else 'slices, height and width'}.",
+        )
+    if any(n % SIDE_MULTIPLE for n in patch[-2:]) or min(patch) < 1:
+        raise BadSetting(
+            f"patch is {' x '.join(map(str, patch))}, but its height and width must be multiples of {SIDE_MULTIPLE}.",
+            f"Try {' x '.join(str(_pooled_side(n, 4096)) for n in patch[-2:])} in plane.",
+        )
+    return patch

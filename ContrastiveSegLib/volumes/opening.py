@@ -1,0 +1,165 @@
+"""Open image files through SimpleITK: whole and undamaged, or with an error a clinician can act on."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import SimpleITK as sitk
+
+from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.volumes.nifti_header import (
+    NiftiHeader,
+    is_nifti,
+    open_uncompressed,
+    read_nifti_header,
+)
+
+CHUNK_BYTES = 1 << 20
+
+EXPORT_AGAIN = "Copy or export the file again, or leave this case out."
+
+
+@contextmanager
+def itk_warnings_off() -> Iterator[None]:
+    """Keep ITK from writing warnings to the terminal; what matters in them becomes a note."""
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(before)
+
+
+def open_image(path: Path) -> sitk.Image:
+    """Read a whole image file.
+
+    Raises:
+        BadFile: The file is missing, empty, cut off, damaged, or no image.
+    """
+    check_intact(path)
+    reader = _reader(path)
+    try:
+        with itk_warnings_off():
+            image: sitk.Image = reader.Execute()
+    except RuntimeError as error:
+        raise _unreadable(path, error) from error
+    return image
+
+
+def open_header(path: Path) -> sitk.ImageFileReader:
+    """Read only the header of an image file; the reader then answers GetSize() and so on.
+
+    Raises:
+        BadFile: The file is missing, empty or no image.
+    """
+    _check_size(path)
+    reader = _reader(path)
+    try:
+        with itk_warnings_off():
+            reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise _unreadable(path, error) from error
+    return reader
+
+
+def check_intact(path: Path) -> None:
+    """Refuse a file that is missing, empty, or a NIfTI file that is cut off, damaged or holds NaN.
+
+    SimpleITK notices such things in other formats, but in a NIfTI file it turns what is missing and what is
+    no number into zeros and says nothing.
+
+    Raises:
+        BadFile: What is wrong, and how much of it.
+    """
+    _check_size(path)
+    if not is_nifti(path):
+        return
+    try:
+        header = read_nifti_header(path)
+        held, not_finite = _survey(path, header)
+    except (EOFError, OSError, zlib.error) as error:
+        raise BadFile(f"{path} is cut off or damaged: {error}.", EXPORT_AGAIN) from error
+    if header is not None and held < header.data_end:
+        raise BadFile(
+            f"{path} is cut off: it holds {held} bytes where its header promises {header.data_end}.",
+            EXPORT_AGAIN,
+        )
+    refuse_not_finite(path, not_finite)
+
+
+def refuse_not_finite(path: Path, count: int) -> None:
+    """Refuse a file with voxels that are no finite numbers.
+
+    Raises:
+        BadFile: Their number, if there are any.
+    """
+    if count:
+        raise BadFile(
+            f"{path} has {count} voxels that are not numbers (NaN) or infinite.",
+            "Replace them, for example with 0 or the value of air, and save the file again.",
+        )
+
+
+def header_text(image: sitk.Image | sitk.ImageFileReader, key: str) -> str:
+    """An entry of the header as text without surrounding spaces; "" when it is not there."""
+    header = cast("sitk.Image", image)  # a reader answers the same questions
+    text = str(header.GetMetaData(key)) if header.HasMetaDataKey(key) else ""
+    stored = text.encode("utf-8", "surrogateescape")
+    try:
+        return stored.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        # Left as it is, the text would hold lone surrogates, which no file or terminal accepts.
+        return stored.decode("latin-1").strip()
+
+
+def _reader(path: Path) -> sitk.ImageFileReader:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    return reader
+
+
+def _survey(path: Path, header: NiftiHeader | None) -> tuple[int, int]:
+    """Read through the whole file: the number of its uncompressed bytes, and of voxels that are not finite."""
+    not_finite = 0
+    with open_uncompressed(path) as file:
+        held = len(file.read(header.data_start if header else 0))
+        while chunk := file.read(CHUNK_BYTES):
+            held += len(chunk)
+            if header and header.float_type:
+                voxels = np.frombuffer(chunk, header.float_type, count=len(chunk) // int(header.float_type[-1]))
+                not_finite += len(voxels) - int(np.count_nonzero(np.isfinite(voxels)))
+    return held, not_finite
+
+
+def _check_size(path: Path) -> None:
+    try:
+        is_folder, size = path.is_dir(), path.stat().st_size
+    except OSError as error:
+        raise BadFile(
+            f"{path} cannot be opened: {error.strerror}.", "Check the name and the access rights."
+        ) from error
+    if is_folder:
+        raise BadFile(f"{path} is a folder, not an image file.", "Choose a file.")
+    if size == 0:
+        raise BadFile(f"{path} is empty: it has zero bytes.", EXPORT_AGAIN)
+
+
+def _unreadable(path: Path, error: RuntimeError) -> BadFile:
+    """Say the two frequent reasons in words, and keep ITK's own last line for the others."""
+    text = str(error)
+    if "orthonormal" in text:
+        return BadFile(
+            f"{path} has sheared axes: its header does not describe a grid of right angles.",
+            "Resample it onto a rectangular grid (in Slicer: load it, harden its transform, save it).",
+        )
+    if "Unable to determine ImageIO" in text:
+        return BadFile(
+            f"{path} is damaged or not an image in a known format (NIfTI-1, NRRD, MHA/MHD, DICOM).",
+            EXPORT_AGAIN,
+        )
+    return BadFile(f"{path} cannot be read: {text.strip().splitlines()[-1]}.", EXPORT_AGAIN)

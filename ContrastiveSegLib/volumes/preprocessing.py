@@ -1,0 +1,137 @@
+"""prepare() to the working grid and restore() back: two inverses side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+
+from ContrastiveSegLib.volumes.grid import WorkingGrid, working_geometry
+from ContrastiveSegLib.volumes.volume import Geometry, Volume
+
+# Hounsfield units of soft tissue with some air and bone: kidney, liver, heart and vessels keep their contrast.
+CT_WINDOW = (-200.0, 300.0)
+PERCENTILES = (0.5, 99.5)
+
+# From this factor on, voxels in between would be skipped, so the image is smoothed first.
+COARSENING_THAT_NEEDS_SMOOTHING = 1.5
+
+
+@dataclass(frozen=True)
+class Intensities:
+    """How gray values become 0...1.
+
+    Args:
+        modality: "auto" looks at each case; "ct" uses the window; "other" robust percentiles of each case.
+        window: Lowest and highest value, instead of what the modality suggests.
+    """
+
+    modality: str = "auto"
+    window: tuple[float, float] | None = None
+
+
+def prepare(image: Volume, grid: WorkingGrid, intensities: Intensities) -> tuple[Volume, str]:
+    """Resample to the working grid and scale to 0...1.
+
+    Returns:
+        Working image (C, K, H, W) float16, and the modality found: "ct" or "other".
+    """
+    geometry = working_geometry(image.geometry, grid)
+    modality = intensities.modality if intensities.modality != "auto" else modality_of(image.array)
+    window = intensities.window or (CT_WINDOW if modality == "ct" else None)
+    channels = [
+        _scaled(_resampled(Volume(channel, image.geometry), geometry), window) for channel in image.array
+    ]
+    return Volume(np.stack(channels), geometry), modality
+
+
+def prepare_labels(labels: Volume, working: Geometry) -> Volume:
+    """Bring a label map (K, H, W) to the working grid, smooth at its borders, no value invented."""
+    return _labels_to(labels, working, sitk.sitkLabelLinear)
+
+
+def restore(labels: Volume, original: Geometry) -> Volume:
+    """Bring a label map from the working grid back to exactly its image's grid.
+
+    On a grid that only turned its axes, not one voxel differs.
+    """
+    return _labels_to(labels, original, sitk.sitkNearestNeighbor)
+
+
+def restore_probabilities(
+    probabilities: Iterable[npt.NDArray[Any]], working: Geometry, original: Geometry
+) -> tuple[Volume, Volume]:
+    """Bring class probabilities back and decide there: smoother borders than deciding first.
+
+    Args:
+        probabilities: One (K, H, W) map per class, background first; taken one at a time to save memory.
+
+    Returns:
+        Class indices (K, H, W) int16 and uncertainty (1, K, H, W) float32: entropy divided by its largest
+        possible value, 0 certain ... 1 all classes alike.
+    """
+    best = np.full(original.shape, -1.0, np.float32)
+    winner = np.zeros(original.shape, np.int16)
+    entropy = np.zeros(original.shape, np.float32)
+    count = 0
+    for index, probability in enumerate(probabilities):
+        here = _interpolated(Volume(np.asarray(probability, np.float32), working), original)
+        better = here > best
+        best[better], winner[better] = here[better], index
+        entropy -= here * np.log(np.clip(here, 1e-6, 1))
+        count += 1
+    entropy = np.clip(entropy / np.log(max(count, 2)), 0, 1)
+    return Volume(winner, original), Volume(entropy[None], original)
+
+
+def modality_of(array: npt.NDArray[Any]) -> str:
+    """ "ct" if the values look like Hounsfield units: whole numbers, air far below zero, nothing beyond metal."""
+    sample = array.reshape(-1)[:: max(1, array.size // 200_000)]
+    low, high = float(sample.min()), float(sample.max())
+    looks_like_ct = low <= -500 and high <= 32_000 and bool(np.all(sample == np.round(sample)))
+    return "ct" if looks_like_ct else "other"
+
+
+def _scaled(channel: npt.NDArray[np.float32], window: tuple[float, float] | None) -> npt.NDArray[np.float16]:
+    """Clip to the window or to robust percentiles, and scale to 0...1."""
+    low, high = window or np.percentile(channel, PERCENTILES)
+    if high <= low:  # more than 99 % of the voxels are alike: a small object in a large empty field
+        low, high = float(channel.min()), float(channel.max())
+    return (np.clip((channel - low) / max(high - low, 1e-12), 0, 1)).astype(np.float16)
+
+
+def _resampled(channel: Volume, geometry: Geometry) -> npt.NDArray[np.float32]:
+    """Linear interpolation, smoothed first along axes that become much coarser."""
+    image = channel.to_sitk()
+    original_directions = np.array(channel.geometry.direction).reshape(3, 3)
+    for axis in range(3):
+        along = np.abs(np.array(geometry.direction).reshape(3, 3).T @ original_directions[:, axis])
+        target = geometry.spacing[int(np.argmax(along))]
+        ratio = target / channel.geometry.spacing[axis]
+        if ratio >= COARSENING_THAT_NEEDS_SMOOTHING and channel.geometry.size[axis] >= 4:
+            image = sitk.RecursiveGaussian(image, 0.4 * target, False, sitk.RecursiveGaussianImageFilter.ZeroOrder, axis)
+    resampled = sitk.Resample(image, _reference(geometry), sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+    return sitk.GetArrayFromImage(resampled)
+
+
+def _interpolated(values: Volume, geometry: Geometry) -> npt.NDArray[np.float32]:
+    resampled = sitk.Resample(values.to_sitk(), _reference(geometry), sitk.Transform(), sitk.sitkLinear, 0.0)
+    return sitk.GetArrayFromImage(resampled)
+
+
+def _labels_to(labels: Volume, geometry: Geometry, interpolator: int) -> Volume:
+    resampled = sitk.Resample(labels.to_sitk(), _reference(geometry), sitk.Transform(), interpolator, 0.0)
+    return Volume(sitk.GetArrayFromImage(resampled), geometry)
+
+
+def _reference(geometry: Geometry) -> sitk.Image:
+    """An image that carries only the geometry; one byte per voxel is the least SimpleITK takes."""
+    image = sitk.Image(geometry.size, sitk.sitkUInt8)
+    image.SetSpacing(geometry.spacing)
+    image.SetOrigin(geometry.origin)
+    image.SetDirection(geometry.direction)
+    return image

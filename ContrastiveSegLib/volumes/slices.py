@@ -1,0 +1,46 @@
+"""A prepared case: slices of the working grid that remember their height in the body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ContrastiveSegLib.volumes.volume import Geometry
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedCase:
+    """One case on the working grid, read from disk as it is needed.
+
+    Args:
+        images: (C, K, H, W) float16, 0...1, memory-mapped.
+        labels: (K, H, W) class indices (0 background, then in the order of the label table), or None.
+        working: Grid of these arrays.
+        original: Grid of the case's image, where results belong.
+    """
+
+    name: str
+    patient: str
+    images: npt.NDArray[np.float16]
+    labels: npt.NDArray[Any] | None
+    working: Geometry
+    original: Geometry
+
+    @property
+    def channels(self) -> int:
+        return int(self.images.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(K, H, W) of the working grid."""
+        return self.working.shape
+
+    def height(self, k: int) -> float:
+        """Height of slice `k` (from 0) in the volume: 1/K ... 1.
+
+        Source: specification of SuperCL and MACL, section 1.3: pos = (i + 1) / n.
+        """
+        return (k + 1) / self.shape[0]

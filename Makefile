@@ -1,0 +1,41 @@
+# The two commands a newcomer needs, and those of a contributor: `make help` lists them.
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+# Tried in this order; give PYTHON=/path/to/python to choose another.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.10; do \
+	"$$name" -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+	2>/dev/null && echo "$$name" && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: install demo test lint help
+
+install: $(STAMP) ## make the environment in .venv
+
+# torch comes first and alone, so that no other package chooses its build. On Linux without an NVIDIA card,
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in the environment saves some gigabytes.
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.13 with venv was found. Install one, or give PYTHON=/path/to/python." >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+	$(RUN) -m pip install --disable-pip-version-check --constraint constraints.txt torch
+	$(RUN) -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# Passed on through the environment, because folder names may hold blanks and quotes.
+export DATA DATASET
+demo: $(STAMP) ## show the whole story on phantom data, on DATA=FOLDER, or on DATASET=hippocampus
+	$(RUN) -m ContrastiveSegLib demo $(if $(DATA),--data "$$DATA") $(if $(DATASET),--dataset "$$DATASET")
+
+test: lint ## run all checks and the default test suite
+	$(RUN) -m pytest
+
+lint: $(STAMP) ## check style, types, and that imports go down the stairs only
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+help: ## list what there is
+	@sed -n 's/^\([a-z]*\):.* ## /make \1\t/p' Makefile

@@ -1,0 +1,355 @@
+"""Files come back voxel by voxel at their place in the patient, and bad ones are refused with a reason."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from ContrastiveSegLib.errors import BadFile, CannotWrite
+from ContrastiveSegLib.volumes.files import (
+    labels_on_grid,
+    read_geometry,
+    read_image,
+    read_labels,
+    write_image,
+    write_labels,
+)
+from ContrastiveSegLib.volumes.labels import LabelTable, Structure
+from ContrastiveSegLib.volumes.volume import Geometry, Volume
+
+OBLIQUE = (0.8, 0.0, 0.6, 0.0, 1.0, 0.0, -0.6, 0.0, 0.8)
+GRIDS = {
+    "anisotropic": Geometry((4, 5, 6), (0.7, 1.3, 5.0), (-12.5, 30.25, 7.0)),
+    "flipped": Geometry((4, 5, 6), (1.0, 2.0, 3.0), (9.0, 8.0, 7.0), (-1, 0, 0, 0, 1, 0, 0, 0, -1)),
+    "oblique": Geometry((4, 5, 6), (0.5, 0.9, 3.0), (4.0, -8.0, 100.0), OBLIQUE),
+    "one slice": Geometry((4, 5, 1), (0.5, 0.9, 3.0), (4.0, -8.0, 100.0), OBLIQUE),
+}
+IMAGE_SUFFIXES = [".nii.gz", ".nii", ".nrrd", ".mha"]
+LABEL_SUFFIXES = [".seg.nrrd", *IMAGE_SUFFIXES]
+TABLE = LabelTable((Structure(1, "liver", (1.0, 0.0, 0.0)), Structure(300, "tumor", (0.0, 1.0, 0.0))))
+
+
+@pytest.fixture(params=GRIDS.values(), ids=GRIDS.keys())
+def a_grid(request) -> Geometry:
+    return request.param
+
+
+@pytest.fixture
+def a_label_map() -> Volume:
+    return label_map_on(GRIDS["oblique"])
+
+
+def image_on(grid: Geometry, *, channels: int = 1) -> Volume:
+    array = np.random.default_rng(3).normal(size=(channels, *grid.shape)).astype(np.float32)
+    return Volume(array, grid)
+
+
+def label_map_on(grid: Geometry) -> Volume:
+    return Volume(np.random.default_rng(4).choice([0, 1, 300], grid.shape).astype(np.int16), grid)
+
+
+def write_array(path: Path, array: np.ndarray) -> Path:
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(path))
+    return path
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_image_format_returns_each_voxel_to_its_place(tmp_path, a_grid, suffix, channels):
+    if channels > 1 and a_grid.shape[0] == 1 and ".nii" in suffix:
+        pytest.skip("SimpleITK reads a NIfTI file with several channels and one slice as a 2D image")
+    image = image_on(a_grid, channels=channels)
+    path = tmp_path / f"case{suffix}"
+
+    write_image(path, image)
+    read = read_image([path])
+
+    np.testing.assert_array_equal(read.volume.array, image.array)
+    assert read.volume.array.dtype == np.float32
+    assert read.volume.geometry.matches(a_grid)
+    assert read_geometry([path]) == read.volume.geometry
+    assert read.notes == ()
+
+
+@pytest.mark.parametrize("suffix", LABEL_SUFFIXES)
+def test_every_label_format_returns_each_voxel_to_its_place(tmp_path, a_grid, suffix):
+    labels = label_map_on(a_grid)
+    path = tmp_path / f"case{suffix}"
+
+    write_labels(path, labels, TABLE)
+    read = read_labels(path, TABLE)
+
+    np.testing.assert_array_equal(read.volume.array, labels.array)
+    assert read.volume.array.dtype == np.int16
+    assert read.volume.geometry.matches(a_grid)
+    assert read.table == TABLE
+    assert read.notes == ()
+
+
+def test_one_file_per_channel_makes_one_image(tmp_path):
+    image = image_on(GRIDS["oblique"], channels=2)
+    paths = [tmp_path / "case_0000.nii.gz", tmp_path / "case_0001.nrrd"]
+    for path, channel in zip(paths, image.array, strict=True):
+        write_image(path, Volume(channel, image.geometry))
+
+    read = read_image(paths)
+
+    np.testing.assert_array_equal(read.volume.array, image.array)
+
+
+def test_channels_on_different_grids_are_refused_with_both_geometries(tmp_path):
+    paths = [tmp_path / "t1.nii.gz", tmp_path / "t2.nii.gz"]
+    for path, name in zip(paths, ("oblique", "flipped"), strict=True):
+        write_image(path, image_on(GRIDS[name]))
+
+    with pytest.raises(BadFile, match=r"0\.5 x 0\.9 x 3 mm.*t2\.nii\.gz has .*1 x 2 x 3 mm.*Resample"):
+        read_image(paths)
+
+
+def test_whole_numbers_of_any_type_are_read_exactly(tmp_path):
+    values = np.arange(-60, 60).reshape(4, 5, 6)
+
+    for dtype in (np.int8, np.int16, np.int32, np.float64):
+        path = write_array(tmp_path / f"{np.dtype(dtype)}.nii.gz", values.astype(dtype))
+        np.testing.assert_array_equal(read_image([path]).volume.array[0], values)
+
+
+@pytest.mark.parametrize("name", ["with some spaces", "Prostata-Größe Müller", "頭部 CT", "l" * 240])
+@pytest.mark.parametrize("suffix", [".nii.gz", ".seg.nrrd", ".mha"])
+def test_names_may_be_long_and_in_any_script(tmp_path, a_label_map, name, suffix):
+    path = tmp_path / name / f"{name}{suffix}"
+
+    write_labels(path, a_label_map, TABLE)
+
+    np.testing.assert_array_equal(read_labels(path, TABLE).volume.array, a_label_map.array)
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", LABEL_SUFFIXES)
+def test_paths_may_be_long(tmp_path, a_label_map, suffix):
+    path = tmp_path.joinpath(*["folder" * 30] * 6) / f"case{suffix}"
+
+    write_labels(path, a_label_map, TABLE)
+
+    np.testing.assert_array_equal(read_labels(path, TABLE).volume.array, a_label_map.array)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["case.nii.gz", "case.nii", "case.nrrd", "case.mha"])
+def test_voxels_that_are_not_finite_are_counted_and_refused(tmp_path, name, dtype, bad):
+    array = image_on(GRIDS["flipped"]).array[0].astype(dtype)
+    array[2, 3, 1] = array[0, 0, 0] = bad
+    path = write_array(tmp_path / name, array)
+
+    with pytest.raises(BadFile, match=r"case\..* has 2 voxels that are not numbers .* Replace them"):
+        read_image([path])
+
+
+def test_labels_that_are_not_numbers_are_refused(tmp_path):
+    array = np.zeros((4, 5, 6), np.float32)
+    array[0, 0, 0] = np.nan
+
+    for suffix, message in {".nii.gz": "1 voxels that are not numbers", ".nrrd": "1 fractional"}.items():
+        with pytest.raises(BadFile, match=message):
+            read_labels(write_array(tmp_path / f"case{suffix}", array))
+
+
+def test_numbers_too_large_for_float32_are_refused_as_infinite(tmp_path):
+    path = write_array(tmp_path / "case.nrrd", np.full((4, 5, 6), 1e300))
+
+    with pytest.raises(BadFile, match="has 120 voxels that are not numbers"):
+        read_image([path])
+
+
+def test_a_constant_image_is_refused_and_a_constant_channel_noted(tmp_path):
+    flat = write_array(tmp_path / "flat.nii.gz", np.full((4, 5, 6), 7, np.int16))
+    varied = write_array(tmp_path / "varied.nii.gz", np.arange(120, dtype=np.int16).reshape(4, 5, 6))
+
+    with pytest.raises(BadFile, match=r"flat\.nii\.gz is constant: every voxel has the value 7\."):
+        read_image([flat])
+    assert read_image([varied, flat]).notes == ("flat.nii.gz: this channel is constant.",)
+
+
+def test_a_2d_image_is_refused(tmp_path):
+    path = write_array(tmp_path / "x.nii.gz", np.arange(20, dtype=np.int16).reshape(4, 5))
+
+    for read in (read_image, read_geometry):
+        with pytest.raises(BadFile, match=r"x\.nii\.gz is a 2D image \(5 x 4\), not a volume\."):
+            read([path])
+
+
+def a_4d_file(path: Path) -> np.ndarray:
+    array = np.arange(3 * 4 * 5 * 6, dtype=np.int16).reshape(3, 4, 5, 6)
+    sitk.WriteImage(sitk.JoinSeries([sitk.GetImageFromArray(volume) for volume in array]), str(path))
+    return array
+
+
+def test_a_4d_image_is_refused_unless_its_last_axis_is_known_to_be_channels(tmp_path):
+    path = tmp_path / "cine.nii.gz"
+    array = a_4d_file(path)
+
+    for read in (read_image, read_geometry):
+        with pytest.raises(BadFile, match=r"cine\.nii\.gz has 4 dimensions \(6 x 5 x 4 x 3\).*3D file of its own"):
+            read([path])
+    channels = read_image([path], last_axis_is_channels=True).volume
+
+    np.testing.assert_array_equal(channels.array, array)
+    assert read_geometry([path], last_axis_is_channels=True) == channels.geometry
+
+
+def test_4d_labels_are_refused(tmp_path):
+    a_4d_file(tmp_path / "cine.nii.gz")
+
+    with pytest.raises(BadFile, match="has 4 dimensions"):
+        read_labels(tmp_path / "cine.nii.gz")
+
+
+def test_an_axis_of_length_one_beyond_the_third_does_not_count(tmp_path):
+    volume = sitk.GetImageFromArray(np.arange(120, dtype=np.int16).reshape(4, 5, 6))
+    sitk.WriteImage(sitk.JoinSeries([volume]), str(tmp_path / "case.nrrd"))
+
+    assert read_image([tmp_path / "case.nrrd"]).volume.array.shape == (1, 4, 5, 6)
+    assert read_labels(tmp_path / "case.nrrd").volume.array.shape == (4, 5, 6)
+
+
+def test_complex_images_are_refused(tmp_path):
+    path = write_array(tmp_path / "case.nrrd", np.ones((3, 4, 5), np.complex64))
+
+    with pytest.raises(BadFile, match=r"complex numbers\. Export the magnitude image"):
+        read_image([path])
+
+
+def test_fractional_labels_are_refused(tmp_path):
+    array = np.zeros((3, 4, 5), np.float32)
+    array[1, 1] = 0.25
+    path = write_array(tmp_path / "case.nii.gz", array)
+
+    with pytest.raises(BadFile, match=r"case\.nii\.gz has 5 fractional label values, for example 0\.25\..*whole"):
+        read_labels(path)
+
+
+def test_whole_numbers_stored_as_fractions_are_fine_labels(tmp_path):
+    array = np.arange(60, dtype=np.float32).reshape(3, 4, 5) % 3
+
+    read = read_labels(write_array(tmp_path / "case.nii.gz", array))
+
+    np.testing.assert_array_equal(read.volume.array, array)
+    assert read.table.names == ("structure 1", "structure 2")
+
+
+@pytest.mark.parametrize("value", [-1, 40000])
+def test_negative_and_too_large_labels_are_refused(tmp_path, value):
+    path = write_array(tmp_path / "case.nii.gz", np.full((3, 4, 5), value, np.int32))
+
+    with pytest.raises(BadFile, match=f"has the label value {value}, but values go from 0 to 32767"):
+        read_labels(path)
+
+
+def test_labels_with_values_outside_the_table_are_refused_with_the_table(tmp_path):
+    path = write_array(tmp_path / "case.nii.gz", np.arange(60, dtype=np.int16).reshape(3, 4, 5) % 4)
+
+    with pytest.raises(BadFile, match=r"the label table lacks: 2, 3 \(known: 0 background, 1 liver, 300 tumor\)"):
+        read_labels(path, TABLE)
+
+
+def test_vector_labels_without_segments_are_refused(tmp_path):
+    image = sitk.GetImageFromArray(np.ones((3, 4, 5, 2), np.uint8), isVector=True)
+    sitk.WriteImage(image, str(tmp_path / "case.nrrd"))
+
+    with pytest.raises(BadFile, match="has 2 numbers per voxel, but no segments are described"):
+        read_labels(tmp_path / "case.nrrd")
+
+
+def test_labels_of_nothing_but_background_are_noted(tmp_path):
+    path = write_array(tmp_path / "case.nii.gz", np.zeros((3, 4, 5), np.uint8))
+
+    read = read_labels(path)
+
+    assert read.notes == ("case.nii.gz: all voxels are background.",)
+    assert read.table == LabelTable(())
+
+
+def test_values_that_the_table_lacks_are_not_written(tmp_path, a_label_map):
+    with pytest.raises(CannotWrite, match=r"label values that its table lacks: 300\. Add"):
+        write_labels(tmp_path / "case.nii.gz", a_label_map, LabelTable(TABLE.structures[:1]))
+
+
+def test_labels_on_the_grid_of_the_image_stay_as_they_are(a_label_map):
+    placed = labels_on_grid(a_label_map, GRIDS["oblique"], name="case")
+
+    assert placed.array is a_label_map.array
+
+
+def test_labels_on_another_grid_take_the_nearest_voxel():
+    generator = np.random.default_rng(5)
+    labels = Volume(generator.integers(0, 4, (6, 5, 4)).astype(np.int16), GRIDS["oblique"])
+    image = Geometry((7, 6, 9), (0.45, 0.7, 1.1), (4.3, -8.4, 99.0), (1, 0, 0, 0, 0.8, -0.6, 0, 0.6, 0.8))
+
+    placed = labels_on_grid(labels, image, name="case")
+
+    assert placed.geometry == image
+    np.testing.assert_array_equal(placed.array, nearest_by_hand(labels, image))
+    assert placed.array.any()
+
+
+def nearest_by_hand(labels: Volume, image: Geometry) -> np.ndarray:
+    axes = np.reshape(labels.geometry.direction, (3, 3)).T
+    result = np.zeros(image.shape, np.int16)
+    for k, h, w in np.ndindex(image.shape):
+        place = image.index_to_physical((w, h, k)) - labels.geometry.origin
+        i, j, kk = np.floor(place @ axes.T / labels.geometry.spacing + 0.5).astype(int)
+        inside = all(0 <= n < size for n, size in zip((i, j, kk), labels.geometry.size, strict=True))
+        result[k, h, w] = labels.array[kk, j, i] if inside else 0
+    return result
+
+
+def test_a_cropped_label_map_is_put_back_into_the_whole_image():
+    whole = label_map_on(GRIDS["oblique"])
+    geometry = whole.geometry
+    part = whole.array[2:5, 1:4, 1:3]
+    origin = tuple(geometry.index_to_physical((1, 1, 2)).tolist())
+    cropped = Volume(part, Geometry((2, 3, 3), geometry.spacing, origin, geometry.direction))
+
+    placed = labels_on_grid(cropped, geometry, name="case")
+
+    expected = np.zeros_like(whole.array)
+    expected[2:5, 1:4, 1:3] = part
+    np.testing.assert_array_equal(placed.array, expected)
+
+
+def test_labels_that_lie_elsewhere_are_refused_with_both_geometries(a_label_map):
+    elsewhere = Geometry((10, 10, 10), (2.0, 2.0, 2.0), (900.0, 0.0, 0.0))
+
+    with pytest.raises(BadFile) as caught:
+        labels_on_grid(a_label_map, elsewhere, name="patient 7")
+
+    assert "The labels of patient 7 do not lie within its image" in str(caught.value)
+    assert elsewhere.describe() in str(caught.value)
+    assert a_label_map.geometry.describe() in str(caught.value)
+    assert "belong to this image" in caught.value.remedy
+
+
+def test_labels_that_overlap_only_with_their_background_are_refused():
+    array = np.zeros((6, 6, 6), np.int16)
+    array[0] = 1
+    image = Geometry((6, 6, 2), origin=(0.0, 0.0, 4.0))
+
+    with pytest.raises(BadFile, match="do not lie within its image"):
+        labels_on_grid(Volume(array, Geometry((6, 6, 6))), image, name="case")
+    nothing = labels_on_grid(Volume(array * 0, Geometry((6, 6, 6))), image, name="case")
+    assert not nothing.array.any()
+
+
+@pytest.mark.parametrize("read", [lambda path: read_image([path]), read_labels], ids=["image", "labels"])
+def test_damaged_files_are_refused_by_name(tmp_path, read):
+    whole = gzip.compress(b"\0" * 5000)
+    for name, content in {"empty.nii.gz": b"", "cut.nii.gz": whole[:-9], "text.nrrd": b"hello"}.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(BadFile, match=str(path)):
+            read(path)
