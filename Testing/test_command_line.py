@@ -173,7 +173,7 @@ def test_help_of_a_method_shows_its_settings_with_range_and_default(
 
 
 def test_an_unknown_method_is_named_with_the_closest(a_catalog_folder: Path) -> None:
-    with pytest.raises(BadSetting, match="no pretraining method 'latice'. Did you mean 'lattice'"):
+    with pytest.raises(BadSetting, match=r"no pretraining method 'latice'\. Did you mean 'lattice'"):
         typed("pretrain R --images F --method latice", a_catalog_folder)
 
 

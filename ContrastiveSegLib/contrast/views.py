@@ -16,13 +16,18 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Appearance:
-    """How strongly gray values change. Each is drawn per image; gray values are about 0...1."""
+    """How strongly gray values change. Each is drawn per image; gray values are about 0...1.
+
+    Args:
+        probability: Of each change, independently.
+    """
 
     brightness: float = 0.3  # multiplied by 1 - ... 1 + this
     contrast: float = 0.3
     gamma: float = 0.4  # exponent between exp(-this) and exp(this)
     noise: float = 0.05  # largest standard deviation
     blur: float = 1.0  # largest sigma in pixels, in plane
+    probability: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,10 @@ def two_random_views(
 
 def recolor(images: Tensor, how: Appearance, generator: Generator) -> Tensor:
     """Change gray values, leave every pixel where it is: (B, C, *S) to the same shape."""
-    draw = _Draw(images, generator)
+    draw = _Draw(images, generator, how.probability)
     mean = images.mean(dim=tuple(range(2, images.ndim)), keepdim=True)
     images = (images - mean) * draw.around_one(how.contrast) + mean * draw.around_one(how.brightness)
-    images = images.clamp(min=0) ** torch.exp(draw.symmetric(how.gamma))
+    images = images.clamp(min=0) ** torch.exp(draw.now_and_then(how.gamma))
     if how.blur:
         images = _blur(images, draw.up_to(how.blur))
     if how.noise:
@@ -136,9 +141,9 @@ def _blur(images: Tensor, sigma: Tensor) -> Tensor:
 class _Draw:
     """Random numbers for one batch, on its device, one set per image."""
 
-    def __init__(self, images: Tensor, generator: Generator) -> None:
+    def __init__(self, images: Tensor, generator: Generator, probability: float = 1.0) -> None:
         self.batch, self.ndim, self.device = len(images), images.ndim, images.device
-        self.generator = generator
+        self.generator, self.probability = generator, probability
 
     def _uniform(self, *shape: int) -> Tensor:
         return torch.rand(self.batch, *shape, generator=self.generator, device=self.device)
@@ -150,12 +155,13 @@ class _Draw:
         """-limit ... limit: (B, *shape)."""
         return (2 * self._uniform(*shape) - 1) * limit
 
-    def symmetric(self, limit: float) -> Tensor:
-        """-limit ... limit, shaped to multiply images: (B, 1, ...)."""
-        return self.vector(limit).view(-1, *(1,) * (self.ndim - 1))
+    def now_and_then(self, limit: float) -> Tensor:
+        """With the probability -limit ... limit, otherwise 0, shaped to multiply images: (B, 1, ...)."""
+        drawn = self.vector(limit) * (self._uniform() < self.probability)
+        return drawn.view(-1, *(1,) * (self.ndim - 1))
 
     def around_one(self, limit: float) -> Tensor:
-        return 1 + self.symmetric(limit)
+        return 1 + self.now_and_then(limit)
 
     def up_to(self, limit: float) -> Tensor:
-        return self.symmetric(limit).abs()
+        return self.now_and_then(limit).abs()

@@ -115,7 +115,7 @@ def _train_and_test(settings: DemoSettings, story: Story, run: RunFolder) -> Eva
     )
     unseen = CaseSelection(only=story.unseen, patient_pattern=story.patient_pattern)
     predict.run(PredictSettings(run=run.path, images=story.data, cases=unseen, compute=settings.compute))
-    return evaluate.evaluate(run.predictions, story.data, cases=unseen)
+    return evaluate.evaluate(run.predictions, story.data, selection=unseen)
 
 
 def _show(

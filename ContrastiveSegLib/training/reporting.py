@@ -37,14 +37,14 @@ class Reporter:
 
     def say(self, sentence: str, *, kind: str = "note", **facts: Any) -> None:
         """Tell a person something: terminal, log and events."""
-        LOGGER.info(sentence)
         with tqdm.external_write_mode():
-            print(sentence, flush=True)  # noqa: T201
+            LOGGER.info(sentence)
         tell(self.run.events, kind, job=self.job, text=sentence, **facts)
 
     def warn(self, sentence: str, **facts: Any) -> None:
         """The same, for what the user should look at."""
-        LOGGER.warning(sentence)
+        with tqdm.external_write_mode():
+            LOGGER.warning(sentence)
         tell(self.run.events, "warning", job=self.job, text=sentence, **facts)
 
     def cancelled(self) -> bool:

@@ -132,7 +132,7 @@ def _note(predicted_voxels: int, truth_voxels: int) -> str:
 def _surface_figures(
     prediction: BoolArray, truth: BoolArray, spacing_khw: tuple[float, float, float], axes: Sequence[int]
 ) -> tuple[float, float]:
-    """HD95 (the larger directed 95th percentile) and the mean over both surfaces, in mm, as MONAI has them."""
+    """HD95 (the larger directed 95th percentile) and the mean over both surfaces in mm, as MONAI."""
     predicted_surface, truth_surface = surface(prediction, axes), surface(truth, axes)
     there = _distances(predicted_surface, truth_surface, spacing_khw)
     back = _distances(truth_surface, predicted_surface, spacing_khw)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ContrastiveSegLib.volumes.agreement import INVENTED, MISSED
 from ContrastiveSegLib.volumes.agreement_summary import CaseAgreement, Spread, StructureSummary
 from ContrastiveSegLib.volumes.cases import LeftOut
 
@@ -82,11 +83,11 @@ class EvaluationReport:
         return "\n".join(lines)
 
     def _without_distance(self) -> list[str]:
-        one_sided = [row for row in self.rows if bool(row.agreement.prediction_voxels) != bool(row.agreement.truth_voxels)]
+        one_sided = sum(row.agreement.note in (MISSED, INVENTED) for row in self.rows)
         if not one_sided:
             return []
         return [
-            f"{len(one_sided)} structures were missed (only in the label) or invented (only in the prediction): "
+            f"{one_sided} structures were missed (only in the label) or invented (only in the prediction): "
             "their Dice of 0 counts, but they have no distance, so HD95 and ASD look better than they are."
         ]
 
@@ -142,7 +143,8 @@ def _grouped(left_out: Iterable[LeftOut]) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for file in left_out:
         reasons.setdefault(file.reason, []).append(file.path.name)
-    return [
-        f"Left out, {len(names)} x {reason}: {', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''}"
-        for reason, names in reasons.items()
-    ]
+    lines = []
+    for reason, names in reasons.items():
+        more = ", ..." if len(names) > SHOWN else ""
+        lines.append(f"Left out, {len(names)} x {reason}: {', '.join(names[:SHOWN])}{more}")
+    return lines

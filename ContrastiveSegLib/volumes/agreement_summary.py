@@ -58,7 +58,7 @@ def summarize(rows: Sequence[CaseAgreement]) -> tuple[StructureSummary, ...]:
     """A line per structure, in order of appearance, and one for all when there are several.
 
     The cases of a patient are averaged first, so that a patient with many frames weighs as much as any other.
-    In the line for all, the structures of a patient are averaged, too, and pooled Dice is the structures' mean.
+    In the line for all, the structures of a patient are averaged, too; pooled Dice is the mean of theirs.
     """
     names = list(dict.fromkeys(row.structure for row in rows))
     lines = [_summary(name, [row for row in rows if row.structure == name]) for name in names]
@@ -88,7 +88,7 @@ def _summary(name: str, rows: Sequence[CaseAgreement]) -> StructureSummary:
 
 
 def _over_patients(figures: Iterable[tuple[CaseAgreement, float]]) -> Spread:
-    """Average cases per patient and structure, then structures per patient, then patients; nan counts nowhere."""
+    """Average the cases of a patient, then the structures, then the patients; nan counts nowhere."""
     cases: dict[tuple[str, str], list[float]] = {}
     for row, figure in figures:
         cases.setdefault((row.patient, row.structure), []).append(figure)

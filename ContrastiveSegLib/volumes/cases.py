@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import translate
 from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFolder, BadSetting
 from ContrastiveSegLib.volumes.file_names import patient_of
 from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.layouts import LeftOut, survey
+from ContrastiveSegLib.volumes.layouts import FoundFile, LeftOut, survey
 from ContrastiveSegLib.volumes.pairing import Group, pair
 
 __all__ = ["Case", "CaseList", "LeftOut", "find_cases"]
@@ -28,7 +28,7 @@ class Case:
         images: One file per channel, or one file, or one DICOM series (its folder; where the folder holds
             several series, the first file of this one).
         patient: Whose image it is; cases of one patient stay on one side of every split.
-        last_axis_is_channels: Whether the fourth axis of a 4D file counts channels; to be handed to read_image().
+        last_axis_is_channels: Whether the fourth axis of a 4D file counts channels; read_image() asks for it.
     """
 
     name: str
@@ -60,6 +60,7 @@ def find_cases(
     only: Sequence[str] = (),
     leave_out: Sequence[str] = (),
     patient_pattern: str = "",
+    labels_only: bool = False,
 ) -> CaseList:
     """Find the cases in a folder and all below it, without reading a voxel.
 
@@ -70,17 +71,27 @@ def find_cases(
         only: Names of cases or patients to keep, with * and ? for any letters; empty: all.
         leave_out: Names of cases or patients to leave out, likewise.
         patient_pattern: Regular expression that finds the patient in the name of a case, as its one group.
+        labels_only: Whether the folder holds label files without images, such as predictions; each case then
+            names its label file as its image, too.
 
     Raises:
         BadFolder: The folder is missing or empty, or a name of `only` fits no case.
         BadSetting: The pattern is no regular expression with one group, or finds no patient in some name.
     """
     found = survey(folder)
+    if labels_only:
+        found = replace(found, files=_with_themselves(found.files))
     groups, unpaired = pair(found, folder.resolve().name)
     patient_in = _patient_finder(patient_pattern)
     cases = [_case(group, patient_in, found.dataset.channels) for group in groups]
     kept, not_chosen = _chosen(cases, folder, only, leave_out)
     return CaseList(kept, (*found.left_out, *unpaired, *not_chosen), found.layout, found.dataset.table)
+
+
+def _with_themselves(files: Sequence[FoundFile]) -> tuple[FoundFile, ...]:
+    """Let every file that may hold labels be image and label at once, so that it makes a case of its own."""
+    labels = [file for file in files if file.role != "scribbles" and not file.is_series]
+    return tuple(replace(file, role=role) for role in ("image", "labels") for file in labels)
 
 
 def _case(group: Group, patient_in: re.Pattern[str] | None, channels: int) -> Case:

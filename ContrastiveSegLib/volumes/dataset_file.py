@@ -47,7 +47,7 @@ def read_dataset_file(path: Path) -> DatasetFile:
 
 
 def _names_by_value(labels: Mapping[str, Any]) -> dict[int, str]:
-    """Turn {"1": "liver"}, {"liver": 1} or {"tumor": [1, 2], "core": [2]} into {1: ...} without background."""
+    """Turn {"1": "liver"}, {"liver": 1} or {"tumor": [1, 2], "core": [2]} into {1: ...}, no background."""
     names: dict[int, str] = {}
     unnamed: set[int] = set()
     for key, content in labels.items():

@@ -48,12 +48,16 @@ class DicomSeries:
 
 def is_dicom(path: Path) -> bool:
     """Whether a file looks like DICOM: by its signature, or by its name if the signature was left out."""
-    if not path.is_file() or path.name.upper() == "DICOMDIR":
+    try:
+        if not path.is_file() or path.name.upper() == "DICOMDIR":
+            return False
+        if path.suffix.lower() in (".dcm", ".ima", ".dicom"):
+            return True
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        # Whoever opens the file for its voxels says why it cannot be opened.
         return False
-    if path.suffix.lower() in (".dcm", ".ima", ".dicom"):
-        return True
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
 
 
 def list_series(folder: Path) -> tuple[DicomSeries, ...]:

@@ -231,4 +231,5 @@ def _one_layer(layers: npt.NDArray[np.int16], path: Path) -> npt.NDArray[np.int1
             f"{path} has {len(layers)} numbers per voxel, but no segments are described in it.",
             "Save the labels as one whole number per voxel, or as .seg.nrrd from Slicer.",
         )
-    return layers[0]
+    layer: npt.NDArray[np.int16] = layers[0]
+    return layer

@@ -124,14 +124,16 @@ def _reader(path: Path) -> sitk.ImageFileReader:
 
 
 def _survey(path: Path, header: NiftiHeader | None) -> tuple[int, int]:
-    """Read through the whole file: the number of its uncompressed bytes, and of voxels that are not finite."""
+    """Read through the whole file: its uncompressed bytes, and its voxels that are not finite."""
     not_finite = 0
     with open_uncompressed(path) as file:
         held = len(file.read(header.data_start if header else 0))
         while chunk := file.read(CHUNK_BYTES):
             held += len(chunk)
             if header and header.float_type:
-                voxels = np.frombuffer(chunk, header.float_type, count=len(chunk) // int(header.float_type[-1]))
+                voxels = np.frombuffer(
+                    chunk, header.float_type, count=len(chunk) // int(header.float_type[-1])
+                )
                 not_finite += len(voxels) - int(np.count_nonzero(np.isfinite(voxels)))
     return held, not_finite
 

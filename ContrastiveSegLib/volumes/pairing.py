@@ -59,7 +59,7 @@ def pair(found: Survey, root_name: str) -> tuple[list[Group], list[LeftOut]]:
 def _image_groups(
     images: Iterable[FoundFile], annotations: Iterable[FoundFile], found: Survey
 ) -> tuple[list[Group], list[LeftOut]]:
-    annotated = {(file.place, file.stem) for file in annotations}
+    annotated = {(file.place, case_key(file.stem)) for file in annotations}
     by_place: dict[str, list[FoundFile]] = defaultdict(list)
     for file in images:
         by_place[file.place].append(file)
@@ -87,7 +87,7 @@ def _are_channels(
     numbers: dict[str, set[int]] = defaultdict(set)
     for file in files:
         base, number = channel_of(file.stem)
-        if number is None or file.is_series or (file.place, file.stem) in annotated:
+        if number is None or file.is_series or (file.place, case_key(file.stem)) in annotated:
             return False
         numbers[base].add(number)
     return is_nnunet or all(0 in found and len(found) <= MOST_CHANNELS for found in numbers.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ContrastiveSegLib.volumes.files import write_image, write_labels
 from ContrastiveSegLib.volumes.phantom_anatomy import Array, parts, phantom_table
@@ -13,6 +14,7 @@ from ContrastiveSegLib.volumes.volume import Geometry, Triple, Volume
 
 __all__ = ["make_phantom_case", "phantom_table", "write_phantom_folder"]
 
+Array64 = npt.NDArray[np.float64]
 Shape = tuple[int, int, int]
 Flips = tuple[bool, bool, bool]
 
@@ -79,14 +81,16 @@ def write_phantom_folder(
 ) -> None:
     """Write phantoms on grids of different spacing, tilt and orientation, in three folders.
 
-    unlabeled/images; labeled/images and labeled/labels; test/images and test/labels. Images are .nii.gz, labels
-    .seg.nrrd with names and colors. A case has the same name in images and labels, and no name occurs twice.
+    unlabeled/images; labeled/images and labeled/labels; test/images and test/labels. Images are .nii.gz,
+    labels .seg.nrrd with names and colors. A case has one name in images
+    and labels, and no name occurs twice.
 
     Args:
         unlabeled: Number of cases to pre-train on.
         labeled: Number of cases to fine-tune on.
         test: Number of cases to predict and compare with their labels.
-        seed: 0 or more; the same seed writes the same voxels. More unlabeled cases do not change the others.
+        seed: 0 or more; the same seed writes the same voxels, and more unlabeled cases leave the others as
+            they are.
         shape: Voxels (K, H, W) of the average case.
         overwrite: Whether files that are there may be replaced.
 
@@ -118,16 +122,16 @@ def _varied_case(draw: np.random.Generator, shape: Shape) -> tuple[Volume, Volum
     )
 
 
-def _turn(axis: np.ndarray, angle_deg: float) -> np.ndarray:
+def _turn(axis: Array64, angle_deg: float) -> Array64:
     """The rotation matrix (3, 3) about an axis (Rodrigues)."""
     x, y, z = axis / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     angle = np.radians(angle_deg)
-    rotation: np.ndarray = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    rotation: Array64 = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
     return rotation
 
 
-def _grid(middle: np.ndarray, axes: np.ndarray, shape: Shape, spacing: Triple | None) -> Geometry:
+def _grid(middle: Array64, axes: Array64, shape: Shape, spacing: Triple | None) -> Geometry:
     """The grid with these axes as columns around a middle in mm."""
     i, j, k = size = shape[::-1]
     width, depth, height = FIELD_OF_VIEW_MM
@@ -137,7 +141,8 @@ def _grid(middle: np.ndarray, axes: np.ndarray, shape: Shape, spacing: Triple | 
     return Geometry((i, j, k), steps, (x, y, z), (a, b, c, d, e, f, g, h, m))
 
 
-def _positions(geometry: Geometry, middle: np.ndarray) -> Array:
+def _positions(geometry: Geometry, middle: Array64) -> Array:
     """The place of each voxel (3, K, H, W) in mm from the middle of the body."""
     index = np.moveaxis(np.indices(geometry.shape)[::-1], 0, -1)  # (K, H, W, 3) of i, j, k
-    return np.moveaxis(geometry.index_to_physical(index) - middle, -1, 0).astype(np.float32, order="C")
+    points = np.moveaxis(geometry.index_to_physical(index) - middle, -1, 0)
+    return np.ascontiguousarray(points, np.float32)

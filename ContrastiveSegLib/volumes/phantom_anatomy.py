@@ -185,7 +185,7 @@ def _kidneys(body: Array, draw: np.random.Generator) -> Iterator[Part]:
 
 
 def _pancreas(body: Array, draw: np.random.Generator) -> Iterator[Part]:
-    """A thin curved organ, from a thick head on the right over the great vessels to a tail near the spleen."""
+    """A thin curved organ: head on the right, neck over the great vessels, tail near the spleen."""
     x, y, z = body
     along = np.clip((x + 20) / 56, 0, 1)  # 0 at the head, 1 at the tail
     bend, climb, sway = draw.uniform(5, 11), draw.uniform(8, 16), draw.normal(0, 1.5, 2)

@@ -37,15 +37,15 @@ DARK = 0.2
 
 
 def scan(body: Sequence[Part], points: Array, draw: np.random.Generator, *, inverted: bool = False) -> Array:
-    """Image a body (K, H, W): whole numbers from 0 to about 2000, as different from case to case as scanners are.
+    """Image a body (K, H, W): whole numbers from 0 to about 2000, on another scale in each case.
 
     Args:
         body: Its parts, in the order of painting.
         points: Position of each voxel (3, K, H, W) in mm.
         inverted: Whether bright tissues come out dark, as in a second kind of scan of the same person.
     """
-    # What differs from case to case is drawn before what differs from voxel to voxel, so that one seed on two
-    # grids gives the same case.
+    # What differs from case to case is drawn before what differs from voxel to voxel: one seed on two grids
+    # gives the same case.
     brightness = _brightness(draw, inverted)
     grains = draw.uniform(0, 0.02, (len(body), 3))
     unevenness, contrast, noise = draw.uniform(0.08, 0.2), draw.uniform(0.8, 1.25), draw.uniform(0.025, 0.05)
@@ -81,8 +81,8 @@ def _mottle(points: Array, width: float, draw: np.random.Generator) -> Array:
     """Filtered noise (K, H, W) with variance 1 and grains of about this width in voxels."""
     noise = draw.standard_normal(points.shape[1:], np.float32)
     grains: Array = gaussian_filter(noise, (width / 3, width, width))
-    # A single voxel has no variance to divide by.
-    return grains / max(grains.std(), np.float32(1e-6))
+    grains /= max(grains.std(), np.float32(1e-6))  # a single voxel has no variance to divide by
+    return grains
 
 
 def _mixed(textures: Sequence[Array], amounts: npt.NDArray[Any]) -> Array:
@@ -93,4 +93,5 @@ def _mixed(textures: Sequence[Array], amounts: npt.NDArray[Any]) -> Array:
 def _rician(gray: Array, noise: np.float32, draw: np.random.Generator) -> Array:
     """The magnitude of a complex signal with noise in both parts, as in MR images."""
     real, imaginary = draw.standard_normal((2, *gray.shape), np.float32)
-    return np.hypot(gray + noise * real, noise * imaginary)
+    magnitude: Array = np.hypot(gray + noise * real, noise * imaginary)
+    return magnitude

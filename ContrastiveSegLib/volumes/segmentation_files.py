@@ -14,6 +14,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.volumes.label_values import values_in
 from ContrastiveSegLib.volumes.labels import (
     LARGEST_VALUE,
     LabelTable,
@@ -75,23 +76,13 @@ def flatten(
     Returns:
         The label map, and notes on voxels that several segments or no segment claimed.
     """
-    notes: list[str] = []
-    ranks = np.zeros(layers.shape[1:], np.int16)  # position of the winning segment, from 1
-    claims = np.zeros(layers.shape[1:], np.int16)
-    claimants: set[int] = set()
+    notes = [
+        note for number, layer in enumerate(layers) for note in _unclaimed(layer, number, segments, path)
+    ]
     per_layer = [_ranks_of(layer, number, segments) for number, layer in enumerate(layers)]
-    for number, layer_ranks in enumerate(per_layer):
-        notes.extend(_unclaimed(layers[number], layer_ranks, path))
-        claims += layer_ranks > 0
-        np.maximum(ranks, layer_ranks, out=ranks)
-    shared = claims > 1
-    if shared.any():
-        claimants.update(*(np.unique(layer_ranks[shared]).tolist() for layer_ranks in per_layer))
-        names = ", ".join(segments[rank - 1].structure.name for rank in sorted(claimants - {0}))
-        notes.append(
-            f"{path.name}: {np.count_nonzero(shared)} voxels belong to more than one segment ({names}); each "
-            f"went to the segment that is later in the list."
-        )
+    if len(per_layer) > 1:
+        notes.extend(_shared(per_layer, segments, path))
+    ranks = np.maximum.reduce(per_layer)
     values = np.array([0, *(segment.structure.value for segment in segments)], np.int16)
     return values[ranks], tuple(notes)
 
@@ -172,7 +163,10 @@ def _color(image: sitk.Image, number: int, value: int) -> tuple[float, float, fl
 
 
 def _ranks_of(layer: npt.NDArray[Any], number: int, segments: tuple[Segment, ...]) -> npt.NDArray[np.int16]:
-    """For each voxel of a layer the position (from 1) of the segment it belongs to, else 0."""
+    """For each voxel of a layer the position (from 1) of the segment it belongs to, else 0.
+
+    The later segment has the higher position, so that the maximum over the layers lets it win.
+    """
     ranks = np.zeros(int(layer.max()) + 1, np.int16)
     for rank, segment in enumerate(segments, start=1):
         if segment.layer == number and 0 < segment.label_value < len(ranks):
@@ -181,9 +175,28 @@ def _ranks_of(layer: npt.NDArray[Any], number: int, segments: tuple[Segment, ...
     return placed
 
 
-def _unclaimed(layer: npt.NDArray[Any], ranks: npt.NDArray[np.int16], path: Path) -> list[str]:
-    lost = layer[(layer != 0) & (ranks == 0)]
-    if not lost.size:
+def _shared(per_layer: list[npt.NDArray[np.int16]], segments: tuple[Segment, ...], path: Path) -> list[str]:
+    """Say how many voxels belong to several segments, and to which."""
+    claims = np.zeros(per_layer[0].shape, np.int16)
+    for ranks in per_layer:
+        claims += ranks > 0
+    shared = claims > 1
+    if not shared.any():
         return []
-    values = ", ".join(str(v) for v in np.unique(lost)[:10])
-    return [f"{path.name}: {lost.size} voxels (value {values}) belong to no segment and count as background."]
+    claimants = {rank for ranks in per_layer for rank in np.unique(ranks[shared]).tolist()} - {0}
+    names = ", ".join(segments[rank - 1].structure.name for rank in sorted(claimants))
+    return [
+        f"{path.name}: {np.count_nonzero(shared)} voxels belong to more than one segment ({names}); each "
+        f"went to the segment that is later in the list."
+    ]
+
+
+def _unclaimed(layer: npt.NDArray[Any], number: int, segments: tuple[Segment, ...], path: Path) -> list[str]:
+    """Say how many voxels have a value that no segment describes; Slicer does not show them either."""
+    described = {segment.label_value for segment in segments if segment.layer == number}
+    lost = [value for value in values_in(layer) if value not in described]
+    if not lost:
+        return []
+    count = np.count_nonzero(np.isin(layer, lost))
+    values = ", ".join(map(str, lost[:10]))
+    return [f"{path.name}: {count} voxels (value {values}) are of no segment and become background."]

@@ -194,7 +194,9 @@ def test_a_4d_image_is_refused_unless_its_last_axis_is_known_to_be_channels(tmp_
     array = a_4d_file(path)
 
     for read in (read_image, read_geometry):
-        with pytest.raises(BadFile, match=r"cine\.nii\.gz has 4 dimensions \(6 x 5 x 4 x 3\).*3D file of its own"):
+        with pytest.raises(
+            BadFile, match=r"cine\.nii\.gz has 4 dimensions \(6 x 5 x 4 x 3\).*3D file of its own"
+        ):
             read([path])
     channels = read_image([path], last_axis_is_channels=True).volume
 
@@ -229,7 +231,9 @@ def test_fractional_labels_are_refused(tmp_path):
     array[1, 1] = 0.25
     path = write_array(tmp_path / "case.nii.gz", array)
 
-    with pytest.raises(BadFile, match=r"case\.nii\.gz has 5 fractional label values, for example 0\.25\..*whole"):
+    with pytest.raises(
+        BadFile, match=r"case\.nii\.gz has 5 fractional label values, for example 0\.25\..*whole"
+    ):
         read_labels(path)
 
 
@@ -253,7 +257,9 @@ def test_negative_and_too_large_labels_are_refused(tmp_path, value):
 def test_labels_with_values_outside_the_table_are_refused_with_the_table(tmp_path):
     path = write_array(tmp_path / "case.nii.gz", np.arange(60, dtype=np.int16).reshape(3, 4, 5) % 4)
 
-    with pytest.raises(BadFile, match=r"the label table lacks: 2, 3 \(known: 0 background, 1 liver, 300 tumor\)"):
+    with pytest.raises(
+        BadFile, match=r"the label table lacks: 2, 3 \(known: 0 background, 1 liver, 300 tumor\)"
+    ):
         read_labels(path, TABLE)
 
 

@@ -54,7 +54,9 @@ def test_damaged_json_is_an_error_that_says_what_is_needed(data):
 
 @pytest.mark.parametrize("value", [0, -1, 32768])
 def test_values_outside_of_int16_or_background_are_refused(value):
-    with pytest.raises(BadSetting, match=f"'liver' has the label value {value}, but values go from 1 to 32767"):
+    with pytest.raises(
+        BadSetting, match=f"'liver' has the label value {value}, but values go from 1 to 32767"
+    ):
         Structure(value, "liver", RED)
 
 
@@ -71,7 +73,9 @@ def test_two_structures_cannot_share_a_value_or_a_name():
 
 
 def test_merging_matches_names_and_gives_new_values_where_one_is_taken(a_table):
-    other = LabelTable((Structure(1, "kidney", BLUE), Structure(9, "Liver", GREEN), Structure(8, "tumor", BLUE)))
+    other = LabelTable(
+        (Structure(1, "kidney", BLUE), Structure(9, "Liver", GREEN), Structure(8, "tumor", BLUE))
+    )
 
     merged = LabelTable.merged(a_table, other)
 
@@ -112,7 +116,9 @@ def test_default_names_carry_the_value_so_that_tables_of_two_files_agree():
 def test_colors_of_two_dozen_structures_can_be_told_apart():
     colors = [distinct_color(value) for value in range(1, 25)]
 
-    distances = [sum(abs(a - b) for a, b in zip(p, q, strict=True)) for p in colors for q in colors if p is not q]
+    distances = [
+        sum(abs(a - b) for a, b in zip(p, q, strict=True)) for p in colors for q in colors if p is not q
+    ]
     assert min(distances) > 0.2
     assert all(0 <= part <= 1 for color in colors for part in color)
 

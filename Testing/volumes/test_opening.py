@@ -9,7 +9,13 @@ import pytest
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.volumes.opening import check_intact, header_text, itk_warnings_off, open_header, open_image
+from ContrastiveSegLib.volumes.opening import (
+    check_intact,
+    header_text,
+    itk_warnings_off,
+    open_header,
+    open_image,
+)
 
 
 @pytest.fixture
@@ -39,7 +45,9 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path, an_image, name, kept):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
 
-    with pytest.raises(BadFile, match=rf"{path} .*(cut off|damaged|cannot be read).* Copy or export the file again"):
+    with pytest.raises(
+        BadFile, match=rf"{path} .*(cut off|damaged|cannot be read).* Copy or export the file again"
+    ):
         open_image(path)
 
 
@@ -48,7 +56,9 @@ def test_a_cut_file_says_how_much_is_missing(tmp_path, an_image):
     content = path.read_bytes()
     path.write_bytes(content[:-100])
 
-    with pytest.raises(BadFile, match=f"holds {len(content) - 100} bytes where its header promises {len(content)}"):
+    with pytest.raises(
+        BadFile, match=f"holds {len(content) - 100} bytes where its header promises {len(content)}"
+    ):
         check_intact(path)
 
 
@@ -108,7 +118,7 @@ def test_header_text_is_never_broken(tmp_path, an_image):
     assert header_text(opened, "not there") == ""
 
 
-def test_warnings_are_off_only_inside(an_image):
+def test_warnings_are_off_only_inside():
     before = sitk.ProcessObject.GetGlobalWarningDisplay()
 
     with itk_warnings_off():

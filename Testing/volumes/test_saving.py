@@ -32,7 +32,9 @@ def test_only_the_finished_file_remains(tmp_path, an_image, suffix):
     save_atomically(an_image, path)
 
     assert names_in(path.parent) == [path.name]
-    np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(path)), sitk.GetArrayFromImage(an_image))
+    np.testing.assert_array_equal(
+        sitk.GetArrayFromImage(sitk.ReadImage(path)), sitk.GetArrayFromImage(an_image)
+    )
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -107,7 +109,9 @@ def test_a_disk_that_fills_up_while_writing_is_noticed(tmp_path, an_image, suffi
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
 
     try:
-        with pytest.raises(CannotWrite, match=r"could not be written completely .* MB free\)\. Free some space"):
+        with pytest.raises(
+            CannotWrite, match=r"could not be written completely .* MB free\)\. Free some space"
+        ):
             save_atomically(an_image, tmp_path / f"case{suffix}")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -119,13 +119,14 @@ def random_box(generator: np.random.Generator) -> Geometry:
 
 
 def near_the_limit(one: Geometry, other: Geometry) -> bool:
-    """Whether shrinking the boxes a little changes the answer: there, points on a grid may miss the overlap."""
-    smaller = [Geometry(g.size, tuple(s * 0.8 for s in g.spacing), g.origin, g.direction) for g in (one, other)]
-    centered = [
-        Geometry(s.size, s.spacing, tuple(np.add(g.origin, g.corners().mean(0) - s.corners().mean(0))), g.direction)
-        for s, g in zip(smaller, (one, other), strict=True)
-    ]
-    return centered[0].overlaps(centered[1]) != one.overlaps(other)
+    """Whether shrinking both boxes changes the answer: there, a grid of points may miss the overlap."""
+    return shrunk(one).overlaps(shrunk(other)) != one.overlaps(other)
+
+
+def shrunk(box: Geometry) -> Geometry:
+    smaller = Geometry(box.size, tuple(0.8 * s for s in box.spacing), box.origin, box.direction)
+    off_center = box.corners().mean(axis=0) - smaller.corners().mean(axis=0)
+    return Geometry(box.size, smaller.spacing, tuple(np.add(box.origin, off_center)), box.direction)
 
 
 def some_point_is_in_both(one: Geometry, other: Geometry) -> bool:

@@ -1,0 +1,105 @@
+"""Compare predictions with labels: Dice, distances in mm and volumes, per case and structure."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ContrastiveSegLib.errors import BadFile, BadFolder, CannotWrite
+from ContrastiveSegLib.runs.job_settings import CaseSelection, EvaluateSettings
+from ContrastiveSegLib.runs.writing import make_folder, write_atomically
+from ContrastiveSegLib.volumes.agreement_report import EvaluationReport
+from ContrastiveSegLib.volumes.agreement_summary import CaseAgreement, absent_agreement, summarize
+from ContrastiveSegLib.volumes.cases import LeftOut
+from ContrastiveSegLib.volumes.compared_case import ComparedCase, compare_case
+from ContrastiveSegLib.volumes.label_pairs import find_label_pairs
+from ContrastiveSegLib.volumes.labels import LabelTable
+
+__all__ = ["EvaluationReport", "evaluate", "run"]
+
+
+def run(settings: EvaluateSettings) -> None:
+    """Print the summary, and write the table of all cases if a file was named.
+
+    Raises:
+        BadFolder: Nothing in the two folders belongs together, or nothing of it could be compared.
+        CannotWrite: The table exists already, or the disk refuses it.
+    """
+    output = settings.output
+    if output is not None and output.exists() and not settings.overwrite:
+        raise CannotWrite(f"{output} exists already.", "Choose another name, or ask to overwrite it.")
+    report = evaluate(settings.predictions, settings.labels, selection=settings.cases)
+    sys.stdout.write(f"{report.to_text()}\n")
+    if output is not None:
+        make_folder(output.parent)
+        write_atomically(output, report.to_csv())
+        sys.stdout.write(f"All cases and structures: {output}\n")
+
+
+def evaluate(predictions: Path, labels: Path, *, selection: CaseSelection | None = None) -> EvaluationReport:
+    """Compare each predicted file with the label of the same case, on the label's grid.
+
+    Structures are matched by name. A file without names (an integer volume) takes those of its partner, by
+    value.
+
+    Args:
+        predictions: Folder with <case>.seg.nrrd or <case>.nii.gz.
+        labels: Folder with images and labels in any layout, or with label files alone.
+
+    Raises:
+        BadFolder: Nothing in the two folders belongs together, or nothing of it could be compared.
+    """
+    chosen = selection or CaseSelection()
+    found = find_label_pairs(
+        predictions,
+        labels,
+        only=chosen.only,
+        leave_out=chosen.leave_out,
+        patient_pattern=chosen.patient_pattern,
+    )
+    cases: list[ComparedCase] = []
+    left_out = list(found.left_out)
+    # disable=None: without a terminal the bar would only fill log files.
+    for pair in tqdm(found.pairs, unit="case", desc="evaluate", leave=False, disable=None):
+        try:
+            cases.append(compare_case(pair, found.table))
+        except BadFile as error:
+            left_out.append(LeftOut(pair.prediction, str(error)))
+    if not cases:
+        raise BadFolder(
+            f"None of the {len(found.pairs)} predictions could be compared: {left_out[-1].reason}",
+            "Correct these files, or leave them out.",
+        )
+    return _report(cases, left_out)
+
+
+def _report(cases: Sequence[ComparedCase], left_out: Sequence[LeftOut]) -> EvaluationReport:
+    """Bring all cases to the structures that some label has, and say which others were predicted."""
+    annotated = LabelTable.merged(*(case.annotated for case in cases))
+    if not annotated.structures:
+        raise BadFolder(
+            f"The labels of all {len(cases)} cases are background only: there is nothing to compare.",
+            "Choose a folder with labeled structures.",
+        )
+    rows = [row for case in cases for row in _rows(case, annotated)]
+    notes = [note for case in cases for note in case.notes]
+    predicted = LabelTable.merged(*(case.common for case in cases))
+    extra = [s.name for s in predicted.structures if s.value not in predicted.mapping_to(annotated)]
+    if extra:
+        notes.append(f"Predicted, but in no label, and so not compared: {', '.join(extra)}.")
+    return EvaluationReport(tuple(rows), summarize(rows), tuple(left_out), tuple(notes))
+
+
+def _rows(case: ComparedCase, annotated: LabelTable) -> Iterator[CaseAgreement]:
+    """A row for every structure of the data set, whether or not this case has it."""
+    values = case.common.mapping_to(annotated)
+    found = {values[a.value]: a for a in case.agreements if a.value in values}
+    for structure in sorted(annotated.structures, key=lambda structure: structure.value):
+        agreement = found.get(structure.value, absent_agreement(structure.value))
+        yield CaseAgreement(
+            case.name, case.patient, structure.name, replace(agreement, value=structure.value)
+        )

@@ -1,0 +1,222 @@
+"""How much of the bare network's speed a whole training step keeps: sampler, views, loss and optimizer included.
+
+    python Testing/Benchmarks/throughput.py --size 128 --batch 16
+
+Prints a table: images per second of the real training loop, of forward and backward of the same network on
+resident random tensors of the same number of images, and the ratio of the two. Both take turns in one process, and
+the medians of all turns are compared, so that other work on the machine slows both alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ContrastiveSegLib.finetuning._strategy import load_strategy
+from ContrastiveSegLib.jobs.pretrain import build_method, trainable_parameters
+from ContrastiveSegLib.networks.backbone import Backbone, build_network
+from ContrastiveSegLib.runs.job_settings import Compute as ComputeSettings
+from ContrastiveSegLib.training.batches import Sampler
+from ContrastiveSegLib.training.compute import Compute, choose_compute
+from ContrastiveSegLib.training.loop import Training, train
+from ContrastiveSegLib.training.schedule import Schedule
+from ContrastiveSegLib.volumes.slices import PreparedCase
+from ContrastiveSegLib.volumes.volume import Geometry
+
+WARM_UP = 2  # steps at the beginning of a turn that do not count
+CLASSES = 5
+
+
+@dataclass
+class Stopwatch:
+    """Stands in for the user: the loop asks it once per step whether to stop, which marks the time."""
+
+    device: torch.device
+    marks: list[float] = field(default_factory=list)
+
+    def tell(self, kind: str, **facts: Any) -> None:
+        """Nobody reads events here."""
+
+    def warn(self, sentence: str, **_: Any) -> None:
+        """A benchmark that warns measures something else."""
+        raise RuntimeError(sentence)
+
+    def cancelled(self) -> bool:
+        """Mark the end of a step; the GPU is waited for only where counting begins and ends."""
+        if self.device.type == "cuda" and len(self.marks) in (WARM_UP - 1, self.last):
+            torch.cuda.synchronize()
+        self.marks.append(time.perf_counter())
+        return False
+
+    last: int = -1
+
+    def seconds_per_step(self) -> float:
+        """Mean over the steps that count; the last one also writes the state, so it does not."""
+        counted = self.marks[WARM_UP - 1 : -1]
+        return (counted[-1] - counted[0]) / (len(counted) - 1)
+
+
+@dataclass(frozen=True)
+class Race:
+    """Two ways to spend a step."""
+
+    name: str
+    whole: Callable[[], float]
+    bare: Callable[[], float]
+
+
+def main() -> None:
+    """Let each whole step take turns with its bare network, and print the table."""
+    asked = _arguments()
+    compute = choose_compute(ComputeSettings(device=asked.device, precision=asked.precision, threads=asked.threads))
+    asked.width = asked.width or compute.default_width()
+    print(f"{compute.describe()}; {asked.size} x {asked.size}, batch {asked.batch}, width {asked.width}")
+    print(f"{'':<12}{'whole step':>16}{'bare network':>16}{'ratio':>8}")
+    with tempfile.TemporaryDirectory() as folder:
+        races = [_pretraining(name, asked, compute, Path(folder)) for name in asked.methods]
+        if not asked.no_finetuning:
+            races.append(_finetuning(asked, compute, Path(folder)))
+        for race in races:
+            race.bare()
+            turns = [(race.whole(), race.bare()) for _ in range(asked.turns)]
+            whole, bare = (statistics.median(times) for times in zip(*turns, strict=True))
+            ratio = statistics.median(b / w for w, b in turns)
+            speeds = "".join(f"{asked.batch / seconds:>12.1f} /s " for seconds in (whole, bare))
+            print(f"{race.name:<12}{speeds}{ratio:>8.2f}", flush=True)
+
+
+def _pretraining(name: str, asked: argparse.Namespace, compute: Compute, folder: Path) -> Race:
+    arguments = {"in_channels": asked.channels, "classes": 2, "width": asked.width, "spatial_dims": 2}
+    method = build_method(name, {}, "unet", arguments, seed=0)
+    sampler = Sampler(_cases(asked), (asked.size,) * 2, labeled=False, seed=0)
+    parameters = trainable_parameters(method)
+
+    def loss(images: Tensor) -> Tensor:
+        return method.network.encode(images)[-1].float().mean()
+
+    bare = _bare_step(loss, method.network, 2 * asked.batch, asked, compute)
+    return Race(name, lambda: _loop(method, parameters, sampler, "sgd_cosine", asked, compute, folder), bare)
+
+
+def _finetuning(asked: argparse.Namespace, compute: Compute, folder: Path) -> Race:
+    network = build_network(
+        "unet", seed=0, in_channels=asked.channels, classes=CLASSES, width=asked.width, spatial_dims=2
+    )
+    module = load_strategy("supervised")
+    strategy = module.Strategy(network, (asked.size,) * 2, module.Settings())
+    sampler = Sampler(_cases(asked), (asked.size,) * 2, labeled=True, seed=0, margin=strategy.margin)
+    parameters = list(strategy.parameters())
+
+    def loss(images: Tensor) -> Tensor:
+        return network(images).float().mean()
+
+    bare = _bare_step(loss, network, asked.batch, asked, compute)
+    whole = lambda: _loop(strategy, parameters, sampler, "adamw_one_cycle", asked, compute, folder)  # noqa: E731
+    return Race("supervised", whole, bare)
+
+
+def _loop(
+    learner: nn.Module,
+    parameters: list[nn.Parameter],
+    sampler: Sampler,
+    recipe: str,
+    asked: argparse.Namespace,
+    compute: Compute,
+    folder: Path,
+) -> float:
+    """Seconds per step of the real training loop."""
+    state = folder / "last"
+    state.unlink(missing_ok=True)
+    steps = asked.steps + WARM_UP + 1
+    watch = Stopwatch(compute.device, last=steps - 2)
+    train(
+        learner,
+        parameters,
+        sampler,
+        Training(Schedule(steps, asked.batch, 1e-4, recipe, epoch=steps), compute, state, seed=0),
+        watch,
+    )
+    return watch.seconds_per_step()
+
+
+def _bare_step(
+    loss: Callable[[Tensor], Tensor], network: Backbone, images: int, asked: argparse.Namespace, compute: Compute
+) -> Callable[[], float]:
+    """Seconds of forward and backward alone, on random images that are already there."""
+    compute.place(network)
+    shape = (images, asked.channels, asked.size, asked.size)
+    resident = torch.rand(shape, generator=compute.generator(0), device=compute.device)
+
+    def step() -> None:
+        network.zero_grad(set_to_none=True)
+        with compute.mixed():
+            value = loss(resident)
+        value.backward()
+
+    def seconds() -> float:
+        network.train()
+        for _ in range(WARM_UP):
+            step()
+        _wait(compute)
+        start = time.perf_counter()
+        for _ in range(asked.steps):
+            step()
+        _wait(compute)
+        return (time.perf_counter() - start) / asked.steps
+
+    return seconds
+
+
+def _wait(compute: Compute) -> None:
+    if compute.device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _cases(asked: argparse.Namespace) -> list[PreparedCase]:
+    """Four cases with random gray values and blocks for structures, somewhat larger than a patch."""
+    side, slices = int(1.2 * asked.size), 40
+    random = np.random.default_rng(0)
+    geometry = Geometry((side, side, slices))
+    labels = np.kron(random.integers(0, CLASSES, (slices, 4, 4)), np.ones((1, side // 4 + 1, side // 4 + 1), np.int16))
+    labels = labels[:, :side, :side].astype(np.int16)
+    return [
+        PreparedCase(
+            f"case{n}",
+            f"case{n}",
+            random.random((asked.channels, *geometry.shape), np.float32).astype(np.float16),
+            labels,
+            geometry,
+            geometry,
+        )
+        for n in range(4)
+    ]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=128, help="height and width of a patch (default %(default)s)")
+    parser.add_argument("--batch", type=int, default=16, help="images per step (default %(default)s)")
+    parser.add_argument("--channels", type=int, default=1, help="channels of the images (default %(default)s)")
+    parser.add_argument("--width", type=int, help="channels of the network's first level; default: the device's")
+    parser.add_argument("--methods", nargs="*", default=["simclr", "pcl"], help="pre-training methods")
+    parser.add_argument("--no-finetuning", action="store_true", help="leave out the step of fine-tuning")
+    parser.add_argument("--steps", type=int, default=8, help="steps per turn (default %(default)s)")
+    parser.add_argument("--turns", type=int, default=5, help="turns of each (default %(default)s)")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--threads", type=int)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
