@@ -10,6 +10,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ["ContrastiveSegLib.errors", "ContrastiveSegLib.volumes", "ContrastiveSegLib.runs"]
+ROOMS += [
+    room
+    for room in ("ContrastiveSegLib.slicer_bridge", "ContrastiveSeg")
+    if (ROOT / room.replace(".", "/")).is_dir()
+]
 HEAVY = ["torch", "monai"]
 
 

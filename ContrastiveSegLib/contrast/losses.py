@@ -12,12 +12,17 @@ BASE_TEMPERATURE = 0.07
 
 
 def contrastive_loss(
-    features: Tensor, positives: Tensor, *, temperature: float = 0.1, base_temperature: float = BASE_TEMPERATURE
+    features: Tensor,
+    positives: Tensor,
+    *,
+    temperature: float = 0.1,
+    base_temperature: float = BASE_TEMPERATURE,
 ) -> Tensor:
     """Pull positives together and push all others apart; any number of positives per anchor.
 
-    Computed in float32 whatever comes in: a temperature of 0.1 turns the rounding of bfloat16 into
-    errors of several percent.
+    Computed in float32 whatever comes in and whatever surrounds it: features of a fresh network are nearly
+    equal, and the products of bfloat16 round their differences to nothing, so that the loss never leaves its
+    collapse value.
 
     Args:
         features: (..., N, D), any length; they are normalized here. Leading axes are independent problems.
@@ -31,8 +36,9 @@ def contrastive_loss(
     Source: Khosla et al., Supervised contrastive learning, NeurIPS 2020, arXiv 2004.11362, equation 2;
     specification of SuperCL and MACL, section 1.6.
     """
-    features = F.normalize(features.float(), dim=-1)
-    similarity = features @ features.transpose(-1, -2) / temperature  # (..., N, N)
+    with torch.autocast(features.device.type, enabled=False):
+        features = F.normalize(features.float(), dim=-1)
+        similarity = features @ features.transpose(-1, -2) / temperature  # (..., N, N)
     itself = torch.eye(similarity.shape[-1], dtype=torch.bool, device=similarity.device)
     log_probability = similarity - similarity.masked_fill(itself, -math.inf).logsumexp(-1, keepdim=True)
 
@@ -46,5 +52,5 @@ def contrastive_loss(
 def collapse_value(
     anchors: int, *, temperature: float = 0.1, base_temperature: float = BASE_TEMPERATURE
 ) -> float:
-    """What `contrastive_loss` gives when all `anchors` features are equal: 4.9057 for 16 images in two views."""
+    """What `contrastive_loss` gives when all features are equal: 4.9057 for 16 images in two views."""
     return temperature / base_temperature * math.log(anchors - 1)

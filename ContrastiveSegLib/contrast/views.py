@@ -5,9 +5,11 @@ Source: specification of SuperCL and MACL, section 1.4 (jitter and blur; mirror,
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -38,13 +40,24 @@ class Movement:
     scale: float = 0.3  # 1 - ... 1 + this
     shift: float = 0.1  # of the patch, to both sides
     flip: bool = True
-    elastic: float = 0.06  # standard deviation of the displacement, as a part of the patch
+    elastic: float = 0.03  # standard deviation of the displacement at its knots, as a part of the patch
     probability: float = 1.0  # of anything but the flip
 
 
 # What contrastive pre-training sees: mirrored, and two of three also turned by any angle, scaled and bent.
 PRETRAINING_MOVEMENT = Movement(probability=0.67)
 PRETRAINING_APPEARANCE = Appearance()
+
+
+def _in_float32(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Keep mixed precision out: 8 bits are too few for a position in a patch of 256 pixels."""
+
+    @functools.wraps(function)
+    def exact(images: Tensor, *arguments: Any, **named: Any) -> Tensor:
+        with torch.autocast(images.device.type, enabled=False):
+            return function(images, *arguments, **named)
+
+    return exact
 
 
 def two_random_views(
@@ -60,11 +73,13 @@ def two_random_views(
         return recolor(warp(twice, random_grid(twice, movement, generator)), appearance, generator)
 
 
+@_in_float32
 def recolor(images: Tensor, how: Appearance, generator: Generator) -> Tensor:
     """Change gray values, leave every pixel where it is: (B, C, *S) to the same shape."""
     draw = _Draw(images, generator, how.probability)
     mean = images.mean(dim=tuple(range(2, images.ndim)), keepdim=True)
-    images = (images - mean) * draw.around_one(how.contrast) + mean * draw.around_one(how.brightness)
+    contrast, brightness = draw.around_one(how.contrast), draw.around_one(how.brightness)
+    images = images * contrast + mean * (brightness - contrast)
     images = images.clamp(min=0) ** torch.exp(draw.now_and_then(how.gamma))
     if how.blur:
         images = _blur(images, draw.up_to(how.blur))
@@ -74,6 +89,7 @@ def recolor(images: Tensor, how: Appearance, generator: Generator) -> Tensor:
     return images
 
 
+@_in_float32
 def random_grid(
     images: Tensor, how: Movement, generator: Generator, *, size: Sequence[int] | None = None
 ) -> Tensor:
@@ -95,47 +111,55 @@ def random_grid(
     # Rotation is rigid in pixels, so the unit square of grid_sample is stretched to pixels and back.
     matrix = rotate * (scale[:, None] * mirror)[:, None, :] * pixels / lengths[:, None]
     shift = draw.vector(how.shift, 2) * moved[:, None] * 2 * pixels / lengths
-    grid = F.affine_grid(torch.cat([matrix, shift[..., None]], -1), [len(images), 1, *size[-2:]], False)
+    across = _centers(size[-1], images.device)[:, None] * matrix[:, None, :, 0] + shift[:, None]  # (B, W, 2)
+    down = _centers(size[-2], images.device)[:, None] * matrix[:, None, :, 1]  # (B, H, 2)
+    grid = down[:, :, None] + across[:, None]
     if how.elastic:
-        bend = _smooth_displacement(draw, how.elastic, size[-2:]) * moved.view(-1, 1, 1, 1)
-        grid = grid + bend * pixels / lengths
+        strength = 2 * how.elastic * moved[:, None] * pixels / lengths  # (B, 2); the unit square is 2 wide
+        grid += _smooth_displacement(draw, strength, size[-2:])
     return grid if images.ndim == 4 else _every_slice(grid, size[0])
 
 
 def warp(images: Tensor, grid: Tensor, *, mode: str = "bilinear") -> Tensor:
-    """Fetch pixels from where `grid` says; beyond the border the image is zero: (B, C, *S) to (B, C, *size)."""
+    """Fetch pixels from where `grid` says, zero beyond the border: (B, C, *S) to (B, C, *size)."""
     return F.grid_sample(images, grid, mode=mode, padding_mode="zeros", align_corners=False)
 
 
 def _every_slice(grid: Tensor, slices: int) -> Tensor:
     """The same in-plane movement for all slices: (B, H, W, 2) to (B, K, H, W, 3)."""
-    heights = (torch.arange(slices, device=grid.device) * 2 + 1) / slices - 1
+    heights = _centers(slices, grid.device)
     grid = grid[:, None].expand(-1, slices, -1, -1, -1)
     return torch.cat([grid, heights[None, :, None, None, None].expand(*grid.shape[:-1], 1)], -1)
 
 
-def _smooth_displacement(draw: _Draw, strength: float, size: Sequence[int], knots: int = 6) -> Tensor:
-    """A displacement that varies over about a sixth of the patch: (B, H, W, 2)."""
-    coarse = draw.normal(2, knots, knots) * strength
-    field = F.interpolate(coarse, size=tuple(size), mode="bicubic", align_corners=False)
-    return field.permute(0, 2, 3, 1)
+def _centers(count: int, device: torch.device) -> Tensor:
+    """Where the centers of `count` pixels lie between -1 and 1: (count,)."""
+    return (torch.arange(count, device=device) * 2 + 1) / count - 1
+
+
+def _smooth_displacement(draw: _Draw, strength: Tensor, size: Sequence[int], knots: int = 6) -> Tensor:
+    """A displacement that varies over about a sixth of the patch, with strength (B, 2): (B, H, W, 2)."""
+    coarse = draw.normal(knots, knots, 2) * strength[:, None, None]
+    # Bicubic interpolation as two small matrix products is many times faster than resizing an image.
+    rows, columns = (_bicubic(knots, n, coarse.device) for n in size)
+    return torch.einsum("hk,bklx,wl->bhwx", rows, coarse, columns)
+
+
+def _bicubic(knots: int, size: int, device: torch.device) -> Tensor:
+    """The weight of each knot at each pixel: (size, knots)."""
+    one_each = torch.eye(knots, device=device)[None, None]
+    return F.interpolate(one_each, size=(size, knots), mode="bicubic", align_corners=False)[0, 0]
 
 
 def _blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur in plane with one sigma (B, 1, ...) per image, as two passes of five taps."""
+    """Gaussian blur in plane with one sigma (B, 1, ...) per image, of five by five taps."""
     taps = torch.arange(-2, 3, device=images.device, dtype=images.dtype)
     kernel = torch.exp(-0.5 * (taps / sigma.view(-1, 1).clamp(min=0.2)) ** 2)
     kernel = kernel / kernel.sum(1, keepdim=True)  # (B, 5)
-    for axis in (-1, -2):
-        width = [0, 0, 0, 0]
-        width[0 if axis == -1 else 2] = width[1 if axis == -1 else 3] = 2
-        flat = images.flatten(1, -3)
-        padded = F.pad(flat, width, mode="replicate")
-        shape = (-1,) + (1,) * (flat.ndim - 1)
-        length = images.shape[axis]
-        taken = [kernel[:, t].view(shape) * padded.narrow(axis, t, length) for t in range(5)]
-        images = torch.stack(taken).sum(0).view(images.shape)
-    return images
+    planes = images.flatten(1, -3)  # (B, C, H, W) or (B, C * K, H, W)
+    kernels = (kernel[:, :, None] * kernel[:, None]).repeat_interleave(planes.shape[1], 0)  # one per plane
+    padded = F.pad(planes.flatten(0, 1)[None], [2] * 4, mode="replicate")
+    return F.conv2d(padded, kernels[:, None], groups=len(kernels)).view(images.shape)
 
 
 class _Draw:

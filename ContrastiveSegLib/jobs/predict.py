@@ -16,7 +16,7 @@ from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
 from ContrastiveSegLib.runs.writing import make_folder
 from ContrastiveSegLib.training.compute import Compute, choose_compute
-from ContrastiveSegLib.training.data import find_readable_cases, nothing_left
+from ContrastiveSegLib.training.data import find_readable_cases, nothing_left, warn_of_left_out
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.volumes.cases import Case
 from ContrastiveSegLib.volumes.files import read_image, write_image, write_labels
@@ -52,8 +52,7 @@ def run(settings: PredictSettings) -> None:
         output = settings.output or folder.predictions
         make_folder(output)
         found = find_readable_cases(settings.images, settings.cases)
-        for out in found.listing.left_out:
-            reporter.warn(f"{out.path} is left out: {out.reason}")
+        warn_of_left_out(found, reporter)
         reasons = []
         with reporter.bar(len(found.cases), "case") as advance:
             for case in found.cases:

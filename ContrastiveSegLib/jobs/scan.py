@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.runs.job_settings import ScanSettings
@@ -11,6 +12,8 @@ from ContrastiveSegLib.volumes.files import read_image, read_labels
 from ContrastiveSegLib.volumes.grid import derive_grid, slicing_axes
 from ContrastiveSegLib.volumes.preprocessing import modality_of
 from ContrastiveSegLib.volumes.volume import Geometry
+
+SHOWN_STRUCTURES = 5
 
 
 def run(settings: ScanSettings) -> None:
@@ -27,15 +30,16 @@ def run(settings: ScanSettings) -> None:
         patient_pattern=chosen.patient_pattern,
     )
     left_out = list(listing.left_out)
-    geometries = []
+    readable, geometries = [], []
     _say(f"{settings.folder}: {listing.layout}")
     _say(f"{'case':40} {'patient':20} {'size':>16} {'spacing mm':>20} {'kind':6} {'labels'}")
     for case in listing.cases:
         try:
             geometries.append(_show(case))
+            readable.append(case)
         except BadFile as error:
             left_out.append(LeftOut(case.images[0], str(error)))
-    _summary(listing.cases, geometries, left_out)
+    _summary(readable, geometries, [out for out in left_out if not out.by_choice])
 
 
 def _show(case: Case) -> Geometry:
@@ -44,7 +48,7 @@ def _show(case: Case) -> Geometry:
     notes = list(read.notes)
     if case.labels:
         found = read_labels(case.labels)
-        labels = ", ".join(found.table.names) or "all background"
+        labels = _named(found.table.names)
         notes += found.notes
     geometry = read.volume.geometry
     size = " x ".join(map(str, geometry.size))
@@ -57,7 +61,14 @@ def _show(case: Case) -> Geometry:
     return geometry
 
 
-def _summary(cases: tuple[Case, ...], geometries: list[Geometry], left_out: list[LeftOut]) -> None:
+def _named(structures: Sequence[str]) -> str:
+    if not structures:
+        return "all background"
+    listed = ", ".join(structures[:SHOWN_STRUCTURES])
+    return f"{listed}, ... ({len(structures)})" if len(structures) > SHOWN_STRUCTURES else listed
+
+
+def _summary(cases: list[Case], geometries: list[Geometry], left_out: list[LeftOut]) -> None:
     for out in left_out:
         _say(f"left out: {out.path}: {out.reason}")
     patients = len({case.patient for case in cases})

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from monai.networks.nets import BasicUNet
 from torch import Tensor, nn
 
+from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.networks.backbone import Backbone
 
 LEVELS = 4
 
 
 class Network(Backbone):
-    """BasicUNet with batch norm; `pools` is fixed to halving every axis at every level.
+    """BasicUNet with batch norm, which halves every axis at every level.
+
+    Raises:
+        BadSetting: `pools` ask for fewer halvings because the patches have few slices.
 
     Source: Falk et al., U-Net: deep learning for cell counting, Nature Methods 2019, as built by MONAI.
     """
@@ -28,6 +33,12 @@ class Network(Backbone):
         pools: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
+        if any(math.prod(axis) < 4 for axis in zip(*(pools or ()), strict=True)):
+            raise BadSetting(
+                "The network monai_basic_unet halves every axis four times, but the patches have fewer than "
+                "16 slices.",
+                "Choose the network unet, or patches of 16 or more slices.",
+            )
         self.widths = tuple(width * 2**level for level in range(LEVELS + 1))
         self.stride = (2**LEVELS,) * spatial_dims
         net = BasicUNet(

@@ -20,7 +20,13 @@ FORMAT = 1
 
 
 def save_model(
-    folder: ModelFolder, network: Backbone, *, name: str, arguments: dict[str, Any], parts: Sequence[str], **facts: Any
+    folder: ModelFolder,
+    network: Backbone,
+    *,
+    name: str,
+    arguments: dict[str, Any],
+    parts: Sequence[str],
+    **facts: Any,
 ) -> None:
     """Write the tensors of the named parts, and last the page, whose checksum seals them.
 
@@ -56,9 +62,14 @@ def read_page(folder: ModelFolder) -> dict[str, Any]:
             f"There is no readable model at {path} ({error}).",
             "Train first, or name the run folder of a finished training.",
         ) from error
-    if page.get("format") != FORMAT:
+    if not isinstance(page, dict) or not {"format", "network", "arguments", "parts", "sha256"} <= set(page):
         raise BadCheckpoint(
-            f"{path} has format version {page.get('format')}, this program reads version {FORMAT}.",
+            f"{path} is not the description of a model that this program wrote.",
+            "Copy the run folder again, or train again.",
+        )
+    if page["format"] != FORMAT:
+        raise BadCheckpoint(
+            f"{path} has format version {page['format']}, this program reads version {FORMAT}.",
             "Use the version of ContrastiveSeg that wrote it, or train again.",
         )
     return page
@@ -76,7 +87,9 @@ def load_model(folder: ModelFolder) -> tuple[Backbone, dict[str, Any]]:
     return network, page
 
 
-def load_parts(network: Backbone, folder: ModelFolder, *, parts: Sequence[str] | None = None) -> tuple[str, ...]:
+def load_parts(
+    network: Backbone, folder: ModelFolder, *, parts: Sequence[str] | None = None
+) -> tuple[str, ...]:
     """Copy saved parts into `network` by name; all saved parts unless `parts` says which.
 
     Returns:
@@ -116,8 +129,10 @@ def _checked_tensors(folder: ModelFolder, page: dict[str, Any]) -> dict[str, Ten
                 "Copy the run folder again, or train again.",
             )
         return load(payload)
-    except (OSError, SafetensorError, KeyError) as error:
-        raise BadCheckpoint(f"{path} cannot be read: {error}.", "Copy the run folder again, or train again.") from error
+    except (OSError, SafetensorError) as error:
+        raise BadCheckpoint(
+            f"{path} cannot be read: {error}.", "Copy the run folder again, or train again."
+        ) from error
 
 
 def _shape(tensor: Tensor | None) -> str:

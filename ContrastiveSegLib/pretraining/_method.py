@@ -32,7 +32,7 @@ class PretrainingMethod(nn.Module, ABC):
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is minimized and their names are the curves."""
 
-    def collapse_value(self, images: int) -> float | None:
+    def collapse_value(self, images: int) -> float | None:  # noqa: ARG002 (for those who know it)
         """Value of the first term for a batch of `images` if all features are equal, where it is known."""
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -49,10 +50,16 @@ class Sampler:
     """
 
     def __init__(
-        self, cases: Sequence[PreparedCase], patch: Sequence[int], *, labeled: bool, seed: int, margin: float = 1.0
+        self,
+        cases: Sequence[PreparedCase],
+        patch: Sequence[int],
+        *,
+        labeled: bool,
+        seed: int,
+        margin: float = 1.0,
     ) -> None:
         self.cases, self.labeled, self.seed = tuple(cases), labeled, seed
-        self.dims = len(patch)
+        self.dims, self.patch = len(patch), tuple(patch[-2:])
         in_plane = [int(np.ceil(n * margin)) for n in patch[-2:]]
         self.cut = (*(patch[:-2] or (1,)), *in_plane)
         self.slices = np.array([(c, k) for c, case in enumerate(cases) for k in range(case.shape[0])])
@@ -84,14 +91,16 @@ class Sampler:
             rows, columns = np.nonzero(self.cases[c].labels[k] == value)
             n = random.integers(len(rows))
             case = self.cases[c]
-            return c, (k, *_inside((rows[n], columns[n]), case.shape[1:], self.cut[1:], random))
+            # Without empty slices around it where possible, as prediction will see the volume.
+            k = _within(k, self.cut[0], case.shape[0])
+            return c, (k, *_inside((rows[n], columns[n]), case.shape[1:], self.patch, random))
         # Without labels each epoch is a fresh permutation, so that every slice is seen once per epoch.
         epoch, offset = divmod(position, len(self.slices))
-        order = np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.slices))
-        c, k = self.slices[order[offset]]
+        c, k = self.slices[_order_of(epoch, self.seed, len(self.slices))[offset]]
         case = self.cases[c]
+        k = _within(k, self.cut[0], case.shape[0]) if self.labeled else int(k)
         middle = [int(random.integers(n)) for n in case.shape[1:]]
-        return int(c), (int(k), *_inside(middle, case.shape[1:], self.cut[1:], random))
+        return int(c), (k, *_inside(middle, case.shape[1:], self.patch, random))
 
     def _tensors(
         self, images: np.ndarray, labels: np.ndarray | None, heights: list[float], cases: list[int]
@@ -104,6 +113,12 @@ class Sampler:
         if torch.cuda.is_available():
             tensors = [t.pin_memory() for t in tensors]
         return Batch(*tensors)
+
+
+@functools.lru_cache(maxsize=2)
+def _order_of(epoch: int, seed: int, slices: int) -> np.ndarray:
+    """The order of the slices in an epoch, kept because every image of the epoch asks for it."""
+    return np.random.default_rng((seed, 1, epoch)).permutation(slices)
 
 
 def copy_patch(source: np.ndarray, target: np.ndarray, center: Sequence[int]) -> None:
@@ -124,17 +139,17 @@ def copy_patch(source: np.ndarray, target: np.ndarray, center: Sequence[int]) ->
 
 
 def _inside(
-    wanted: Sequence[int], shape: Sequence[int], cut: Sequence[int], random: np.random.Generator
+    wanted: Sequence[int], shape: Sequence[int], patch: Sequence[int], random: np.random.Generator
 ) -> list[int]:
-    """Move a patch's center so that the patch stays in the image where it can, keeping `wanted` in it."""
-    centers = []
-    for middle, size, limit in zip(wanted, cut, shape, strict=True):
-        if size >= limit:
-            centers.append(limit // 2)
-            continue
-        jittered = int(middle) + int(random.integers(-size // 4, size // 4 + 1))
-        centers.append(int(np.clip(jittered, size // 2, limit - (size - size // 2))))
-    return centers
+    """A random center near `wanted`; the patch shows `wanted`, and stays in the image where it can."""
+    jitter = [random.integers(-size // 4, size // 4 + 1) for size in patch]
+    centers = np.add(wanted, jitter).tolist()
+    return [_within(*sizes) for sizes in zip(centers, patch, shape, strict=True)]
+
+
+def _within(middle: int, size: int, limit: int) -> int:
+    """The center nearest to `middle` whose `size` voxels lie within `limit`; the middle if none does."""
+    return limit // 2 if size >= limit else int(np.clip(middle, size // 2, limit - (size - size // 2)))
 
 
 def _where_structures_are(cases: Sequence[PreparedCase]) -> dict[int, list[tuple[int, int]]]:

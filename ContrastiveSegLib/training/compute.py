@@ -30,7 +30,8 @@ class Compute:
     @contextlib.contextmanager
     def mixed(self) -> Iterator[None]:
         """Matrix products inside this block run in the reduced precision."""
-        with torch.autocast(self.device.type, PRECISIONS[self.precision], enabled=self.precision != "float32"):
+        reduced = self.precision != "float32"
+        with torch.autocast(self.device.type, PRECISIONS[self.precision], enabled=reduced):
             yield
 
     def place(self, module: nn.Module) -> nn.Module:
@@ -110,6 +111,7 @@ def _best_precision(device: torch.device) -> str:
 
 
 def _cpu_has_bfloat16() -> bool:
-    """Without the instructions bfloat16 is several times slower than float32; torch asks under private names."""
-    asks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    """Without these instructions bfloat16 is several times slower than float32."""
+    private = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public names for them
+    asks = (getattr(torch.cpu, name, None) for name in private)
     return any(ask() for ask in asks if ask is not None)

@@ -60,6 +60,13 @@ def find_readable_cases(folder: Path, selection: CaseSelection) -> Found:
     return Found(tuple(cases), tuple(geometries), replace(listing, left_out=tuple(left_out)))
 
 
+def warn_of_left_out(found: Found, reporter: Reporter) -> None:
+    """Say which files are not used and why, apart from those the user did not want."""
+    for out in found.listing.left_out:
+        if not out.by_choice:
+            reporter.warn(f"{out.path} is left out: {out.reason}")
+
+
 def grid_for(found: Found, settings: GridSettings, *, largest_side: int) -> WorkingGrid:
     """The working grid that these cases ask for, as far as the settings leave it open."""
     return derive_grid(
@@ -83,6 +90,7 @@ def prepare_all(found: Found, folder: Path, recipe: Recipe, reporter: Reporter) 
     Raises:
         BadFolder: Not one case can be used.
     """
+    warn_of_left_out(found, reporter)
     with reporter.bar(len(found.cases), "case") as advance:
 
         def on_case(outcome: Outcome) -> None:

@@ -1,11 +1,11 @@
-"""The one training loop, shared by pre-training and fine-tuning: resumes, cancels, shrinks when memory ends."""
+"""The one training loop of pre-training and fine-tuning: resumes, cancels, shrinks when memory ends."""
 
 from __future__ import annotations
 
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,7 +66,9 @@ class Training:
     collapse: Callable[[int], float | None] | None = None
 
 
-def train(learner: nn.Module, parameters: list[nn.Parameter], sampler: Sampler, how: Training, watch: Watch) -> None:
+def train(
+    learner: nn.Module, parameters: list[nn.Parameter], sampler: Sampler, how: Training, watch: Watch
+) -> None:
     """Run the schedule to its end; afterwards `learner` holds the last, or the best, weights.
 
     Raises:
@@ -75,38 +77,45 @@ def train(learner: nn.Module, parameters: list[nn.Parameter], sampler: Sampler, 
         TooLarge: Not even a batch of two fits into memory.
     """
     how.compute.place(learner)
-    progress = _Progress(learner, how.schedule.optimizer(parameters), how)
+    progress = _Progress(learner, parameters, how)
     progress.resume()
     learner.train()
     report = _Report(how, watch, progress.step)
-    while progress.step < how.schedule.steps:
-        try:
-            with _drawn_ahead(sampler, progress) as batches:
-                for batch in batches:
-                    _one_step(learner, parameters, batch, progress)
-                    report.after_step(progress)
-                    _end_of_step(progress, watch)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            progress.halve_batch(watch)
+    while not _run_until_memory_ends(sampler, progress, report):
+        # Only here, outside of the handler, is nothing left that holds the memory of the step that failed.
+        progress.halve_batch(watch)
     if progress.best is not None:
         learner.load_state_dict(progress.best)
 
 
-def _one_step(learner: nn.Module, parameters: list[nn.Parameter], batch: Batch, progress: _Progress) -> None:
+def _run_until_memory_ends(sampler: Sampler, progress: _Progress, report: _Report) -> bool:
+    """Step after step; True at the end of the schedule, False when a step did not fit into memory."""
+    try:
+        with _drawn_ahead(sampler, progress) as batches:
+            for batch in batches:
+                _one_step(batch, progress)
+                report.after_step(progress)
+                _end_of_step(progress, report.watch)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        return False
+    return True
+
+
+def _one_step(batch: Batch, progress: _Progress) -> None:
     how = progress.how
     generator = how.compute.generator(_mixed(how.seed, progress.step))
     torch.manual_seed(_mixed(how.seed, progress.step))  # for layers that draw by themselves, as dropout does
     for group in progress.optimizer.param_groups:
         group["lr"] = how.schedule.lr_at(progress.step)
     with how.compute.mixed():
-        terms = learner.loss_terms(batch, generator)
+        terms = progress.learner.loss_terms(batch, generator)
     total = torch.stack(list(terms.values())).sum()
     progress.optimizer.zero_grad(set_to_none=True)
     progress.scaler.scale(total).backward()
     progress.scaler.unscale_(progress.optimizer)
-    nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
+    nn.utils.clip_grad_norm_(progress.parameters, LARGEST_GRADIENT)
     progress.scaler.step(progress.optimizer)
     progress.scaler.update()
     progress.terms = {name: term.detach() for name, term in terms.items()}
@@ -123,7 +132,7 @@ def _end_of_step(progress: _Progress, watch: Watch) -> None:
     if watch.cancelled():
         progress.save()
         raise Cancelled(
-            f"The training was cancelled after {progress.step} of {schedule.steps} steps; everything is saved.",
+            f"The training was cancelled after step {progress.step} of {schedule.steps}; everything is saved.",
             "Start the same command again to go on.",
         )
 
@@ -149,16 +158,20 @@ def _drawn_ahead(sampler: Sampler, progress: _Progress) -> Iterator[Iterator[Bat
 class _Progress:
     """The state of a training: what is saved and resumed."""
 
-    def __init__(self, learner: nn.Module, optimizer: torch.optim.Optimizer, how: Training) -> None:
-        self.learner, self.optimizer, self.how = learner, optimizer, how
+    def __init__(self, learner: nn.Module, parameters: list[nn.Parameter], how: Training) -> None:
+        self.learner, self.parameters, self.how = learner, parameters, how
+        self.optimizer = how.schedule.optimizer(parameters)
         self.step, self.batch = 0, how.schedule.batch
-        self.scaler = torch.amp.GradScaler(how.compute.device.type, enabled=how.compute.precision == "float16")
+        is_float16 = how.compute.precision == "float16"  # the one format in which small gradients become zero
+        self.scaler = torch.amp.GradScaler(how.compute.device.type, enabled=is_float16)
         self.terms: dict[str, Tensor] = {}
         self.best: dict[str, Tensor] | None = None
         self.best_score = -math.inf
         self.saved_at = time.monotonic()
 
     def save(self) -> None:
+        if not all(bool(parameter.isfinite().all()) for parameter in self.parameters):
+            raise _diverged(self.step, self.terms)  # the last state that can be resumed stays on disk
         save_state(
             self.how.state,
             {
@@ -205,7 +218,7 @@ class _Progress:
                 f"Not even {self.batch} images fit into the memory of {self.how.compute.describe()}.",
                 "Choose a smaller --patch or --width, or another device.",
             )
-        self.batch //= 2
+        self.batch = max(2, self.batch // 2)
         watch.warn(f"Memory ran out; going on with {self.batch} images per step.", batch=self.batch)
 
 
@@ -231,10 +244,7 @@ class _Report:
         steps, seconds = progress.step - self.from_step, time.monotonic() - self.since
         terms = {name: float(total) / steps for name, total in self.sums.items()}
         if not all(math.isfinite(value) for value in terms.values()):
-            raise Diverged(
-                f"The loss is no longer a number near step {progress.step}: {terms}.",
-                "Start again with a lower --lr, or with --precision float32.",
-            )
+            raise _diverged(progress.step, terms)
         left = (self.how.schedule.steps - progress.step) * seconds / steps
         self.watch.tell(
             "progress",
@@ -260,6 +270,14 @@ class _Report:
                 "alike. Cancel, and start anew with a lower --lr or a larger --batch.",
                 step=progress.step,
             )
+
+
+def _diverged(step: int, terms: Mapping[str, Any]) -> Diverged:
+    values = ", ".join(f"{name} {float(value):g}" for name, value in terms.items())
+    return Diverged(
+        f"The loss is no longer a number near step {step}: {values}.",
+        "Begin a new run with a lower --lr, or with --precision float32.",
+    )
 
 
 def _mixed(seed: int, step: int) -> int:

@@ -33,9 +33,11 @@ class Schedule:
 
     def optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """A fresh optimizer; fused where the device has it."""
+        parameters = list(parameters)
+        fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
         if self.recipe == "sgd_cosine":
-            return torch.optim.SGD(parameters, lr=self.lr, momentum=0.9, weight_decay=1e-5)
-        return torch.optim.AdamW(parameters, lr=self.lr, weight_decay=1e-2)
+            return torch.optim.SGD(parameters, lr=self.lr, momentum=0.9, weight_decay=1e-5, fused=fused)
+        return torch.optim.AdamW(parameters, lr=self.lr, weight_decay=1e-2, fused=fused)
 
     def lr_at(self, step: int) -> float:
         """Learning rate of a step: depends on nothing else, so that resuming needs no memory of it."""

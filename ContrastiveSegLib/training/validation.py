@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -44,11 +45,10 @@ class Validation:
         per_patient: dict[str, list[list[float]]] = defaultdict(list)
         for case in self.cases:
             per_patient[case.patient].append(self._dice(case))
-        patients = np.array([np.nanmean(np.array(d), axis=0) for d in per_patient.values()])
-        dice = np.nanmean(patients, axis=0)  # (structures,)
+        dice = _mean([_mean(dice_of_cases) for dice_of_cases in per_patient.values()])  # (structures,)
         self._write(step, dice)
         self.tell("validation", step=step, dice=dict(zip(self.table.names, map(float, dice), strict=True)))
-        return float(np.nanmean(dice))
+        return float(_mean(dice))
 
     def _dice(self, case: PreparedCase) -> list[float]:
         """Dice per structure; NaN where a structure is in neither labeling."""
@@ -69,3 +69,10 @@ class Validation:
         names = (name.replace(",", " ") for name in self.table.names)
         text = [",".join(("step", *names)), *kept, ",".join((str(step), *(f"{d:.4f}" for d in dice)))]
         write_atomically(self.path, "\n".join(text) + "\n")
+
+
+def _mean(dice: Sequence[Any] | np.ndarray) -> np.ndarray:
+    """Mean over the first axis of what is there; NaN, without numpy's warning, where nothing is."""
+    values = np.asarray(dice, float)
+    count = np.isfinite(values).sum(0)
+    return np.where(count > 0, np.nansum(values, 0) / np.maximum(count, 1), np.nan)

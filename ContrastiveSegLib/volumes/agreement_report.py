@@ -87,8 +87,8 @@ class EvaluationReport:
         if not one_sided:
             return []
         return [
-            f"{one_sided} structures were missed (only in the label) or invented (only in the prediction): "
-            "their Dice of 0 counts, but they have no distance, so HD95 and ASD look better than they are."
+            f"Missed (only in the label) or invented (only in the prediction), {one_sided} x: the Dice of 0 "
+            "counts, but there is no distance, so HD95 and ASD look better than they are."
         ]
 
 

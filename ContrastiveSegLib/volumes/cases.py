@@ -146,9 +146,11 @@ def _chosen(
     kept, left_out = [], []
     for case in cases:
         if wanted and not _fits(case, wanted):
-            left_out.append(LeftOut(case.images[0], "not among the cases of the setting 'only'"))
+            left_out.append(
+                LeftOut(case.images[0], "not among the cases of the setting 'only'", by_choice=True)
+            )
         elif _fits(case, unwanted):
-            left_out.append(LeftOut(case.images[0], "named by the setting 'leave_out'"))
+            left_out.append(LeftOut(case.images[0], "named by the setting 'leave_out'", by_choice=True))
         else:
             kept.append(case)
     return tuple(kept), left_out

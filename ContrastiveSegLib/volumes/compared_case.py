@@ -18,8 +18,8 @@ from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 Array = npt.NDArray[np.int16]
 
-# Images given as labels by mistake: on ACDC and hippocampus at most 47 % of their voxels equal the next one in
-# the row, while those of label maps do in 85 to 95 %. A few structures may be thin, so few values prove nothing.
+# Images given as labels by mistake: on ACDC and hippocampus at most 47 % of their voxels equal the next one
+# in the row, those of label maps do in 85 to 95 %. A few structures may be thin, so few values prove nothing.
 SUSPICIOUS_VALUES = 20
 LEAST_EQUAL_NEIGHBORS = 0.6
 
@@ -73,8 +73,8 @@ def _read(path: Path, table: LabelTable | None = None) -> ReadLabels:
     values = len(read.table.values)
     if _is_unnamed(read.table) and values > SUSPICIOUS_VALUES and _is_grainy(read.volume.array):
         raise BadFile(
-            f"{path} has {values} different values and hardly two neighbors that agree: it looks like an image, "
-            "not like labels.",
+            f"{path} has {values} different values and hardly two neighbors that agree: it looks like an "
+            "image, not like labels.",
             "Choose the folder with the labels.",
         )
     return read

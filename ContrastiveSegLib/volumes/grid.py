@@ -1,4 +1,4 @@
-"""The working grid: which plane is cut into slices, how fine, and how large a patch is; derived from the data."""
+"""The working grid, derived from the data: the plane of the slices, how fine, how large a patch."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def derive_grid(
     """
     plane = _majority_plane(geometries) if plane == "auto" else plane
     axes = [slicing_axes(geometry, plane) for geometry in geometries]
-    spacings = np.array([_spacing_along(g, a) for g, a in zip(geometries, axes, strict=True)])  # (N, 3) as i, j, k
+    # (N, 3) each, in the order i, j, k
+    spacings = np.array([_spacing_along(g, a) for g, a in zip(geometries, axes, strict=True)])
     sizes = np.array([[g.size[abs(n) - 1] for n in a] for g, a in zip(geometries, axes, strict=True)])
     in_plane = spacing or round(float(np.median(spacings[:, :2])), 4)
     between = round(float(np.median(spacings[:, 2])), 4) if spatial_dims == 3 else 0.0
@@ -107,7 +108,8 @@ def slicing_axes(geometry: Geometry, plane: str) -> tuple[int, int, int]:
 def _axes_along_lps(geometry: Geometry) -> tuple[int, int, int]:
     """The original axes that run along +L, +P and +S as nearly as possible: 1, 2 or 3, with a sign."""
     matrix = np.array(geometry.direction).reshape(3, 3)  # columns: i, j, k
-    best = max(itertools.permutations(range(3)), key=lambda p: sum(abs(matrix[row, p[row]]) for row in range(3)))
+    orders = itertools.permutations(range(3))
+    best = max(orders, key=lambda order: sum(abs(matrix[row, axis]) for row, axis in enumerate(order)))
     a, b, c = (int(math.copysign(1, matrix[row, axis])) * (axis + 1) for row, axis in enumerate(best))
     return a, b, c
 
@@ -148,12 +150,13 @@ def _pooled_side(extent: float, largest: int) -> int:
 def _checked(patch: tuple[int, ...], spatial_dims: int) -> tuple[int, ...]:
     if len(patch) != spatial_dims:
         raise BadSetting(
-            f"patch has {len(patch)} sizes ({' '.join(map(str, patch))}), but spatial_dims is {spatial_dims}.",
+            f"The patch has {len(patch)} sizes ({' x '.join(map(str, patch))}), but spatial_dims is {spatial_dims}.",
             f"Give {'height and width' if spatial_dims == 2 else 'slices, height and width'}.",
         )
     if any(n % SIDE_MULTIPLE for n in patch[-2:]) or min(patch) < 1:
         raise BadSetting(
-            f"patch is {' x '.join(map(str, patch))}, but its height and width must be multiples of {SIDE_MULTIPLE}.",
+            f"The patch is {' x '.join(map(str, patch))}, but height and width must be multiples of "
+            f"{SIDE_MULTIPLE}.",
             f"Try {' x '.join(str(_pooled_side(n, 4096)) for n in patch[-2:])} in plane.",
         )
     return patch

@@ -42,10 +42,15 @@ OUTSIDE = "lies outside of the folders for images, labels and scribbles"
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file or folder that is not used, and why."""
+    """A file or folder that is not used, and why.
+
+    Args:
+        by_choice: Because the user said so: nothing to warn of.
+    """
 
     path: Path
     reason: str
+    by_choice: bool = False
 
 
 @dataclass(frozen=True)

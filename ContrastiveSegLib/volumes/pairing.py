@@ -151,8 +151,9 @@ def _numbers_by_name(groups: Sequence[Group]) -> dict[tuple[str, str], int]:
         numbers[group.place, group.key] = n
         if together[group.place] == 1:  # Segmentation.seg.nrrd beside the only image
             numbers.setdefault((group.place, ""), n)
-        if group.is_series:  # case01.seg.nrrd beside the folder case01
-            numbers.setdefault((group.place.rpartition("/")[0], group.key), n)
+        if group.is_series:  # case01.seg.nrrd may lie beside the folder case01 or in it
+            for place in (group.place, group.place.rpartition("/")[0]):
+                numbers.setdefault((place, case_key(group.key)), n)
     return numbers
 
 

@@ -89,7 +89,8 @@ def _prepare_one(case: Case, folder: Path, recipe: Recipe) -> Outcome:
     if recipe.table and case.labels:
         sources = (*case.images, case.labels)
         label_stem = folder / _stem(case, sources, asdict(recipe.grid), recipe.table.to_json())
-        label_facts = _read_facts(label_stem) or _make_labels(case, label_stem, recipe.table, working, original)
+        label_facts = _read_facts(label_stem)
+        label_facts = label_facts or _make_labels(case, label_stem, recipe.table, working, original)
         labels, label_notes = np.load(_array(label_stem), mmap_mode="r"), label_facts["notes"]
     prepared = PreparedCase(
         case.name, case.patient, np.load(_array(image_stem), mmap_mode="r"), labels, working, original
@@ -144,7 +145,8 @@ def class_indices(values: npt.NDArray[Any], table: LabelTable) -> npt.NDArray[np
     """Label values to class indices: 0 background, then 1, 2, ... in the order of the table."""
     lookup = np.zeros(max(table.values, default=0) + 1, np.int16)
     lookup[list(table.values)] = range(1, len(table.values) + 1)
-    return lookup[values]
+    indices: npt.NDArray[np.int16] = lookup[values]
+    return indices
 
 
 def _stem(case: Case, sources: Sequence[Path], *recipe: object) -> str:
@@ -190,10 +192,15 @@ def _facts(stem: Path) -> Path:
 
 
 def _read_facts(stem: Path) -> dict[str, Any] | None:
-    """The facts written beside a finished array; they come last, so half-written arrays have none."""
-    if not _facts(stem).exists() or not _array(stem).exists():
+    """The facts written beside a finished array; they come last, so half-written arrays have none.
+
+    What a power failure has cut off is prepared anew, as if it were not there.
+    """
+    try:
+        np.load(_array(stem), mmap_mode="r")
+        facts: dict[str, Any] = json.loads(_facts(stem).read_text(encoding="utf-8"))
+    except (OSError, ValueError, EOFError):
         return None
-    facts: dict[str, Any] = json.loads(_facts(stem).read_text(encoding="utf-8"))
     return facts
 
 
@@ -201,10 +208,10 @@ def _store(stem: Path, array: npt.NDArray[Any], facts: dict[str, Any]) -> None:
     try:
         partial = stem.with_name(stem.name + ".part.npy")
         np.save(partial, array)
-        os.replace(partial, _array(stem))
+        partial.replace(_array(stem))
         text = _facts(stem).with_suffix(".part")
         text.write_text(json.dumps(facts), encoding="utf-8")
-        os.replace(text, _facts(stem))
+        text.replace(_facts(stem))
     except OSError as error:
         raise _cannot_write(stem.parent, error) from error
 

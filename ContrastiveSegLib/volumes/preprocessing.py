@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from ContrastiveSegLib.volumes.grid import WorkingGrid, working_geometry
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
-# Hounsfield units of soft tissue with some air and bone: kidney, liver, heart and vessels keep their contrast.
+# Hounsfield units of soft tissue with some air and bone: kidney, liver, heart, vessels keep their contrast.
 CT_WINDOW = (-200.0, 300.0)
 PERCENTILES = (0.5, 99.5)
 
@@ -89,7 +89,7 @@ def restore_probabilities(
 
 
 def modality_of(array: npt.NDArray[Any]) -> str:
-    """ "ct" if the values look like Hounsfield units: whole numbers, air far below zero, nothing beyond metal."""
+    """Whether values look like Hounsfield units ("ct"): whole, air far below zero, nothing beyond metal."""
     sample = array.reshape(-1)[:: max(1, array.size // 200_000)]
     low, high = float(sample.min()), float(sample.max())
     looks_like_ct = low <= -500 and high <= 32_000 and bool(np.all(sample == np.round(sample)))
@@ -107,14 +107,14 @@ def _scaled(channel: npt.NDArray[np.float32], window: tuple[float, float] | None
 def _resampled(channel: Volume, geometry: Geometry) -> npt.NDArray[np.float32]:
     """Linear interpolation, smoothed first along axes that become much coarser."""
     image = channel.to_sitk()
-    original_directions = np.array(channel.geometry.direction).reshape(3, 3)
+    old, new = (np.array(g.direction).reshape(3, 3) for g in (channel.geometry, geometry))
     for axis in range(3):
-        along = np.abs(np.array(geometry.direction).reshape(3, 3).T @ original_directions[:, axis])
-        target = geometry.spacing[int(np.argmax(along))]
+        target = geometry.spacing[int(np.argmax(np.abs(new.T @ old[:, axis])))]
         ratio = target / channel.geometry.spacing[axis]
         if ratio >= COARSENING_THAT_NEEDS_SMOOTHING and channel.geometry.size[axis] >= 4:
-            image = sitk.RecursiveGaussian(image, 0.4 * target, False, sitk.RecursiveGaussianImageFilter.ZeroOrder, axis)
-    resampled = sitk.Resample(image, _reference(geometry), sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+            image = sitk.RecursiveGaussian(image, 0.4 * target, direction=axis)
+    reference = _reference(geometry)
+    resampled = sitk.Resample(image, reference, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
     return sitk.GetArrayFromImage(resampled)
 
 

@@ -1,10 +1,10 @@
-"""How much of the bare network's speed a whole training step keeps: sampler, views, loss and optimizer included.
+"""How much of the bare network's speed a whole training step keeps, from sampler to optimizer.
 
     python Testing/Benchmarks/throughput.py --size 128 --batch 16
 
-Prints a table: images per second of the real training loop, of forward and backward of the same network on
-resident random tensors of the same number of images, and the ratio of the two. Both take turns in one process, and
-the medians of all turns are compared, so that other work on the machine slows both alike.
+Prints images per second of the real training loop, of forward and backward of the same network on as many
+resident random images (twice as many where a method makes two views), and the ratio of the two. Both take
+turns in one process and the medians are compared, so that other work on the machine slows both alike.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ class Race:
 def main() -> None:
     """Let each whole step take turns with its bare network, and print the table."""
     asked = _arguments()
-    compute = choose_compute(ComputeSettings(device=asked.device, precision=asked.precision, threads=asked.threads))
+    compute = choose_compute(
+        ComputeSettings(device=asked.device, precision=asked.precision, threads=asked.threads)
+    )
     asked.width = asked.width or compute.default_width()
     print(f"{compute.describe()}; {asked.size} x {asked.size}, batch {asked.batch}, width {asked.width}")
     print(f"{'':<12}{'whole step':>16}{'bare network':>16}{'ratio':>8}")
@@ -150,7 +152,11 @@ def _loop(
 
 
 def _bare_step(
-    loss: Callable[[Tensor], Tensor], network: Backbone, images: int, asked: argparse.Namespace, compute: Compute
+    loss: Callable[[Tensor], Tensor],
+    network: Backbone,
+    images: int,
+    asked: argparse.Namespace,
+    compute: Compute,
 ) -> Callable[[], float]:
     """Seconds of forward and backward alone, on random images that are already there."""
     compute.place(network)
@@ -187,7 +193,9 @@ def _cases(asked: argparse.Namespace) -> list[PreparedCase]:
     side, slices = int(1.2 * asked.size), 40
     random = np.random.default_rng(0)
     geometry = Geometry((side, side, slices))
-    labels = np.kron(random.integers(0, CLASSES, (slices, 4, 4)), np.ones((1, side // 4 + 1, side // 4 + 1), np.int16))
+    labels = np.kron(
+        random.integers(0, CLASSES, (slices, 4, 4)), np.ones((1, side // 4 + 1, side // 4 + 1), np.int16)
+    )
     labels = labels[:, :side, :side].astype(np.int16)
     return [
         PreparedCase(
@@ -203,11 +211,19 @@ def _cases(asked: argparse.Namespace) -> list[PreparedCase]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=128, help="height and width of a patch (default %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--size", type=int, default=128, help="height and width of a patch (default %(default)s)"
+    )
     parser.add_argument("--batch", type=int, default=16, help="images per step (default %(default)s)")
-    parser.add_argument("--channels", type=int, default=1, help="channels of the images (default %(default)s)")
-    parser.add_argument("--width", type=int, help="channels of the network's first level; default: the device's")
+    parser.add_argument(
+        "--channels", type=int, default=1, help="channels of the images (default %(default)s)"
+    )
+    parser.add_argument(
+        "--width", type=int, help="channels of the network's first level; default: the device's"
+    )
     parser.add_argument("--methods", nargs="*", default=["simclr", "pcl"], help="pre-training methods")
     parser.add_argument("--no-finetuning", action="store_true", help="leave out the step of fine-tuning")
     parser.add_argument("--steps", type=int, default=8, help="steps per turn (default %(default)s)")

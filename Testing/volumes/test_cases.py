@@ -218,6 +218,17 @@ def test_cases_are_chosen_by_case_or_patient(tmp_path: Path, name: str) -> None:
     assert all(name in item.reason for item in found.left_out)
 
 
+def test_labels_without_images_are_cases_when_that_is_asked(tmp_path: Path) -> None:
+    put(tmp_path, "a.seg.nrrd", "b.nii.gz", "b_uncertainty.nrrd")
+
+    found = find_cases(tmp_path, labels_only=True)
+
+    assert {case.name: case.labels for case in found.cases} == {
+        "a": tmp_path / "a.seg.nrrd",
+        "b": tmp_path / "b.nii.gz",
+    }
+
+
 def test_a_name_that_fits_no_case_is_refused(tmp_path: Path) -> None:
     put(tmp_path, "a.nii.gz")
 

@@ -97,6 +97,15 @@ def test_labels_beside_or_inside_the_folder_of_a_series_belong_to_it(tmp_path: P
     assert [case.labels for case in find_cases(tmp_path).cases] == [tmp_path / label]
 
 
+def test_words_in_the_folder_of_a_series_do_not_hide_its_labels(tmp_path: Path) -> None:
+    write_series(tmp_path / "image01", 1)
+    (tmp_path / "label01.nii.gz").touch()
+
+    (case,) = find_cases(tmp_path).cases
+
+    assert (case.name, case.labels) == ("image01", tmp_path / "label01.nii.gz")
+
+
 def test_series_below_images_are_paired_with_labels(tmp_path: Path) -> None:
     write_series(tmp_path / "images" / "case", 1)
     (tmp_path / "labels").mkdir()

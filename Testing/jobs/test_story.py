@@ -1,0 +1,271 @@
+"""The main job, end to end, as a user types it: pretrain, finetune, predict, evaluate; and what goes wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from safetensors.torch import load_file
+
+from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.runs.events import read_new
+from ContrastiveSegLib.volumes.files import read_geometry, read_image, read_labels, write_image
+from ContrastiveSegLib.volumes.phantom import write_phantom_folder
+from ContrastiveSegLib.volumes.volume import Volume
+
+SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
+GRID = ["--patch", "32", "32", "--spacing", "6"]
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phantoms") / "mit Umlaut ä und Leerzeichen"
+    write_phantom_folder(folder, unlabeled=2, labeled=2, test=2, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def a_trained_run(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "run"
+    assert main(["pretrain", str(run), "--images", str(phantoms), "--steps", "4", *SMALL, *GRID]) == 0
+    assert main(["finetune", str(run), "--labeled", str(phantoms / "labeled"), "--steps", "4", *SMALL[2:]]) == 0
+    return run
+
+
+@pytest.fixture
+def a_run(a_trained_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(a_trained_run, tmp_path / "run", ignore=shutil.ignore_patterns("predictions")))
+
+
+def _sentences(run: Path) -> str:
+    events, _ = read_new(run / "events.jsonl")
+    return "\n".join(str(event.get("text", "")) for event in events)
+
+
+def test_predictions_lie_on_exactly_the_grid_of_their_images(a_run: Path, phantoms: Path) -> None:
+    assert main(["predict", str(a_run), "--images", str(phantoms / "test" / "images")]) == 0
+
+    images = sorted((phantoms / "test" / "images").iterdir())
+    assert len(images) == 2
+    for image in images:
+        case = image.name.removesuffix(".nii.gz")
+        predicted = read_labels(a_run / "predictions" / f"{case}.seg.nrrd")
+        truth = read_labels(phantoms / "test" / "labels" / f"{case}.seg.nrrd")
+        assert predicted.volume.geometry.matches(read_geometry([image]))
+        assert predicted.table == truth.table
+        uncertainty = read_image([a_run / "predictions" / f"{case}_uncertainty.nrrd"]).volume
+        assert uncertainty.geometry.matches(predicted.volume.geometry)
+        assert 0 <= uncertainty.array.min() < uncertainty.array.max() <= 1
+
+
+def test_evaluation_writes_a_line_per_case_and_structure(a_run: Path, phantoms: Path, tmp_path: Path) -> None:
+    assert main(["predict", str(a_run), "--images", str(phantoms / "test" / "images")]) == 0
+    report = tmp_path / "report.csv"
+
+    code = main(
+        ["evaluate", "--predictions", str(a_run / "predictions"), "--labels", str(phantoms / "test"),
+         "--output", str(report)]
+    )  # fmt: skip
+
+    with report.open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    structures = len(read_labels(next((phantoms / "test" / "labels").iterdir())).table.structures)
+    assert code == 0
+    assert len(rows) == 2 * structures
+    assert all(0 <= float(row["dice"]) <= 1 for row in rows if row["dice"])
+
+
+def test_fine_tuning_starts_from_the_pretrained_encoder(phantoms: Path, a_run: Path) -> None:
+    pretrained = load_file(a_run / "pretrain" / "model.safetensors")
+    words = ["finetune", str(a_run), "--labeled", str(phantoms / "labeled"), *SMALL[2:]]
+
+    assert main([*words, "--steps", "1", "--lr", "1e-8"]) == 0
+
+    started = load_file(a_run / "finetune" / "02" / "model.safetensors")
+    weights = [name for name in pretrained if name.endswith("weight") and pretrained[name].ndim == 4]
+    assert len(weights) == 10
+    for name in weights:
+        np.testing.assert_allclose(started[name], pretrained[name], atol=1e-5)
+
+
+def test_a_finished_run_says_so_and_changes_nothing(
+    a_run: Path, phantoms: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (a_run / "pretrain" / "model.safetensors").read_bytes()
+    stamp = (a_run / "pretrain" / "model.safetensors").stat().st_mtime_ns
+
+    code = main(["pretrain", str(a_run), "--images", str(phantoms), "--steps", "4", *SMALL, *GRID])
+
+    assert code == 0
+    assert "is finished; there is nothing to do" in capsys.readouterr().err
+    assert (a_run / "pretrain" / "model.safetensors").read_bytes() == before
+    assert (a_run / "pretrain" / "model.safetensors").stat().st_mtime_ns == stamp
+
+
+def test_other_settings_for_the_same_run_are_refused(
+    a_run: Path, phantoms: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["pretrain", str(a_run), "--images", str(phantoms), "--steps", "5", *SMALL, *GRID])
+
+    assert code == 1
+    assert "steps (was 4, now 5)" in capsys.readouterr().err
+
+
+def test_existing_predictions_stay_unless_asked(a_run: Path, phantoms: Path) -> None:
+    words = ["predict", str(a_run), "--images", str(phantoms / "test" / "images")]
+    assert main(words) == 0
+    target = next((a_run / "predictions").glob("*.seg.nrrd"))
+    target.write_bytes(b"corrected by hand")
+
+    assert main(words) == 0
+    assert target.read_bytes() == b"corrected by hand"
+    assert "already there and stays" in _sentences(a_run)
+
+    assert main([*words, "--overwrite"]) == 0
+    assert read_labels(target).table.structures
+
+
+def test_a_mistyped_folder_does_not_bind_the_run(
+    phantoms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert main(["pretrain", str(run), "--images", str(tmp_path / "nowhere"), "--steps", "1", *SMALL]) == 1
+    assert "nowhere" in capsys.readouterr().err
+
+    assert main(["pretrain", str(run), "--images", str(phantoms), "--steps", "1", *SMALL, *GRID]) == 0
+
+
+def test_without_pretraining_the_remedy_is_named(
+    phantoms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["finetune", str(tmp_path / "run"), "--labeled", str(phantoms / "labeled"), *SMALL])
+
+    assert code == 1
+    assert "--from none" in capsys.readouterr().err
+
+
+def test_an_image_without_label_is_left_out_with_the_reason(phantoms: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+
+    code = main(["finetune", str(run), "--labeled", str(phantoms), "--from", "none", "--steps", "1", *SMALL, *GRID])
+
+    with (run / "cases.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    unlabeled = [row for row in rows if row["role"] == "left out"]
+    assert code == 0
+    assert len(rows) == 6
+    assert len(unlabeled) == 2
+    assert all("has no labels" in row["reason"] for row in unlabeled)
+
+
+def _nan(image: Volume) -> Volume:
+    array = image.array.copy()
+    array[0, 0, 0, :3] = np.nan
+    return Volume(array, image.geometry)
+
+
+def _constant(image: Volume) -> Volume:
+    return Volume(np.full_like(image.array, 7), image.geometry)
+
+
+@pytest.mark.parametrize(("spoil", "reason"), [(_nan, "3 voxels that are not numbers"), (_constant, "is constant")])
+def test_an_unusable_image_is_left_out_and_the_others_are_used(
+    phantoms: Path, tmp_path: Path, spoil: Callable[[Volume], Volume], reason: str
+) -> None:
+    data = Path(shutil.copytree(phantoms / "unlabeled", tmp_path / "data"))
+    image = next((data / "images").iterdir())
+    write_image(data / "images" / "spoiled.nrrd", spoil(read_image([image]).volume))
+    (data / "images" / "empty.nii.gz").touch()
+    run = tmp_path / "run"
+
+    code = main(["pretrain", str(run), "--images", str(data), "--steps", "1", *SMALL, *GRID])
+
+    text = (run / "cases.csv").read_text(encoding="utf-8")
+    assert code == 0
+    assert reason in text
+    assert "empty.nii.gz" in text
+    assert reason in _sentences(run)
+
+
+def test_a_folder_with_nothing_usable_names_the_reasons(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sitk.WriteImage(sitk.Image([8, 8], sitk.sitkUInt8), tmp_path / "flat.nrrd")
+
+    assert main(["pretrain", str(tmp_path / "run"), "--images", str(tmp_path), "--steps", "1", *SMALL]) == 1
+    assert "2D image" in capsys.readouterr().err
+
+
+def test_one_slice_and_small_volumes_are_learned_and_segmented(tmp_path: Path, phantoms: Path) -> None:
+    """A volume of one slice, smaller than the patch, goes all the way."""
+    random = np.random.default_rng(0)
+    (tmp_path / "data").mkdir()
+    for n in range(2):
+        image = sitk.GetImageFromArray(random.random((1, 20, 24), np.float32))
+        labels = sitk.GetImageFromArray((random.random((1, 20, 24)) > 0.5).astype(np.uint8))
+        sitk.WriteImage(image, tmp_path / "data" / f"c{n}.nii.gz")
+        sitk.WriteImage(labels, tmp_path / "data" / f"c{n}_label.nii.gz")
+    run = tmp_path / "run"
+
+    assert main(["finetune", str(run), "--labeled", str(tmp_path / "data"), "--from", "none", "--steps", "1", *SMALL]) == 0
+    assert main(["predict", str(run), "--images", str(tmp_path / "data"), "--format", "nii.gz"]) == 0
+    assert read_geometry([run / "predictions" / "c0.nii.gz"]).shape == (1, 20, 24)
+
+
+def test_volumes_are_learned_in_3d(phantoms: Path, tmp_path: Path) -> None:
+    grid = ["--spatial-dims", "3", "--patch", "8", "32", "32", "--spacing", "6"]
+    run = tmp_path / "run"
+
+    assert main(["pretrain", str(run), "--images", str(phantoms), "--steps", "1", *SMALL, *grid]) == 0
+    assert main(["finetune", str(run), "--labeled", str(phantoms / "labeled"), "--steps", "1", *SMALL[2:]]) == 0
+    assert main(["predict", str(run), "--images", str(phantoms / "test" / "images"), "--mirror"]) == 0
+    assert len(list((run / "predictions").glob("*.seg.nrrd"))) == 2
+
+
+def test_a_case_with_other_channels_is_left_out_of_prediction(
+    a_run: Path, phantoms: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(phantoms / "test" / "images", tmp_path / "data"))
+    image = read_image([next(data.iterdir())]).volume
+    write_image(data / "two.nrrd", Volume(np.concatenate([image.array] * 2), image.geometry))
+
+    assert main(["predict", str(a_run), "--images", str(data)]) == 0
+    assert "has 2 channels, the network was trained with 1" in _sentences(a_run)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda page: page | {"format": 99}, "format version 99"),
+        (lambda page: page | {"sha256": "0" * 64}, "checksum differs"),
+    ],
+)
+def test_a_tampered_model_is_refused(
+    a_run: Path, phantoms: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[dict], dict], message: str
+) -> None:
+    path = a_run / "finetune" / "01" / "model.json"
+    path.write_text(json.dumps(spoil(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8")
+
+    assert main(["predict", str(a_run), "--images", str(phantoms / "test" / "images")]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_scan_shows_cases_labels_and_reasons(phantoms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = Path(shutil.copytree(phantoms / "labeled", tmp_path / "data"))
+    (data / "images" / "broken.nii.gz").write_bytes(b"nothing of use")
+
+    assert main(["scan", str(data)]) == 0
+    shown = capsys.readouterr().out
+    assert "2 cases of 2 patients, 2 with labels; 1 files left out" in shown
+    assert "broken.nii.gz" in shown
+
+
+def test_check_takes_a_real_training_step(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--device", "cpu"]) == 0
+    assert "This machine is ready" in capsys.readouterr().out
