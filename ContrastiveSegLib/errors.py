@@ -1,15 +1,15 @@
 """Every error a user can meet: what happened, with which value, what to do next.
 
-    ContrastiveSegError
-    ├── BadFile         a file cannot be read, or what it holds cannot be used
-    ├── BadFolder       a folder does not hold what the job needs
-    ├── BadSetting      a setting is unknown, or its value is out of range
-    ├── BadCheckpoint   weights of another version, of another network, or damaged
-    ├── RunInUse        another job is working in the run folder
-    ├── Cancelled       the user asked the job to stop; everything was saved
-    ├── TooLarge        even the smallest batch does not fit into memory
-    ├── Diverged        the loss is no longer a number
-    └── CannotWrite     a result cannot be written where it was asked to go
+ContrastiveSegError
+├── BadFile         a file cannot be read, or what it holds cannot be used
+├── BadFolder       a folder does not hold what the job needs
+├── BadSetting      a setting is unknown, or its value is out of range
+├── BadCheckpoint   weights of another version, of another network, or damaged
+├── RunInUse        another job is working in the run folder
+├── Cancelled       the user asked the job to stop; everything was saved
+├── TooLarge        even the smallest batch does not fit into memory
+├── Diverged        the loss is no longer a number
+└── CannotWrite     a result cannot be written where it was asked to go
 """
 
 from __future__ import annotations

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from abc import ABC, abstractmethod
 from pathlib import Path
 from types import ModuleType
 
-from torch import Generator, Tensor, nn
-
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.networks.backbone import Backbone
-from ContrastiveSegLib.training.batches import Batch
+from ContrastiveSegLib.training.loop import Learner
 
 
-class FinetuningStrategy(nn.Module, ABC):
+class FinetuningStrategy(Learner):
     """Learns a whole network from annotated images.
 
     A strategy's file holds `Settings`, a frozen dataclass, and `Strategy(network, patch, settings)`.
@@ -26,10 +23,6 @@ class FinetuningStrategy(nn.Module, ABC):
 
     network: Backbone
     margin: float = 1.0
-
-    @abstractmethod
-    def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        """Weighted scalars by name; their sum is minimized and their names are the curves."""
 
 
 def load_strategy(name: str) -> ModuleType:

@@ -35,7 +35,8 @@ def run(settings: CheckSettings) -> None:
 def training_step(compute: Compute) -> tuple[float, float]:
     """Seconds and loss of the second of two steps; the first one also prepares kernels and memory."""
     network = build_network("unet", seed=0, width=compute.default_width(), classes=3)
-    strategy = compute.place(Strategy(network, PATCH, Settings()))
+    strategy = Strategy(network, PATCH, Settings())
+    compute.place(strategy)
     optimizer = torch.optim.AdamW(strategy.parameters())
     random = torch.Generator().manual_seed(0)
     images = torch.rand(BATCH, 1, *PATCH, generator=random)
@@ -43,13 +44,13 @@ def training_step(compute: Compute) -> tuple[float, float]:
     for _ in range(2):
         begin = time.perf_counter()
         with compute.mixed():
-            loss = sum(strategy.loss_terms(batch, compute.generator(0)).values())
+            loss = torch.stack(list(strategy.loss_terms(batch, compute.generator(0)).values())).sum()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[union-attr]
+        loss.backward()
         optimizer.step()
         value = float(loss)  # waits for the device
     return time.perf_counter() - begin, value
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201
+    print(line, flush=True)

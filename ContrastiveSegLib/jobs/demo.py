@@ -155,7 +155,11 @@ def _shown(case: Case, runs: dict[str, RunFolder]) -> Shown:
 def comparison(reports: dict[str, EvaluationReport]) -> Sequence[str]:
     """Lines of a table: Dice and HD95 of each structure, one pair of columns per way of training."""
     names = list(reports)
-    lines = [f"{'structure':24}" + "".join(f"{'Dice ' + n:>20}" for n in names) + "".join(f"{'HD95 mm ' + n:>22}" for n in names)]
+    lines = [
+        f"{'structure':24}"
+        + "".join(f"{'Dice ' + n:>20}" for n in names)
+        + "".join(f"{'HD95 mm ' + n:>22}" for n in names)
+    ]
     for summaries in zip(*(reports[n].summary for n in names), strict=True):
         dice = "".join(f"{_spread(s.dice, 3):>20}" for s in summaries)
         distance = "".join(f"{_spread(s.hd95_mm, 1):>22}" for s in summaries)
@@ -168,4 +172,4 @@ def _spread(spread: Spread, digits: int) -> str:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201
+    print(line, flush=True)

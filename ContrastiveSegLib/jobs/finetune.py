@@ -64,13 +64,18 @@ def run(settings: FinetuneSettings) -> None:
         number, _ = folder.begin_finetune(settings, data=_identity(found, start))
         model = ModelFolder(folder.finetune(number))
         if model.is_finished:
-            reporter.say(f"Round {number} of fine-tuning in {folder.path} is finished; there is nothing to do.")
+            reporter.say(
+                f"Round {number} of fine-tuning in {folder.path} is finished; there is nothing to do."
+            )
             return
         write_environment(folder.environment, compute)
         decided = folder.decide(
             "finetune", lambda: _decide(settings, found, start, compute), round_number=number
         )
-        grid, intensities = from_dict(WorkingGrid, decided["grid"]), from_dict(Intensities, decided["intensities"])
+        grid, intensities = (
+            from_dict(WorkingGrid, decided["grid"]),
+            from_dict(Intensities, decided["intensities"]),
+        )
         table = collect_table(found.cases, found.listing.table)
         write_atomically(folder.labels, json.dumps(table.to_json(), indent=2))
         outcomes = prepare_all(found, folder.prepared, Recipe(grid, intensities, table), reporter)
@@ -94,7 +99,9 @@ def _start_of(settings: FinetuneSettings, folder: RunFolder) -> ModelFolder | No
     """The pre-trained model to start from; None for scratch."""
     if settings.start == "none":
         return None
-    source = ModelFolder((RunFolder(settings.run.__class__(settings.start)) if settings.start else folder).pretrain)
+    source = ModelFolder(
+        (RunFolder(settings.run.__class__(settings.start)) if settings.start else folder).pretrain
+    )
     if not source.is_finished:
         raise BadCheckpoint(
             f"There is no finished pre-training in {source.path}.",
@@ -108,7 +115,7 @@ def _labeled(found: Found, settings: FinetuneSettings) -> Found:
     if not any(case.labels for case in found.cases):
         raise BadFolder(
             f"None of the {len(found.cases)} cases in {settings.labeled} has labels.",
-            "Put label files beside the images (labels/NAME.nii.gz, or NAME.seg.nrrd), or name another folder.",
+            "Put label files beside the images (labels/NAME.nii.gz, NAME.seg.nrrd), or name another folder.",
         )
     return found
 
@@ -122,7 +129,9 @@ def _identity(found: Found, start: ModelFolder | None) -> str:
     return digest.hexdigest()[:16]
 
 
-def _decide(settings: FinetuneSettings, found: Found, start: ModelFolder | None, compute: Compute) -> dict[str, Any]:
+def _decide(
+    settings: FinetuneSettings, found: Found, start: ModelFolder | None, compute: Compute
+) -> dict[str, Any]:
     """What the settings leave to the data, the machine and the pre-training."""
     page = read_page(start) if start else {}
     grid = _grid(settings, found, page, compute)
@@ -214,9 +223,9 @@ def _learn(
         score=judge.score if validation else None,
     )
     reporter.say(
-        f"Fine-tuning {decided['network']} from {this.start.path if this.start else 'scratch'} on {len(training)} "
-        f"cases ({len(validation)} for validation): patches of {' x '.join(map(str, this.grid.patch))} at "
-        f"{this.grid.spacing:g} mm, {how.schedule.steps} steps of {how.schedule.batch}, on {compute.describe()}."
+        f"Fine-tuning {decided['network']} from {this.start.path if this.start else 'scratch'} on "
+        f"{len(training)} cases ({len(validation)} for validation): {this.grid.describe()}, "
+        f"{how.schedule.steps} steps of {how.schedule.batch}, on {compute.describe()}."
     )
     with reporter.bar(how.schedule.steps, "step"):
         train(strategy, list(strategy.parameters()), sampler, how, reporter)
@@ -233,7 +242,9 @@ def _learn(
         labels=this.table.to_json(),
     )
     this.model.last.unlink(missing_ok=True)
-    reporter.say(f"Fine-tuning is finished: {this.model.weights}", kind="result", file=str(this.model.weights))
+    reporter.say(
+        f"Fine-tuning is finished: {this.model.weights}", kind="result", file=str(this.model.weights)
+    )
 
 
 def build_strategy(settings: FinetuneSettings, network: Backbone, patch: Sequence[int]) -> FinetuningStrategy:

@@ -57,7 +57,9 @@ def run(settings: PredictSettings) -> None:
         with reporter.bar(len(found.cases), "case") as advance:
             for case in found.cases:
                 if reporter.cancelled():
-                    raise Cancelled(f"Prediction was cancelled; what is done is in {output}.", "Start it again.")
+                    raise Cancelled(
+                        f"Prediction was cancelled; what is done is in {output}.", "Start it again."
+                    )
                 reasons.append(_one_case(case, model, output, settings, reporter))
                 advance(1)
         if all(reasons):
@@ -76,7 +78,7 @@ def finished_round(folder: RunFolder, number: int | None) -> ModelFolder:
         which = f"round {number} of fine-tuning" if number else "finished fine-tuning"
         raise BadCheckpoint(
             f"There is no {which} in {folder.path}.",
-            f"Finished rounds: {', '.join(map(str, rounds)) or 'none'}. Fine-tune first, or name another run.",
+            f"Fine-tune, or name another run. Finished rounds: {', '.join(map(str, rounds)) or 'none'}.",
         )
     return ModelFolder(folder.finetune(number or rounds[-1]))
 
@@ -114,7 +116,7 @@ def segment(model: Model, image: Volume, *, name: str, mirror: bool = False) -> 
     """
     if len(image.array) != model.channels:
         raise BadFile(
-            f"The case {name} has {len(image.array)} channels, the network was trained with {model.channels}.",
+            f"{name} has {len(image.array)} channels, the network was trained with {model.channels}.",
             "Give the same channels in the same order as in training.",
         )
     working, _ = prepare(image, model.grid, model.intensities)

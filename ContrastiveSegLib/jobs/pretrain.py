@@ -34,7 +34,9 @@ from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.prepared import Recipe
 from ContrastiveSegLib.volumes.slices import PreparedCase
 
-LEARNING_RATE = 0.01  # the commands of SuperCL and MACL ran with it; 0.1, as printed, collapsed for a user of PCL
+LEARNING_RATE = (
+    0.01  # the commands of SuperCL and MACL ran with it; 0.1, as printed, collapsed for a user of PCL
+)
 BATCH = 32
 
 
@@ -107,9 +109,8 @@ def _learn(
         collapse=method.collapse_value,
     )
     reporter.say(
-        f"Learning from {len(sampler)} slices of {len(cases)} cases with {settings.method}: patches of "
-        f"{' x '.join(map(str, grid.patch))} at {grid.spacing:g} mm, {schedule.steps} steps of {schedule.batch}, "
-        f"on {how.compute.describe()}."
+        f"Learning from {len(sampler)} slices of {len(cases)} cases with {settings.method}: "
+        f"{grid.describe()}, {schedule.steps} steps of {schedule.batch}, on {how.compute.describe()}."
     )
     with reporter.bar(schedule.steps, "step"):
         train(method, trainable_parameters(method), sampler, how, reporter)

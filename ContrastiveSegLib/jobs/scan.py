@@ -73,7 +73,7 @@ def _summary(cases: list[Case], geometries: list[Geometry], left_out: list[LeftO
         _say(f"left out: {out.path}: {out.reason}")
     patients = len({case.patient for case in cases})
     labeled = sum(case.labels is not None for case in cases)
-    _say(f"{len(geometries)} cases of {patients} patients, {labeled} with labels; {len(left_out)} files left out.")
+    _say(f"{len(cases)} cases of {patients} patients, {labeled} with labels; {len(left_out)} files left out.")
     if geometries:
         grid = derive_grid(geometries)
         directions = Counter(abs(slicing_axes(geometry, grid.plane)[2]) for geometry in geometries)
@@ -85,4 +85,4 @@ def _summary(cases: list[Case], geometries: list[Geometry], left_out: list[LeftO
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201
+    print(line, flush=True)

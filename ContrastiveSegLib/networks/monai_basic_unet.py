@@ -49,9 +49,9 @@ class Network(Backbone):
         self.head = net.final_conv
 
     def encode(self, images: Tensor) -> list[Tensor]:
-        features = [self.encoder[0](images)]
-        for block in self.encoder[1:]:
-            features.append(block(features[-1]))
+        features: list[Tensor] = []
+        for block in self.encoder.children():
+            features.append(block(features[-1] if features else images))
         return features
 
     def decode(self, features: Sequence[Tensor], depth: int | None = None) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +40,7 @@ def predict_probabilities(
     flips = list(itertools.product((False, True), repeat=2)) if mirror else [(False, False)]
 
     def probabilities(images: Tensor) -> Tensor:
-        mean = sum(_mirrored(network, flip, images).float().softmax(1) for flip in flips)
-        return mean / len(flips)  # type: ignore[operator]
+        return torch.stack([_mirrored(network, flip, images).float().softmax(1) for flip in flips]).mean(0)
 
     stack = np.moveaxis(images, 1, 0) if slice_by_slice else images[None]  # (K, C, H, W) or (1, C, K, H, W)
     group = max(1, PIXELS_AT_ONCE // int(np.prod(images.shape[-2:]))) if slice_by_slice else 1
@@ -49,7 +48,8 @@ def predict_probabilities(
     with torch.inference_mode():
         for start in range(0, len(stack), group):
             part = torch.from_numpy(np.array(stack[start : start + group], np.float32)).to(device)
-            done.append(inferer(part, probabilities).to("cpu", torch.float16).numpy())
+            found = cast("Tensor", inferer(part, probabilities))
+            done.append(found.to("cpu", torch.float16).numpy())
     joined = np.concatenate(done)  # (K, classes, H, W) or (1, classes, K, H, W)
     return np.moveaxis(joined, 0, 1) if slice_by_slice else joined[0]
 

@@ -23,7 +23,9 @@ def draw_curves(path: Path, panels: Mapping[str, Mapping[str, tuple[RunFolder, s
         CannotWrite: The picture cannot be written.
     """
     figure = Figure(figsize=(5.5 * len(panels), 4), layout="constrained")
-    for panel, (title, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+    for panel, (title, curves) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
         for name, (run, job) in curves.items():
             for term, (steps, values) in loss_curves(run, job).items():
                 panel.plot(steps, values, label=f"{name}: {term}", linewidth=1.2)

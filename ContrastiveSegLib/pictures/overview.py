@@ -42,7 +42,9 @@ def draw_overview(path: Path, cases: Sequence[Shown], table: LabelTable) -> None
     """
     rows = [(case, k) for case in cases for k in _slices_to_show(next(iter(case.labelings.values())).array)]
     titles = list(cases[0].labelings)
-    figure = Figure(figsize=(2.6 * len(titles), 2.7 * len(rows) + 0.5), facecolor="black", layout="constrained")
+    figure = Figure(
+        figsize=(2.6 * len(titles), 2.7 * len(rows) + 0.5), facecolor="black", layout="constrained"
+    )
     panels = figure.subplots(len(rows), len(titles), squeeze=False)
     for row, (case, k) in zip(panels, rows, strict=True):
         for panel, title in zip(row, titles, strict=True):

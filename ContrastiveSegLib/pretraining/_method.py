@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from abc import ABC, abstractmethod
 from pathlib import Path
 from types import ModuleType
 
-from torch import Generator, Tensor, nn
-
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.networks.backbone import Backbone
-from ContrastiveSegLib.training.batches import Batch
+from ContrastiveSegLib.training.loop import Learner
 
 
-class PretrainingMethod(nn.Module, ABC):
+class PretrainingMethod(Learner):
     """Learns a network's parts from unlabeled images.
 
     A method's file holds `Settings`, a frozen dataclass whose fields are the method's settings, and
@@ -27,10 +24,6 @@ class PretrainingMethod(nn.Module, ABC):
 
     network: Backbone
     trains: tuple[str, ...] = ("encoder",)
-
-    @abstractmethod
-    def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        """Weighted scalars by name; their sum is minimized and their names are the curves."""
 
     def collapse_value(self, images: int) -> float | None:  # noqa: ARG002 (for those who know it)
         """Value of the first term for a batch of `images` if all features are equal, where it is known."""

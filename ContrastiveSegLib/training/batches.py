@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ class Sampler:
             case = self.cases[c]
             copy_patch(case.images, images[i], center)
             if labels is not None:
-                copy_patch(case.labels, labels[i], center)
+                copy_patch(case.label_map, labels[i], center)
         heights = [self.cases[c].height(center[0]) for c, center in chosen]
         return self._tensors(images, labels, heights, [c for c, _ in chosen])
 
@@ -88,19 +89,21 @@ class Sampler:
         if self.present and i % 2 == 0:
             value = random.choice(list(self.present))
             c, k = self.present[value][random.integers(len(self.present[value]))]
-            rows, columns = np.nonzero(self.cases[c].labels[k] == value)
+            rows, columns = np.nonzero(self.cases[c].label_map[k] == value)
             n = random.integers(len(rows))
             case = self.cases[c]
             # Without empty slices around it where possible, as prediction will see the volume.
             k = _within(k, self.cut[0], case.shape[0])
-            return c, (k, *_inside((rows[n], columns[n]), case.shape[1:], self.patch, random))
+            row, column = _inside((rows[n], columns[n]), case.shape[1:], self.patch, random)
+            return c, (k, row, column)
         # Without labels each epoch is a fresh permutation, so that every slice is seen once per epoch.
         epoch, offset = divmod(position, len(self.slices))
         c, k = self.slices[_order_of(epoch, self.seed, len(self.slices))[offset]]
         case = self.cases[c]
         k = _within(k, self.cut[0], case.shape[0]) if self.labeled else int(k)
         middle = [int(random.integers(n)) for n in case.shape[1:]]
-        return int(c), (k, *_inside(middle, case.shape[1:], self.patch, random))
+        row, column = _inside(middle, case.shape[1:], self.patch, random)
+        return int(c), (k, row, column)
 
     def _tensors(
         self, images: np.ndarray, labels: np.ndarray | None, heights: list[float], cases: list[int]
@@ -129,7 +132,8 @@ def copy_patch(source: np.ndarray, target: np.ndarray, center: Sequence[int]) ->
         target: (..., k, h, w), already filled with the value beyond the border.
         center: Voxel (K, H, W) of `source` that lands in the middle of `target`.
     """
-    here, there = [...], [...]
+    here: list[Any] = [...]
+    there: list[Any] = [...]
     for middle, size, limit in zip(center, target.shape[-3:], source.shape[-3:], strict=True):
         start = middle - size // 2
         first, last = max(start, 0), min(start + size, limit)
@@ -157,7 +161,7 @@ def _where_structures_are(cases: Sequence[PreparedCase]) -> dict[int, list[tuple
     present: dict[int, list[tuple[int, int]]] = {}
     for c, case in enumerate(cases):
         for k in range(case.shape[0]):
-            for value in np.unique(case.labels[k]):
+            for value in np.unique(case.label_map[k]):
                 if value > 0:
                     present.setdefault(int(value), []).append((c, k))
     return present

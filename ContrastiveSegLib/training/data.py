@@ -22,8 +22,18 @@ from ContrastiveSegLib.volumes.slices import PreparedCase
 from ContrastiveSegLib.volumes.volume import Geometry
 
 COLUMNS = (
-    "case", "patient", "role", "image", "labels", "size", "spacing_mm", "modality", "checksum", "notes", "reason",
-)  # fmt: skip
+    "case",
+    "patient",
+    "role",
+    "image",
+    "labels",
+    "size",
+    "spacing_mm",
+    "modality",
+    "checksum",
+    "notes",
+    "reason",
+)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Fetch a task of the Medical Segmentation Decathlon with MONAI's downloader; the only place that uses a network."""
+"""Fetch a task of the Medical Segmentation Decathlon; the only file that uses a network, if asked."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,11 +26,12 @@ SECONDS_BETWEEN_REPORTS = 1.0
 LARGEST_GRADIENT = 12.0  # nnU-Net's limit; it is reached only when training is about to break
 
 
-class Learner(Protocol):
+class Learner(nn.Module, ABC):
     """What can be trained: a method or a strategy."""
 
+    @abstractmethod
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        """Weighted scalars by name."""
+        """Weighted scalars by name; their sum is minimized and their names are the curves."""
 
 
 class Watch(Protocol):
@@ -67,7 +69,7 @@ class Training:
 
 
 def train(
-    learner: nn.Module, parameters: list[nn.Parameter], sampler: Sampler, how: Training, watch: Watch
+    learner: Learner, parameters: list[nn.Parameter], sampler: Sampler, how: Training, watch: Watch
 ) -> None:
     """Run the schedule to its end; afterwards `learner` holds the last, or the best, weights.
 
@@ -132,7 +134,7 @@ def _end_of_step(progress: _Progress, watch: Watch) -> None:
     if watch.cancelled():
         progress.save()
         raise Cancelled(
-            f"The training was cancelled after step {progress.step} of {schedule.steps}; everything is saved.",
+            f"Training was cancelled after step {progress.step} of {schedule.steps}; everything is saved.",
             "Start the same command again to go on.",
         )
 
@@ -158,7 +160,7 @@ def _drawn_ahead(sampler: Sampler, progress: _Progress) -> Iterator[Iterator[Bat
 class _Progress:
     """The state of a training: what is saved and resumed."""
 
-    def __init__(self, learner: nn.Module, parameters: list[nn.Parameter], how: Training) -> None:
+    def __init__(self, learner: Learner, parameters: list[nn.Parameter], how: Training) -> None:
         self.learner, self.parameters, self.how = learner, parameters, how
         self.optimizer = how.schedule.optimizer(parameters)
         self.step, self.batch = 0, how.schedule.batch

@@ -54,7 +54,9 @@ class Reporter:
     @contextmanager
     def bar(self, total: int, unit: str, *, start: int = 0) -> Iterator[Callable[[int], None]]:
         """A progress bar with rate and time left; yields the function that moves it."""
-        with tqdm(total=total, initial=start, unit=unit, desc=self.job, dynamic_ncols=True, mininterval=0.5) as bar:
+        with tqdm(
+            total=total, initial=start, unit=unit, desc=self.job, dynamic_ncols=True, mininterval=0.5
+        ) as bar:
             self._bar = bar
             try:
                 yield lambda n: bar.update(n) and None

@@ -40,6 +40,11 @@ class WorkingGrid:
     slice_spacing: float
     patch: tuple[int, ...]
 
+    def describe(self) -> str:
+        """Patch and spacing in words."""
+        between = f" and {self.slice_spacing:g} mm between slices" if self.slice_spacing else ""
+        return f"patches of {' x '.join(map(str, self.patch))} at {self.spacing:g} mm{between}"
+
 
 def derive_grid(
     geometries: Sequence[Geometry],
@@ -87,11 +92,11 @@ def working_geometry(geometry: Geometry, grid: WorkingGrid) -> Geometry:
     size = np.maximum(1, np.ceil(old_size * old_spacing / spacing - 1e-2)).astype(int)
     center = geometry.index_to_physical((np.array(geometry.size) - 1) / 2)
     origin = center - new_directions.T @ (spacing * (size - 1) / 2)
-    return Geometry(
-        tuple(int(n) for n in size),
-        tuple(float(s) for s in spacing),
-        tuple(float(o) for o in origin),
-        tuple(float(d) for d in new_directions.T.ravel()),
+    return Geometry.from_lists(
+        [int(n) for n in size],
+        [float(s) for s in spacing],
+        [float(o) for o in origin],
+        [float(d) for d in new_directions.T.ravel()],
     )
 
 
@@ -150,7 +155,7 @@ def _pooled_side(extent: float, largest: int) -> int:
 def _checked(patch: tuple[int, ...], spatial_dims: int) -> tuple[int, ...]:
     if len(patch) != spatial_dims:
         raise BadSetting(
-            f"The patch has {len(patch)} sizes ({' x '.join(map(str, patch))}), but spatial_dims is {spatial_dims}.",
+            f"{' x '.join(map(str, patch))} as patch are {len(patch)} sizes, but spatial_dims is {spatial_dims}.",
             f"Give {'height and width' if spatial_dims == 2 else 'slices, height and width'}.",
         )
     if any(n % SIDE_MULTIPLE for n in patch[-2:]) or min(patch) < 1:

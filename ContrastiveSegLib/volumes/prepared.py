@@ -84,7 +84,7 @@ def _prepare_one(case: Case, folder: Path, recipe: Recipe) -> Outcome:
         raise BadFile(f"The case {case.name} has no labels.", "Add its label file, or leave the case out.")
     image_stem = folder / _stem(case, case.images, asdict(recipe.grid), asdict(recipe.intensities))
     facts = _read_facts(image_stem) or _make_image(case, image_stem, recipe)
-    working, original = (Geometry(*(tuple(v) for v in facts[key])) for key in ("working", "original"))
+    working, original = (Geometry.from_lists(*facts[key]) for key in ("working", "original"))
     labels, label_notes = None, []
     if recipe.table and case.labels:
         sources = (*case.images, case.labels)

@@ -38,6 +38,17 @@ class PreparedCase:
         """(K, H, W) of the working grid."""
         return self.working.shape
 
+    @property
+    def label_map(self) -> npt.NDArray[Any]:
+        """The labels, for those who cannot do without.
+
+        Raises:
+            ValueError: The case was prepared without labels.
+        """
+        if self.labels is None:
+            raise ValueError(f"{self.name} was prepared without labels")
+        return self.labels
+
     def height(self, k: int) -> float:
         """Height of slice `k` (from 0) in the volume: 1/K ... 1.
 

@@ -45,6 +45,18 @@ class Geometry:
             (i, j, k), _triple(grid.GetSpacing()[:3]), _triple(grid.GetOrigin()[:3]), _matrix(direction)
         )
 
+    @classmethod
+    def from_lists(
+        cls,
+        size: Sequence[int],
+        spacing: Sequence[float],
+        origin: Sequence[float],
+        direction: Sequence[float],
+    ) -> Geometry:
+        """The same values as lists, as JSON and computations give them."""
+        i, j, k = size
+        return cls((i, j, k), _triple(spacing), _triple(origin), _matrix(direction))
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """The numpy shape (K, H, W) of this grid."""

@@ -38,7 +38,9 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path, help="folder with images/ and labels/")
     parser.add_argument("output", type=Path, help="folder for runs and the table")
     parser.add_argument("--method", default="pcl")
@@ -63,7 +65,15 @@ def _one_run(
     chosen = ["--only", *_names(TEST)]
     seconds["predict 40 volumes"].append(_command("predict", run, "--images", options.data, *chosen))
     report = run / "report.csv"
-    found = ["--predictions", run / "predictions", "--labels", options.data, "--output", report, "--overwrite"]
+    found = [
+        "--predictions",
+        run / "predictions",
+        "--labels",
+        options.data,
+        "--output",
+        report,
+        "--overwrite",
+    ]
     seconds["evaluate"].append(_command("evaluate", *found, *chosen))
     return _per_patient(report)
 
@@ -93,7 +103,11 @@ def _per_patient(report: Path) -> dict[str, list[float]]:
 
 def _table(scores: dict[str, list[dict[str, list[float]]]], seconds: dict[str, list[float]]) -> str:
     """Mean over patients and seeds ± standard deviation over seeds (of the mean over patients)."""
-    lines = ["| start | seeds | " + " | ".join(f"{s} Dice; HD95 mm" for s in STRUCTURES.values()) + " | mean Dice |"]
+    lines = [
+        "| start | seeds | "
+        + " | ".join(f"{s} Dice; HD95 mm" for s in STRUCTURES.values())
+        + " | mean Dice |"
+    ]
     lines.append("|---" * (len(STRUCTURES) + 3) + "|")
     for start, seeds in scores.items():
         cells = []

@@ -1,4 +1,4 @@
-"""The main job, end to end, as a user types it: pretrain, finetune, predict, evaluate; and what goes wrong."""
+"""The main job, end to end, as a user types it, and what can go wrong in it."""
 
 from __future__ import annotations
 
@@ -34,13 +34,17 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def a_trained_run(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "run"
     assert main(["pretrain", str(run), "--images", str(phantoms), "--steps", "4", *SMALL, *GRID]) == 0
-    assert main(["finetune", str(run), "--labeled", str(phantoms / "labeled"), "--steps", "4", *SMALL[2:]]) == 0
+    assert (
+        main(["finetune", str(run), "--labeled", str(phantoms / "labeled"), "--steps", "4", *SMALL[2:]]) == 0
+    )
     return run
 
 
 @pytest.fixture
 def a_run(a_trained_run: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(a_trained_run, tmp_path / "run", ignore=shutil.ignore_patterns("predictions")))
+    return Path(
+        shutil.copytree(a_trained_run, tmp_path / "run", ignore=shutil.ignore_patterns("predictions"))
+    )
 
 
 def _sentences(run: Path) -> str:
@@ -153,7 +157,9 @@ def test_without_pretraining_the_remedy_is_named(
 def test_an_image_without_label_is_left_out_with_the_reason(phantoms: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
 
-    code = main(["finetune", str(run), "--labeled", str(phantoms), "--from", "none", "--steps", "1", *SMALL, *GRID])
+    code = main(
+        ["finetune", str(run), "--labeled", str(phantoms), "--from", "none", "--steps", "1", *SMALL, *GRID]
+    )
 
     with (run / "cases.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -174,7 +180,9 @@ def _constant(image: Volume) -> Volume:
     return Volume(np.full_like(image.array, 7), image.geometry)
 
 
-@pytest.mark.parametrize(("spoil", "reason"), [(_nan, "3 voxels that are not numbers"), (_constant, "is constant")])
+@pytest.mark.parametrize(
+    ("spoil", "reason"), [(_nan, "3 voxels that are not numbers"), (_constant, "is constant")]
+)
 def test_an_unusable_image_is_left_out_and_the_others_are_used(
     phantoms: Path, tmp_path: Path, spoil: Callable[[Volume], Volume], reason: str
 ) -> None:
@@ -202,7 +210,7 @@ def test_a_folder_with_nothing_usable_names_the_reasons(
     assert "2D image" in capsys.readouterr().err
 
 
-def test_one_slice_and_small_volumes_are_learned_and_segmented(tmp_path: Path, phantoms: Path) -> None:
+def test_one_slice_and_small_volumes_are_learned_and_segmented(tmp_path: Path) -> None:
     """A volume of one slice, smaller than the patch, goes all the way."""
     random = np.random.default_rng(0)
     (tmp_path / "data").mkdir()
@@ -213,7 +221,22 @@ def test_one_slice_and_small_volumes_are_learned_and_segmented(tmp_path: Path, p
         sitk.WriteImage(labels, tmp_path / "data" / f"c{n}_label.nii.gz")
     run = tmp_path / "run"
 
-    assert main(["finetune", str(run), "--labeled", str(tmp_path / "data"), "--from", "none", "--steps", "1", *SMALL]) == 0
+    assert (
+        main(
+            [
+                "finetune",
+                str(run),
+                "--labeled",
+                str(tmp_path / "data"),
+                "--from",
+                "none",
+                "--steps",
+                "1",
+                *SMALL,
+            ]
+        )
+        == 0
+    )
     assert main(["predict", str(run), "--images", str(tmp_path / "data"), "--format", "nii.gz"]) == 0
     assert read_geometry([run / "predictions" / "c0.nii.gz"]).shape == (1, 20, 24)
 
@@ -223,7 +246,9 @@ def test_volumes_are_learned_in_3d(phantoms: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
 
     assert main(["pretrain", str(run), "--images", str(phantoms), "--steps", "1", *SMALL, *grid]) == 0
-    assert main(["finetune", str(run), "--labeled", str(phantoms / "labeled"), "--steps", "1", *SMALL[2:]]) == 0
+    assert (
+        main(["finetune", str(run), "--labeled", str(phantoms / "labeled"), "--steps", "1", *SMALL[2:]]) == 0
+    )
     assert main(["predict", str(run), "--images", str(phantoms / "test" / "images"), "--mirror"]) == 0
     assert len(list((run / "predictions").glob("*.seg.nrrd"))) == 2
 
@@ -247,7 +272,11 @@ def test_a_case_with_other_channels_is_left_out_of_prediction(
     ],
 )
 def test_a_tampered_model_is_refused(
-    a_run: Path, phantoms: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[dict], dict], message: str
+    a_run: Path,
+    phantoms: Path,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[dict], dict],
+    message: str,
 ) -> None:
     path = a_run / "finetune" / "01" / "model.json"
     path.write_text(json.dumps(spoil(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8")
@@ -256,7 +285,9 @@ def test_a_tampered_model_is_refused(
     assert message in capsys.readouterr().err
 
 
-def test_scan_shows_cases_labels_and_reasons(phantoms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scan_shows_cases_labels_and_reasons(
+    phantoms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = Path(shutil.copytree(phantoms / "labeled", tmp_path / "data"))
     (data / "images" / "broken.nii.gz").write_bytes(b"nothing of use")
 
