@@ -10,7 +10,7 @@ class ImageProjector(nn.Module):
     """Average the deepest features over space, then two linear layers with a ReLU between them.
 
     The hidden layer is standardized over the batch, without parameters. The papers' projector is not, and
-    with it position-based methods fall onto their collapse value within ten steps (ARCHITECTURE.md).
+    with it position-based methods begin next to their collapse value (ARCHITECTURE.md).
 
     Source: specification of SuperCL and MACL, sections 1.5 and 2.1 (512-512-512).
     """
@@ -18,7 +18,10 @@ class ImageProjector(nn.Module):
     def __init__(self, inside: int, hidden: int, outside: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(inside, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, outside)
+            nn.Linear(inside, hidden),
+            nn.BatchNorm1d(hidden, affine=False, track_running_stats=False),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, outside),
         )
 
     def forward(self, features: Tensor) -> Tensor:

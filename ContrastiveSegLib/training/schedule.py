@@ -32,11 +32,15 @@ class Schedule:
     epoch: int
 
     def optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """A fresh optimizer; fused where the device has it."""
+        """A fresh optimizer; AdamW fused where the device has it.
+
+        SGD is not: when gradients of float16 overflow at the first step, its fused form (PyTorch 2.13) keeps
+        a momentum that was never filled.
+        """
         parameters = list(parameters)
-        fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
         if self.recipe == "sgd_cosine":
-            return torch.optim.SGD(parameters, lr=self.lr, momentum=0.9, weight_decay=1e-5, fused=fused)
+            return torch.optim.SGD(parameters, lr=self.lr, momentum=0.9, weight_decay=1e-5)
+        fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
         return torch.optim.AdamW(parameters, lr=self.lr, weight_decay=1e-2, fused=fused)
 
     def lr_at(self, step: int) -> float:

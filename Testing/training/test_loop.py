@@ -5,6 +5,7 @@ Run as a script, this file trains and kills itself without warning: `test_loop.p
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
@@ -385,6 +386,28 @@ def test_learning_happens_in_training_mode(tmp_path):
     assert modes == {True}
 
 
+def test_every_step_draws_new_numbers_and_draws_them_again_after_an_interruption(tmp_path):
+    class Drawing(Probe):
+        def __init__(self) -> None:
+            super().__init__()
+            self.drawn: list[tuple[float, float]] = []
+
+        def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+            self.drawn.append((torch.rand(1, generator=generator).item(), torch.rand(1).item()))
+            return super().loss_terms(batch, generator)
+
+    def numbers(state: str, watch: Witness | None = None, seed: int = 0) -> list[tuple[float, float]]:
+        learner = Drawing()
+        with contextlib.suppress(Cancelled):
+            probe(how(tmp_path / state, seed=seed), learner, watch)
+        return learner.drawn
+
+    whole = numbers("whole")
+
+    assert numbers("part", Witness(lambda step: step == 4)) + numbers("part") == whole
+    assert len(set(whole) | set(numbers("other", seed=1))) == 2 * STEPS
+
+
 @pytest.mark.usefixtures("speak_always")
 def test_progress_tells_step_terms_rate_memory_and_time_left(tmp_path):
     watch = Witness()
@@ -444,6 +467,24 @@ def test_mixed_precision_trains_and_resumes(tmp_path, precision):
     assert not torch.equal(
         resumed["network.encoder.center.2.weight"], start["network.encoder.center.2.weight"]
     )
+
+
+def test_the_scale_of_float16_gradients_survives_an_interruption(tmp_path, a_recipe):
+    """At first the scaled gradient is infinite; each such step is left out and halves the scale."""
+    compute = Compute(torch.device("cpu"), "float16")
+
+    def huge(probe: Probe, _: int) -> Tensor:
+        return 1e36 * probe.weight.sum()
+
+    def training(state: str) -> Training:
+        return how(tmp_path / state, steps=12, compute=compute, recipe=a_recipe)
+
+    whole = probe(training("whole"), Probe(huge))
+    with pytest.raises(Cancelled):
+        probe(training("part"), Probe(huge), Witness(lambda step: step == 5))
+    resumed = probe(training("part"), Probe(huge))
+
+    assert resumed.weight.item() == whole.weight.item() != 1
 
 
 def main(state: str, steps: str, recipe: str, kill_at: str) -> None:
