@@ -42,7 +42,11 @@ class Strategy(FinetuningStrategy):
         super().__init__()
         self.network, self.patch = network, tuple(patch)
         self.movement = Movement(
-            rotation=math.radians(settings.rotation), scale=0.25, flip=settings.mirror, elastic=0.01
+            rotation=math.radians(settings.rotation),
+            scale=0.25,
+            shift=0.0,
+            flip=settings.mirror,
+            elastic=0.01,
         )
         self.appearance = Appearance(
             brightness=0.25, contrast=0.25, gamma=0.4, noise=0.05, blur=0.7, probability=0.3

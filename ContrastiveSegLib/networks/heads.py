@@ -9,9 +9,6 @@ from torch import Tensor, nn
 class ImageProjector(nn.Module):
     """Average the deepest features over space, then two linear layers with a ReLU between them.
 
-    The hidden layer is standardized over the batch, without parameters. The papers' projector is not, and
-    with it position-based methods begin next to their collapse value (ARCHITECTURE.md).
-
     Source: specification of SuperCL and MACL, sections 1.5 and 2.1 (512-512-512).
     """
 
@@ -19,7 +16,6 @@ class ImageProjector(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Linear(inside, hidden),
-            nn.BatchNorm1d(hidden, affine=False, track_running_stats=False),
             nn.ReLU(inplace=True),
             nn.Linear(hidden, outside),
         )

@@ -45,7 +45,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("output", type=Path, help="folder for runs and the table")
     parser.add_argument("--method", default="pcl")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--pretrain-flags", default="--threshold 0.35 --epochs 20")
+    parser.add_argument("--pretrainings", type=int, default=3, help="fewer than seeds: they share them")
+    parser.add_argument("--pretrain-flags", default="--epochs 20")
     parser.add_argument("--finetune-flags", default="--steps 1500 --batch 8")
     parser.add_argument("--grid-flags", default="--spacing 1.5 --patch 128 128")
     return parser.parse_args()
@@ -56,12 +57,14 @@ def _one_run(
 ) -> dict[str, list[float]]:
     """Pre-train, fine-tune, predict, evaluate; returns structure and figure to one value per patient."""
     grid = options.grid_flags.split()
+    source: object = "none"
     if start != "scratch":
-        flags = ["--method", start, *options.pretrain_flags.split(), *grid, "--seed", str(seed)]
-        seconds["pretrain"].append(_command("pretrain", run, "--images", options.data, *flags))
+        number = seed % options.pretrainings
+        source = options.output / f"{start}-pretraining{number}"
+        flags = ["--method", start, *options.pretrain_flags.split(), *grid, "--seed", str(number)]
+        seconds["pretrain"].append(_command("pretrain", source, "--images", options.data, *flags))
     flags = [*options.finetune_flags.split(), *grid, "--seed", str(seed), "--only", *_names(TRAIN)]
-    flags += ["--from", "none"] if start == "scratch" else []
-    seconds["finetune"].append(_command("finetune", run, "--labeled", options.data, *flags))
+    seconds["finetune"].append(_command("finetune", run, "--labeled", options.data, "--from", source, *flags))
     chosen = ["--only", *_names(TEST)]
     seconds["predict 40 volumes"].append(_command("predict", run, "--images", options.data, *chosen))
     report = run / "report.csv"
