@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,18 @@ import numpy as np
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.jobs import evaluate, finetune, predict, pretrain
 from ContrastiveSegLib.jobs.evaluate import EvaluationReport
+from ContrastiveSegLib.networks.weights import read_page
 from ContrastiveSegLib.pictures.curves import draw_curves
 from ContrastiveSegLib.pictures.overview import Shown, draw_overview
 from ContrastiveSegLib.runs.job_settings import (
     CaseSelection,
     DemoSettings,
     FinetuneSettings,
+    GridSettings,
     PredictSettings,
     PretrainSettings,
 )
-from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.training.download import download_decathlon
 from ContrastiveSegLib.volumes.agreement_summary import Spread
 from ContrastiveSegLib.volumes.cases import Case, find_cases
@@ -40,6 +43,7 @@ class Story:
     annotated: tuple[str, ...]
     unseen: tuple[str, ...]
     patient_pattern: str
+    runs: dict[str, RunFolder]
 
 
 def run(settings: DemoSettings) -> None:
@@ -49,10 +53,9 @@ def run(settings: DemoSettings) -> None:
         ContrastiveSegError: Whatever the user can mend.
     """
     story = _story(settings, _data(settings))
-    runs = {name: RunFolder(settings.folder / "runs" / name) for name in ("scratch", "pre-trained")}
     pretrain.run(
         PretrainSettings(
-            run=runs["pre-trained"].path,
+            run=story.runs["pre-trained"].path,
             images=story.data,
             method=settings.method,
             steps=settings.pretrain_steps,
@@ -61,8 +64,8 @@ def run(settings: DemoSettings) -> None:
             compute=settings.compute,
         )
     )
-    reports = {name: _train_and_test(settings, story, run) for name, run in runs.items()}
-    _show(settings, story, runs, reports)
+    reports = {name: _train_and_test(settings, story, name) for name in story.runs}
+    _show(settings, story, reports)
 
 
 def _data(settings: DemoSettings) -> Path:
@@ -95,20 +98,30 @@ def _story(settings: DemoSettings, data: Path) -> Story:
             "least one more to test on.",
             "Add labeled cases, or start without --data to see the demo on phantoms.",
         )
-    order = np.random.default_rng(settings.seed).permutation(patients)
-    return Story(data, tuple(order[:LABELED]), tuple(order[LABELED : LABELED + TEST]), chosen.patient_pattern)
+    # Names are taken as they are, even with a * or [ in them.
+    order = [glob.escape(str(name)) for name in np.random.default_rng(settings.seed).permutation(patients)]
+    folder = settings.folder / "runs" / f"{data.resolve().name}-{settings.method}-seed{settings.seed}"
+    return Story(
+        data,
+        annotated=tuple(order[:LABELED]),
+        unseen=tuple(order[LABELED : LABELED + TEST]),
+        patient_pattern=chosen.patient_pattern,
+        runs={name: RunFolder(folder / name) for name in ("scratch", "pre-trained")},
+    )
 
 
-def _train_and_test(settings: DemoSettings, story: Story, run: RunFolder) -> EvaluationReport:
-    scratch = run.path.name == "scratch"
-    reference = RunFolder(settings.folder / "runs" / "pre-trained")
+def _train_and_test(settings: DemoSettings, story: Story, name: str) -> EvaluationReport:
+    """Fine-tune on the annotated patients, predict the unseen ones, compare with their labels."""
+    run, reference = story.runs[name], story.runs["pre-trained"]
+    grid = read_page(ModelFolder(reference.pretrain))["grid"]  # the same for both
     finetune.run(
         FinetuneSettings(
             run=run.path,
             labeled=story.data,
-            start="none" if scratch else str(reference.path),
+            start="none" if name == "scratch" else str(reference.path),
             steps=settings.finetune_steps,
             seed=settings.seed,
+            grid=GridSettings(spacing=grid["spacing"], patch=tuple(grid["patch"])),
             cases=CaseSelection(only=story.annotated, patient_pattern=story.patient_pattern),
             compute=settings.compute,
         )
@@ -118,25 +131,23 @@ def _train_and_test(settings: DemoSettings, story: Story, run: RunFolder) -> Eva
     return evaluate.evaluate(run.predictions, story.data, selection=unseen)
 
 
-def _show(
-    settings: DemoSettings, story: Story, runs: dict[str, RunFolder], reports: dict[str, EvaluationReport]
-) -> None:
+def _show(settings: DemoSettings, story: Story, reports: dict[str, EvaluationReport]) -> None:
     listing = find_cases(story.data, only=story.unseen, patient_pattern=story.patient_pattern)
     labeled = [case for case in listing.cases if case.labels]
     table = collect_table(labeled, listing.table)
-    shown = [_shown(case, runs) for case in labeled[:SHOWN]]
+    shown = [_shown(case, story.runs) for case in labeled[:SHOWN]]
     overview, curves = settings.folder / "overview.png", settings.folder / "curves.png"
     draw_overview(overview, shown, table)
     draw_curves(
         curves,
         {
-            "Pre-training": {settings.method: (runs["pre-trained"], "pretrain")},
-            "Fine-tuning": {name: (run, "finetune") for name, run in runs.items()},
+            "Pre-training": {settings.method: (story.runs["pre-trained"], "pretrain")},
+            "Fine-tuning": {name: (run, "finetune") for name, run in story.runs.items()},
         },
     )
     _say("\nPredicted segmentations:")
     for case in labeled:
-        for run in runs.values():
+        for run in story.runs.values():
             _say(f"  {run.prediction(case.name)}")
     _say(f"\nUnseen patients: {len(story.unseen)}; annotated patients to learn from: {len(story.annotated)}.")
     _say("\n".join(comparison(reports)))

@@ -155,7 +155,8 @@ def _pooled_side(extent: float, largest: int) -> int:
 def _checked(patch: tuple[int, ...], spatial_dims: int) -> tuple[int, ...]:
     if len(patch) != spatial_dims:
         raise BadSetting(
-            f"{' x '.join(map(str, patch))} as patch are {len(patch)} sizes, but spatial_dims is {spatial_dims}.",
+            f"{' x '.join(map(str, patch))} as patch has {len(patch)} sizes, "
+            f"but spatial_dims is {spatial_dims}.",
             f"Give {'height and width' if spatial_dims == 2 else 'slices, height and width'}.",
         )
     if any(n % SIDE_MULTIPLE for n in patch[-2:]) or min(patch) < 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -62,14 +61,18 @@ def prepare_cases(
         CannotWrite: The folder cannot be written.
     """
     _make(folder)
-    # Threads suffice: SimpleITK and numpy release the interpreter lock for everything that takes time.
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+    with _threads() as pool:
         outcomes = []
         for outcome in pool.map(lambda case: _prepare_or_reason(case, folder, recipe), cases):
             outcomes.append(outcome)
             if on_case:
                 on_case(outcome)
     return outcomes
+
+
+def _threads() -> ThreadPoolExecutor:
+    """Threads suffice: SimpleITK and numpy release the interpreter lock for everything that takes time."""
+    return ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
 
 
 def _prepare_or_reason(case: Case, folder: Path, recipe: Recipe) -> Outcome:
@@ -133,12 +136,16 @@ def collect_table(cases: Sequence[Case], known: LabelTable | None = None) -> Lab
     """
     if known is not None:
         return known
-    tables = []
-    for case in cases:
-        if case.labels:
-            with contextlib.suppress(BadFile):
-                tables.append(read_labels(case.labels).table)
-    return LabelTable.merged(*tables)
+    with _threads() as pool:
+        tables = pool.map(_table_of, [case.labels for case in cases if case.labels])
+        return LabelTable.merged(*(table for table in tables if table))
+
+
+def _table_of(path: Path) -> LabelTable | None:
+    try:
+        return read_labels(path).table
+    except BadFile:
+        return None
 
 
 def class_indices(values: npt.NDArray[Any], table: LabelTable) -> npt.NDArray[np.int16]:

@@ -105,7 +105,7 @@ def _pretraining(name: str, asked: argparse.Namespace, compute: Compute, folder:
     parameters = trainable_parameters(method)
 
     def loss(images: Tensor) -> Tensor:
-        return method.network.encode(images)[-1].float().mean()
+        return method.network.encode(images)[-1].float().square().mean()
 
     bare = _bare_step(loss, method.network, 2 * asked.batch, asked, compute)
     return Race(name, lambda: _loop(method, parameters, sampler, "sgd_cosine", asked, compute, folder), bare)
@@ -121,7 +121,7 @@ def _finetuning(asked: argparse.Namespace, compute: Compute, folder: Path) -> Ra
     parameters = list(strategy.parameters())
 
     def loss(images: Tensor) -> Tensor:
-        return network(images).float().mean()
+        return network(images).float().square().mean()
 
     bare = _bare_step(loss, network, asked.batch, asked, compute)
     whole = lambda: _loop(strategy, parameters, sampler, "adamw_one_cycle", asked, compute, folder)  # noqa: E731

@@ -176,8 +176,8 @@ def test_blocks_of_many_slices_are_cut():
 @pytest.mark.parametrize(
     ("patch", "dims", "message"),
     [
-        ((64,), 2, r"has 1 sizes \(64\), but spatial_dims is 2\. Give height and width"),
-        ((64, 64), 3, r"has 2 sizes \(64 x 64\), but spatial_dims is 3\. Give slices, height and width"),
+        ((64,), 2, r"64 as patch .* 1 sizes, but spatial_dims is 2\. Give height and width"),
+        ((64, 64), 3, r"64 x 64 as patch .* 2 sizes, but spatial_dims is 3\. Give slices, height and width"),
         ((100, 64), 2, r"is 100 x 64, but height and width must be multiples of 16\. Try 112 x 64"),
         ((8, 64, 20), 3, r"is 8 x 64 x 20, .*Try 64 x 32 in plane"),
     ],
