@@ -76,7 +76,7 @@ def run(settings: FinetuneSettings) -> None:
             from_dict(WorkingGrid, decided["grid"]),
             from_dict(Intensities, decided["intensities"]),
         )
-        table = collect_table(found.cases, found.listing.table)
+        table = _table(found, settings)
         write_atomically(folder.labels, json.dumps(table.to_json(), indent=2))
         outcomes = prepare_all(found, folder.prepared, Recipe(grid, intensities, table), reporter)
         training, validation = split_patients(usable(outcomes), settings.validation, seed=settings.seed)
@@ -118,6 +118,21 @@ def _labeled(found: Found, settings: FinetuneSettings) -> Found:
             "Put label files beside the images (labels/NAME.nii.gz, NAME.seg.nrrd), or name another folder.",
         )
     return found
+
+
+def _table(found: Found, settings: FinetuneSettings) -> LabelTable:
+    """The structures to learn.
+
+    Raises:
+        BadFolder: The labels show none.
+    """
+    table = collect_table(found.cases, found.listing.table)
+    if not table.structures:
+        raise BadFolder(
+            f"The labels in {settings.labeled} show no structure: every voxel is background.",
+            "Check that the right files were exported, and see `scan` for what they hold.",
+        )
+    return table
 
 
 def _identity(found: Found, start: ModelFolder | None) -> str:

@@ -72,9 +72,8 @@ def find_readable_cases(folder: Path, selection: CaseSelection) -> Found:
 
 def warn_of_left_out(found: Found, reporter: Reporter) -> None:
     """Say which files are not used and why, apart from those the user did not want."""
-    for out in found.listing.left_out:
-        if not out.by_choice:
-            reporter.warn(f"{out.path} is left out: {out.reason}")
+    left_out = [out for out in found.listing.left_out if not out.by_choice]
+    reporter.warn_all([f"{out.path} is left out: {out.reason}" for out in left_out])
 
 
 def grid_for(found: Found, settings: GridSettings, *, largest_side: int) -> WorkingGrid:
@@ -109,10 +108,9 @@ def prepare_all(found: Found, folder: Path, recipe: Recipe, reporter: Reporter) 
 
         outcomes = prepare_cases(found.cases, folder, recipe, on_case=on_case)
     outcomes = _with_equal_channels(outcomes)
-    for outcome in outcomes:
-        for sentence in (*outcome.notes, outcome.reason):
-            if sentence:
-                reporter.warn(f"{outcome.case.name}: {sentence}")
+    reporter.warn_all(
+        [f"{o.case.name}: {sentence}" for o in outcomes for sentence in (*o.notes, o.reason) if sentence]
+    )
     if not any(outcome.prepared for outcome in outcomes):
         raise nothing_left(found.cases[0].images[0].parent, [outcome.reason for outcome in outcomes])
     return outcomes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from ContrastiveSegLib.runs.events import heartbeat, tell
 from ContrastiveSegLib.runs.run_folder import RunFolder
 
 LOGGER = logging.getLogger("ContrastiveSegLib")
+SHOWN = 5
 
 
 class Reporter:
@@ -46,6 +47,15 @@ class Reporter:
         with tqdm.external_write_mode():
             LOGGER.warning(sentence)
         tell(self.run.events, "warning", job=self.job, text=sentence, **facts)
+
+    def warn_all(self, sentences: Sequence[str]) -> None:
+        """Warn of many things: the first few on the terminal, all of them in the events."""
+        for sentence in sentences[:SHOWN]:
+            self.warn(sentence)
+        for sentence in sentences[SHOWN:]:
+            self.tell("warning", text=sentence)
+        if len(sentences) > SHOWN:
+            self.warn(f"... and {len(sentences) - SHOWN} more; {self.run.events} has them all.")
 
     def cancelled(self) -> bool:
         """Whether the user asked to stop."""

@@ -154,6 +154,16 @@ def test_without_pretraining_the_remedy_is_named(
     assert "--from none" in capsys.readouterr().err
 
 
+def test_labels_without_any_structure_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = sitk.GetImageFromArray(np.random.default_rng(0).random((4, 32, 32), np.float32))
+    sitk.WriteImage(image, tmp_path / "case.nii.gz")
+    sitk.WriteImage(sitk.Cast(image * 0, sitk.sitkUInt8), tmp_path / "case_label.nii.gz")
+
+    words = ["finetune", str(tmp_path / "run"), "--labeled", str(tmp_path), "--from", "none", *SMALL]
+    assert main(words) == 1
+    assert "every voxel is background" in capsys.readouterr().err
+
+
 def test_an_image_without_label_is_left_out_with_the_reason(phantoms: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
 

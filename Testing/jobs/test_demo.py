@@ -1,0 +1,62 @@
+"""The demo in small: all its stations, its table and its pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import SimpleITK as sitk
+
+from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.volumes.phantom import write_phantom_folder
+
+FLAGS = ["--pretrain-steps", "2", "--finetune-steps", "2", "--device", "cpu"]
+
+
+def test_the_demo_ends_with_a_table_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "data [1]"
+    write_phantom_folder(data, unlabeled=1, labeled=2, test=2, seed=0, shape=(6, 48, 48))
+    folder = tmp_path / "demo"
+
+    assert main(["demo", "--data", str(data), "--folder", str(folder), *FLAGS]) == 0
+
+    shown = capsys.readouterr().out
+    assert "Dice scratch" in shown
+    assert "HD95 mm pre-trained" in shown
+    assert "all structures" in shown
+    predictions = sorted(folder.glob("runs/*/*/predictions/*.seg.nrrd"))
+    assert len(predictions) == 4
+    assert all(str(path) in shown for path in predictions)
+    for picture in ("overview.png", "curves.png"):
+        array = sitk.GetArrayFromImage(sitk.ReadImage(folder / picture))
+        assert array.shape[0] > 200
+        assert array.std() > 5
+
+
+def test_too_few_labeled_patients_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_phantom_folder(tmp_path / "data", unlabeled=1, labeled=1, test=1, seed=0, shape=(6, 48, 48))
+
+    assert main(["demo", "--data", str(tmp_path / "data"), "--folder", str(tmp_path / "demo"), *FLAGS]) == 1
+    assert "has 2 patients with labels; the demo needs 2" in capsys.readouterr().err
+
+
+def test_an_unknown_task_is_refused_before_anything_is_fetched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--dataset", "toes", "--folder", str(tmp_path / "demo"), *FLAGS]) == 1
+    assert 'The Decathlon has no task "toes"' in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists()
+
+
+def test_a_failed_download_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_network(*_: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("ContrastiveSegLib.training.download.download_and_extract", no_network)
+
+    assert main(["demo", "--dataset", "hippocampus", "--folder", str(tmp_path / "demo"), *FLAGS]) == 1
+    message = capsys.readouterr().err
+    assert "Task04_Hippocampus could not be fetched" in message
+    assert "--data" in message
