@@ -14,8 +14,8 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 
 install: $(STAMP) ## make the environment in .venv
 
-# torch comes first and alone, so that no other package chooses its build. On Linux without an NVIDIA card,
-# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in the environment saves some gigabytes.
+# torch comes first and alone, so that no other package chooses its build. On Linux without an
+# NVIDIA card, PIP_EXTRA_INDEX_URL set to the index of CPU builds of PyTorch saves some gigabytes.
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.13 with venv was found. Install one, or give PYTHON=/path/to/python." >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV)

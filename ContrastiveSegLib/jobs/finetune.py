@@ -34,7 +34,7 @@ from ContrastiveSegLib.training.data import (
 from ContrastiveSegLib.training.environment import write_environment
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.reporting import Reporter, working
-from ContrastiveSegLib.training.schedule import Schedule
+from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH, Schedule
 from ContrastiveSegLib.training.validation import Validation
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable
@@ -159,7 +159,7 @@ def _decide(
         "network": settings.network or page.get("network", "unet"),
         "width": settings.width or page.get("arguments", {}).get("width") or compute.default_width(),
         "batch": batch,
-        "epoch": max(1, round(slices / batch)),
+        "epoch": max(SHORTEST_EPOCH, round(slices / batch)),
         "steps": settings.steps or max(STEPS, int(PASSES * slices / batch)),
         "lr": settings.lr or LEARNING_RATE,
         "precision": compute.precision,

@@ -29,7 +29,7 @@ from ContrastiveSegLib.training.data import (
 from ContrastiveSegLib.training.environment import write_environment
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.reporting import Reporter, working
-from ContrastiveSegLib.training.schedule import Schedule
+from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH, Schedule
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.prepared import Recipe
 from ContrastiveSegLib.volumes.slices import PreparedCase
@@ -69,13 +69,13 @@ def _decide(settings: PretrainSettings, found: Found, compute: Compute) -> dict[
     grid = grid_for(found, settings.grid, largest_side=compute.largest_side())
     slices = sum(g.shape[0] for g in found.geometries)
     batch = settings.batch or BATCH
-    epoch = max(1, slices // batch)
+    pass_over_data = max(1, slices // batch)
     return {
         "grid": asdict(grid),
         "width": settings.width or compute.default_width(),
         "batch": batch,
-        "epoch": epoch,
-        "steps": settings.steps or settings.epochs * epoch,
+        "epoch": max(SHORTEST_EPOCH, pass_over_data),
+        "steps": settings.steps or settings.epochs * pass_over_data,
         "lr": settings.lr or LEARNING_RATE,
         "precision": compute.precision,
     }
