@@ -38,6 +38,7 @@ from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH, Schedule
 from ContrastiveSegLib.training.validation import Validation
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.pieces import single_pieces
 from ContrastiveSegLib.volumes.prepared import Recipe, collect_table
 from ContrastiveSegLib.volumes.preprocessing import Intensities
 from ContrastiveSegLib.volumes.slices import PreparedCase
@@ -255,6 +256,7 @@ def _learn(
         grid=asdict(this.grid),
         intensities=decided["intensities"],
         labels=this.table.to_json(),
+        single_pieces=single_pieces((case.label_map for case in training), range(1, arguments["classes"])),
     )
     this.model.last.unlink(missing_ok=True)
     reporter.say(

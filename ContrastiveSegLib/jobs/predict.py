@@ -22,18 +22,24 @@ from ContrastiveSegLib.volumes.cases import Case
 from ContrastiveSegLib.volumes.files import read_image, write_image, write_labels
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.pieces import keep_largest
 from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare, restore_probabilities
 from ContrastiveSegLib.volumes.volume import Volume
 
 
 @dataclass(frozen=True)
 class Model:
-    """A fine-tuned network with everything that prediction needs."""
+    """A fine-tuned network with everything that prediction needs.
+
+    Args:
+        single_pieces: Class indices of the structures that are one piece in every annotation.
+    """
 
     network: Backbone
     grid: WorkingGrid
     intensities: Intensities
     table: LabelTable
+    single_pieces: tuple[int, ...]
     channels: int
     compute: Compute
 
@@ -97,6 +103,7 @@ def load(source: ModelFolder, compute: Compute) -> Model:
         from_dict(WorkingGrid, page["grid"]),
         from_dict(Intensities, page["intensities"]),
         LabelTable.from_json(page["labels"]),
+        tuple(page["single_pieces"]),
         page["arguments"]["in_channels"],
         compute,
     )
@@ -126,7 +133,8 @@ def segment(model: Model, image: Volume, *, name: str, mirror: bool = False) -> 
         )
     winners, uncertainty = restore_probabilities(probabilities, working.geometry, image.geometry)
     values = np.array([0, *model.table.values], np.int16)
-    return Volume(values[winners.array], image.geometry), uncertainty
+    pieces = keep_largest(winners.array, model.single_pieces)
+    return Volume(values[pieces], image.geometry), uncertainty
 
 
 def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings, reporter: Reporter) -> str:

@@ -1,0 +1,55 @@
+"""Connected pieces, against maps drawn by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ContrastiveSegLib.volumes.pieces import keep_largest, single_pieces
+
+
+def _map(*rows: str) -> np.ndarray:
+    return np.array([[[int(letter) for letter in row] for row in rows]])
+
+
+def test_a_structure_in_two_pieces_in_any_map_is_not_single() -> None:
+    whole = _map("1102", "0002")
+    parted = _map("1010", "0022")
+
+    assert single_pieces([whole], (1, 2)) == (1, 2)
+    assert single_pieces([whole, parted], (1, 2)) == (2,)
+
+
+def test_pieces_that_touch_at_an_edge_only_are_two() -> None:
+    assert single_pieces([_map("10", "01")], (1,)) == ()
+
+
+def test_a_structure_that_no_map_shows_is_not_said_to_be_single() -> None:
+    assert single_pieces([_map("00")], (1,)) == ()
+
+
+def test_a_few_voxels_beside_a_large_piece_do_not_count() -> None:
+    labels = np.ones((1, 20, 20), int)
+    labels[0, 18:, 18:] = 0
+    labels[0, 19, 19] = 1
+
+    assert single_pieces([labels], (1,)) == (1,)
+
+
+def test_the_largest_piece_stays_and_other_structures_are_untouched() -> None:
+    labels = _map("11022", "10001", "00201")
+
+    kept = keep_largest(labels, (1,))
+
+    np.testing.assert_array_equal(kept, _map("11022", "10000", "00200"))
+    np.testing.assert_array_equal(labels, _map("11022", "10001", "00201"))
+
+
+def test_pieces_connect_across_slices() -> None:
+    labels = np.zeros((3, 2, 4), int)
+    labels[:, 0, 0] = 1
+    labels[0, 1, 2:] = 1
+
+    kept = keep_largest(labels, (1,))
+
+    assert kept[:, 0, 0].tolist() == [1, 1, 1]
+    assert not kept[0, 1, 2:].any()
