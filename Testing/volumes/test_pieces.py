@@ -19,8 +19,9 @@ def test_a_structure_in_two_pieces_in_any_map_is_not_single() -> None:
     assert single_pieces([whole, parted], (1, 2)) == (2,)
 
 
-def test_pieces_that_touch_at_an_edge_only_are_two() -> None:
-    assert single_pieces([_map("10", "01")], (1,)) == ()
+def test_pieces_that_touch_at_a_corner_are_one() -> None:
+    assert single_pieces([_map("10", "01")], (1,)) == (1,)
+    assert single_pieces([_map("100", "001")], (1,)) == ()
 
 
 def test_a_structure_that_no_map_shows_is_not_said_to_be_single() -> None:
