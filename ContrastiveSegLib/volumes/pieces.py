@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-# Voxels that touch at a face, an edge or a corner: the wall of a ventricle moves by more than its thickness from
-# one thick slice to the next, and would fall apart if only faces counted.
+# Voxels that touch at a face, an edge or a corner: the wall of a ventricle moves by more than its thickness
+# from one thick slice to the next, and would fall apart if only faces counted.
 TOUCHING = ndimage.generate_binary_structure(3, 3)
 
 # A few voxels cut off by resampling do not make a second piece.
