@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ["ContrastiveSegLib.errors", "ContrastiveSegLib.volumes", "ContrastiveSegLib.runs"]
+ROOMS = [f"ContrastiveSegLib.{room}" for room in ("errors", "volumes", "runs", "agreement", "phantoms")]
 ROOMS += [
     room
     for room in ("ContrastiveSegLib.slicer_bridge", "ContrastiveSeg")

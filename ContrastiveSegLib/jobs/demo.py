@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ContrastiveSegLib.agreement.summary import Spread
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.jobs import evaluate, finetune, predict, pretrain
 from ContrastiveSegLib.jobs.evaluate import EvaluationReport
 from ContrastiveSegLib.networks.weights import read_page
+from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.pictures.curves import draw_curves
 from ContrastiveSegLib.pictures.overview import Shown, draw_overview
 from ContrastiveSegLib.runs.job_settings import (
@@ -25,10 +27,8 @@ from ContrastiveSegLib.runs.job_settings import (
 )
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.training.download import download_decathlon
-from ContrastiveSegLib.volumes.agreement_summary import Spread
 from ContrastiveSegLib.volumes.cases import Case, find_cases
 from ContrastiveSegLib.volumes.files import read_image, read_labels
-from ContrastiveSegLib.volumes.phantom import write_phantom_folder
 from ContrastiveSegLib.volumes.prepared import collect_table
 
 UNLABELED, LABELED, TEST = 24, 2, 6

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ContrastiveSegLib.agreement.compared_case import ComparedCase, compare_case
+from ContrastiveSegLib.agreement.label_pairs import find_label_pairs
+from ContrastiveSegLib.agreement.report import EvaluationReport
+from ContrastiveSegLib.agreement.summary import CaseAgreement, absent_agreement, summarize
 from ContrastiveSegLib.errors import BadFile, BadFolder, CannotWrite
 from ContrastiveSegLib.runs.job_settings import CaseSelection, EvaluateSettings
 from ContrastiveSegLib.runs.writing import make_folder, write_atomically
-from ContrastiveSegLib.volumes.agreement_report import EvaluationReport
-from ContrastiveSegLib.volumes.agreement_summary import CaseAgreement, absent_agreement, summarize
 from ContrastiveSegLib.volumes.cases import LeftOut
-from ContrastiveSegLib.volumes.compared_case import ComparedCase, compare_case
-from ContrastiveSegLib.volumes.label_pairs import find_label_pairs
 from ContrastiveSegLib.volumes.labels import LabelTable
 
 __all__ = ["EvaluationReport", "evaluate", "run"]

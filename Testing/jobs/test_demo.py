@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from ContrastiveSegLib.__main__ import main
-from ContrastiveSegLib.volumes.phantom import write_phantom_folder
+from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 
 FLAGS = ["--pretrain-steps", "2", "--finetune-steps", "2", "--device", "cpu"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ContrastiveSegLib.agreement.measures import ABSENT, INVENTED, MISSED
 from ContrastiveSegLib.errors import BadFolder, CannotWrite
 from ContrastiveSegLib.jobs.evaluate import evaluate, run
 from ContrastiveSegLib.runs.job_settings import CaseSelection, EvaluateSettings
-from ContrastiveSegLib.volumes.agreement import ABSENT, INVENTED, MISSED
 from ContrastiveSegLib.volumes.files import write_image, write_labels
 from ContrastiveSegLib.volumes.labels import LabelTable, Structure
 from ContrastiveSegLib.volumes.volume import Geometry, Volume

@@ -14,9 +14,9 @@ import SimpleITK as sitk
 from safetensors.torch import load_file
 
 from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.volumes.files import read_geometry, read_image, read_labels, write_image
-from ContrastiveSegLib.volumes.phantom import write_phantom_folder
 from ContrastiveSegLib.volumes.volume import Volume
 
 SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ContrastiveSegLib.volumes.agreement import Agreement, compare
-from ContrastiveSegLib.volumes.agreement_summary import (
+from ContrastiveSegLib.agreement.measures import Agreement, compare
+from ContrastiveSegLib.agreement.summary import (
     ALL_STRUCTURES,
     CaseAgreement,
     absent_agreement,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from ContrastiveSegLib.agreement.measures import ABSENT, INVENTED, MISSED, compare, pooled_dice
 from ContrastiveSegLib.errors import BadFile, BadSetting
-from ContrastiveSegLib.volumes.agreement import ABSENT, INVENTED, MISSED, compare, pooled_dice
 
 SPACING_KHW = (5.0, 1.5, 0.8)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ContrastiveSegLib.phantoms.anatomy import Array, parts, phantom_table
+from ContrastiveSegLib.phantoms.imaging import scan
 from ContrastiveSegLib.volumes.files import write_image, write_labels
-from ContrastiveSegLib.volumes.phantom_anatomy import Array, parts, phantom_table
-from ContrastiveSegLib.volumes.phantom_imaging import scan
 from ContrastiveSegLib.volumes.volume import Geometry, Triple, Volume
 
 __all__ = ["make_phantom_case", "phantom_table", "write_phantom_folder"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from ContrastiveSegLib.volumes.agreement import ABSENT, Agreement, pooled_dice
+from ContrastiveSegLib.agreement.measures import ABSENT, Agreement, pooled_dice
 
 ALL_STRUCTURES = "all structures"
 NAN = float("nan")

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ContrastiveSegLib.agreement.label_pairs import LabelPair
+from ContrastiveSegLib.agreement.measures import Agreement, compare
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.volumes.agreement import Agreement, compare
 from ContrastiveSegLib.volumes.files import ReadLabels, labels_on_grid, read_labels
-from ContrastiveSegLib.volumes.label_pairs import LabelPair
 from ContrastiveSegLib.volumes.label_values import renumber
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.volume import Geometry, Volume

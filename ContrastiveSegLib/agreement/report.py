@@ -8,8 +8,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ContrastiveSegLib.volumes.agreement import INVENTED, MISSED
-from ContrastiveSegLib.volumes.agreement_summary import CaseAgreement, Spread, StructureSummary
+from ContrastiveSegLib.agreement.measures import INVENTED, MISSED
+from ContrastiveSegLib.agreement.summary import CaseAgreement, Spread, StructureSummary
 from ContrastiveSegLib.volumes.cases import LeftOut
 
 COLUMNS = (

@@ -9,10 +9,10 @@ import pytest
 from scipy import ndimage
 
 from ContrastiveSegLib.errors import CannotWrite
+from ContrastiveSegLib.phantoms.anatomy import CAVITY, KIDNEYS, LIVER, PANCREAS, WALL
+from ContrastiveSegLib.phantoms.phantom import make_phantom_case, phantom_table, write_phantom_folder
 from ContrastiveSegLib.volumes.cases import find_cases
 from ContrastiveSegLib.volumes.files import read_image, read_labels
-from ContrastiveSegLib.volumes.phantom import make_phantom_case, phantom_table, write_phantom_folder
-from ContrastiveSegLib.volumes.phantom_anatomy import CAVITY, KIDNEYS, LIVER, PANCREAS, WALL
 from ContrastiveSegLib.volumes.volume import Volume
 
 SMALL = (16, 40, 40)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
-from ContrastiveSegLib.volumes.phantom_anatomy import Array, Part, waves
+from ContrastiveSegLib.phantoms.anatomy import Array, Part, waves
 
 # Darkest to brightest; a case draws its own steps between neighbors but never another order.
 BRIGHTNESS = {

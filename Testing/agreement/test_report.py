@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ContrastiveSegLib.volumes.agreement import MISSED, compare
-from ContrastiveSegLib.volumes.agreement_report import COLUMNS, EvaluationReport
-from ContrastiveSegLib.volumes.agreement_summary import CaseAgreement, summarize
+from ContrastiveSegLib.agreement.measures import MISSED, compare
+from ContrastiveSegLib.agreement.report import COLUMNS, EvaluationReport
+from ContrastiveSegLib.agreement.summary import CaseAgreement, summarize
 from ContrastiveSegLib.volumes.cases import LeftOut
 
 

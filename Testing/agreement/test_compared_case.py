@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ContrastiveSegLib.agreement.compared_case import ComparedCase, compare_case
+from ContrastiveSegLib.agreement.label_pairs import LabelPair
+from ContrastiveSegLib.agreement.measures import INVENTED, MISSED
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.volumes.agreement import INVENTED, MISSED
-from ContrastiveSegLib.volumes.compared_case import ComparedCase, compare_case
 from ContrastiveSegLib.volumes.files import write_labels
-from ContrastiveSegLib.volumes.label_pairs import LabelPair
 from ContrastiveSegLib.volumes.labels import LabelTable, Structure
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
 

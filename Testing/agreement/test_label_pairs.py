@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ContrastiveSegLib.agreement.label_pairs import LabelPairs, find_label_pairs
 from ContrastiveSegLib.errors import BadFolder
-from ContrastiveSegLib.volumes.label_pairs import LabelPairs, find_label_pairs
 
 Folder = Callable[..., Path]
 

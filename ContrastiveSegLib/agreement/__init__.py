@@ -1,0 +1,1 @@
+"""How well two labelings agree: Dice, distances in mm and volumes, per case, structure and patient."""

@@ -1,0 +1,1 @@
+"""Patients drawn from a seed, so that everything can be tried without data."""
