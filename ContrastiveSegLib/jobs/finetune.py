@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,9 +101,8 @@ def _start_of(settings: FinetuneSettings, folder: RunFolder) -> ModelFolder | No
     """The pre-trained model to start from; None for scratch."""
     if settings.start == "none":
         return None
-    source = ModelFolder(
-        (RunFolder(settings.run.__class__(settings.start)) if settings.start else folder).pretrain
-    )
+    run = RunFolder(Path(settings.start)) if settings.start else folder
+    source = ModelFolder(run.pretrain)
     if not source.is_finished:
         raise BadCheckpoint(
             f"There is no finished pre-training in {source.path}.",
