@@ -17,7 +17,7 @@ from ContrastiveSegLib.runs.writing import write_atomically
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.volume import Volume
 
-SLICES = 3
+SLICES = 2
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,7 @@ class DemoSettings:
     """Pre-training method."""
     pretrain_steps: Steps | None = 300
     """Training steps of pre-training; empty: as the pre-training chooses."""
-    finetune_steps: Steps | None = 300
+    finetune_steps: Steps | None = 400
     """Training steps of each fine-tuning; empty: as the fine-tuning chooses."""
     seed: Seed = 0
     """Seed of everything random."""
