@@ -48,7 +48,7 @@ def training_step(compute: Compute) -> tuple[float, float]:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        value = float(loss)  # waits for the device
+        value = float(loss.detach())  # waits for the device
     return time.perf_counter() - begin, value
 
 

@@ -19,7 +19,9 @@ class Range:
     high: float
 
     def __str__(self) -> str:
-        return f"from {self.low} to {self.high}"
+        # Not as it was written: typing takes Range(0, 1) and Range(0.0, 1.0) for one and keeps either.
+        low, high = (int(n) if n == int(n) else n for n in (self.low, self.high))
+        return f"from {low} to {high}"
 
 
 @dataclass(frozen=True)
