@@ -62,7 +62,7 @@ def save(path: Path, figure: Figure) -> None:
         CannotWrite: The picture cannot be written.
     """
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_figure(buffer, format="png", dpi=110, facecolor=figure.get_facecolor())
+    FigureCanvasAgg(figure).print_figure(buffer, format="png", dpi=90, facecolor=figure.get_facecolor())
     write_atomically(path, buffer.getvalue())
 
 
