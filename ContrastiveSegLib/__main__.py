@@ -65,6 +65,10 @@ def explain(error: BaseException) -> str:
 
 
 def _report(error: BaseException, *, verbose: bool) -> int:
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our output, such as `head`, has seen enough; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     if verbose:
         traceback.print_exception(error)
     sys.stderr.write(explain(error) + "\n")
