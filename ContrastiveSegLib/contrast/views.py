@@ -44,9 +44,8 @@ class Movement:
     probability: float = 1.0  # of anything but the flip
 
 
-# What contrastive pre-training sees: two of three images slightly turned, scaled, shifted and bent. Any angle
-# and mirroring, as for CT in the papers, hid the height in the body for so long that PCL did not leave its
-# collapse value within some hundred steps.
+# What contrastive pre-training sees: two of three images slightly turned, scaled, shifted and bent, about as
+# gently as the papers turn BraTS. Their CT recipe turns by any angle and mirrors (ARCHITECTURE.md).
 PRETRAINING_MOVEMENT = Movement(
     rotation=math.radians(20), scale=0.2, shift=0.1, flip=False, elastic=0.01, probability=0.67
 )
