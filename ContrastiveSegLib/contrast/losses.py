@@ -1,4 +1,4 @@
-"""Losses on plain matrices: features (N, D) and positives (N, N)."""
+"""Losses on plain matrices: features (N, D), with positives (N, N), with partners, or with a queue."""
 
 from __future__ import annotations
 
@@ -54,3 +54,55 @@ def collapse_value(
 ) -> float:
     """What `contrastive_loss` gives when all features are equal: 4.9057 for 16 images in two views."""
     return temperature / base_temperature * math.log(anchors - 1)
+
+
+def spread(features: Tensor) -> Tensor:
+    """How far the directions of features (N, D) differ: 1 when they point everywhere, 0 after a collapse."""
+    with torch.no_grad(), torch.autocast(features.device.type, enabled=False):
+        unit = F.normalize(features.detach().float().flatten(0, -2), dim=-1)
+        return (1 - unit.mean(0).square().sum()).clamp(min=0).sqrt()
+
+
+def positives_per_anchor(positives: Tensor) -> Tensor:
+    """The mean number of positives of a row of (..., N, N), itself not counted."""
+    with torch.no_grad():
+        itself = torch.eye(positives.shape[-1], dtype=torch.bool, device=positives.device)
+        return (positives & ~itself).sum(-1).float().mean()
+
+
+def queue_loss(queries: Tensor, keys: Tensor, queue: Tensor, *, temperature: float = 0.2) -> Tensor:
+    """Each query attracts its own key and pushes the keys of the past away.
+
+    Args:
+        queries: (N, D), any length.
+        keys: (N, D), the other view's features of the slow network; no gradient reaches them.
+        queue: (Q, D), unit length.
+
+    Source: He et al., Momentum contrast, CVPR 2020, arXiv 1911.05722, equation 1.
+    """
+    with torch.autocast(queries.device.type, enabled=False):
+        queries, keys = F.normalize(queries.float(), dim=-1), F.normalize(keys.detach().float(), dim=-1)
+        own = (queries * keys).sum(-1, keepdim=True)
+        logits = torch.cat([own, queries @ queue.float().T], dim=1) / temperature
+        return F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))
+
+
+def distance_to(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Mean of 2 - 2 cos between rows (N, D); no gradient reaches the targets.
+
+    Source: Grill et al., BYOL, NeurIPS 2020, arXiv 2006.07733, equation 2. Twice
+    SimSiam's negative cosine, up to a constant.
+    """
+    with torch.autocast(predictions.device.type, enabled=False):
+        return (2 - 2 * F.cosine_similarity(predictions.float(), targets.detach().float(), dim=-1)).mean()
+
+
+def triplet_loss(anchors: Tensor, positives: Tensor, negatives: Tensor, *, temperature: float) -> Tensor:
+    """softplus((cos(a, n) - cos(a, p)) / temperature), averaged over rows (B, D): ln 2 if all are alike.
+
+    Source: specification of PolyCL, section 1.5.
+    """
+    with torch.autocast(anchors.device.type, enabled=False):
+        near = F.cosine_similarity(anchors.float(), positives.float(), dim=-1)
+        far = F.cosine_similarity(anchors.float(), negatives.float(), dim=-1)
+        return F.softplus((far - near) / temperature).mean()

@@ -1,4 +1,4 @@
-"""Who should attract whom: boolean masks (B, B) from identity, height and partition."""
+"""Who should attract whom: boolean masks (B, B) from identity, height and part of the body."""
 
 from __future__ import annotations
 
@@ -24,6 +24,20 @@ def near_height(heights: Tensor, *, threshold: float) -> Tensor:
     Source: Zeng et al., Positional contrastive learning, MICCAI 2021, arXiv 2106.09157.
     """
     return ((heights[:, None] - heights[None, :]).abs() < threshold) | same_image(heights)
+
+
+def same_part(heights: Tensor, *, parts: int) -> Tensor:
+    """Images of the same part of the body attract each other, across all volumes: (B,) to (B, B).
+
+    Args:
+        heights: (i + 1) / n of slice i of n; the volume is cut into `parts` equal parts.
+
+    Source: Chaitanya et al., Contrastive learning of global and local features, NeurIPS 2020,
+    arXiv 2006.10511.
+    """
+    # Heights are (i + 1) / n: the last slice of the first of four parts has 1/4, or nearly in float32.
+    part = (heights * parts - 1e-4).floor().clamp(0, parts - 1)
+    return (part[:, None] == part[None, :]) | same_image(heights)
 
 
 def two_views(positives: Tensor) -> Tensor:

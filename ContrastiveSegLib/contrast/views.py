@@ -63,17 +63,26 @@ def _in_float32(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return exact
 
 
-def two_random_views(
-    images: Tensor,
-    generator: Generator,
-    *,
-    movement: Movement = PRETRAINING_MOVEMENT,
-    appearance: Appearance = PRETRAINING_APPEARANCE,
-) -> Tensor:
+def two_random_views(images: Tensor, generator: Generator) -> Tensor:
     """Two views of each image, drawn independently: (B, C, *S) to (2B, C, *S), first views first."""
-    with torch.no_grad():
-        twice = images.repeat(2, *(1,) * (images.ndim - 1))
-        return recolor(warp(twice, random_grid(twice, movement, generator)), appearance, generator)
+    return random_view(images.repeat(2, *(1,) * (images.ndim - 1)), generator)
+
+
+def random_view(images: Tensor, generator: Generator) -> Tensor:
+    """Move the pixels, then change the gray values: (B, C, *S) to the same shape."""
+    return recolored(moved(images, generator), generator)
+
+
+@torch.no_grad()
+def moved(images: Tensor, generator: Generator) -> Tensor:
+    """Move the pixels as pre-training does: a view of the spatial variance group."""
+    return warp(images, random_grid(images, PRETRAINING_MOVEMENT, generator))
+
+
+@torch.no_grad()
+def recolored(images: Tensor, generator: Generator) -> Tensor:
+    """Change the gray values as pre-training does: a view of the spatial invariance group."""
+    return recolor(images, PRETRAINING_APPEARANCE, generator)
 
 
 @_in_float32

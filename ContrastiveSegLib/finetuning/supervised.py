@@ -2,6 +2,8 @@
 
 Source: the recipe of Isensee et al., nnU-Net, Nature Methods 2021, doi 10.1038/s41592-020-01008-z: Dice
 plus cross-entropy, half of the patches where a structure is, strong spatial and intensity augmentation.
+Networks with deep supervision are taught at every resolution they give scores for; its supplement has the
+weights: halved with every coarser one, together 1.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Annotated
 import torch
 from monai.losses import DiceCELoss
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
 from ContrastiveSegLib.contrast.views import Appearance, Movement, random_grid, recolor, warp
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
@@ -56,8 +59,13 @@ class Strategy(FinetuningStrategy):
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         images, labels = self.augmented(batch, generator)
-        scores = self.network(images).float()  # (B, classes, *S)
-        return {"dice_ce": self.loss(scores, labels[:, None])}
+        maps = self.network.training_scores(images)  # (B, classes, *S / 2^n), fine to coarse
+        weights = [0.5**n for n in range(len(maps))]
+        losses = [
+            weight / sum(weights) * self.loss(scores.float(), _resized(labels, scores.shape[2:])[:, None])
+            for weight, scores in zip(weights, maps, strict=True)
+        ]
+        return {"dice_ce": torch.stack(losses).sum()}
 
     @torch.no_grad()
     def augmented(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -67,3 +75,11 @@ class Strategy(FinetuningStrategy):
         grid = random_grid(batch.images, self.movement, generator, size=self.patch)
         images = recolor(warp(batch.images, grid), self.appearance, generator)
         return images, warp(batch.labels[:, None].float(), grid, mode="nearest")[:, 0].long()
+
+
+def _resized(labels: Tensor, size: Sequence[int]) -> Tensor:
+    """Labels (B, *S) at another size, each position the nearest of the old ones."""
+    if labels.shape[1:] == tuple(size):
+        return labels
+    # Plain "nearest" takes a corner of each group of positions, which would shift the labels.
+    return F.interpolate(labels[:, None].float(), size, mode="nearest-exact")[:, 0].long()

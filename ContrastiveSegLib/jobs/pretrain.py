@@ -12,6 +12,7 @@ from torch import nn
 from ContrastiveSegLib.networks.backbone import build_network, pools_for
 from ContrastiveSegLib.networks.weights import is_of, save_model
 from ContrastiveSegLib.pretraining._method import PretrainingMethod, load_method
+from ContrastiveSegLib.pretraining._needs import check_needs, check_shape, lacking
 from ContrastiveSegLib.runs.job_settings import PretrainSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
@@ -28,6 +29,7 @@ from ContrastiveSegLib.training.data import (
 )
 from ContrastiveSegLib.training.environment import write_environment
 from ContrastiveSegLib.training.loop import Training, train
+from ContrastiveSegLib.training.partners import Flags
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH, Schedule
 from ContrastiveSegLib.volumes.grid import WorkingGrid
@@ -58,10 +60,13 @@ def run(settings: PretrainSettings) -> None:
         write_environment(folder.environment, compute)
         decided = folder.decide("pretrain", lambda: _decide(settings, found, compute))
         grid = from_dict(WorkingGrid, decided["grid"])
-        recipe = Recipe(grid, intensities_for(settings.grid))
+        needs = _needs(settings)
+        recipe = Recipe(grid, intensities_for(settings.grid), regions="regions" in needs)
         outcomes = prepare_all(found, folder.prepared, recipe, reporter)
         write_cases(folder.cases, found, outcomes, {})
-        _learn(settings, decided, grid, usable(outcomes), compute, reporter)
+        cases = usable(outcomes)
+        flags = check_needs(settings.method, needs, found.cases, cases, settings.organ_flags)
+        _learn(settings, decided, grid, cases, flags, compute, reporter)
 
 
 def _decide(settings: PretrainSettings, found: Found, compute: Compute) -> dict[str, Any]:
@@ -81,11 +86,18 @@ def _decide(settings: PretrainSettings, found: Found, compute: Compute) -> dict[
     }
 
 
+def _needs(settings: PretrainSettings) -> tuple[str, ...]:
+    module = load_method(settings.method)
+    needs: tuple[str, ...] = module.Method.needs_of(from_dict(module.Settings, settings.options))
+    return needs
+
+
 def _learn(
     settings: PretrainSettings,
     decided: dict[str, Any],
     grid: WorkingGrid,
     cases: tuple[PreparedCase, ...],
+    flags: Flags,
     compute: Compute,
     reporter: Reporter,
 ) -> None:
@@ -97,7 +109,15 @@ def _learn(
         "pools": pools_for(grid.patch),
     }
     method = build_method(settings.method, settings.options, settings.network, arguments, seed=settings.seed)
-    sampler = Sampler(cases, grid.patch, labeled=False, seed=settings.seed)
+    check_shape(settings.method, method, grid.patch, cases[0].channels, decided["batch"])
+    sampler = Sampler(
+        cases, grid.patch, labeled=False, seed=settings.seed, partners=method.partners, flags=flags
+    )
+    if not len(sampler):
+        raise lacking(settings.method, "scans", "No slice has both a positive and a negative example.")
+    if len(sampler) < (every := sum(case.shape[0] for case in cases)):
+        without = every - len(sampler)
+        reporter.say(f"{without} of {every} slices have no positive or negative example and are not used.")
     schedule = Schedule(decided["steps"], decided["batch"], decided["lr"], "sgd_cosine", decided["epoch"])
     folder = ModelFolder(reporter.run.pretrain)
     how = Training(
@@ -146,5 +166,6 @@ def trainable_parameters(method: PretrainingMethod) -> list[nn.Parameter]:
     return [
         parameter
         for name, parameter in method.named_parameters()
-        if not name.startswith("network.") or is_of(name.removeprefix("network."), method.trains)
+        if parameter.requires_grad
+        and (not name.startswith("network.") or is_of(name.removeprefix("network."), method.trains))
     ]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ContrastiveSegLib.errors import BadSetting
+
+KEPT = 4  # positions of an axis below which it is not halved further
 
 
 class Backbone(nn.Module, ABC):
@@ -22,36 +25,103 @@ class Backbone(nn.Module, ABC):
     needs no renaming.
 
     Attributes:
-        encoder: Everything up to the deepest features.
-        decoder: Blocks from the deepest to the shallowest.
+        dims: Spatial dimensions the network can be built for: 2 for slices, 3 for volumes.
+        smallest_deepest: Fewest positions along each axis of the deepest features. 2 where they pass an
+            instance norm: it has nothing to average over in a single position, and torch refuses. Batch norm
+            averages over the batch too and is content with 1.
+        encoder: Images to features, shallow to deep.
+        decoder: Blocks from the deepest to the shallowest; each takes the deep features and its skip.
         head: Features of the last block to one score per class.
+        in_channels: Channels of the images.
         widths: Channels of the features that `encode` returns, shallow to deep.
         stride: How often each spatial axis is halved altogether, as a factor; sizes must be its multiples.
     """
 
+    dims: ClassVar[tuple[int, ...]] = (2, 3)
+    smallest_deepest: ClassVar[int] = 1
     encoder: nn.Module
     decoder: nn.ModuleList
     head: nn.Module
+    in_channels: int
     widths: tuple[int, ...]
     stride: tuple[int, ...]
 
     @abstractmethod
+    def __init__(
+        self,
+        *,
+        in_channels: int = 1,
+        classes: int = 2,
+        width: int = 32,
+        spatial_dims: int = 2,
+        pools: Sequence[Sequence[int]] | None = None,
+    ) -> None:
+        """Build the parts.
+
+        Args:
+            in_channels: Channels of the image.
+            classes: Structures and background.
+            width: Channels of the first level.
+            spatial_dims: One of `dims`.
+            pools: How each axis shrinks from level to level; halved everywhere by default.
+
+        Raises:
+            BadSetting: The network cannot be built for these dimensions or pools.
+        """
+        super().__init__()
+
     def encode(self, images: Tensor) -> list[Tensor]:
         """Images (B, C, *S) to features [(B, D, *S / 2^level)], shallow to deep."""
+        features: list[Tensor] = self.encoder(images)
+        return features
 
-    @abstractmethod
     def decode(self, features: Sequence[Tensor], depth: int | None = None) -> Tensor:
         """Run the `depth` deepest decoder blocks (all by default) on what `encode` returned."""
+        deep = features[-1]
+        for block, skip in zip(self.decoder[:depth], features[-2::-1], strict=False):
+            deep = block(deep, skip)
+        return deep
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, C, *S) to class scores (B, classes, *S)."""
         return self.head(self.decode(self.encode(images)))
+
+    def training_scores(self, images: Tensor) -> list[Tensor]:
+        """Every map of class scores that a loss may look at; the first is what `forward` returns.
+
+        Networks with deep supervision add maps of coarser levels (B, classes, *S / 2^level), each at its own
+        size, fine to coarse, so that deep decoder blocks learn directly. The caller weighs them, and brings
+        the labels to their sizes.
+        """
+        return [self(images)]
+
+
+class Stages(nn.ModuleList):
+    """An encoder of stages that run one after the other, each giving one level of features."""
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        features: list[Tensor] = []
+        for stage in self:
+            features.append(stage(features[-1] if features else images))
+        return features
 
 
 def network_names() -> tuple[str, ...]:
     """Names of the networks in this folder: every file that defines a `Network`."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     return tuple(f.stem for f in files if "\nclass Network(Backbone)" in f.read_text(encoding="utf-8"))
+
+
+def network_class(name: str) -> type[Backbone]:
+    """The network of that file, not yet built; it knows its `dims` and `smallest_deepest`.
+
+    Raises:
+        BadSetting: No network of that name.
+    """
+    if name not in network_names():
+        raise BadSetting(f'There is no network "{name}".', f"Choose one of: {', '.join(network_names())}.")
+    found: type[Backbone] = importlib.import_module(f"ContrastiveSegLib.networks.{name}").Network
+    return found
 
 
 def build_network(name: str, *, seed: int, **arguments: Any) -> Backbone:
@@ -61,15 +131,36 @@ def build_network(name: str, *, seed: int, **arguments: Any) -> Backbone:
         arguments: `in_channels`, `classes`, `width`, `spatial_dims` and `pools`.
 
     Raises:
-        BadSetting: No network of that name.
+        BadSetting: No network of that name, or it cannot be built for these dimensions or pools.
     """
-    if name not in network_names():
-        raise BadSetting(f'There is no network "{name}".', f"Choose one of: {', '.join(network_names())}.")
-    module = importlib.import_module(f"ContrastiveSegLib.networks.{name}")
     with torch.random.fork_rng(devices=[]):  # the caller's own random numbers stay as they were
         torch.manual_seed(seed)
-        network: Backbone = module.Network(**arguments)
+        network = network_class(name)(**arguments)
+    network.in_channels = arguments.get("in_channels", 1)
     return network
+
+
+def check_fit(network: Backbone, spatial_dims: int, pools: Sequence[Sequence[int]] | None) -> None:
+    """Refuse, in the constructor of a network with limits, what it was not made for; `stride` must be set.
+
+    Raises:
+        BadSetting: Other dimensions than its own, or an axis with fewer positions than its stride.
+    """
+    name = type(network).__module__.rpartition(".")[2]
+    if spatial_dims not in network.dims:
+        others = [other for other in network_names() if spatial_dims in network_class(other).dims]
+        raise BadSetting(
+            f"The network {name} cannot be built in {spatial_dims}D, only in "
+            f"{' and '.join(f'{n}D' for n in network.dims)}.",
+            f"Choose one of: {', '.join(others)}.",
+        )
+    for pooled, stride in zip(zip(*(pools or ()), strict=True), network.stride, strict=False):
+        if math.prod(pooled) * KEPT < stride:
+            raise BadSetting(
+                f"The network {name} divides every axis by {stride}, but the patches have fewer than "
+                f"{stride} slices.",
+                f"Choose the network unet or dynunet, or patches of {stride} or more slices.",
+            )
 
 
 def pools_for(patch: Sequence[int], levels: int = 4) -> tuple[tuple[int, ...], ...]:
@@ -80,7 +171,7 @@ def pools_for(patch: Sequence[int], levels: int = 4) -> tuple[tuple[int, ...], .
     """
     sizes, pools = list(patch), []
     for _ in range(levels):
-        pool = tuple(2 if len(sizes) == 2 or (n % 2 == 0 and n >= 8) else 1 for n in sizes)
+        pool = tuple(2 if len(sizes) == 2 or (n % 2 == 0 and n >= 2 * KEPT) else 1 for n in sizes)
         sizes = [n // p for n, p in zip(sizes, pool, strict=True)]
         pools.append(pool)
     return tuple(pools)

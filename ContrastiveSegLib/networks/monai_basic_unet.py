@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from monai.networks.nets import BasicUNet
-from torch import Tensor, nn
+from torch import nn
 
-from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.networks.backbone import Backbone, Stages, check_fit
 
 LEVELS = 4
 
@@ -33,29 +31,12 @@ class Network(Backbone):
         pools: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
-        if any(math.prod(axis) < 4 for axis in zip(*(pools or ()), strict=True)):
-            raise BadSetting(
-                "The network monai_basic_unet halves every axis four times, but the patches have fewer than "
-                "16 slices.",
-                "Choose the network unet, or patches of 16 or more slices.",
-            )
         self.widths = tuple(width * 2**level for level in range(LEVELS + 1))
         self.stride = (2**LEVELS,) * spatial_dims
+        check_fit(self, spatial_dims, pools)
         net = BasicUNet(
             spatial_dims, in_channels, classes, (*self.widths, width), norm=("batch", {"affine": True})
         )
-        self.encoder = nn.ModuleList([net.conv_0, net.down_1, net.down_2, net.down_3, net.down_4])
+        self.encoder = Stages([net.conv_0, net.down_1, net.down_2, net.down_3, net.down_4])
         self.decoder = nn.ModuleList([net.upcat_4, net.upcat_3, net.upcat_2, net.upcat_1])
         self.head = net.final_conv
-
-    def encode(self, images: Tensor) -> list[Tensor]:
-        features: list[Tensor] = []
-        for block in self.encoder.children():
-            features.append(block(features[-1] if features else images))
-        return features
-
-    def decode(self, features: Sequence[Tensor], depth: int | None = None) -> Tensor:
-        deep = features[-1]
-        for block, skip in zip(self.decoder[:depth], features[-2::-1], strict=False):
-            deep = block(deep, skip)
-        return deep

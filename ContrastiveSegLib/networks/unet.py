@@ -24,15 +24,7 @@ UP: dict[int, Any] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 
 
 class Network(Backbone):
-    """U-Net with four poolings.
-
-    Args:
-        in_channels: Channels of the image.
-        classes: Structures and background.
-        width: Channels of the first level; they double at every level.
-        spatial_dims: 2 for slices, 3 for volumes.
-        pools: How each axis shrinks at each level; halved everywhere by default.
-    """
+    """U-Net with four poolings; the channels double at every level."""
 
     def __init__(
         self,
@@ -54,15 +46,6 @@ class Network(Backbone):
         )
         self.head = CONV[spatial_dims](width, classes, 1, bias=False)
         self.apply(_he_normal)
-
-    def encode(self, images: Tensor) -> list[Tensor]:
-        return self.encoder(images)
-
-    def decode(self, features: Sequence[Tensor], depth: int | None = None) -> Tensor:
-        deep = features[-1]
-        for block, skip in zip(self.decoder[:depth], features[-2::-1], strict=False):
-            deep = block(deep, skip)
-        return deep
 
 
 class Encoder(nn.Module):

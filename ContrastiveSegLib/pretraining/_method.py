@@ -1,14 +1,21 @@
-"""The promise each pre-training method keeps: Settings, loss_terms(), the parts it trains."""
+"""The promise each pre-training method keeps: Settings, loss_terms(), what it trains and what it needs."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import torch
+from torch import Tensor
+
+from ContrastiveSegLib.contrast.losses import positives_per_anchor, spread
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.training.loop import Learner
+from ContrastiveSegLib.training.partners import Partners
 
 
 class PretrainingMethod(Learner):
@@ -20,14 +27,82 @@ class PretrainingMethod(Learner):
     Attributes:
         network: What is learned.
         trains: Parts of the network that receive gradients and travel to fine-tuning.
+        dims: For slices (2), for blocks (3), or both.
+        needs: What the data must offer: "heights" (more than one slice per case), "regions" (superpixels,
+            then prepared and given with each batch), "scans" (at least two), "organ flags" (one per slice).
+        partners: Which other slices come with each slice, if any.
+        smallest_batch: Below this there is nothing to compare with.
     """
 
     network: Backbone
     trains: tuple[str, ...] = ("encoder",)
+    dims: tuple[int, ...] = (2, 3)
+    needs: tuple[str, ...] = ()
+    partners: Partners | None = None
+    smallest_batch: int = 2
+
+    @classmethod
+    def needs_of(cls, settings: Any) -> tuple[str, ...]:  # noqa: ARG003 (for those whose settings decide)
+        """What the data must offer with these settings; `needs` unless a method says otherwise."""
+        return cls.needs
 
     def collapse_value(self, images: int) -> float | None:  # noqa: ARG002 (for those who know it)
         """Value of the first term for a batch of `images` if all features are equal, where it is known."""
         return None
+
+    def check_patch(self, patch: Sequence[int], channels: int) -> None:
+        """Refuse a patch that the network, or the method, cannot shrink as often as it must.
+
+        Args:
+            patch: (H, W) or (K, H, W).
+
+        Raises:
+            BadSetting: Names the sizes that work.
+        """
+        check_sides(self.network, patch, channels)
+
+    def watch(self, features: Tensor, positives: Tensor | None = None) -> None:
+        """Keep an eye on features (..., D): how far they spread, and how many positives each has."""
+        self.watched["spread"] = spread(features)
+        if positives is not None:
+            self.watched["positives_per_anchor"] = positives_per_anchor(positives)
+
+
+def check_sides(
+    network: Backbone, patch: Sequence[int], channels: int, *, shrunk: Sequence[int] | None = None
+) -> list[Tensor]:
+    """Run a blank patch through the encoder; returns its features, shallow to deep.
+
+    Args:
+        shrunk: How much smaller a second branch of the method sees the patch, along each axis.
+
+    Raises:
+        BadSetting: A side is not divisible, or nothing is left of it.
+    """
+    wanted = [n * less for n, less in zip(network.stride, shrunk or (1,) * len(patch), strict=True)]
+    least = [n * network.smallest_deepest for n in wanted]
+    possible = [max(-(-side // n) * n, m) for side, n, m in zip(patch, wanted, least, strict=True)]
+    if possible != list(patch):
+        raise BadSetting(
+            f"The patch is {_sizes(patch)}, but with this method and network its sides must be multiples of "
+            f"{_sizes(wanted)} and at least {_sizes(least)}.",
+            f"Try --patch {' '.join(map(str, possible))}.",
+        )
+    was_training = network.training
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        features = network.eval().encode(torch.zeros(1, channels, *patch, device=device))
+    network.train(was_training)
+    return features
+
+
+def _sizes(sizes: Sequence[int]) -> str:
+    return " x ".join(map(str, sizes))
+
+
+def method_names() -> list[str]:
+    """The methods there are: the names of the files in this folder."""
+    return sorted(f.stem for f in Path(__file__).parent.glob("[!_]*.py"))
 
 
 def load_method(name: str) -> ModuleType:
@@ -36,7 +111,8 @@ def load_method(name: str) -> ModuleType:
     Raises:
         BadSetting: No such method.
     """
-    names = sorted(f.stem for f in Path(__file__).parent.glob("[!_]*.py"))
-    if name not in names:
-        raise BadSetting(f'There is no pre-training method "{name}".', f"Choose one of: {', '.join(names)}.")
+    if name not in method_names():
+        raise BadSetting(
+            f'There is no pre-training method "{name}".', f"Choose one of: {', '.join(method_names())}."
+        )
     return importlib.import_module(f"ContrastiveSegLib.pretraining.{name}")

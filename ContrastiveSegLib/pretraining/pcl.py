@@ -35,6 +35,8 @@ class Settings:
 class Method(PretrainingMethod):
     """PCL on the encoder."""
 
+    needs = ("heights",)
+
     def __init__(self, network: Backbone, settings: Settings) -> None:
         super().__init__()
         self.network, self.settings = network, settings
@@ -44,6 +46,7 @@ class Method(PretrainingMethod):
         views = two_random_views(batch.images, generator)  # (2B, C, *S)
         features = self.projector(self.network.encode(views)[-1])  # (2B, D)
         positives = two_views(near_height(batch.heights, threshold=self.settings.threshold))
+        self.watch(features, positives)
         return {"position": contrastive_loss(features, positives, temperature=self.settings.temperature)}
 
     def collapse_value(self, images: int) -> float:

@@ -41,6 +41,7 @@ class Method(PretrainingMethod):
         views = two_random_views(batch.images, generator)  # (2B, C, *S)
         features = self.projector(self.network.encode(views)[-1])  # (2B, D)
         positives = two_views(same_image(batch.heights))
+        self.watch(features, positives)
         return {"instance": contrastive_loss(features, positives, temperature=self.settings.temperature)}
 
     def collapse_value(self, images: int) -> float:

@@ -89,9 +89,11 @@ class PretrainSettings:
     run: Run
     """Run folder; created if it is not there. An interrupted run is resumed by the same command."""
     images: Path
-    """Folder with the volumes to learn from; labels in it are not used."""
+    """Folder with the volumes to learn from; labels in it serve only methods that ask for organ flags."""
     method: Annotated[str, MethodOf("pretraining")] = "pcl"
     """Pre-training method; its own settings become flags, shown by --method NAME --help."""
+    organ_flags: Path | None = None
+    """Which slices show the organ, for methods that ask: table (case,slice,organ) or folder with labels."""
     network: str = "unet"
     """Network to train, a name from the networks."""
     width: Width | None = None

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ContrastiveSegLib.training.partners import Flags, Partners
 from ContrastiveSegLib.volumes.slices import PreparedCase
+
+Center = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -23,21 +27,47 @@ class Batch:
         heights: (B,) height of the slice, or of the patch's center, in its volume: 0...1.
         cases: (B,) index of the case each image comes from.
         labels: (B, *S) int64 class indices, or None without annotations.
+        regions: (B, *S) int64 superpixels from 1 on, 0 beyond the border, or None if nobody asked.
+        partners: (P, B, C, *S) the slices that come with each image, or None if nobody asked.
     """
 
     images: Tensor
     heights: Tensor
     cases: Tensor
     labels: Tensor | None = None
+    regions: Tensor | None = None
+    partners: Tensor | None = None
+
+    def region_maps(self) -> Tensor:
+        """The superpixels, for those who cannot do without.
+
+        Raises:
+            ValueError: The sampler was not asked for them.
+        """
+        if self.regions is None:
+            raise ValueError("this batch was drawn without regions")
+        return self.regions
+
+    def companions(self) -> tuple[Tensor, ...]:
+        """The partners of the images, one (B, C, *S) each, for those who cannot do without.
+
+        Raises:
+            ValueError: The sampler was not asked for them.
+        """
+        if self.partners is None:
+            raise ValueError("this batch was drawn without partners")
+        return tuple(self.partners)
 
     def on(self, device: torch.device) -> Batch:
         """The same batch on the device; the copy from pinned memory does not wait."""
-        move = {
-            name: value.to(device, non_blocking=True)
-            for name, value in vars(self).items()
-            if isinstance(value, Tensor)
-        }
-        return replace(self, **move)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pinned(self) -> Batch:
+        """The same batch where a GPU can fetch it by itself."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        return replace(self, **{n: change(v) for n, v in vars(self).items() if isinstance(v, Tensor)})
 
 
 class Sampler:
@@ -48,6 +78,8 @@ class Sampler:
         patch: (H, W) for slices, (K, H, W) for volumes.
         labeled: Give labels, and take half of the patches where a structure is.
         margin: Patches are cut larger by this factor in plane, so that rotation finds pixels.
+        partners: Chooses slices that come with each slice; slices without partners are not drawn.
+        flags: Which slices show the organ, for partners that ask.
     """
 
     def __init__(
@@ -58,12 +90,17 @@ class Sampler:
         labeled: bool,
         seed: int,
         margin: float = 1.0,
+        partners: Partners | None = None,
+        flags: Flags | None = None,
     ) -> None:
         self.cases, self.labeled, self.seed = tuple(cases), labeled, seed
+        self.partners = partners
+        self.regions = all(case.regions is not None for case in cases)
         self.dims, self.patch = len(patch), tuple(patch[-2:])
         in_plane = [int(np.ceil(n * margin)) for n in patch[-2:]]
         self.cut = (*(patch[:-2] or (1,)), *in_plane)
-        self.slices = np.array([(c, k) for c, case in enumerate(cases) for k in range(case.shape[0])])
+        every = [(c, k) for c, case in enumerate(cases) for k in range(case.shape[0])]
+        self.slices = np.array(partners.arrange(cases, flags or {}) if partners else every)
         self.present = _where_structures_are(cases) if labeled else {}
 
     def __len__(self) -> int:
@@ -74,17 +111,48 @@ class Sampler:
         """The batch of one step, in (pinned, if there is a GPU) host memory."""
         random = np.random.default_rng((self.seed, step))
         chosen = [self._choose(random, i, step * batch + i) for i in range(batch)]
-        images = np.zeros((batch, self.cases[0].channels, *self.cut), np.float16)
-        labels = np.zeros((batch, *self.cut), np.int16) if self.labeled else None
-        for i, (c, center) in enumerate(chosen):
-            case = self.cases[c]
-            copy_patch(case.images, images[i], center)
-            if labels is not None:
-                copy_patch(case.label_map, labels[i], center)
-        heights = [self.cases[c].height(center[0]) for c, center in chosen]
-        return self._tensors(images, labels, heights, [c for c, _ in chosen])
+        images = self._cut_images(chosen)
+        labels = self._cut([(self.cases[c].label_map, at) for c, at in chosen]) if self.labeled else None
+        regions = self._cut([(self.cases[c].region_map, at) for c, at in chosen]) if self.regions else None
+        partners = None
+        if self.partners:
+            drawn = [self.partners.draw(random, (c, center[0])) for c, center in chosen]
+            partners = torch.stack(
+                [
+                    self._cut_images([self._elsewhere(random, other) for other in others])
+                    for others in zip(*drawn, strict=True)
+                ]
+            )
+        heights = torch.tensor([self.cases[c].height(center[0]) for c, center in chosen])
+        numbers = torch.tensor([c for c, _ in chosen])
+        drawn_batch = Batch(images, heights, numbers, labels, regions, partners)
+        return drawn_batch.pinned() if torch.cuda.is_available() else drawn_batch
 
-    def _choose(self, random: np.random.Generator, i: int, position: int) -> tuple[int, tuple[int, int, int]]:
+    def _cut_images(self, places: Sequence[tuple[int, Center]]) -> Tensor:
+        """(B, C, *cut) float32."""
+        images = np.zeros((len(places), self.cases[0].channels, *self.cut), np.float16)
+        for i, (c, center) in enumerate(places):
+            copy_patch(self.cases[c].images, images[i], center)
+        return torch.from_numpy(images[:, :, 0] if self.dims == 2 else images).float()
+
+    def _cut(self, places: Sequence[tuple[npt.NDArray[Any], Center]]) -> Tensor:
+        """Labels or regions (B, *cut) int64."""
+        maps = np.zeros((len(places), *self.cut), np.int64)
+        for i, (source, center) in enumerate(places):
+            copy_patch(source, maps[i], center)
+        return torch.from_numpy(maps[:, 0] if self.dims == 2 else maps)
+
+    def _elsewhere(self, random: np.random.Generator, place: tuple[int, int]) -> tuple[int, Center]:
+        """A patch at a random place of a slice."""
+        c, k = place
+        row, column = self._anywhere(random, self.cases[c])
+        return c, (k, row, column)
+
+    def _anywhere(self, random: np.random.Generator, case: PreparedCase) -> list[int]:
+        middle = [int(random.integers(n)) for n in case.shape[1:]]
+        return _inside(middle, case.shape[1:], self.patch, random)
+
+    def _choose(self, random: np.random.Generator, i: int, position: int) -> tuple[int, Center]:
         """A case and the center of the patch in it; every second labeled one is centered on a structure."""
         if self.present and i % 2 == 0:
             value = random.choice(list(self.present))
@@ -101,21 +169,8 @@ class Sampler:
         c, k = self.slices[_order_of(epoch, self.seed, len(self.slices))[offset]]
         case = self.cases[c]
         k = _within(k, self.cut[0], case.shape[0]) if self.labeled else int(k)
-        middle = [int(random.integers(n)) for n in case.shape[1:]]
-        row, column = _inside(middle, case.shape[1:], self.patch, random)
+        row, column = self._anywhere(random, case)
         return int(c), (k, row, column)
-
-    def _tensors(
-        self, images: np.ndarray, labels: np.ndarray | None, heights: list[float], cases: list[int]
-    ) -> Batch:
-        squeeze = (slice(None), slice(None), 0) if self.dims == 2 else (slice(None),)
-        tensors = [torch.from_numpy(images[squeeze]).float(), torch.tensor(heights), torch.tensor(cases)]
-        if labels is not None:
-            plane = labels[:, 0] if self.dims == 2 else labels
-            tensors.append(torch.from_numpy(plane.astype(np.int64)))
-        if torch.cuda.is_available():
-            tensors = [t.pin_memory() for t in tensors]
-        return Batch(*tensors)
 
 
 @functools.lru_cache(maxsize=2)

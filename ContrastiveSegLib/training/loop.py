@@ -23,11 +23,24 @@ from ContrastiveSegLib.training.compute import Compute, is_out_of_memory
 from ContrastiveSegLib.training.schedule import Schedule
 
 SECONDS_BETWEEN_REPORTS = 1.0
+COLLAPSED_LOSS = 1e-3  # as a part of the loss that equal features have
+COLLAPSED_SPREAD = 0.02  # of the directions of features: cosines above 0.9996; fresh networks have 0.1 to 0.2
 LARGEST_GRADIENT = 12.0  # nnU-Net's limit; it is reached only when training is about to break
 
 
 class Learner(nn.Module, ABC):
-    """What can be trained: a method or a strategy."""
+    """What can be trained: a method or a strategy.
+
+    Attributes:
+        progress: How much of the training is done, 0...1; the loop sets it before each step.
+        watched: What is worth seeing beside the loss, as scalars by name; filled by `loss_terms`.
+    """
+
+    progress: float = 0.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watched: dict[str, Tensor] = {}
 
     @abstractmethod
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
@@ -111,6 +124,7 @@ def _one_step(batch: Batch, progress: _Progress) -> None:
     torch.manual_seed(_mixed(how.seed, progress.step))  # for layers that draw by themselves, as dropout does
     for group in progress.optimizer.param_groups:
         group["lr"] = how.schedule.lr_at(progress.step)
+    progress.learner.progress = progress.step / how.schedule.steps
     with how.compute.mixed():
         terms = progress.learner.loss_terms(batch, generator)
     total = torch.stack(list(terms.values())).sum()
@@ -231,12 +245,15 @@ class _Report:
         self.how, self.watch = how, watch
         self.since, self.from_step, self.images = time.monotonic(), start, 0
         self.sums: dict[str, Tensor] = {}
+        self.watched: dict[str, Tensor] = {}
         self.collapsed = False
 
     def after_step(self, progress: _Progress) -> None:
-        # Terms are summed on the device; reading one would make the GPU wait for the CPU.
-        for name, term in progress.terms.items():
-            self.sums[name] = self.sums.get(name, torch.zeros_like(term)) + term
+        # Sums stay on the device; reading one would make the GPU wait for the CPU.
+        for name, value in progress.terms.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value
+        for name, value in progress.learner.watched.items():
+            self.watched[name] = self.watched.get(name, torch.zeros_like(value)) + value
         self.images += progress.batch
         last = progress.step == self.how.schedule.steps
         if last or time.monotonic() - self.since >= SECONDS_BETWEEN_REPORTS:
@@ -247,29 +264,42 @@ class _Report:
         terms = {name: float(total) / steps for name, total in self.sums.items()}
         if not all(math.isfinite(value) for value in terms.values()):
             raise _diverged(progress.step, terms)
+        watched = {name: float(total) / steps for name, total in self.watched.items()}
+        collapse = self.how.collapse(progress.batch) if self.how.collapse else None
+        if collapse is not None:
+            watched["off_collapse"] = next(iter(terms.values())) / collapse - 1
         left = (self.how.schedule.steps - progress.step) * seconds / steps
         self.watch.tell(
             "progress",
             step=progress.step,
             steps=self.how.schedule.steps,
             terms=terms,
+            watched=watched,
             lr=self.how.schedule.lr_at(progress.step - 1),
             images_per_s=self.images / max(seconds, 1e-9),
             memory_mb=self.how.compute.memory_mb(),
             eta_s=left,
         )
-        self._look_for_collapse(progress, terms)
-        self.since, self.from_step, self.images, self.sums = time.monotonic(), progress.step, 0, {}
+        self._look_for_collapse(progress, watched)
+        self.since, self.from_step, self.images = time.monotonic(), progress.step, 0
+        self.sums, self.watched = {}, {}
 
-    def _look_for_collapse(self, progress: _Progress, terms: dict[str, float]) -> None:
-        value = self.how.collapse(progress.batch) if self.how.collapse else None
-        if value is None or self.collapsed or progress.step < 0.2 * self.how.schedule.steps:
+    def _look_for_collapse(self, progress: _Progress, watched: dict[str, float]) -> None:
+        """Warn once while it can still be mended, and again at the end of a run that did not recover."""
+        at_end = progress.step == self.how.schedule.steps
+        if (self.collapsed and not at_end) or progress.step < 0.2 * self.how.schedule.steps:
             return
-        if abs(next(iter(terms.values())) / value - 1) < 1e-3:
+        same_loss = abs(watched.get("off_collapse", 1.0)) < COLLAPSED_LOSS
+        same_features = watched.get("spread", 1.0) < COLLAPSED_SPREAD
+        if same_loss or same_features:
             self.collapsed = True
+            what = "the loss stays at the value it has" if same_loss else "they are what they would be"
+            remedy = (
+                "Do not build on this model: begin a new run" if at_end else "Cancel, and begin a new run"
+            )
             self.watch.warn(
-                f"The features have collapsed: the loss stays at {value:.4f}, its value if all images looked "
-                "alike. Cancel, and start anew with a lower --lr or a larger --batch.",
+                f"The features have collapsed: {what} if all images looked alike. {remedy} with a lower "
+                "--lr, a larger --batch, or more --epochs.",
                 step=progress.step,
             )
 

@@ -22,6 +22,12 @@ from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare, prepare_labels
 from ContrastiveSegLib.volumes.slices import PreparedCase
+from ContrastiveSegLib.volumes.superpixels import (
+    COMPACTNESS,
+    REGIONS_PER_PATCH,
+    regions_of,
+    regions_of_slices,
+)
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 FORMAT = 1
@@ -29,11 +35,17 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what a prepared array contains, apart from its source."""
+    """Everything that decides what a prepared array contains, apart from its source.
+
+    Args:
+        table: Prepare the labels too, in the order of this table.
+        regions: Prepare superpixels too; supervoxels if the patch is a block.
+    """
 
     grid: WorkingGrid
     intensities: Intensities
     table: LabelTable | None = None
+    regions: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,9 +107,9 @@ def _prepare_one(case: Case, folder: Path, recipe: Recipe) -> Outcome:
         label_facts = _read_facts(label_stem)
         label_facts = label_facts or _make_labels(case, label_stem, recipe.table, working, original)
         labels, label_notes = np.load(_array(label_stem), mmap_mode="r"), label_facts["notes"]
-    prepared = PreparedCase(
-        case.name, case.patient, np.load(_array(image_stem), mmap_mode="r"), labels, working, original
-    )
+    images = np.load(_array(image_stem), mmap_mode="r")
+    regions = _regions(case, images, working, folder, recipe) if recipe.regions else None
+    prepared = PreparedCase(case.name, case.patient, images, labels, working, original, regions)
     return Outcome(case, prepared, facts["modality"], facts["checksum"], (*facts["notes"], *label_notes))
 
 
@@ -126,6 +138,25 @@ def _make_labels(
     facts = {"notes": list(read.notes)}
     _store(stem, prepare_labels(on_image, working).array, facts)
     return facts
+
+
+def _regions(
+    case: Case, images: npt.NDArray[Any], working: Geometry, folder: Path, recipe: Recipe
+) -> npt.NDArray[Any]:
+    stem = folder / _stem(
+        case, case.images, asdict(recipe.grid), asdict(recipe.intensities), REGIONS_PER_PATCH, COMPACTNESS
+    )
+    if _read_facts(stem) is None:
+        size = images.shape[-len(recipe.grid.patch) :]
+        segments = max(2, round(REGIONS_PER_PATCH * np.prod(size) / np.prod(recipe.grid.patch)))
+        found = (
+            regions_of_slices(images, segments)
+            if len(recipe.grid.patch) == 2
+            else regions_of(images, segments, spacing=working.spacing_khw)
+        )
+        _store(stem, found, {})
+    regions: npt.NDArray[Any] = np.load(_array(stem), mmap_mode="r")
+    return regions
 
 
 def collect_table(cases: Sequence[Case], known: LabelTable | None = None) -> LabelTable:

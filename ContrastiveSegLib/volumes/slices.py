@@ -20,6 +20,7 @@ class PreparedCase:
         labels: (K, H, W) class indices (0 background, then in the order of the label table), or None.
         working: Grid of these arrays.
         original: Grid of the case's image, where results belong.
+        regions: (K, H, W) superpixels from 1 on, or None if nobody asked.
     """
 
     name: str
@@ -28,6 +29,7 @@ class PreparedCase:
     labels: npt.NDArray[Any] | None
     working: Geometry
     original: Geometry
+    regions: npt.NDArray[Any] | None = None
 
     @property
     def channels(self) -> int:
@@ -48,6 +50,17 @@ class PreparedCase:
         if self.labels is None:
             raise ValueError(f"{self.name} was prepared without labels")
         return self.labels
+
+    @property
+    def region_map(self) -> npt.NDArray[Any]:
+        """The superpixels, for those who cannot do without.
+
+        Raises:
+            ValueError: The case was prepared without them.
+        """
+        if self.regions is None:
+            raise ValueError(f"{self.name} was prepared without regions")
+        return self.regions
 
     def height(self, k: int) -> float:
         """Height of slice `k` (from 0) in the volume: 1/K ... 1.

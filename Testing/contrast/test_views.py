@@ -279,14 +279,17 @@ def test_a_change_of_appearance_happens_as_often_as_asked(a_generator):
 
 
 @pytest.mark.parametrize("shape", [(3, 2, 16, 20), (3, 2, 4, 16, 20)], ids=["2D", "3D"])
-def test_two_views_are_drawn_independently_first_views_first(shape, a_generator):
+def test_two_views_are_drawn_independently_first_views_first(shape, a_generator, monkeypatch):
+    monkeypatch.setattr(views, "PRETRAINING_MOVEMENT", STILL)
+    monkeypatch.setattr(views, "PRETRAINING_APPEARANCE", Appearance(noise=0))
     images = torch.ones(shape) * torch.tensor([0.2, 0.5, 0.8]).view(-1, *(1,) * (len(shape) - 1))
 
-    both = two_random_views(images, a_generator, movement=STILL, appearance=Appearance(noise=0))
+    both = two_random_views(images, a_generator)
 
     assert both.shape == (6, *shape[1:])
     assert not both.requires_grad
     gray = both.flatten(1).mean(1)
     assert (gray[:3] != gray[3:]).all()
-    quiet = two_random_views(images, a_generator, movement=STILL, appearance=UNCHANGED)
+    monkeypatch.setattr(views, "PRETRAINING_APPEARANCE", UNCHANGED)
+    quiet = two_random_views(images, a_generator)
     assert_equal(quiet, torch.cat([images, images]))

@@ -38,6 +38,17 @@ def cut(batch: Batch, _: Generator) -> tuple[Tensor, Tensor]:
     return batch.images[..., 5:37, 5:37], batch.labels[..., 5:37, 5:37]
 
 
+def slow_loss(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Dice over the batch plus cross-entropy, of scores (B, 3, H, W) and labels (B, H, W)."""
+    chances = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    truth = np.eye(3)[labels].transpose(0, 3, 1, 2)
+    cross_entropy = -np.log((chances * truth).sum(1)).mean()
+    dice = [
+        2 * (chances[:, c] * truth[:, c]).sum() / (chances[:, c].sum() + truth[:, c].sum()) for c in (1, 2)
+    ]
+    return float(1 - np.mean(dice) + cross_entropy)
+
+
 def test_the_loss_is_dice_over_the_batch_plus_cross_entropy(a_strategy, a_batch, monkeypatch):
     monkeypatch.setattr(a_strategy, "augmented", cut)
     a_strategy.eval()
@@ -46,14 +57,55 @@ def test_the_loss_is_dice_over_the_batch_plus_cross_entropy(a_strategy, a_batch,
 
     images, labels = cut(a_batch, Generator())
     scores = a_strategy.network(images).detach().double().numpy()
-    chances = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
-    truth = np.eye(3)[labels.numpy()].transpose(0, 3, 1, 2)
-    cross_entropy = -np.log((chances * truth).sum(1)).mean()
-    dice = [
-        2 * (chances[:, c] * truth[:, c]).sum() / (chances[:, c].sum() + truth[:, c].sum()) for c in (1, 2)
-    ]
     assert list(terms) == ["dice_ce"]
-    assert terms["dice_ce"].item() == pytest.approx(1 - np.mean(dice) + cross_entropy, rel=1e-4)
+    assert terms["dice_ce"].item() == pytest.approx(slow_loss(scores, labels.numpy()), rel=1e-4)
+
+
+def test_one_map_of_scores_is_taught_exactly_by_its_own_loss(a_strategy, a_batch, monkeypatch):
+    monkeypatch.setattr(a_strategy, "augmented", cut)
+    images, labels = cut(a_batch, Generator())
+
+    taught = a_strategy.loss_terms(a_batch, Generator())["dice_ce"]
+    taught.backward()
+    gradients = [p.grad.clone() for p in a_strategy.parameters()]
+    a_strategy.zero_grad()
+    alone = a_strategy.loss(a_strategy.network(images), labels[:, None])
+    alone.backward()
+
+    assert torch.equal(taught, alone)
+    assert all(torch.equal(g, p.grad) for g, p in zip(gradients, a_strategy.parameters(), strict=True))
+
+
+def test_deep_supervision_halves_the_weight_with_every_coarser_map(make_network, a_batch, monkeypatch):
+    strategy = Strategy(make_network("dynunet"), PATCH, Settings())
+    monkeypatch.setattr(strategy, "augmented", cut)
+
+    taught = strategy.loss_terms(a_batch, Generator())["dice_ce"].item()
+
+    images, labels = cut(a_batch, Generator())
+    maps = [scores.detach().double().numpy() for scores in strategy.network.training_scores(images)]
+    truth = labels.numpy()
+    # Of two positions the second lies as near as the first, of four the third as near as the second.
+    truths = [truth, truth[:, 1::2, 1::2], truth[:, 2::4, 2::4]]
+    fine, coarse, coarsest = (slow_loss(s, t) for s, t in zip(maps, truths, strict=True))
+    assert taught == pytest.approx(4 / 7 * fine + 2 / 7 * coarse + 1 / 7 * coarsest, rel=1e-4)
+
+
+def test_coarse_labels_of_blocks_are_taken_along_every_shrunken_axis(make_network, monkeypatch):
+    strategy = Strategy(
+        make_network("dynunet", spatial_dims=3, pools=((1, 2, 2), (2, 2, 2), (1, 2, 2), (1, 2, 2))),
+        (4, *PATCH),
+        Settings(),
+    )
+    labels = torch.randint(0, 3, (2, 4, *PATCH), generator=Generator().manual_seed(0))
+    monkeypatch.setattr(strategy, "augmented", lambda batch, _: (batch.images, batch.labels))
+    seen = []
+    monkeypatch.setattr(strategy.loss, "forward", lambda scores, truth: seen.append(truth) or scores.mean())
+
+    strategy.loss_terms(Batch(labels[:, None].float(), torch.ones(2), torch.arange(2), labels), Generator())
+
+    expected = [labels, labels[:, :, 1::2, 1::2], labels[:, 1::2, 2::4, 2::4]]
+    assert all(torch.equal(s[:, 0], e) for s, e in zip(seen, expected, strict=True))
 
 
 def test_labels_move_with_their_images(a_strategy, a_batch, monkeypatch):

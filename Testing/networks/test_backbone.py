@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.networks.backbone import build_network, network_names, pools_for
+from ContrastiveSegLib.networks.backbone import (
+    Backbone,
+    build_network,
+    network_class,
+    network_names,
+    pools_for,
+)
 
-LEVELS = 4
+FLEXIBLE = ("attention_unet", "dynunet", "residual_unet", "unet")  # shrink each axis as `pools` ask
+SLICES_ONLY = ("rolling_unet", "u_kan", "uctransnet")
+BLOCKS = (16, 32, 32)
+BLOCKS_OF_32 = (32, 32, 64)
 
 
 @pytest.fixture(params=network_names())
@@ -16,23 +26,32 @@ def a_name(request) -> str:
     return request.param
 
 
-@pytest.fixture(params=[2, 3], ids=["2D", "3D"])
-def some_images(request) -> torch.Tensor:
-    size = (32, 32) if request.param == 2 else (16, 32, 32)
-    return torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(0))
+@pytest.fixture(
+    params=[(name, dims) for name in network_names() for dims in network_class(name).dims],
+    ids=lambda param: f"{param[0]}-{param[1]}D",
+)
+def a_network_and_images(request, make_network) -> tuple[Backbone, Tensor]:
+    name, dims = request.param
+    size = (64, 64) if dims == 2 else BLOCKS_OF_32 if name == "swin_unetr" else BLOCKS
+    return make_network(name, spatial_dims=dims, pools=pools_for(size)), images_of(size)
 
 
-def test_both_networks_are_found():
-    assert network_names() == ("monai_basic_unet", "unet")
+def images_of(size: tuple[int, ...], channels: int = 1) -> Tensor:
+    return torch.rand(2, channels, *size, generator=torch.Generator().manual_seed(0))
 
 
-def test_scores_have_the_size_of_the_images(a_name, some_images, make_network):
-    dims = some_images.ndim - 2
-    network = make_network(a_name, spatial_dims=dims, pools=pools_for(some_images.shape[2:]))
+def test_all_networks_are_found():
+    assert network_names() == tuple(sorted((*FLEXIBLE, *SLICES_ONLY, "monai_basic_unet", "swin_unetr")))
+    assert all(network_class(name).dims == (2,) for name in SLICES_ONLY)
 
-    scores = network(some_images)
 
-    assert scores.shape == (2, 3, *some_images.shape[2:])
+def test_scores_have_the_size_of_the_images(a_network_and_images):
+    network, images = a_network_and_images
+
+    with torch.no_grad():
+        scores = network(images)
+
+    assert scores.shape == (2, 3, *images.shape[2:])
     assert scores.isfinite().all()
 
 
@@ -40,52 +59,78 @@ def test_scores_have_the_size_of_the_images(a_name, some_images, make_network):
 def test_up_to_four_channels_are_taken(a_name, channels, make_network):
     network = make_network(a_name, in_channels=channels)
 
-    assert network(torch.rand(2, channels, 32, 32)).shape == (2, 3, 32, 32)
+    assert network(images_of((64, 64), channels)).shape == (2, 3, 64, 64)
 
 
-def test_widths_and_stride_describe_the_features(a_name, make_network):
-    network = make_network(a_name)
+def test_widths_and_stride_describe_the_features(a_network_and_images):
+    network, images = a_network_and_images
 
-    features = network.encode(torch.rand(2, 1, 64, 32))
+    with torch.no_grad():
+        features = network.encode(images)
 
     assert tuple(feature.shape[1] for feature in features) == network.widths
-    assert tuple(features[-1].shape[2:]) == (64 // network.stride[0], 32 // network.stride[1])
+    assert features[0].shape[2:] == images.shape[2:]
+    deepest = tuple(n // s for n, s in zip(images.shape[2:], network.stride, strict=True))
+    assert tuple(features[-1].shape[2:]) == deepest
 
 
-@pytest.mark.parametrize("depth", range(LEVELS + 1))
-def test_decoding_stops_at_the_depth_asked_for(a_name, depth, make_network):
+def test_decoding_stops_at_the_depth_asked_for(a_name, make_network):
     network = make_network(a_name).eval()
-    features = network.encode(torch.rand(1, 1, 32, 32))
+    features = network.encode(images_of((64, 128)))
+    blocks = len(network.decoder)
 
-    decoded = network.decode(features, depth)
+    for depth in range(blocks + 1):
+        decoded = network.decode(features, depth)
 
-    side = 32 // 2 ** (LEVELS - depth)
-    assert decoded.shape[2:] == (side, side)
-    assert decoded.shape[1] == network.widths[LEVELS - depth]
+        assert decoded.shape[1] == network.widths[blocks - depth]
+        assert decoded.shape[2:] == features[blocks - depth].shape[2:]
+    assert torch.equal(network.decode(features), decoded)
 
 
 def test_forward_is_encode_then_decode_then_head(a_name, make_network):
-    network, images = make_network(a_name).eval(), torch.rand(2, 1, 32, 32)
+    network, images = make_network(a_name).eval(), images_of((64, 64))
 
     by_hand = network.head(network.decode(network.encode(images)))
 
     assert torch.equal(network(images), by_hand)
 
 
+def test_training_scores_start_with_the_scores_and_grow_coarser(a_name, make_network):
+    network, images = make_network(a_name).eval(), images_of((64, 64))
+
+    maps = network.training_scores(images)
+
+    assert torch.equal(maps[0], network(images))
+    assert [tuple(scores.shape) for scores in maps] == [(2, 3, 64 >> n, 64 >> n) for n in range(len(maps))]
+
+
 def test_every_tensor_belongs_to_a_named_part(a_name, make_network):
-    names = make_network(a_name).state_dict()
+    network = make_network(a_name)
+    names = network.state_dict()
 
     prefixes = {".".join(n.split(".")[:2]) if n.startswith("decoder") else n.split(".")[0] for n in names}
 
-    assert prefixes == {"encoder", "head", *(f"decoder.{block}" for block in range(LEVELS))}
+    assert prefixes == {"encoder", "head", *(f"decoder.{block}" for block in range(len(network.decoder)))}
+    assert len({tensor.data_ptr() for tensor in names.values()}) == len(names)  # none is shared
 
 
 def test_every_parameter_learns(a_name, make_network):
     network = make_network(a_name)
 
-    network(torch.rand(2, 1, 32, 32)).square().sum().backward()
+    sum(scores.square().sum() for scores in network.training_scores(images_of((64, 64)))).backward()
 
-    assert [n for n, p in network.named_parameters() if p.grad is None] == []
+    assert [n for n, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+
+
+def test_the_smallest_images_allowed_can_be_learned_from(a_name, make_network):
+    network = make_network(a_name)
+
+    smallest = tuple(network.smallest_deepest * stride for stride in network.stride)
+
+    assert network(images_of(smallest)).isfinite().all()
+    if network.smallest_deepest > 1:
+        with pytest.raises(ValueError, match="more than 1 spatial element"):
+            network(images_of(network.stride))
 
 
 def test_the_seed_decides_the_weights_and_nothing_else(a_name, make_network):
@@ -101,13 +146,41 @@ def test_the_seed_decides_the_weights_and_nothing_else(a_name, make_network):
 
 
 def test_an_unknown_network_is_refused_with_the_names_there_are():
-    with pytest.raises(BadSetting, match=r'no network "resnet".*Choose one of: monai_basic_unet, unet\.'):
+    with pytest.raises(
+        BadSetting, match=r'no network "resnet".*Choose one of: attention_unet, dyn.*, unet\.'
+    ):
         build_network("resnet", seed=0)
 
 
-def test_basic_unet_refuses_patches_of_few_slices(make_network):
-    with pytest.raises(BadSetting, match=r"halves every axis four times.*Choose the network unet"):
-        make_network("monai_basic_unet", spatial_dims=3, pools=pools_for((8, 64, 64)))
+@pytest.mark.parametrize(("name", "side"), [("monai_basic_unet", 16), ("swin_unetr", 32)])
+def test_networks_of_fixed_stride_refuse_patches_of_few_slices(name, side, make_network):
+    refused = (
+        rf"{name} divides every axis by {side}, but .* fewer than {side} slices\. Choose the network unet"
+    )
+    with pytest.raises(BadSetting, match=refused):
+        make_network(name, spatial_dims=3, pools=pools_for((side // 2, 64, 64)))
+
+    assert make_network(name, spatial_dims=3, pools=pools_for((side, 64, 64))).stride == (side,) * 3
+
+
+@pytest.mark.parametrize("name", FLEXIBLE)
+def test_the_others_shrink_each_axis_as_asked(name, make_network):
+    network = make_network(name, spatial_dims=3, pools=pools_for((8, 64, 64)))
+
+    with torch.no_grad():
+        features = network.encode(images_of((8, 64, 64)))
+
+    assert network.stride == (2, 16, 16)
+    assert features[-1].shape[2:] == (4, 4, 4)
+
+
+@pytest.mark.parametrize("name", SLICES_ONLY)
+def test_networks_for_slices_refuse_volumes_and_name_those_that_take_them(name, make_network):
+    with pytest.raises(BadSetting, match=rf"{name} cannot be built in 3D, only in 2D\. Choose") as refusal:
+        make_network(name, spatial_dims=3)
+
+    named = set(refusal.value.remedy.removeprefix("Choose one of: ").rstrip(".").split(", "))
+    assert named == set(network_names()) - set(SLICES_ONLY)
 
 
 @pytest.mark.parametrize(

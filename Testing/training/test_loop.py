@@ -28,7 +28,7 @@ from ContrastiveSegLib.training import loop
 from ContrastiveSegLib.training.batches import Batch, Sampler
 from ContrastiveSegLib.training.checkpoint import load_state
 from ContrastiveSegLib.training.compute import Compute
-from ContrastiveSegLib.training.loop import Training, train
+from ContrastiveSegLib.training.loop import Learner, Training, train
 from ContrastiveSegLib.training.schedule import Schedule
 from ContrastiveSegLib.volumes.slices import PreparedCase
 from ContrastiveSegLib.volumes.volume import Geometry
@@ -59,7 +59,7 @@ class Witness:
         return self.after_step(self.steps)
 
 
-class Probe(nn.Module):
+class Probe(Learner):
     """A learner of one number, whose loss a test decides."""
 
     def __init__(
@@ -432,14 +432,19 @@ def test_between_reports_terms_are_averaged(tmp_path):
 
 
 @pytest.mark.usefixtures("speak_always")
-def test_a_collapse_is_told_once_and_not_at_the_very_start(tmp_path):
+def test_a_collapse_is_told_while_it_can_be_mended_and_again_at_the_end(tmp_path):
     watch = Witness()
 
     training = how(tmp_path / "last", steps=10, collapse=lambda images: 1.25 * images)
     probe(training, Probe(lambda probe, _: probe.weight.sum() * 0 + 5), watch)
 
-    assert [facts for kind, facts in watch.events if kind == "warning"] == [{"step": 2}]
-    assert "The features have collapsed: the loss stays at 5.0000" in watch.warnings[0]
+    assert [facts for kind, facts in watch.events if kind == "warning"] == [{"step": 2}, {"step": 10}]
+    assert "Cancel, and begin a new run" in watch.warnings[0]
+    assert "Do not build on this model" in watch.warnings[1]
+    assert (
+        "The features have collapsed: the loss stays at the value it has if all images looked alike"
+        in watch.warnings[0]
+    )
     assert "Cancel, and start anew with a lower --lr" in watch.warnings[0]
 
 
@@ -501,3 +506,19 @@ def main(state: str, steps: str, recipe: str, kill_at: str) -> None:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+
+
+@pytest.mark.usefixtures("speak_always")
+def test_equal_features_are_a_collapse_whatever_the_loss_is(tmp_path):
+    class Collapsing(Probe):
+        def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+            self.watched["spread"] = torch.tensor(0.001)
+            return super().loss_terms(batch, generator)
+
+    watch = Witness()
+    probe(how(tmp_path / "last", steps=10), Collapsing(), watch)
+
+    assert len(watch.warnings) == 2
+    assert all(
+        facts["watched"]["spread"] == pytest.approx(0.001) for k, facts in watch.events if k == "progress"
+    )

@@ -1,0 +1,62 @@
+"""Soft clusters: assignments that use all prototypes alike, and teachers that are never sure too early."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@torch.no_grad()
+def balanced_assignments(scores: Tensor, *, sharpness: float = 0.05, rounds: int = 3) -> Tensor:
+    """Spread images evenly over prototypes: (N, K) to (N, K), rows sum to 1.
+
+    Args:
+        scores: Cosine of each image with each prototype.
+        sharpness: Epsilon of the entropy; smaller is harder.
+        rounds: Alternations of Sinkhorn and Knopp between prototypes and images.
+
+    Source: Caron et al., SwAV, NeurIPS 2020, arXiv 2006.09882, equation 3 and algorithm 1.
+    """
+    # The largest score is taken off first: exp(1 / 0.05) alone fills float32 up to eight digits.
+    shares = ((scores.float() - scores.max()) / sharpness).exp()
+    for _ in range(rounds):
+        shares = shares / shares.sum(0, keepdim=True).clamp(min=1e-12) / shares.shape[1]
+        shares = shares / shares.sum(1, keepdim=True) / shares.shape[0]
+    return shares * shares.shape[0]
+
+
+def swapped_loss(scores: Tensor, targets: Tensor, *, temperature: float = 0.1) -> Tensor:
+    """Predict one view's assignment from the other's scores: cross-entropy, mean over rows (N, K)."""
+    return -(targets * (scores.float() / temperature).log_softmax(1)).sum(1).mean()
+
+
+class Teacher(nn.Module):
+    """Turns the slow network's outputs into targets: centered, so that no output wins always, and sharpened.
+
+    Source: Caron et al., DINO, ICCV 2021, arXiv 2104.14294, equations 2 and 4.
+    """
+
+    center: Tensor
+
+    def __init__(self, outputs: int, *, temperature: float = 0.04, momentum: float = 0.9) -> None:
+        super().__init__()
+        self.temperature, self.momentum = temperature, momentum
+        self.register_buffer("center", torch.zeros(outputs))
+
+    @torch.no_grad()
+    def forward(self, scores: Tensor) -> Tensor:
+        """Scores (N, K) to targets (N, K), rows sum to 1."""
+        targets = ((scores.float() - self.center) / self.temperature).softmax(1)
+        self.center.lerp_(scores.float().mean(0), 1 - self.momentum)
+        return targets
+
+
+def distillation_loss(scores: Tensor, targets: Tensor, *, temperature: float = 0.1) -> Tensor:
+    """The student's scores (N, K) against the teacher's targets (N, K): cross-entropy."""
+    return swapped_loss(scores, targets, temperature=temperature)
+
+
+def unit_rows(features: Tensor) -> Tensor:
+    """Features (N, D) at length 1, in float32."""
+    return F.normalize(features.float(), dim=-1)

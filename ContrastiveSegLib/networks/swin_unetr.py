@@ -1,0 +1,88 @@
+"""Swin UNETR: shifted-window attention down, residual convolutions up, on five halvings.
+
+Source: Hatamizadeh et al., Swin UNETR, BrainLes 2021, arXiv 2201.01266, cut from MONAI's SwinUNETR. The first
+level sees the image itself, the second tokens of two positions per axis; both have `width` channels, rounded
+to a multiple of 12 so that the heads share them evenly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from monai.networks.nets.swin_unetr import SwinUNETR, compute_mask, get_window_size
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ContrastiveSegLib.networks.backbone import Backbone, check_fit
+
+HALVINGS = 5
+WIDTH_MULTIPLE = 12
+
+
+class Network(Backbone):
+    """Swin UNETR with windows of 7; `pools` are ignored, because it halves every axis five times."""
+
+    smallest_deepest = 2
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 1,
+        classes: int = 2,
+        width: int = 32,
+        spatial_dims: int = 2,
+        pools: Sequence[Sequence[int]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.stride = (2**HALVINGS,) * spatial_dims
+        check_fit(self, spatial_dims, pools)
+        width = max(1, round(width / WIDTH_MULTIPLE)) * WIDTH_MULTIPLE
+        self.widths = (width, *(width * 2**level for level in range(HALVINGS)))
+        net = SwinUNETR(
+            in_channels=in_channels, out_channels=classes, feature_size=width, spatial_dims=spatial_dims
+        )
+        self.encoder = Encoder(net)
+        self.decoder = nn.ModuleList([net.decoder5, net.decoder4, net.decoder3, net.decoder2, net.decoder1])
+        self.head = net.out
+
+
+class Encoder(nn.Module):
+    """Four stages of window attention, whose normalized outputs residual convolutions make into skips."""
+
+    def __init__(self, net: SwinUNETR) -> None:
+        super().__init__()
+        swin = net.swinViT
+        self.tokens = swin.patch_embed
+        self.stages = nn.ModuleList([swin.layers1[0], swin.layers2[0], swin.layers3[0], swin.layers4[0]])
+        self.skips = nn.ModuleList(
+            [net.encoder1, net.encoder2, net.encoder3, net.encoder4, nn.Identity(), net.encoder10]
+        )
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        tokens = [self.tokens(images)]
+        for stage in self.stages:
+            tokens.append(run_stage(stage, tokens[-1]))
+        levels = [images, *(_normalized(level) for level in tokens)]
+        return [skip(level) for skip, level in zip(self.skips, levels, strict=True)]
+
+
+def run_stage(stage: Any, tokens: Tensor) -> Tensor:
+    """Window attention and merging of MONAI's BasicLayer: (B, C, *S) to (B, 2C, *S / 2).
+
+    Its own forward needs the package einops, which MONAI does not install.
+    """
+    tokens = tokens.movedim(1, -1)  # (B, *S, C)
+    sizes = tokens.shape[1:-1]
+    window, shift = get_window_size(sizes, stage.window_size, stage.shift_size)
+    padded = [-(-n // w) * w for n, w in zip(sizes, window, strict=True)]
+    mask = compute_mask(padded, window, shift, tokens.device)
+    for block in stage.blocks:
+        tokens = block(tokens, mask)
+    merged: Tensor = stage.downsample(tokens)
+    return merged.movedim(-1, 1)
+
+
+def _normalized(tokens: Tensor) -> Tensor:
+    last = tokens.movedim(1, -1)
+    return F.layer_norm(last, last.shape[-1:]).movedim(-1, 1)

@@ -1,0 +1,56 @@
+"""BYOL: one view predicts what a slow copy of the network sees in the other; no negatives.
+
+Source: Grill et al., Bootstrap your own latent, NeurIPS 2020, arXiv 2006.07733; projector 512-512-512 as in
+SuperCL and MACL, predictor with 4096 hidden units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from torch import Generator, Tensor
+
+from ContrastiveSegLib.contrast.losses import distance_to
+from ContrastiveSegLib.contrast.views import two_random_views
+from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.networks.heads import ImageProjector, Mlp
+from ContrastiveSegLib.networks.momentum import MomentumCopy, rising_momentum
+from ContrastiveSegLib.pretraining._method import PretrainingMethod
+from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.training.batches import Batch
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of BYOL."""
+
+    momentum: Annotated[float, Range(0.5, 1.0)] = 0.99
+    """How slowly the second network follows at first; it rises to 1 at the end. Published: 0.996."""
+
+    hidden: Annotated[int, Range(8, 65536)] = 4096
+    """Hidden units of the predictor."""
+
+
+class Method(PretrainingMethod):
+    """BYOL on the encoder."""
+
+    smallest_batch = 1
+
+    def __init__(self, network: Backbone, settings: Settings) -> None:
+        super().__init__()
+        self.network, self.settings, width = network, settings, network.widths[-1]
+        self.projector = ImageProjector(width, width, width)
+        self.predictor = Mlp(width, settings.hidden, width)
+        self.slow_network, self.slow_projector = MomentumCopy(network), MomentumCopy(self.projector)
+
+    def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        views = two_random_views(batch.images, generator)  # (2B, C, *S)
+        features = self.projector(self.network.encode(views)[-1])
+        momentum = rising_momentum(self.settings.momentum, self.progress)
+        self.slow_network.follow(self.network, momentum)
+        self.slow_projector.follow(self.projector, momentum)
+        targets = self.slow_projector(self.slow_network.encode(views)[-1])
+        self.watch(features)
+        # Rolled by half, so that each view meets the other one.
+        return {"prediction": distance_to(self.predictor(features), targets.roll(len(batch.images), 0))}

@@ -1,0 +1,98 @@
+"""DiRA: tell slices apart, restore them, and fool a critic that looks for restored ones.
+
+Source: Haghighi et al., DiRA: discriminative, restorative, and adversarial learning for self-supervised
+medical image analysis, CVPR 2022, arXiv 2204.10437; the discriminative part is MoCo's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from monai.losses import PatchAdversarialLoss
+from monai.networks.nets import PatchDiscriminator
+from torch import Generator, Tensor
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from ContrastiveSegLib.contrast.losses import queue_loss
+from ContrastiveSegLib.contrast.views import moved, recolored
+from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.networks.heads import CONV, ImageProjector
+from ContrastiveSegLib.networks.momentum import MomentumCopy, Queue
+from ContrastiveSegLib.pretraining._method import PretrainingMethod
+from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.training.batches import Batch
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of DiRA."""
+
+    restoration: Annotated[float, Range(0.0, 1000.0)] = 10.0
+    """Weight of the mean squared error of the restored image."""
+
+    adversary: Annotated[float, Range(0.0, 10.0)] = 0.001
+    """Weight of fooling the critic."""
+
+    temperature: Annotated[float, Range(0.01, 1.0)] = 0.2
+    """How sharply similar images are told apart; lower is sharper."""
+
+    queue: Annotated[int, Range(16, 1_000_000)] = 2048
+    """Past images that each image is told apart from."""
+
+    momentum: Annotated[float, Range(0.5, 1.0)] = 0.99
+    """How slowly the second encoder follows; published 0.999, for trainings of a million steps."""
+
+
+class Method(PretrainingMethod):
+    """DiRA on the encoder and the decoder."""
+
+    trains = ("encoder", "decoder")
+    smallest_batch = 2  # of batch norm in the critic
+
+    def __init__(self, network: Backbone, settings: Settings) -> None:
+        super().__init__()
+        self.network, self.settings, width = network, settings, network.widths[-1]
+        dims, channels = len(network.stride), network.in_channels
+        self.projector = ImageProjector(width, width, width)
+        self.restore = CONV[dims](network.widths[0], channels, 1)
+        self.critic = PatchDiscriminator(dims, 32, channels, num_layers_d=2)
+        self.slow_network, self.slow_projector = MomentumCopy(network), MomentumCopy(self.projector)
+        self.queue = Queue(settings.queue, width)
+        self.judgement = PatchAdversarialLoss(criterion="least_squares")
+
+    def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        how = self.settings
+        original = moved(batch.images, generator)
+        features = self.network.encode(recolored(original, generator))
+        queries = self.projector(features[-1])
+        self.slow_network.follow(self.network, how.momentum)
+        self.slow_projector.follow(self.projector, how.momentum)
+        second = recolored(moved(batch.images, generator), generator)
+        keys = self.slow_projector(self.slow_network.encode(second)[-1])
+        self.watch(queries)
+        told_apart = queue_loss(queries, keys, self.queue.snapshot(), temperature=how.temperature)
+        self.queue.push(keys)
+        restored = self.restore(self.network.decode(features)).float()
+        return {
+            "queue": told_apart,
+            "restoration": how.restoration * F.mse_loss(restored, original),
+            "adversary": how.adversary * self._fooled(restored),
+            "critic": self._critic_errs(original, restored.detach()),
+        }
+
+    def _fooled(self, restored: Tensor) -> Tensor:
+        """How little the critic is fooled, as it is now: its own weights take no gradient from this."""
+        fixed = {name: value.detach() for name, value in self.critic.named_parameters()}
+        seen = functional_call(self.critic, fixed, (restored,))[-1].float()
+        return self.judgement(seen, target_is_real=True, for_discriminator=False)
+
+    def _critic_errs(self, original: Tensor, restored: Tensor) -> Tensor:
+        verdicts = [self.critic(images)[-1].float() for images in (original, restored)]
+        errors = [
+            self.judgement(verdict, target_is_real=real, for_discriminator=True)
+            for verdict, real in zip(verdicts, (True, False), strict=True)
+        ]
+        return 0.5 * torch.stack(errors).sum()

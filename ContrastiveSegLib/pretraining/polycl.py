@@ -1,0 +1,78 @@
+"""PolyCL: a slice attracts a slice of the same scan or with the same organ, and pushes another one away.
+
+Source: PolyCL, MELBA 2026:002, arXiv 2505.19208; specification of PolyCL, sections 1.3 to 1.5. The views are
+other slices, not augmented copies. Selection S needs nothing but the scans, and so can only learn what tells
+one scan from another; O and M learn where the organ is, from one flag per slice.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+
+from ContrastiveSegLib.contrast.losses import triplet_loss
+from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.networks.heads import average
+from ContrastiveSegLib.pretraining._method import PretrainingMethod
+from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.training.batches import Batch
+from ContrastiveSegLib.training.partners import Triplet
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of PolyCL."""
+
+    selection: Literal["S", "O", "M"] = "S"
+    """Positives: S of the same scan, O with the same organ flag, M both; O and M need a flag per slice."""
+
+    m_negative: Literal["other_scan", "same_scan"] = "other_scan"
+    """Negatives of M: of another scan, as the authors' code, or of the same scan, as the paper's figure."""
+
+    temperature: Annotated[float, Range(0.01, 10.0)] = 0.5
+    """How sharply positive and negative are told apart; lower is sharper."""
+
+
+class Projector(nn.Module):
+    """Shrink once more, average, one linear layer: (B, D, *S) to (B, D)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        pool = nn.functional.adaptive_max_pool2d
+        smaller = [max(1, n // 2) for n in features.shape[2:]]
+        with torch.autocast(features.device.type, enabled=False):
+            return self.linear(average(pool(features.float(), smaller)))
+
+
+class Method(PretrainingMethod):
+    """PolyCL on the encoder."""
+
+    dims = (2,)
+    smallest_batch = 1  # each image brings its own negative
+
+    @classmethod
+    def needs_of(cls, settings: Settings) -> tuple[str, ...]:
+        return {"S": ("scans",), "O": ("organ flags",), "M": ("organ flags",)}[settings.selection]
+
+    def __init__(self, network: Backbone, settings: Settings) -> None:
+        super().__init__()
+        self.network, self.settings = network, settings
+        self.partners = Triplet(settings.selection, settings.m_negative)
+        self.projector = Projector(network.widths[-1])
+
+    def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:  # noqa: ARG002 (no views)
+        positives, negatives = batch.companions()
+        images = torch.cat([batch.images, positives, negatives])
+        features = self.projector(self.network.encode(images)[-1])
+        self.watch(features)
+        return {"triplet": triplet_loss(*features.chunk(3), temperature=self.settings.temperature)}
+
+    def collapse_value(self, images: int) -> float:  # noqa: ARG002 (the same for any number)
+        return math.log(2)
