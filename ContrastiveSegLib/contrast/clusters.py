@@ -18,12 +18,12 @@ def balanced_assignments(scores: Tensor, *, sharpness: float = 0.05, rounds: int
 
     Source: Caron et al., SwAV, NeurIPS 2020, arXiv 2006.09882, equation 3 and algorithm 1.
     """
-    # The largest score is taken off first: exp(1 / 0.05) alone fills float32 up to eight digits.
-    shares = ((scores.float() - scores.max()) / sharpness).exp()
+    # In logarithms: at a small epsilon every exponential of an image far from all prototypes would be 0.
+    shares = scores.float() / sharpness
     for _ in range(rounds):
-        shares = shares / shares.sum(0, keepdim=True).clamp(min=1e-12) / shares.shape[1]
-        shares = shares / shares.sum(1, keepdim=True) / shares.shape[0]
-    return shares * shares.shape[0]
+        shares = shares.log_softmax(0)
+        shares = shares.log_softmax(1)
+    return shares.exp()
 
 
 def swapped_loss(scores: Tensor, targets: Tensor, *, temperature: float = 0.1) -> Tensor:

@@ -48,6 +48,7 @@ LEARNING_RATE = 3e-3
 PIXELS_PER_STEP = {"cpu": 8 * 128 * 128, "other": 16 * 256 * 256}
 STEPS = 1500  # a few labeled cases are learned by then; more data get more steps
 PASSES = 20
+AVERAGE = 0.99  # of the weights, over about a hundred steps
 PATIENTS_WORTH_VALIDATING = 10
 SHARE_FOR_VALIDATION = 0.2
 
@@ -237,6 +238,7 @@ def _learn(
         settings.seed,
         checkpoint_every_s=settings.save_every_min * 60,
         score=judge.score if validation else None,
+        average=AVERAGE,
     )
     reporter.say(
         f"Fine-tuning {decided['network']} from {this.start.path if this.start else 'scratch'} on "

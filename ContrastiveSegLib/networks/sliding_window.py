@@ -1,8 +1,9 @@
-"""Whole volumes through a network, window by window."""
+"""Whole volumes through a network: slice by slice, or window by window."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 OVERLAP = 0.25  # of a window; more costs time in the square and gained nothing on cardiac MR
 PIXELS_AT_ONCE = 2**20  # slices are grouped so that memory stays small on any machine
+SIDE_MULTIPLE = 32  # every network here can halve that
 
 
 def predict_probabilities(
@@ -29,14 +31,17 @@ def predict_probabilities(
     Args:
         network: (B, C, *patch) to scores (B, classes, *patch), in evaluation mode.
         images: (C, K, H, W).
-        patch: (H, W) to go slice by slice, (K, H, W) to go block by block.
+        patch: (H, W) to go slice by slice, (K, H, W) to go block by block. Slices go in one piece while they
+            fit: windows that show half an organ are where networks err.
         mirror: Average over all mirrored copies in plane: four times slower.
 
     Returns:
         (classes, K, H, W) float16.
     """
     slice_by_slice = len(patch) == 2
-    inferer = SlidingWindowInferer(tuple(patch), sw_batch_size=8, overlap=OVERLAP, mode="gaussian")
+    window = _window(patch, images.shape[-2:]) if slice_by_slice else tuple(patch)
+    at_once = max(1, 8 * int(np.prod(patch)) // int(np.prod(window)))
+    inferer = SlidingWindowInferer(window, sw_batch_size=at_once, overlap=OVERLAP, mode="gaussian")
     flips = list(itertools.product((False, True), repeat=2)) if mirror else [(False, False)]
 
     def probabilities(images: Tensor) -> Tensor:
@@ -52,6 +57,14 @@ def predict_probabilities(
             done.append(found.to("cpu", torch.float16).numpy())
     joined = np.concatenate(done)  # (K, classes, H, W) or (1, classes, K, H, W)
     return np.moveaxis(joined, 0, 1) if slice_by_slice else joined[0]
+
+
+def _window(patch: Sequence[int], size: Sequence[int]) -> tuple[int, ...]:
+    """The whole slice if it is not too large, and never less than what the network has learned from."""
+    whole = [math.ceil(n / SIDE_MULTIPLE) * SIDE_MULTIPLE for n in size]
+    if math.prod(whole) > PIXELS_AT_ONCE:
+        return tuple(patch)
+    return tuple(max(pair) for pair in zip(patch, whole, strict=True))
 
 
 def _mirrored(network: Callable[[Tensor], Tensor], flip: Sequence[bool], images: Tensor) -> Tensor:

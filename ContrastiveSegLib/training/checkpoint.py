@@ -14,7 +14,7 @@ import torch
 from ContrastiveSegLib.errors import BadCheckpoint
 from ContrastiveSegLib.runs.writing import make_folder, write_atomically
 
-FORMAT = 1
+FORMAT = 2
 # The first line of the file; torch itself would not notice a changed bit in a tensor.
 SEAL = "ContrastiveSeg training state, format {format}, sha256 {digest}\n"
 SEAL_LENGTH = 256

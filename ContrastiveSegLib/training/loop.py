@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import time
@@ -17,6 +18,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ContrastiveSegLib.errors import Cancelled, Diverged, TooLarge
+from ContrastiveSegLib.training.averaging import WeightAverage
 from ContrastiveSegLib.training.batches import Batch, Sampler
 from ContrastiveSegLib.training.checkpoint import load_state, save_state
 from ContrastiveSegLib.training.compute import Compute, is_out_of_memory
@@ -70,6 +72,7 @@ class Training:
         score: Judges the learner on validation patients at the end of an epoch, higher is better; without
             it the last weights stay, with it the best.
         collapse: Value of the loss if all features were equal, for a number of images.
+        average: Decay of the moving average of the weights, which then is judged and stays; 0: none.
     """
 
     schedule: Schedule
@@ -79,12 +82,13 @@ class Training:
     checkpoint_every_s: float = 300
     score: Callable[[int], float] | None = None
     collapse: Callable[[int], float | None] | None = None
+    average: float = 0.0
 
 
 def train(
     learner: Learner, parameters: list[nn.Parameter], sampler: Sampler, how: Training, watch: Watch
 ) -> None:
-    """Run the schedule to its end; afterwards `learner` holds the last, or the best, weights.
+    """Run the schedule to its end; afterwards `learner` holds the last, the average, or the best weights.
 
     Raises:
         Cancelled: The user asked to stop; the state was saved.
@@ -101,6 +105,8 @@ def train(
         progress.halve_batch(watch)
     if progress.best is not None:
         learner.load_state_dict(progress.best)
+    elif progress.average is not None:
+        learner.load_state_dict(progress.average.tensors)
 
 
 def _run_until_memory_ends(sampler: Sampler, progress: _Progress, report: _Report) -> bool:
@@ -136,6 +142,8 @@ def _one_step(batch: Batch, progress: _Progress) -> None:
     progress.scaler.update()
     progress.terms = {name: term.detach() for name, term in terms.items()}
     progress.step += 1
+    if progress.average is not None:
+        progress.average.take(progress.learner, progress.step)
 
 
 def _end_of_step(progress: _Progress, watch: Watch) -> None:
@@ -181,6 +189,7 @@ class _Progress:
         is_float16 = how.compute.precision == "float16"  # the one format in which small gradients become zero
         self.scaler = torch.amp.GradScaler(how.compute.device.type, enabled=is_float16)
         self.terms: dict[str, Tensor] = {}
+        self.average = WeightAverage(learner, how.average) if how.average else None
         self.best: dict[str, Tensor] | None = None
         self.best_score = -math.inf
         self.saved_at = time.monotonic()
@@ -196,6 +205,7 @@ class _Progress:
                 "learner": self.learner.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": self.scaler.state_dict(),
+                "average": self.average.tensors if self.average else None,
                 "best": self.best,
                 "best_score": self.best_score,
             },
@@ -211,6 +221,8 @@ class _Progress:
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.best, self.best_score = state["best"], state["best_score"]
+        if self.average is not None:
+            self.average.tensors = state["average"]
 
     def is_checkpoint_due(self) -> bool:
         return time.monotonic() - self.saved_at > self.how.checkpoint_every_s
@@ -218,11 +230,13 @@ class _Progress:
     def validate(self) -> None:
         if self.how.score is None:
             return
-        self.learner.eval()
-        score = self.how.score(self.step)
-        self.learner.train()
-        if score >= self.best_score:
-            self.best, self.best_score = copy.deepcopy(self.learner.state_dict()), score
+        judged = self.average.in_place_of(self.learner) if self.average else contextlib.nullcontext()
+        with judged:
+            self.learner.eval()
+            score = self.how.score(self.step)
+            self.learner.train()
+            if score >= self.best_score:
+                self.best, self.best_score = copy.deepcopy(self.learner.state_dict()), score
 
     def halve_batch(self, watch: Watch) -> None:
         """Go on with half the batch: the learning rate stays, as the rates here are far from their limits."""

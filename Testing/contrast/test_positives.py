@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 
+import pytest
 import torch
 
-from ContrastiveSegLib.contrast.positives import near_height, same_image, two_views
+from ContrastiveSegLib.contrast.positives import near_height, same_image, same_part, two_views
 
 
 def test_an_image_attracts_only_itself():
@@ -56,3 +58,54 @@ def test_rows_of_two_views_are_all_first_views_and_then_all_second_views():
     assert mask.shape == (6, 6)
     for row, column in itertools.product(range(6), repeat=2):
         assert mask[row, column] == positives[row % 3, column % 3]
+
+
+def part_of(k: int, slices: int, parts: int) -> int:
+    """Part p holds the heights above p / parts up to (p + 1) / parts, in exact arithmetic."""
+    return next(p for p in range(parts) if Fraction(k + 1, slices) <= Fraction(p + 1, parts))
+
+
+@pytest.mark.parametrize(
+    ("slices", "expected"),
+    [
+        (4, [0, 1, 2, 3]),
+        (8, [0, 0, 1, 1, 2, 2, 3, 3]),
+        (10, [0, 0, 1, 1, 1, 2, 2, 3, 3, 3]),
+        (12, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]),
+    ],
+)
+def test_quarters_of_the_body_hold_the_slices_up_to_their_end(slices, expected):
+    heights = torch.tensor([(k + 1) / slices for k in range(slices)])
+
+    positives = same_part(heights, parts=4)
+
+    labels = torch.tensor(expected)
+    assert torch.equal(positives, labels[:, None] == labels)
+
+
+@pytest.mark.parametrize("slices", [1, 2, 7, 9, 30, 155, 999])
+@pytest.mark.parametrize("parts", [2, 3, 4, 7])
+def test_parts_are_those_of_exact_arithmetic_also_at_their_ends(slices, parts):
+    heights = torch.tensor([(k + 1) / slices for k in range(slices)])
+
+    positives = same_part(heights, parts=parts)
+
+    labels = torch.tensor([part_of(k, slices, parts) for k in range(slices)])
+    assert torch.equal(positives, labels[:, None] == labels)
+
+
+def test_four_quarters_of_divisible_volumes_are_the_partitions_of_the_specification():
+    """Section 1.3: part = round(n / 4), label = min(floor(i / part), 3) + 1."""
+    slices = {n: [min(i // round(n / 4), 3) for i in range(n)] for n in (4, 8, 12, 40)}
+    heights = torch.tensor([(i + 1) / n for n, labels in slices.items() for i in range(len(labels))])
+
+    positives = same_part(heights, parts=4)
+
+    labels = torch.tensor([label for of_volume in slices.values() for label in of_volume])
+    assert torch.equal(positives, labels[:, None] == labels)
+
+
+def test_slices_without_a_place_are_of_no_part():
+    positives = same_part(torch.tensor([0.5, float("nan"), float("nan")]), parts=4)
+
+    assert torch.equal(positives, torch.eye(3, dtype=torch.bool))

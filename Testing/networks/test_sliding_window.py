@@ -82,3 +82,19 @@ def test_mirroring_averages_over_the_four_mirrored_copies():
     assert len(copies) == 4
     np.testing.assert_allclose(mirrored, np.mean(copies, 0), atol=HALF)
     assert np.abs(mirrored - copies[0]).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("size", "window"), [((100, 40), (128, 64)), ((20, 20), (64, 64)), ((2048, 1024), (64, 64))]
+)
+def test_a_slice_goes_in_one_piece_while_it_fits(size, window):
+    seen = set()
+
+    def network(images: Tensor) -> Tensor:
+        seen.add(tuple(images.shape[2:]))
+        return torch.cat([images, images], 1)
+
+    probabilities = predict_probabilities(network, np.zeros((1, 1, *size), np.float16), (64, 64), CPU)
+
+    assert seen == {window}
+    assert probabilities.shape == (2, 1, *size)

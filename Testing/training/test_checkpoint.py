@@ -103,7 +103,7 @@ def test_another_version_is_refused_with_both_numbers(tmp_path, monkeypatch, a_s
     save_state(tmp_path / "last", a_state)
     monkeypatch.undo()
 
-    with pytest.raises(BadCheckpoint, match=r"has format version 99, this program reads 1\. Finish it with"):
+    with pytest.raises(BadCheckpoint, match=r"has format version 99, this program reads 2\. Finish it with"):
         load_state(tmp_path / "last", CPU)
 
 
