@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 @torch.no_grad()
@@ -55,8 +54,3 @@ class Teacher(nn.Module):
 def distillation_loss(scores: Tensor, targets: Tensor, *, temperature: float = 0.1) -> Tensor:
     """The student's scores (N, K) against the teacher's targets (N, K): cross-entropy."""
     return swapped_loss(scores, targets, temperature=temperature)
-
-
-def unit_rows(features: Tensor) -> Tensor:
-    """Features (N, D) at length 1, in float32."""
-    return F.normalize(features.float(), dim=-1)

@@ -30,7 +30,8 @@ def same_part(heights: Tensor, *, parts: int) -> Tensor:
     """Images of the same part of the body attract each other, across all volumes: (B,) to (B, B).
 
     Args:
-        heights: (i + 1) / n of slice i of n; the volume is cut into `parts` equal parts.
+        heights: (i + 1) / n of slice i of n; the volume is cut into `parts` equal parts. The authors' code
+            rounds the slices per part first, so that of 10 slices the last of four parts has 4.
 
     Source: Chaitanya et al., Contrastive learning of global and local features, NeurIPS 2020,
     arXiv 2006.10511.

@@ -15,7 +15,7 @@ import torch
 
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy, load_strategy
-from ContrastiveSegLib.networks.backbone import Backbone, build_network, pools_for
+from ContrastiveSegLib.networks.backbone import Backbone, build_network, check_sides, pools_for
 from ContrastiveSegLib.networks.weights import load_parts, read_page, save_model
 from ContrastiveSegLib.runs.job_settings import FinetuneSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
@@ -217,6 +217,7 @@ def _learn(
         "pools": pools_for(this.grid.patch),
     }
     network = build_network(decided["network"], seed=settings.seed, **arguments)
+    check_sides(network, this.grid.patch, training[0].channels)
     if this.start:
         load_parts(network, this.start)
     strategy = build_strategy(settings, network, this.grid.patch)

@@ -36,9 +36,9 @@ from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.prepared import Recipe
 from ContrastiveSegLib.volumes.slices import PreparedCase
 
-LEARNING_RATE = (
-    0.01  # the commands of SuperCL and MACL ran with it; 0.1, as printed, collapsed for a user of PCL
-)
+# SGD: the commands of SuperCL and MACL ran with 0.01; 0.1, as printed, collapsed for a user of PCL, and here.
+LEARNING_RATE = {"adamw": 3e-4, "sgd": 0.01}
+RECIPE = {"adamw": "adamw_one_cycle", "sgd": "sgd_cosine"}
 BATCH = 32
 
 
@@ -53,8 +53,9 @@ def run(settings: PretrainSettings) -> None:
     with working(folder, "pretrain") as reporter:
         # Only what can be done is written down: a mistyped folder must not bind the run folder to it.
         found = find_readable_cases(settings.images, settings.cases)
-        folder.begin("pretrain", settings)
-        if ModelFolder(folder.pretrain).is_finished:
+        model = ModelFolder(folder.pretrain)
+        folder.begin("pretrain", settings, replace=not (model.is_finished or model.last.exists()))
+        if model.is_finished:
             reporter.say(f"The pre-training in {folder.path} is finished; there is nothing to do.")
             return
         write_environment(folder.environment, compute)
@@ -81,7 +82,7 @@ def _decide(settings: PretrainSettings, found: Found, compute: Compute) -> dict[
         "batch": batch,
         "epoch": max(SHORTEST_EPOCH, pass_over_data),
         "steps": settings.steps or settings.epochs * pass_over_data,
-        "lr": settings.lr or LEARNING_RATE,
+        "lr": settings.lr or LEARNING_RATE[settings.optimizer],
         "precision": compute.precision,
     }
 
@@ -118,7 +119,9 @@ def _learn(
     if len(sampler) < (every := sum(case.shape[0] for case in cases)):
         without = every - len(sampler)
         reporter.say(f"{without} of {every} slices have no positive or negative example and are not used.")
-    schedule = Schedule(decided["steps"], decided["batch"], decided["lr"], "sgd_cosine", decided["epoch"])
+    schedule = Schedule(
+        decided["steps"], decided["batch"], decided["lr"], RECIPE[settings.optimizer], decided["epoch"]
+    )
     folder = ModelFolder(reporter.run.pretrain)
     how = Training(
         schedule,

@@ -163,6 +163,38 @@ def check_fit(network: Backbone, spatial_dims: int, pools: Sequence[Sequence[int
             )
 
 
+def check_sides(
+    network: Backbone, patch: Sequence[int], channels: int, *, shrunk: Sequence[int] | None = None
+) -> list[Tensor]:
+    """Run a blank patch through the encoder; returns its features, shallow to deep.
+
+    Args:
+        shrunk: How much smaller a second branch of the method sees the patch, along each axis.
+
+    Raises:
+        BadSetting: A side is not divisible, or nothing is left of it.
+    """
+    wanted = [n * less for n, less in zip(network.stride, shrunk or (1,) * len(patch), strict=True)]
+    least = [n * network.smallest_deepest for n in wanted]
+    possible = [max(-(-side // n) * n, m) for side, n, m in zip(patch, wanted, least, strict=True)]
+    if possible != list(patch):
+        raise BadSetting(
+            f"The patch is {_sizes(patch)}, but this network and method need multiples of "
+            f"{_sizes(wanted)}, at least {_sizes(least)}.",
+            f"Try --patch {' '.join(map(str, possible))}.",
+        )
+    was_training = network.training
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        features = network.eval().encode(torch.zeros(1, channels, *patch, device=device))
+    network.train(was_training)
+    return features
+
+
+def _sizes(sizes: Sequence[int]) -> str:
+    return " x ".join(map(str, sizes))
+
+
 def pools_for(patch: Sequence[int], levels: int = 4) -> tuple[tuple[int, ...], ...]:
     """How each axis shrinks from level to level: halved as long as at least four positions remain.
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ContrastiveSegLib.contrast.losses import positives_per_anchor, spread
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.networks.backbone import Backbone, check_sides
 from ContrastiveSegLib.training.loop import Learner
 from ContrastiveSegLib.training.partners import Partners
 
@@ -66,38 +65,6 @@ class PretrainingMethod(Learner):
         self.watched["spread"] = spread(features)
         if positives is not None:
             self.watched["positives_per_anchor"] = positives_per_anchor(positives)
-
-
-def check_sides(
-    network: Backbone, patch: Sequence[int], channels: int, *, shrunk: Sequence[int] | None = None
-) -> list[Tensor]:
-    """Run a blank patch through the encoder; returns its features, shallow to deep.
-
-    Args:
-        shrunk: How much smaller a second branch of the method sees the patch, along each axis.
-
-    Raises:
-        BadSetting: A side is not divisible, or nothing is left of it.
-    """
-    wanted = [n * less for n, less in zip(network.stride, shrunk or (1,) * len(patch), strict=True)]
-    least = [n * network.smallest_deepest for n in wanted]
-    possible = [max(-(-side // n) * n, m) for side, n, m in zip(patch, wanted, least, strict=True)]
-    if possible != list(patch):
-        raise BadSetting(
-            f"The patch is {_sizes(patch)}, but with this method and network its sides must be multiples of "
-            f"{_sizes(wanted)} and at least {_sizes(least)}.",
-            f"Try --patch {' '.join(map(str, possible))}.",
-        )
-    was_training = network.training
-    device = next(network.parameters()).device
-    with torch.no_grad():
-        features = network.eval().encode(torch.zeros(1, channels, *patch, device=device))
-    network.train(was_training)
-    return features
-
-
-def _sizes(sizes: Sequence[int]) -> str:
-    return " x ".join(map(str, sizes))
 
 
 def method_names() -> list[str]:

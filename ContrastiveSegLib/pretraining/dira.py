@@ -61,7 +61,7 @@ class Method(PretrainingMethod):
         self.critic = PatchDiscriminator(dims, 32, channels, num_layers_d=2)
         self.slow_network, self.slow_projector = MomentumCopy(network), MomentumCopy(self.projector)
         self.queue = Queue(settings.queue, width)
-        self.judgement = PatchAdversarialLoss(criterion="least_squares")
+        self.judgement = PatchAdversarialLoss(criterion="least_squares", no_activation_leastsq=True)
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         how = self.settings

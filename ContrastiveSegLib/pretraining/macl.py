@@ -17,9 +17,9 @@ from ContrastiveSegLib.contrast.losses import collapse_value, contrastive_loss
 from ContrastiveSegLib.contrast.positives import near_height, two_views
 from ContrastiveSegLib.contrast.regions import resized
 from ContrastiveSegLib.contrast.views import moved, recolored
-from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.networks.backbone import Backbone, check_sides
 from ContrastiveSegLib.networks.heads import ImageProjector, PixelProjector
-from ContrastiveSegLib.pretraining._method import PretrainingMethod, check_sides
+from ContrastiveSegLib.pretraining._method import PretrainingMethod
 from ContrastiveSegLib.runs.settings import Range
 from ContrastiveSegLib.training.batches import Batch
 
@@ -111,7 +111,9 @@ class Method(PretrainingMethod):
         return collapse_value(2 * images, temperature=self.settings.temperature)
 
     def check_patch(self, patch: Sequence[int], channels: int) -> None:
-        features = check_sides(self.network, patch, channels)
+        # By how much the second branch is smaller shows on any patch; this one always fits.
+        smallest = [n * self.network.smallest_deepest for n in self.network.stride]
+        features = check_sides(self.network, smallest, channels)
         meeting, deepest = features[-1 - self.blocks].shape[2:], features[-1].shape[2:]
         shrunk = [large // small for large, small in zip(meeting, deepest, strict=True)]
         check_sides(self.network, patch, channels, shrunk=shrunk)

@@ -33,6 +33,9 @@ class Settings:
     m_negative: Literal["other_scan", "same_scan"] = "other_scan"
     """Negatives of M: of another scan, as the authors' code, or of the same scan, as the paper's figure."""
 
+    central: Annotated[float, Range(0.05, 1.0)] = 1.0
+    """Part of each scan, around its middle, that takes part; published 0.3, for the liver."""
+
     temperature: Annotated[float, Range(0.01, 10.0)] = 0.5
     """How sharply positive and negative are told apart; lower is sharper."""
 
@@ -64,7 +67,7 @@ class Method(PretrainingMethod):
     def __init__(self, network: Backbone, settings: Settings) -> None:
         super().__init__()
         self.network, self.settings = network, settings
-        self.partners = Triplet(settings.selection, settings.m_negative)
+        self.partners = Triplet(settings.selection, settings.m_negative, settings.central)
         self.projector = Projector(network.widths[-1])
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:  # noqa: ARG002 (no views)

@@ -105,7 +105,9 @@ class PretrainSettings:
     batch: Batch | None = None
     """Slices or blocks per step; empty: from the method and the memory."""
     lr: Rate | None = None
-    """Learning rate; empty: the method's own."""
+    """Highest learning rate; empty: from the optimizer."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """adamw learns within hundreds of steps; sgd is that of the papers, for tens of thousands."""
     seed: Seed = 0
     """Seed of everything random."""
     save_every_min: Minutes = 5.0

@@ -175,10 +175,13 @@ class RunFolder:
         except OSError as error:
             raise cannot_write(self.cancel_request, error) from error
 
-    def begin(self, job: str, settings: Any) -> bool:
+    def begin(self, job: str, settings: Any, *, replace: bool = False) -> bool:
         """Write down what was asked, before the first step; True if the same was asked before.
 
         Settings marked `MayChange`, such as the device, may differ from those written down.
+
+        Args:
+            replace: Nothing was learned yet, so other settings take the place of those written down.
 
         Raises:
             BadSetting: Something else was asked before; names the settings that differ.
@@ -188,8 +191,12 @@ class RunFolder:
         settings = validate(settings)
         jobs = read_jobs(self.settings) if self.settings.exists() else {}
         if job in jobs:
-            self._refuse_other(self.read_settings(job, type(settings)), settings)
-            return True
+            changed = differences(self.read_settings(job, type(settings)), settings)
+            if not changed:
+                return True
+            if not replace:
+                raise self._other_settings(changed)
+            jobs.get("decided", {}).pop(job, None)
         _write_json(self.settings, {**jobs, job: _without_run(settings)})
         return False
 
@@ -258,13 +265,10 @@ class RunFolder:
         identity = read_jobs(ModelFolder(self.finetune(number)).settings).get("data", {}).get("identity", "")
         return str(identity)
 
-    def _refuse_other(self, before: Any, now: Any) -> None:
-        changed = differences(before, now)
-        if not changed:
-            return
+    def _other_settings(self, changed: dict[str, tuple[Any, Any]]) -> BadSetting:
         listed = ", ".join(f"{key} (was {old!r}, now {new!r})" for key, (old, new) in changed.items())
         what = f"The run {self.path} was started with other settings: {listed}."
-        raise BadSetting(what, "Start it with the same settings to resume, or choose a new run folder.")
+        return BadSetting(what, "Start it with the same settings to resume, or choose a new run folder.")
 
 
 def _without_run(settings: Any) -> dict[str, Any]:

@@ -67,14 +67,18 @@ class Triplet(Partners):
             if the anchor does, negative does not, any scan. "M": positive from the same scan with the same
             flag, negative with the other flag.
         negative: For "M": from the same scan (the paper's figure) or from another (the authors' code).
+        central: Part of each scan, around its middle, that takes part.
     """
 
     count = 2
 
     def __init__(
-        self, selection: Literal["S", "O", "M"], negative: Literal["same_scan", "other_scan"] = "other_scan"
+        self,
+        selection: Literal["S", "O", "M"],
+        negative: Literal["same_scan", "other_scan"] = "other_scan",
+        central: float = 1.0,
     ) -> None:
-        self.selection, self.negative = selection, negative
+        self.selection, self.negative, self.central = selection, negative, central
 
     def arrange(self, cases: Sequence[PreparedCase], flags: Flags) -> list[Place]:
         self.flag: dict[Place, bool] = {}
@@ -82,7 +86,8 @@ class Triplet(Partners):
         for c, case in enumerate(cases):
             if self.selection != "S" and case.name not in flags:
                 continue
-            for k in range(case.shape[0]):
+            left_out = round((1 - self.central) / 2 * case.shape[0])
+            for k in range(left_out, case.shape[0] - left_out):
                 place, flag = (c, k), self.selection != "S" and bool(flags[case.name][k])
                 self.flag[place] = flag
                 for key in (("scan", c), ("flag", flag), ("scan and flag", c, flag), "all"):

@@ -58,7 +58,14 @@ def read_table(path: Path) -> dict[str, dict[int, bool]]:
                     f"{path} has the columns {', '.join(table.fieldnames or ()) or 'none'}.", EXAMPLE
                 )
             for row in table:
-                flags[row["case"]][int(row["slice"])] = WORDS[str(row["organ"]).strip().lower()]
+                number, word = (row[column] or "" for column in COLUMNS[1:])  # None where a line is short
+                flag = WORDS[word.strip().lower()]
+                if flags[row["case"]].setdefault(int(number), flag) != flag:
+                    raise BadFile(
+                        f"{path}, line {table.line_num}: slice {number} of {row['case']} was flagged "
+                        "otherwise before.",
+                        "Keep one row for each slice.",
+                    )
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadFile(f"{path} cannot be read: {error}.", EXAMPLE) from error
     except (ValueError, KeyError) as error:

@@ -6,20 +6,18 @@ Source: Achanta et al., SLIC superpixels, IEEE TPAMI 2012; 100 segments of compa
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from skimage.color import rgb2lab
 from skimage.segmentation import slic
 
 REGIONS_PER_PATCH = 100
 
-# Published is a compactness of 10 on a gray image stacked as RGB, which scikit-image turns into CIELAB with
-# lightness 0...100. On lightness divided by 100, 0.1 is the same at a third of the work.
-COMPACTNESS = 0.1
+# Of an image stacked as RGB, which scikit-image turns into CIELAB with lightness 0...100. On gray values
+# 0...1 the same number would give little more than a regular grid.
+COMPACTNESS = 10.0
 
 
 def regions_of(
@@ -36,15 +34,13 @@ def regions_of(
         (H, W) or (K, H, W) uint16, numbered from 1.
     """
     gray = np.asarray(image, np.float32).mean(0)
-    low, high = float(gray.min()), float(gray.max())
-    if high <= low:
+    if gray.min() == gray.max():
         return np.ones(gray.shape, np.uint16)
     regions = slic(
-        lightness((gray - low) / (high - low)),
+        np.repeat(gray[..., None], 3, axis=-1),
         n_segments=max(1, min(segments, np.iinfo(np.uint16).max)),
         compactness=COMPACTNESS,
         spacing=spacing,
-        channel_axis=None,
         start_label=1,
     )
     numbered: npt.NDArray[np.uint16] = regions.astype(np.uint16)
@@ -54,15 +50,3 @@ def regions_of(
 def regions_of_slices(images: npt.NDArray[Any], segments: int) -> npt.NDArray[np.uint16]:
     """Superpixels of each slice of (C, K, H, W) by itself: (K, H, W) uint16, from 1 in each slice."""
     return np.stack([regions_of(images[:, k], segments) for k in range(images.shape[1])])
-
-
-def lightness(gray: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """CIELAB lightness of gray values 0...1, scaled to 0...1."""
-    return np.interp(gray, *_lightness_table()).astype(np.float32)
-
-
-@functools.cache
-def _lightness_table() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Gray values and their lightness; 4097 of them are finer than float16 between 1/4 and 1."""
-    steps = np.linspace(0, 1, 4097, dtype=np.float32)
-    return steps, rgb2lab(np.repeat(steps[:, None], 3, axis=1))[:, 0] / 100

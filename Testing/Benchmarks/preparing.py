@@ -1,4 +1,4 @@
-"""Time and memory of preparing a folder for the first time, and of finding it prepared.
+"""Time and memory of preparing a folder for the first time, of finding it prepared, and of superpixels.
 
 python Testing/Benchmarks/preparing.py ../shared/data/acdc
 """
@@ -26,19 +26,21 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for title in ("first start", "second start"):
+        for title in ("first start", "second start", "with superpixels", "second start with superpixels"):
             # A process of its own, because peak memory never falls again within one.
             with multiprocessing.get_context("spawn").Pool(1) as pool:
-                cases, seconds, peak_mb = pool.apply(prepare, (options.data, Path(folder)))
+                cases, seconds, peak_mb = pool.apply(
+                    prepare, (options.data, Path(folder), "superpixels" in title)
+                )
             print(f"{title}: {cases} volumes with labels in {seconds:.1f} s, peak memory {peak_mb:.0f} MB")
 
 
-def prepare(data: Path, folder: Path) -> tuple[int, float, float]:
+def prepare(data: Path, folder: Path, regions: bool) -> tuple[int, float, float]:
     """Find, read and prepare all images and labels; returns their number, seconds and peak memory in MB."""
     begin = time.perf_counter()
     listing = find_cases(data)
     grid = derive_grid([read_geometry(case.images) for case in listing.cases])
-    recipe = Recipe(grid, Intensities(), collect_table(listing.cases, listing.table))
+    recipe = Recipe(grid, Intensities(), collect_table(listing.cases, listing.table), regions)
     outcomes = prepare_cases(listing.cases, folder, recipe)
     seconds = time.perf_counter() - begin
     return (

@@ -2,18 +2,20 @@
 
     python Testing/Benchmarks/throughput.py --size 128 --batch 16
 
-Prints images per second of the real training loop, of forward and backward of the same network on as many
-resident random images (twice as many where a method makes two views), and the ratio of the two. Both take
-turns in one process and the medians are compared, so that other work on the machine slows both alike.
+Prints images per second of the real training loop, of the bare network, and the ratio of the two. The bare
+network makes the same passes through encoder and decoder as the method, on resident random images of the same
+sizes, forward and (where the method does) backward. Both take turns in one process and the medians are
+compared, so that other work on the machine slows both alike.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,9 @@ from torch import Tensor, nn
 from ContrastiveSegLib.finetuning._strategy import load_strategy
 from ContrastiveSegLib.jobs.pretrain import build_method, trainable_parameters
 from ContrastiveSegLib.networks.backbone import Backbone, build_network
+from ContrastiveSegLib.pretraining._method import PretrainingMethod
 from ContrastiveSegLib.runs.job_settings import Compute as ComputeSettings
-from ContrastiveSegLib.training.batches import Sampler
+from ContrastiveSegLib.training.batches import Batch, Sampler
 from ContrastiveSegLib.training.compute import Compute, choose_compute
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.schedule import Schedule
@@ -101,14 +104,67 @@ def main() -> None:
 def _pretraining(name: str, asked: argparse.Namespace, compute: Compute, folder: Path) -> Race:
     arguments = {"in_channels": asked.channels, "classes": 2, "width": asked.width, "spatial_dims": 2}
     method = build_method(name, {}, "unet", arguments, seed=0)
-    sampler = Sampler(_cases(asked), (asked.size,) * 2, labeled=False, seed=0)
+    sampler = Sampler(_cases(asked), (asked.size,) * 2, labeled=False, seed=0, partners=method.partners)
     parameters = trainable_parameters(method)
+    compute.place(method)
+    passes = _passes_of(method, sampler.draw(0, asked.batch).on(compute.device), compute)
+    resident = [torch.rand(p.shape, generator=compute.generator(0), device=compute.device) for p in passes]
 
-    def loss(images: Tensor) -> Tensor:
-        return method.network.encode(images)[-1].float().square().mean()
+    def loss() -> Tensor:
+        ends = [p.run(method.network, images) for p, images in zip(passes, resident, strict=True)]
+        return torch.stack([end.float().square().mean() for end in ends if end.requires_grad]).sum()
 
-    bare = _bare_step(loss, method.network, 2 * asked.batch, asked, compute)
-    return Race(name, lambda: _loop(method, parameters, sampler, "sgd_cosine", asked, compute, folder), bare)
+    bare = _bare_step(loss, method.network, asked, compute)
+    return Race(
+        name, lambda: _loop(method, parameters, sampler, "adamw_one_cycle", asked, compute, folder), bare
+    )
+
+
+@dataclass
+class Pass:
+    """One way through the network: the size of its images, how deep the decoder went, whether it learns.
+
+    Args:
+        depth: Decoder blocks; 0 for the encoder alone, None for all.
+    """
+
+    shape: tuple[int, ...]
+    learns: bool
+    depth: int | None = 0
+
+    def run(self, network: Backbone, images: Tensor) -> Tensor:
+        """The same way on other images."""
+        with torch.set_grad_enabled(self.learns):
+            features = network.encode(images)
+            return features[-1] if self.depth == 0 else network.decode(features, self.depth)
+
+
+def _passes_of(method: PretrainingMethod, batch: Batch, compute: Compute) -> list[Pass]:
+    """What one step of the method asks of the network, and of its slow copies."""
+    passes: list[Pass] = []
+    with contextlib.ExitStack() as stack:
+        for network in [part for part in method.modules() if isinstance(part, Backbone)]:
+            stack.enter_context(_listening(network, passes))
+        with compute.mixed():
+            method.loss_terms(batch, compute.generator(0))
+    return passes
+
+
+@contextlib.contextmanager
+def _listening(network: Backbone, passes: list[Pass]) -> Iterator[None]:
+    encode, decode = network.encode, network.decode
+
+    def encoded(images: Tensor) -> list[Tensor]:
+        passes.append(Pass(tuple(images.shape), torch.is_grad_enabled()))
+        return encode(images)
+
+    def decoded(features: list[Tensor], depth: int | None = None) -> Tensor:
+        passes[-1].depth = depth
+        return decode(features, depth)
+
+    network.encode, network.decode = encoded, decoded  # type: ignore[method-assign]
+    yield
+    del network.encode, network.decode
 
 
 def _finetuning(asked: argparse.Namespace, compute: Compute, folder: Path) -> Race:
@@ -120,10 +176,13 @@ def _finetuning(asked: argparse.Namespace, compute: Compute, folder: Path) -> Ra
     sampler = Sampler(_cases(asked), (asked.size,) * 2, labeled=True, seed=0, margin=strategy.margin)
     parameters = list(strategy.parameters())
 
-    def loss(images: Tensor) -> Tensor:
-        return network(images).float().square().mean()
+    shape = (asked.batch, asked.channels, asked.size, asked.size)
+    resident = torch.rand(shape, generator=compute.generator(0), device=compute.device)
 
-    bare = _bare_step(loss, network, asked.batch, asked, compute)
+    def loss() -> Tensor:
+        return network(resident).float().square().mean()
+
+    bare = _bare_step(loss, network, asked, compute)
     whole = lambda: _loop(strategy, parameters, sampler, "adamw_one_cycle", asked, compute, folder)  # noqa: E731
     return Race("supervised", whole, bare)
 
@@ -153,22 +212,19 @@ def _loop(
 
 
 def _bare_step(
-    loss: Callable[[Tensor], Tensor],
+    loss: Callable[[], Tensor],
     network: Backbone,
-    images: int,
     asked: argparse.Namespace,
     compute: Compute,
 ) -> Callable[[], float]:
     """Seconds of forward and backward alone, on random images that are already there."""
     compute.place(network)
-    shape = (images, asked.channels, asked.size, asked.size)
-    resident = torch.rand(shape, generator=compute.generator(0), device=compute.device)
     clock = CLOCKS[asked.clock]
 
     def step() -> None:
         network.zero_grad(set_to_none=True)
         with compute.mixed():
-            value = loss(resident)
+            value = loss()
         value.backward()
 
     def seconds() -> float:
@@ -199,6 +255,9 @@ def _cases(asked: argparse.Namespace) -> list[PreparedCase]:
         random.integers(0, CLASSES, (slices, 4, 4)), np.ones((1, side // 4 + 1, side // 4 + 1), np.int16)
     )
     labels = labels[:, :side, :side].astype(np.int16)
+    squares = np.arange(100, dtype=np.uint16).reshape(10, 10) + 1
+    regions = np.kron(squares, np.ones((side // 10 + 1,) * 2, np.uint16))[None, :side, :side]
+    regions = np.ascontiguousarray(np.broadcast_to(regions, labels.shape))
     return [
         PreparedCase(
             f"case{n}",
@@ -207,6 +266,7 @@ def _cases(asked: argparse.Namespace) -> list[PreparedCase]:
             labels,
             geometry,
             geometry,
+            regions,
         )
         for n in range(4)
     ]
@@ -226,7 +286,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--width", type=int, help="channels of the network's first level; default: the device's"
     )
-    parser.add_argument("--methods", nargs="*", default=["simclr", "pcl"], help="pre-training methods")
+    parser.add_argument(
+        "--methods", nargs="*", default=["simclr", "pcl", "supercl", "macl"], help="pre-training methods"
+    )
     parser.add_argument("--no-finetuning", action="store_true", help="leave out the step of fine-tuning")
     parser.add_argument("--steps", type=int, default=8, help="steps per turn (default %(default)s)")
     parser.add_argument("--turns", type=int, default=5, help="turns of each (default %(default)s)")

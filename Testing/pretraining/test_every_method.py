@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -24,6 +26,17 @@ from ContrastiveSegLib.training.batches import Batch
 ENTRIES = {entry.name: entry for entry in list_methods() if entry.kind == "pretraining"}
 IMAGES = 4
 PATCH = {2: (32, 32), 3: (16, 32, 32)}
+LARGEST = 64 * 64  # pixels of patches of which there are `IMAGES`; of larger ones there are fewer
+
+# Where the defaults serve thousands of images: heads and queues of which a test needs only a corner.
+SMALL = {
+    "byol": {"hidden": 64},
+    "densecl": {"queue": 64},
+    "desd": {"outputs": 64},
+    "dira": {"queue": 64},
+    "moco": {"queue": 64},
+    "swav": {"prototypes": 32},
+}
 
 
 @pytest.fixture(params=sorted(ENTRIES))
@@ -34,30 +47,34 @@ def a_name(request) -> str:
 @pytest.fixture
 def make_method(make_network) -> Callable[..., PretrainingMethod]:
     def make(name: str, network: str = "unet", *, channels: int = 1, dims: int = 2) -> PretrainingMethod:
-        pools = pools_for(PATCH[dims])
+        pools = pools_for((64, 64, 64) if is_slow(network, dims) else PATCH[dims])
         backbone = make_network(network, in_channels=channels, spatial_dims=dims, pools=pools)
         module = load_method(name)
         torch.manual_seed(0)
-        return module.Method(backbone, module.Settings())
+        return module.Method(backbone, module.Settings(**SMALL.get(name, {})))
 
     return make
 
 
 def a_batch(method: PretrainingMethod) -> Batch:
     """Different images at different heights: bright blocks that grow and wander; regions are quarters."""
-    side, size = smallest_side(method), patch_of(method, smallest_side(method))
-    images = torch.rand(IMAGES, method.network.in_channels, *size, generator=Generator().manual_seed(0)) * 0.2
-    for n in range(IMAGES):
+    side = smallest_side(method)
+    size = patch_of(method, side)
+    count = IMAGES if math.prod(size) <= LARGEST else max(2, method.smallest_batch)
+    images = torch.rand(count, method.network.in_channels, *size, generator=Generator().manual_seed(0)) * 0.2
+    for n in range(count):
         images[n, ..., 2 + 5 * n : 12 + 4 * n, 4 : 10 + 6 * n] += 0.2 + 0.15 * n
     half = (torch.arange(side) >= side // 2).long()
     quarters = 1 + 2 * half[:, None] + half
-    count = method.partners.count if method.partners else 0
+    companions = [
+        images.roll(n + 1, 0).flip(-1) for n in range(method.partners.count if method.partners else 0)
+    ]
     return Batch(
         images,
-        heights=torch.linspace(0.1, 1, IMAGES),
-        cases=torch.arange(IMAGES) // 2,
-        regions=quarters.expand(IMAGES, *size),
-        partners=torch.stack([images.roll(n + 1, 0).flip(-1) for n in range(count)]) if count else None,
+        heights=torch.linspace(0.1, 1, count),
+        cases=torch.arange(count) // 2,
+        regions=quarters.expand(count, *size),
+        partners=torch.stack(companions) if companions else None,
     )
 
 
@@ -66,16 +83,21 @@ def terms_of(method: PretrainingMethod, batch: Batch | None = None, seed: int = 
     return method.loss_terms(batch or a_batch(method), Generator().manual_seed(seed))
 
 
-def combinations() -> list[tuple[str, str, int]]:
+def combinations() -> list[Any]:
     """Every method on every network, in the dimensions that both know."""
     return [
-        (method, network, dims)
+        pytest.param(method, network, dims, marks=[pytest.mark.slow] if is_slow(network, dims) else [])
         for method in sorted(ENTRIES)
         for network in network_names()
         for dims in (2, 3)
         if dims in load_method(method).Method.dims and dims in network_class(network).dims
-        if method == "simclr" or (network, dims) != ("swin_unetr", 3)  # blocks of 64 x 64 x 64 take seconds
+        if method == "simclr" or not is_slow(network, dims)
     ]
+
+
+def is_slow(network: str, dims: int) -> bool:
+    """Window attention in blocks of 64 x 64 x 64, its smallest, takes a minute; one method is enough."""
+    return (network, dims) == ("swin_unetr", 3)
 
 
 def smallest_side(method: PretrainingMethod) -> int:
@@ -85,7 +107,7 @@ def smallest_side(method: PretrainingMethod) -> int:
 
 def patch_of(method: PretrainingMethod, side: int) -> tuple[int, ...]:
     stride = method.network.stride
-    slices = max(16, stride[0] * method.network.smallest_deepest)
+    slices = max(16, side * stride[0] // stride[-1])
     return (side, side) if len(stride) == 2 else (slices, side, side)
 
 

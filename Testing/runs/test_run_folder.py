@@ -129,6 +129,17 @@ def test_other_settings_are_refused_by_name_and_change_nothing(
     assert a_run.settings.read_bytes() == before
 
 
+def test_other_settings_take_the_place_of_those_nothing_was_learned_from(a_run, some_settings):
+    a_run.begin("pretrain", some_settings)
+    a_run.decide("pretrain", lambda: {"batch": 3})
+    other = dataclasses.replace(some_settings, epochs=7)
+
+    assert not a_run.begin("pretrain", other, replace=True)
+
+    assert a_run.read_settings("pretrain", type(other)) == other
+    assert a_run.decide("pretrain", lambda: {"batch": 5}) == {"batch": 5}
+
+
 def test_settings_that_are_not_allowed_are_never_written(
     a_run: RunFolder, some_settings: PretrainSettings
 ) -> None:

@@ -1,0 +1,257 @@
+"""The truth meter: Dice against the number of annotated patients, pre-trained beside scratch.
+
+    python Testing/Benchmarks/accuracy.py DATA RUNS --results Testing/Benchmarks/results/acdc-cpu
+
+For each seed every method is pre-trained on the images of all patients but those kept for evaluation, then
+fine-tuned on k annotated patients with the same budget as training from scratch, and evaluated on the same
+unseen patients. A benchmark that was interrupted goes on where it was; methods, seeds and numbers of patients
+can be added later. Each seed has its own annotated patients, because a single one says little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import time
+from collections import defaultdict
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from accuracy_summary import write_summary
+
+from ContrastiveSegLib.jobs import evaluate, finetune, predict, pretrain
+from ContrastiveSegLib.runs.job_settings import (
+    CaseSelection,
+    EvaluateSettings,
+    FinetuneSettings,
+    GridSettings,
+    PredictSettings,
+    PretrainSettings,
+)
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.volumes.cases import find_cases
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much work a run is."""
+
+    spacing: float | None
+    patch: tuple[int, int]
+    width: int
+    pretrain_steps: int
+    pretrain_batch: int
+    finetune_steps: int
+    finetune_batch: int
+
+
+PROFILES = {
+    "cpu": Profile(1.5, (128, 128), 16, 300, 32, 300, 8),
+    "full": Profile(1.25, (352, 352), 32, 20_000, 32, 10_000, 10),
+}
+# The patients that SuperCL and MACL annotate on ACDC, and twenty that nothing was chosen on.
+ACDC_ANNOTATED = (73, 18, 1, 15, 95, 6, 13, 16, 58, 39, 3, 4, 90, 57, 80, 77, 24, 7, 97, 92)
+ACDC_UNSEEN = (2, 8, 9, 11, 12, 17, 19, 20, 23, 25, 27, 28, 30, 31, 32, 33, 35, 37, 38, 40)
+
+
+def main() -> None:
+    options = _options()
+    profile = _profile(options)
+    annotated, unseen = _patients(options)
+    options.output.mkdir(parents=True, exist_ok=True)
+    results = options.results or options.output / "accuracy"
+    table = results.with_suffix(".csv")
+    table.parent.mkdir(parents=True, exist_ok=True)
+    for seed in range(options.first_seed, options.seeds):
+        for name in options.methods:
+            run = options.output / f"{_file_name(name)}-seed{seed}"
+            for count in options.annotated:
+                if not _is_done(table, name, seed, count):
+                    chosen = _rotated(annotated[: max(options.annotated)], seed, count)
+                    row = _one_run(options, profile, run, name, seed, chosen, unseen)
+                    _append(table, row)
+                    write_summary(table, options.profile)
+    write_summary(table, options.profile)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path, help="folder with images/ and labels/")
+    parser.add_argument("output", type=Path, help="folder for runs")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help="name of table, curve and rows, without suffix; rows that are there are not run again",
+    )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        default=["scratch", "simclr", 'pcl {"threshold": 0.35}', "supercl", "macl", "polycl"],
+        help='names; options of a method as JSON behind it: \'polycl {"selection": "O"}\'',
+    )
+    parser.add_argument("--annotated", nargs="+", type=int, default=[1, 2, 8], help="numbers of patients")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0, help="to share the work between processes")
+    parser.add_argument("--unseen", type=int, default=20, help="patients kept for evaluation")
+    parser.add_argument("--profile", choices=PROFILES, default="cpu")
+    parser.add_argument("--change", type=json.loads, default={}, help="fields of the profile, as JSON")
+    parser.add_argument("--pretrain-lr", type=float, help="instead of the default")
+    return parser.parse_args()
+
+
+def _profile(options: argparse.Namespace) -> Profile:
+    changes = {k: tuple(v) if isinstance(v, list) else v for k, v in options.change.items()}
+    return replace(PROFILES[options.profile], **changes)
+
+
+def _patients(options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Who may be annotated, in order, and who is evaluated; drawn once and for all."""
+    there = sorted({case.patient for case in find_cases(options.data).cases if case.labels})
+    if {f"patient{n:03d}" for n in (*ACDC_ANNOTATED, *ACDC_UNSEEN)} <= set(there):
+        return [f"patient{n:03d}" for n in ACDC_ANNOTATED], [f"patient{n:03d}" for n in ACDC_UNSEEN]
+    order = [str(name) for name in np.random.default_rng(1234).permutation(there)]
+    return order[options.unseen :], order[: options.unseen]
+
+
+def _file_name(method: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9.]+", "-", method).strip("-")
+
+
+def _rotated(annotated: list[str], seed: int, count: int) -> list[str]:
+    """The patients annotated for a seed: others for each while there are others."""
+    return [annotated[(seed * count + n) % len(annotated)] for n in range(count)]
+
+
+def _one_run(
+    options: argparse.Namespace,
+    profile: Profile,
+    run: Path,
+    name: str,
+    seed: int,
+    chosen: list[str],
+    unseen: list[str],
+) -> dict[str, Any]:
+    """Pre-train unless done, fine-tune, predict, evaluate; returns the row of the table."""
+    method, _, words = name.partition(" ")
+    grid = GridSettings(spacing=profile.spacing, patch=profile.patch)
+    started = time.perf_counter()
+    if method != "scratch":
+        pretrain.run(
+            PretrainSettings(
+                run=run,
+                images=options.data,
+                method=method,
+                options=json.loads(words or "{}"),
+                steps=profile.pretrain_steps,
+                batch=profile.pretrain_batch,
+                lr=options.pretrain_lr,
+                width=profile.width,
+                seed=seed,
+                grid=grid,
+                cases=CaseSelection(leave_out=tuple(unseen)),
+            )
+        )
+    pretrained = time.perf_counter()
+    finetune.run(
+        FinetuneSettings(
+            run=run,
+            labeled=options.data,
+            start="none" if method == "scratch" else "",
+            steps=profile.finetune_steps,
+            batch=profile.finetune_batch,
+            width=profile.width,
+            seed=seed,
+            grid=grid,
+            cases=CaseSelection(only=tuple(chosen)),
+        )
+    )
+    finetuned = time.perf_counter()
+    output, cases = run / f"predictions-{len(chosen)}", CaseSelection(only=tuple(unseen))
+    number = RunFolder(run).finetune_rounds(finished=True)[-1]
+    predict.run(
+        PredictSettings(
+            run=run, images=options.data, output=output, round=number, uncertainty=False, cases=cases
+        )
+    )
+    report = run / f"report-{len(chosen)}.csv"
+    evaluate.run(
+        EvaluateSettings(predictions=output, labels=options.data, output=report, overwrite=True, cases=cases)
+    )
+    dice, distance = _per_patient(report)
+    return {
+        "profile": options.profile,
+        "method": name,
+        "seed": seed,
+        "annotated": len(chosen),
+        "patients": " ".join(chosen),
+        "dice": round(float(np.mean(list(dice.values()))), 5),
+        "hd95_mm": round(float(np.nanmean(list(distance.values()))), 3),
+        "pretrain_s": round(pretrained - started),
+        "finetune_s": round(finetuned - pretrained),
+        **_monitors(run),
+        "settings": json.dumps(asdict(profile)),
+        "dice_of_patients": json.dumps({patient: round(value, 5) for patient, value in dice.items()}),
+    }
+
+
+def _per_patient(report: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean Dice and mean HD95 of each patient, over structures and volumes."""
+    dice, distance = defaultdict(list), defaultdict(list)
+    with report.open(encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            if row["dice"]:
+                dice[row["patient"]].append(float(row["dice"]))
+            if row["hd95_mm"]:
+                distance[row["patient"]].append(float(row["hd95_mm"]))
+    return {p: float(np.mean(v)) for p, v in dice.items()}, {
+        p: float(np.mean(v)) for p, v in distance.items()
+    }
+
+
+def _monitors(run: Path) -> dict[str, Any]:
+    """Where pre-training ended: its loss, the distance from collapse, the spread of features."""
+    last: dict[str, Any] = {}
+    with RunFolder(run).events.open(encoding="utf-8") as stream:
+        for line in stream:
+            event = json.loads(line)
+            if event.get("job") == "pretrain" and event["kind"] == "progress":
+                last = event
+    watched = last.get("watched", {})
+    return {
+        "pretrain_loss": round(sum(last["terms"].values()), 4) if last else "",
+        "off_collapse": round(watched["off_collapse"], 4) if "off_collapse" in watched else "",
+        "spread": round(watched["spread"], 4) if "spread" in watched else "",
+    }
+
+
+def _is_done(table: Path, name: str, seed: int, count: int) -> bool:
+    return any(
+        (row["method"], int(row["seed"]), int(row["annotated"])) == (name, seed, count)
+        for row in _rows(table)
+    )
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    if not table.exists():
+        return []
+    with table.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _append(table: Path, row: dict[str, Any]) -> None:
+    is_new = not table.exists()
+    with table.open("a", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(row))
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+if __name__ == "__main__":
+    main()
