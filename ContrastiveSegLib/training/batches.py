@@ -107,33 +107,38 @@ class Sampler:
         """Number of slices: one epoch."""
         return len(self.slices)
 
-    def draw(self, step: int, batch: int) -> Batch:
-        """The batch of one step, in (pinned, if there is a GPU) host memory."""
-        random = np.random.default_rng((self.seed, step))
-        chosen = [self._choose(random, i, step * batch + i) for i in range(batch)]
-        images = self._cut_images(chosen)
-        labels = self._cut([(self.cases[c].label_map, at) for c, at in chosen]) if self.labeled else None
-        regions = self._cut([(self.cases[c].region_map, at) for c, at in chosen]) if self.regions else None
-        partners = None
-        if self.partners:
-            drawn = [self.partners.draw(random, (c, center[0])) for c, center in chosen]
-            partners = torch.stack(
-                [
-                    self._cut_images([self._elsewhere(random, other) for other in others])
-                    for others in zip(*drawn, strict=True)
-                ]
-            )
-        heights = torch.tensor([self.cases[c].height(center[0]) for c, center in chosen])
-        numbers = torch.tensor([c for c, _ in chosen])
-        drawn_batch = Batch(images, heights, numbers, labels, regions, partners)
-        return drawn_batch.pinned() if torch.cuda.is_available() else drawn_batch
+    def draw(self, step: int, size: int) -> Batch:
+        """The batch of one step, in (pinned, if there is a GPU) host memory.
 
-    def _cut_images(self, places: Sequence[tuple[int, Center]]) -> Tensor:
-        """(B, C, *cut) float32."""
+        Drawn in a thread beside the training, so all work is numpy's: arithmetic of torch would wake a second
+        set of threads, which waste the time of the first.
+        """
+        random = np.random.default_rng((self.seed, step))
+        chosen = [self._choose(random, i, step * size + i) for i in range(size)]
+        batch = Batch(
+            torch.from_numpy(self._cut_images(chosen)),
+            heights=torch.tensor([self.cases[c].height(center[0]) for c, center in chosen]),
+            cases=torch.tensor([c for c, _ in chosen]),
+            labels=self._cut([(self.cases[c].label_map, at) for c, at in chosen]) if self.labeled else None,
+            regions=self._cut([(self.cases[c].region_map, at) for c, at in chosen]) if self.regions else None,
+            partners=self._cut_partners(self.partners, chosen, random) if self.partners else None,
+        )
+        return batch.pinned() if torch.cuda.is_available() else batch
+
+    def _cut_partners(
+        self, partners: Partners, chosen: Sequence[tuple[int, Center]], random: np.random.Generator
+    ) -> Tensor:
+        """(P, B, C, *cut) float32."""
+        drawn = [partners.draw(random, (c, center[0])) for c, center in chosen]
+        each = [[self._elsewhere(random, place) for place in places] for places in zip(*drawn, strict=True)]
+        return torch.from_numpy(np.stack([self._cut_images(places) for places in each]))
+
+    def _cut_images(self, places: Sequence[tuple[int, Center]]) -> npt.NDArray[np.float32]:
+        """(B, C, *cut)."""
         images = np.zeros((len(places), self.cases[0].channels, *self.cut), np.float16)
         for i, (c, center) in enumerate(places):
             copy_patch(self.cases[c].images, images[i], center)
-        return torch.from_numpy(images[:, :, 0] if self.dims == 2 else images).float()
+        return (images[:, :, 0] if self.dims == 2 else images).astype(np.float32)
 
     def _cut(self, places: Sequence[tuple[npt.NDArray[Any], Center]]) -> Tensor:
         """Labels or regions (B, *cut) int64."""
