@@ -15,7 +15,7 @@ import torch
 
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy, load_strategy
-from ContrastiveSegLib.networks.backbone import Backbone, build_network, check_sides, pools_for
+from ContrastiveSegLib.networks.backbone import Backbone, build_network, check_sides, fitting_patch, pools_for
 from ContrastiveSegLib.networks.weights import load_parts, read_page, save_model
 from ContrastiveSegLib.runs.job_settings import FinetuneSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
@@ -151,15 +151,21 @@ def _decide(
 ) -> dict[str, Any]:
     """What the settings leave to the data, the machine and the pre-training."""
     page = read_page(start) if start else {}
+    name = settings.network or page.get("network", "unet")
+    width = settings.width or page.get("arguments", {}).get("width") or compute.default_width()
     grid = _grid(settings, found, page, compute)
+    if settings.grid.patch is None:
+        dims, pools = len(grid.patch), pools_for(grid.patch)
+        network = build_network(name, seed=0, width=width, spatial_dims=dims, pools=pools)
+        grid = dataclasses.replace(grid, patch=fitting_patch(network, grid.patch))
     pixels = PIXELS_PER_STEP.get(compute.device.type, PIXELS_PER_STEP["other"])
     batch = settings.batch or int(np.clip(pixels // np.prod(grid.patch), 2, 32))
     slices = sum(g.shape[0] for g in found.geometries) / (grid.patch[0] if len(grid.patch) == 3 else 1)
     return {
         "grid": asdict(grid),
         "intensities": page.get("intensities") or asdict(intensities_for(settings.grid)),
-        "network": settings.network or page.get("network", "unet"),
-        "width": settings.width or page.get("arguments", {}).get("width") or compute.default_width(),
+        "network": name,
+        "width": width,
         "batch": batch,
         "epoch": max(SHORTEST_EPOCH, round(slices / batch)),
         "steps": settings.steps or max(STEPS, int(PASSES * slices / batch)),
@@ -217,7 +223,7 @@ def _learn(
         "pools": pools_for(this.grid.patch),
     }
     network = build_network(decided["network"], seed=settings.seed, **arguments)
-    check_sides(network, this.grid.patch, training[0].channels)
+    check_sides(network, this.grid.patch)
     if this.start:
         load_parts(network, this.start)
     strategy = build_strategy(settings, network, this.grid.patch)

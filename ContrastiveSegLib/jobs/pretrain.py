@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ContrastiveSegLib.networks.backbone import build_network, pools_for
+from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
 from ContrastiveSegLib.networks.weights import is_of, save_model
 from ContrastiveSegLib.pretraining._method import PretrainingMethod, load_method
 from ContrastiveSegLib.pretraining._needs import check_needs, check_shape, lacking
@@ -72,18 +72,36 @@ def run(settings: PretrainSettings) -> None:
 
 def _decide(settings: PretrainSettings, found: Found, compute: Compute) -> dict[str, Any]:
     """What the settings leave to the data and the machine; decided once, then kept for resuming."""
+    width = settings.width or compute.default_width()
     grid = grid_for(found, settings.grid, largest_side=compute.largest_side())
+    if settings.grid.patch is None:
+        arguments = _arguments(grid, width, channels=1)
+        method = build_method(
+            settings.method, settings.options, settings.network, arguments, seed=settings.seed
+        )
+        fitting = fitting_patch(method.network, grid.patch, shrunk=method.shrunk())
+        grid = dataclasses.replace(grid, patch=fitting)
     slices = sum(g.shape[0] for g in found.geometries)
     batch = settings.batch or BATCH
     pass_over_data = max(1, slices // batch)
     return {
         "grid": asdict(grid),
-        "width": settings.width or compute.default_width(),
+        "width": width,
         "batch": batch,
         "epoch": max(SHORTEST_EPOCH, pass_over_data),
         "steps": settings.steps or settings.epochs * pass_over_data,
         "lr": settings.lr or LEARNING_RATE[settings.optimizer],
         "precision": compute.precision,
+    }
+
+
+def _arguments(grid: WorkingGrid, width: int, channels: int) -> dict[str, Any]:
+    return {
+        "in_channels": channels,
+        "classes": 2,
+        "width": width,
+        "spatial_dims": len(grid.patch),
+        "pools": pools_for(grid.patch),
     }
 
 
@@ -102,15 +120,9 @@ def _learn(
     compute: Compute,
     reporter: Reporter,
 ) -> None:
-    arguments = {
-        "in_channels": cases[0].channels,
-        "classes": 2,
-        "width": decided["width"],
-        "spatial_dims": len(grid.patch),
-        "pools": pools_for(grid.patch),
-    }
+    arguments = _arguments(grid, decided["width"], cases[0].channels)
     method = build_method(settings.method, settings.options, settings.network, arguments, seed=settings.seed)
-    check_shape(settings.method, method, grid.patch, cases[0].channels, decided["batch"])
+    check_shape(settings.method, method, grid.patch, decided["batch"])
     sampler = Sampler(
         cases, grid.patch, labeled=False, seed=settings.seed, partners=method.partners, flags=flags
     )

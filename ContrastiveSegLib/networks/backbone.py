@@ -163,32 +163,37 @@ def check_fit(network: Backbone, spatial_dims: int, pools: Sequence[Sequence[int
             )
 
 
-def check_sides(
-    network: Backbone, patch: Sequence[int], channels: int, *, shrunk: Sequence[int] | None = None
-) -> list[Tensor]:
-    """Run a blank patch through the encoder; returns its features, shallow to deep.
+def fitting_patch(
+    network: Backbone, patch: Sequence[int], *, shrunk: Sequence[int] | None = None
+) -> tuple[int, ...]:
+    """The smallest patch, at least as large as this one, whose sides the network can halve as it must.
 
     Args:
-        shrunk: How much smaller a second branch of the method sees the patch, along each axis.
+        shrunk: How much smaller a second branch of a method sees the patch, along each axis.
+    """
+    shrunk = shrunk or (1,) * len(patch)
+    multiples = [n * less for n, less in zip(network.stride, shrunk, strict=True)]
+    return tuple(
+        max(math.ceil(side / n), network.smallest_deepest) * n
+        for side, n in zip(patch, multiples, strict=True)
+    )
+
+
+def check_sides(network: Backbone, patch: Sequence[int], *, shrunk: Sequence[int] | None = None) -> None:
+    """Refuse a patch that does not fit.
 
     Raises:
-        BadSetting: A side is not divisible, or nothing is left of it.
+        BadSetting: A side is not divisible, or nothing is left of it; names a patch that fits.
     """
-    wanted = [n * less for n, less in zip(network.stride, shrunk or (1,) * len(patch), strict=True)]
-    least = [n * network.smallest_deepest for n in wanted]
-    possible = [max(-(-side // n) * n, m) for side, n, m in zip(patch, wanted, least, strict=True)]
-    if possible != list(patch):
+    fitting = fitting_patch(network, patch, shrunk=shrunk)
+    if fitting != tuple(patch):
+        smallest = fitting_patch(network, (1,) * len(patch), shrunk=shrunk)
+        multiples = [side // network.smallest_deepest for side in smallest]
         raise BadSetting(
             f"The patch is {_sizes(patch)}, but this network and method need multiples of "
-            f"{_sizes(wanted)}, at least {_sizes(least)}.",
-            f"Try --patch {' '.join(map(str, possible))}.",
+            f"{_sizes(multiples)}, at least {_sizes(smallest)}.",
+            f"Try --patch {' '.join(map(str, fitting))}.",
         )
-    was_training = network.training
-    device = next(network.parameters()).device
-    with torch.no_grad():
-        features = network.eval().encode(torch.zeros(1, channels, *patch, device=device))
-    network.train(was_training)
-    return features
 
 
 def _sizes(sizes: Sequence[int]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from ContrastiveSegLib.contrast.losses import positives_per_anchor, spread
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.networks.backbone import Backbone, check_sides
+from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.training.loop import Learner
 from ContrastiveSegLib.training.partners import Partners
 
@@ -49,16 +48,9 @@ class PretrainingMethod(Learner):
         """Value of the first term for a batch of `images` if all features are equal, where it is known."""
         return None
 
-    def check_patch(self, patch: Sequence[int], channels: int) -> None:
-        """Refuse a patch that the network, or the method, cannot shrink as often as it must.
-
-        Args:
-            patch: (H, W) or (K, H, W).
-
-        Raises:
-            BadSetting: Names the sizes that work.
-        """
-        check_sides(self.network, patch, channels)
+    def shrunk(self) -> tuple[int, ...]:
+        """How much smaller a second branch of the method sees the patch, along each axis."""
+        return (1,) * len(self.network.stride)
 
     def watch(self, features: Tensor, positives: Tensor | None = None) -> None:
         """Keep an eye on features (..., D): how far they spread, and how many positives each has."""

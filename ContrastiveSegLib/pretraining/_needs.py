@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFolder, BadSetting
+from ContrastiveSegLib.networks.backbone import check_sides
 from ContrastiveSegLib.pretraining._method import PretrainingMethod, load_method, method_names
 from ContrastiveSegLib.training.partners import Flags
 from ContrastiveSegLib.volumes.cases import Case
@@ -13,9 +14,7 @@ from ContrastiveSegLib.volumes.organ_flags import organ_flags
 from ContrastiveSegLib.volumes.slices import PreparedCase
 
 
-def check_shape(
-    name: str, method: PretrainingMethod, patch: Sequence[int], channels: int, batch: int
-) -> None:
+def check_shape(name: str, method: PretrainingMethod, patch: Sequence[int], batch: int) -> None:
     """Refuse what the method is not defined for: dimensions, patch, batch.
 
     Raises:
@@ -32,7 +31,7 @@ def check_shape(
             f"With {batch} images per step {name} has nothing to compare an image with.",
             f"Choose --batch {method.smallest_batch} or more; 16 to 32 are usual.",
         )
-    method.check_patch(patch, channels)
+    check_sides(method.network, patch, shrunk=method.shrunk())
 
 
 def check_needs(

@@ -5,7 +5,6 @@ Source: MACL, IEEE JBHI 2026, arXiv 2309.11876; specification of MACL, section 3
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -17,7 +16,7 @@ from ContrastiveSegLib.contrast.losses import collapse_value, contrastive_loss
 from ContrastiveSegLib.contrast.positives import near_height, two_views
 from ContrastiveSegLib.contrast.regions import resized
 from ContrastiveSegLib.contrast.views import moved, recolored
-from ContrastiveSegLib.networks.backbone import Backbone, check_sides
+from ContrastiveSegLib.networks.backbone import Backbone, fitting_patch
 from ContrastiveSegLib.networks.heads import ImageProjector, PixelProjector
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
 from ContrastiveSegLib.runs.settings import Range
@@ -110,10 +109,14 @@ class Method(PretrainingMethod):
     def collapse_value(self, images: int) -> float:
         return collapse_value(2 * images, temperature=self.settings.temperature)
 
-    def check_patch(self, patch: Sequence[int], channels: int) -> None:
-        # By how much the second branch is smaller shows on any patch; this one always fits.
-        smallest = [n * self.network.smallest_deepest for n in self.network.stride]
-        features = check_sides(self.network, smallest, channels)
+    def shrunk(self) -> tuple[int, ...]:
+        # What the decoder blocks enlarge shows on any patch; this one always fits.
+        smallest = fitting_patch(self.network, (1,) * len(self.network.stride))
+        device = next(self.network.parameters()).device
+        was_training = self.network.training
+        with torch.no_grad():
+            blank = torch.zeros(1, self.network.in_channels, *smallest, device=device)
+            features = self.network.eval().encode(blank)
+        self.network.train(was_training)
         meeting, deepest = features[-1 - self.blocks].shape[2:], features[-1].shape[2:]
-        shrunk = [large // small for large, small in zip(meeting, deepest, strict=True)]
-        check_sides(self.network, patch, channels, shrunk=shrunk)
+        return tuple(large // small for large, small in zip(meeting, deepest, strict=True))

@@ -14,7 +14,7 @@ from torch import Generator, nn
 
 from ContrastiveSegLib.contrast.clusters import Teacher
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.networks.backbone import network_class, network_names, pools_for
+from ContrastiveSegLib.networks.backbone import fitting_patch, network_class, network_names, pools_for
 from ContrastiveSegLib.networks.momentum import Queue
 from ContrastiveSegLib.networks.weights import is_of
 from ContrastiveSegLib.pretraining._method import PretrainingMethod, load_method
@@ -112,11 +112,8 @@ def patch_of(method: PretrainingMethod, side: int) -> tuple[int, ...]:
 
 
 def fits(method: PretrainingMethod, side: int) -> bool:
-    try:
-        method.check_patch(patch_of(method, side), method.network.in_channels)
-    except BadSetting:
-        return False
-    return True
+    patch = patch_of(method, side)
+    return fitting_patch(method.network, patch, shrunk=method.shrunk()) == patch
 
 
 @pytest.mark.parametrize(("name", "network", "dims"), combinations())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ContrastiveSegLib.errors import BadFile, BadFolder, BadSetting
-from ContrastiveSegLib.networks.backbone import check_sides, pools_for
+from ContrastiveSegLib.networks.backbone import check_sides, fitting_patch, pools_for
 from ContrastiveSegLib.pretraining import macl, polycl, simclr, simtriplet, wcl
 from ContrastiveSegLib.pretraining._needs import check_needs, check_shape, lacking
 from ContrastiveSegLib.volumes.cases import Case
@@ -150,7 +150,7 @@ def test_methods_for_slices_refuse_blocks(make_network, file):
     name = file.__name__.rpartition(".")[2]
 
     with pytest.raises(BadSetting) as refused:
-        check_shape(name, method, (32, 64, 64), 1, 16)
+        check_shape(name, method, (32, 64, 64), 16)
 
     assert str(refused.value) == (
         f"{name} is defined for slices only, not for blocks. Choose --spatial-dims 2, or one of the methods "
@@ -164,13 +164,13 @@ def test_a_batch_with_nothing_to_compare_with_is_refused(a_network, file, least)
     name = file.__name__.rpartition(".")[2]
 
     with pytest.raises(BadSetting) as refused:
-        check_shape(name, method, (64, 64), 1, least - 1)
+        check_shape(name, method, (64, 64), least - 1)
 
     assert str(refused.value) == (
         f"With {least - 1} images per step {name} has nothing to compare an image with. "
         f"Choose --batch {least} or more; 16 to 32 are usual."
     )
-    check_shape(name, method, (64, 64), 1, least)
+    check_shape(name, method, (64, 64), least)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_batch_with_nothing_to_compare_with_is_refused(a_network, file, least)
 )
 def test_a_patch_that_cannot_be_halved_is_refused_with_the_next_larger_one(a_network, patch, possible):
     with pytest.raises(BadSetting) as refused:
-        check_sides(a_network, patch, 1)
+        check_sides(a_network, patch)
 
     assert str(refused.value) == (
         f"The patch is {patch[0]} x {patch[1]}, but this network and method need multiples of 16 x 16, at "
@@ -190,9 +190,9 @@ def test_a_patch_that_cannot_be_halved_is_refused_with_the_next_larger_one(a_net
 def test_macl_shrinks_the_patch_once_more_for_each_decoder_block(make_network, blocks, least):
     method = macl.Method(make_network(), macl.Settings(decoder_blocks=blocks))
 
-    check_shape("macl", method, (least, 2 * least), 1, 8)
+    check_shape("macl", method, (least, 2 * least), 8)
     with pytest.raises(BadSetting) as refused:
-        check_shape("macl", method, (least, least + 1), 1, 8)
+        check_shape("macl", method, (least, least + 1), 8)
 
     assert f"need multiples of {least} x {least}, at least {least} x {least}." in refused.value.what
     assert refused.value.remedy == f"Try --patch {least} {2 * least}."
@@ -203,27 +203,33 @@ def test_a_network_that_needs_two_positions_says_so(make_network):
     network = make_network("dynunet")
 
     with pytest.raises(BadSetting, match=r"need multiples of (\d+) x \1, at least (\d+) x \2") as refused:
-        check_sides(network, (network.stride[0],) * 2, 1)
+        check_sides(network, (network.stride[0],) * 2)
 
     assert f"at least {2 * network.stride[0]} x" in refused.value.what
-    check_sides(network, (2 * network.stride[0],) * 2, 1)
+    check_sides(network, (2 * network.stride[0],) * 2)
 
 
 def test_blocks_are_named_with_all_their_sides(make_network):
     network = make_network(spatial_dims=3, pools=pools_for((8, 64, 64)))
 
     with pytest.raises(BadSetting, match=r"The patch is 7 x 32 x 30, .* multiples of 2 x 16 x 16") as refused:
-        check_sides(network, (7, 32, 30), 1)
+        check_sides(network, (7, 32, 30))
 
     assert refused.value.remedy == "Try --patch 8 32 32."
 
 
-def test_features_of_a_patch_that_fits_are_returned_and_the_network_goes_on_as_it_was(a_network):
-    before = {name: tensor.clone() for name, tensor in a_network.state_dict().items()}
+@pytest.mark.parametrize("training", [True, False])
+def test_looking_at_the_network_leaves_it_as_it_was(make_network, training):
+    method = macl.Method(make_network(), macl.Settings())
+    before = {name: tensor.clone() for name, tensor in method.state_dict().items()}
 
-    for training in (True, False):
-        features = check_sides(a_network.train(training), (32, 48), 1)
+    assert method.train(training).shrunk() == (4, 4)
 
-        assert a_network.training == training
-        assert [tuple(f.shape[1:]) for f in features][-1] == (64, 2, 3)
-    assert all(np.array_equal(before[name], tensor) for name, tensor in a_network.state_dict().items())
+    assert method.network.training == training
+    assert all(np.array_equal(before[name], tensor) for name, tensor in method.state_dict().items())
+
+
+def test_a_patch_that_fits_is_found(make_network):
+    assert fitting_patch(make_network(), (33, 64)) == (48, 64)
+    assert fitting_patch(make_network(), (33, 64), shrunk=(4, 4)) == (64, 64)
+    assert fitting_patch(make_network("dynunet"), (16, 40)) == (32, 48)
