@@ -32,14 +32,14 @@ class Model:
     """A fine-tuned network with everything that prediction needs.
 
     Args:
-        single_pieces: Class indices of the structures that are one piece in every annotation.
+        single_pieces: Groups of class indices that are one piece in every annotation.
     """
 
     network: Backbone
     grid: WorkingGrid
     intensities: Intensities
     table: LabelTable
-    single_pieces: tuple[int, ...]
+    single_pieces: tuple[tuple[int, ...], ...]
     channels: int
     compute: Compute
 
@@ -103,7 +103,7 @@ def load(source: ModelFolder, compute: Compute) -> Model:
         from_dict(WorkingGrid, page["grid"]),
         from_dict(Intensities, page["intensities"]),
         LabelTable.from_json(page["labels"]),
-        tuple(page["single_pieces"]),
+        tuple(tuple(group) for group in page["single_pieces"]),
         page["arguments"]["in_channels"],
         compute,
     )

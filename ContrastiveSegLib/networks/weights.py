@@ -16,7 +16,7 @@ from ContrastiveSegLib.networks.backbone import Backbone, build_network
 from ContrastiveSegLib.runs.run_folder import ModelFolder
 from ContrastiveSegLib.runs.writing import make_folder, write_atomically
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save_model(

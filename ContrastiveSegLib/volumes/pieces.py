@@ -21,28 +21,40 @@ TOUCHING = ndimage.generate_binary_structure(3, 3)
 SHARE_OF_ONE_PIECE = 0.99
 
 
-def single_pieces(label_maps: Iterable[npt.NDArray[Any]], values: Sequence[int]) -> tuple[int, ...]:
-    """The values that form one connected piece in every label map (K, H, W) that shows them."""
-    single, seen = set(values), set()
-    for labels in label_maps:
-        for value in values:
-            sizes = _sizes(labels == value)
-            if sizes.size:
-                seen.add(value)
-                if sizes.max() < SHARE_OF_ONE_PIECE * sizes.sum():
-                    single.discard(value)
-    return tuple(value for value in values if value in single & seen)
+Group = tuple[int, ...]
 
 
-def keep_largest(labels: npt.NDArray[Any], values: Sequence[int]) -> npt.NDArray[Any]:
-    """A copy of a label map (K, H, W) in which each of the values keeps its largest piece alone."""
+def single_pieces(label_maps: Iterable[npt.NDArray[Any]], values: Sequence[int]) -> tuple[Group, ...]:
+    """The groups of values that form one connected piece in every label map (K, H, W) that shows them.
+
+    Returns:
+        First all these values together, if together they are one piece too; then each by itself.
+    """
+    maps = list(label_maps)
+    alone = tuple((value,) for value in values if _is_one_piece(maps, (value,)))
+    together = tuple(value for (value,) in alone)
+    return (together, *alone) if len(together) > 1 and _is_one_piece(maps, together) else alone
+
+
+def keep_largest(labels: npt.NDArray[Any], groups: Iterable[Sequence[int]]) -> npt.NDArray[Any]:
+    """A copy of a label map (K, H, W) in which each group in turn keeps its largest piece alone.
+
+    The group of all goes first: what is mistaken for one chamber far from the heart may be larger than that
+    chamber, but not than the heart.
+    """
     kept = labels.copy()
-    for value in values:
-        pieces, count = ndimage.label(labels == value, TOUCHING)
+    for group in groups:
+        pieces, count = ndimage.label(np.isin(kept, group), TOUCHING)
         if count > 1:
             largest = int(np.argmax(np.bincount(pieces.ravel())[1:])) + 1
             kept[(pieces != largest) & (pieces > 0)] = 0
     return kept
+
+
+def _is_one_piece(maps: Iterable[npt.NDArray[Any]], group: Group) -> bool:
+    """Whether the group is one piece wherever it is shown, and shown at all."""
+    shown = [sizes for labels in maps if (sizes := _sizes(np.isin(labels, group))).size]
+    return bool(shown) and all(sizes.max() >= SHARE_OF_ONE_PIECE * sizes.sum() for sizes in shown)
 
 
 def _sizes(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

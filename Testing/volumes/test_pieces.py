@@ -15,12 +15,12 @@ def test_a_structure_in_two_pieces_in_any_map_is_not_single() -> None:
     whole = _map("1102", "0002")
     parted = _map("1010", "0022")
 
-    assert single_pieces([whole], (1, 2)) == (1, 2)
-    assert single_pieces([whole, parted], (1, 2)) == (2,)
+    assert single_pieces([whole], (1, 2)) == ((1,), (2,))
+    assert single_pieces([whole, parted], (1, 2)) == ((2,),)
 
 
 def test_pieces_that_touch_at_a_corner_are_one() -> None:
-    assert single_pieces([_map("10", "01")], (1,)) == (1,)
+    assert single_pieces([_map("10", "01")], (1,)) == ((1,),)
     assert single_pieces([_map("100", "001")], (1,)) == ()
 
 
@@ -33,16 +33,32 @@ def test_a_few_voxels_beside_a_large_piece_do_not_count() -> None:
     labels[0, 18:, 18:] = 0
     labels[0, 19, 19] = 1
 
-    assert single_pieces([labels], (1,)) == (1,)
+    assert single_pieces([labels], (1,)) == ((1,),)
 
 
 def test_the_largest_piece_stays_and_other_structures_are_untouched() -> None:
     labels = _map("11022", "10001", "00201")
 
-    kept = keep_largest(labels, (1,))
+    kept = keep_largest(labels, [(1,)])
 
     np.testing.assert_array_equal(kept, _map("11022", "10000", "00200"))
     np.testing.assert_array_equal(labels, _map("11022", "10001", "00201"))
+
+
+def test_structures_that_always_touch_are_one_piece_together() -> None:
+    touching, apart = _map("1122", "0000"), _map("1102", "0000")
+
+    assert single_pieces([touching, touching], (1, 2)) == ((1, 2), (1,), (2,))
+    assert single_pieces([touching, apart], (1, 2)) == ((1,), (2,))
+
+
+def test_what_is_far_from_all_goes_first_however_large_it_is() -> None:
+    labels = _map("0111000", "0222201", "0000001", "0000001", "0000001")
+
+    assert keep_largest(labels, [(1,), (2,)])[0, 0, 1] == 0
+    kept = keep_largest(labels, [(1, 2), (1,), (2,)])
+
+    np.testing.assert_array_equal(kept, _map("0111000", "0222200", "0000000", "0000000", "0000000"))
 
 
 def test_pieces_connect_across_slices() -> None:
@@ -50,7 +66,7 @@ def test_pieces_connect_across_slices() -> None:
     labels[:, 0, 0] = 1
     labels[0, 1, 2:] = 1
 
-    kept = keep_largest(labels, (1,))
+    kept = keep_largest(labels, [(1,)])
 
     assert kept[:, 0, 0].tolist() == [1, 1, 1]
     assert not kept[0, 1, 2:].any()
