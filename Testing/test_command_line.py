@@ -116,7 +116,10 @@ def test_every_flag_reaches_its_setting(a_catalog_folder: Path) -> None:
         ("finetune R --labeled F --from none --dropout 0", {"start": "none", "options": {"dropout": 0.0}}),
         ("finetune R --labeled F --from ../other", {"start": "../other"}),
         ("predict R --images F", {"run": Path("R"), "output": None, "uncertainty": True}),
-        ("predict R --images F --output D --mirror --no-uncertainty", {"mirror": True, "uncertainty": False}),
+        (
+            "predict R --images F --output D --mirror yes --no-uncertainty",
+            {"mirror": "yes", "uncertainty": False},
+        ),
         ("evaluate --predictions P --labels L --output r.csv", {"output": Path("r.csv")}),
         ("demo", {"data": None, "dataset": "", "folder": Path("demo")}),
         ("demo --data F", {"data": Path("F")}),

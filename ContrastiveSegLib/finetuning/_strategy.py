@@ -18,10 +18,12 @@ class FinetuningStrategy(Learner):
 
     Attributes:
         network: What is learned, and later predicts.
+        mirrors: Whether it learns from mirrored patches too, so that prediction may average over them.
         margin: How much larger than the patch the images come, so that rotation finds pixels.
     """
 
     network: Backbone
+    mirrors: bool = False
     margin: float = 1.0
 
 

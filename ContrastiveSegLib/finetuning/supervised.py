@@ -43,7 +43,7 @@ class Strategy(FinetuningStrategy):
 
     def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
         super().__init__()
-        self.network, self.patch = network, tuple(patch)
+        self.network, self.patch, self.mirrors = network, tuple(patch), settings.mirror
         self.movement = Movement(
             rotation=math.radians(settings.rotation),
             scale=0.25,

@@ -261,6 +261,7 @@ def _learn(
         arguments=arguments,
         parts=("encoder", "decoder", "head"),
         strategy=settings.strategy,
+        mirrored=strategy.mirrors,
         start=str(this.start.path) if this.start else "none",
         grid=asdict(this.grid),
         intensities=decided["intensities"],

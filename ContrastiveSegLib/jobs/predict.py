@@ -33,6 +33,7 @@ class Model:
 
     Args:
         single_pieces: Groups of class indices that are one piece in every annotation.
+        mirrored: Whether it learned from mirrored patches too.
     """
 
     network: Backbone
@@ -40,6 +41,7 @@ class Model:
     intensities: Intensities
     table: LabelTable
     single_pieces: tuple[tuple[int, ...], ...]
+    mirrored: bool
     channels: int
     compute: Compute
 
@@ -104,6 +106,7 @@ def load(source: ModelFolder, compute: Compute) -> Model:
         from_dict(Intensities, page["intensities"]),
         LabelTable.from_json(page["labels"]),
         tuple(tuple(group) for group in page["single_pieces"]),
+        page["mirrored"],
         page["arguments"]["in_channels"],
         compute,
     )
@@ -137,6 +140,10 @@ def segment(model: Model, image: Volume, *, name: str, mirror: bool = False) -> 
     return Volume(values[pieces], image.geometry), uncertainty
 
 
+def _mirrors(settings: PredictSettings, model: Model) -> bool:
+    return model.mirrored if settings.mirror == "auto" else settings.mirror == "yes"
+
+
 def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings, reporter: Reporter) -> str:
     """Predict one case and write the result; returns the reason if it was left out."""
     target = reporter.run.prediction(case.name, suffix=settings.format, folder=output)
@@ -147,7 +154,7 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
         read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
         for note in read.notes:
             reporter.warn(f"{case.name}: {note}")
-        labels, uncertainty = segment(model, read.volume, name=case.name, mirror=settings.mirror)
+        labels, uncertainty = segment(model, read.volume, name=case.name, mirror=_mirrors(settings, model))
     except BadFile as error:
         reporter.warn(f"{case.name} is left out: {error}", case=case.name)
         return str(error)

@@ -168,8 +168,8 @@ class PredictSettings:
     """Round of fine-tuning to use; empty: the last finished one."""
     format: Literal["seg.nrrd", "nii.gz"] = "seg.nrrd"
     """File format of the labels; seg.nrrd keeps names and colors for 3D Slicer."""
-    mirror: bool = False
-    """Average over mirrored copies: a little better, several times slower."""
+    mirror: Literal["auto", "yes", "no"] = "auto"
+    """Average over mirrored copies: better, four times slower; auto: if the network learned mirrored ones."""
     uncertainty: bool = True
     """Write a map of the network's uncertainty (entropy, 0 to 1) beside each prediction."""
     overwrite: bool = False

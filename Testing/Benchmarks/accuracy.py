@@ -101,6 +101,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--unseen", type=int, default=20, help="patients kept for evaluation")
     parser.add_argument("--profile", choices=PROFILES, default="cpu")
     parser.add_argument("--change", type=json.loads, default={}, help="fields of the profile, as JSON")
+    parser.add_argument("--mirror", choices=["auto", "yes", "no"], default="auto", help="of prediction")
     parser.add_argument("--pretrain-lr", type=float, help="instead of the default")
     return parser.parse_args()
 
@@ -173,10 +174,16 @@ def _one_run(
     )
     finetuned = time.perf_counter()
     output, cases = run / f"predictions-{len(chosen)}", CaseSelection(only=tuple(unseen))
-    number = RunFolder(run).finetune_rounds(finished=True)[-1]
+    number = _round_with(RunFolder(run), chosen)
     predict.run(
         PredictSettings(
-            run=run, images=options.data, output=output, round=number, uncertainty=False, cases=cases
+            run=run,
+            images=options.data,
+            output=output,
+            round=number,
+            mirror=options.mirror,
+            uncertainty=False,
+            cases=cases,
         )
     )
     report = run / f"report-{len(chosen)}.csv"
@@ -195,9 +202,17 @@ def _one_run(
         "pretrain_s": round(pretrained - started),
         "finetune_s": round(finetuned - pretrained),
         **_monitors(run),
-        "settings": json.dumps(asdict(profile)),
+        "settings": json.dumps({**asdict(profile), "mirror": options.mirror}),
         "dice_of_patients": json.dumps({patient: round(value, 5) for patient, value in dice.items()}),
     }
+
+
+def _round_with(run: RunFolder, chosen: list[str]) -> int:
+    """The finished round of fine-tuning that learned from these patients."""
+    rounds = {
+        n: run.read_settings("finetune", FinetuneSettings, round_number=n) for n in run.finetune_rounds()
+    }
+    return next(n for n, settings in rounds.items() if settings.cases.only == tuple(chosen))
 
 
 def _per_patient(report: Path) -> tuple[dict[str, float], dict[str, float]]:

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from safetensors.torch import load_file
 
 from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.jobs import predict
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.volumes.files import read_geometry, read_image, read_labels, write_image
@@ -259,7 +260,7 @@ def test_volumes_are_learned_in_3d(phantoms: Path, tmp_path: Path) -> None:
     assert (
         main(["finetune", str(run), "--labeled", str(phantoms / "labeled"), "--steps", "1", *SMALL[2:]]) == 0
     )
-    assert main(["predict", str(run), "--images", str(phantoms / "test" / "images"), "--mirror"]) == 0
+    assert main(["predict", str(run), "--images", str(phantoms / "test" / "images"), "--mirror", "yes"]) == 0
     assert len(list((run / "predictions").glob("*.seg.nrrd"))) == 2
 
 
@@ -293,6 +294,30 @@ def test_a_tampered_model_is_refused(
 
     assert main(["predict", str(a_run), "--images", str(phantoms / "test" / "images")]) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("learned", [True, False])
+@pytest.mark.parametrize("asked", ["auto", "yes", "no"])
+def test_mirrored_copies_are_averaged_if_asked_or_if_they_were_learned(
+    a_run: Path, phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, learned: bool, asked: str
+) -> None:
+    path = a_run / "finetune" / "01" / "model.json"
+    page = json.loads(path.read_text(encoding="utf-8"))
+    assert page["mirrored"] is True  # as fine-tuning does by default
+    path.write_text(json.dumps(page | {"mirrored": learned}), encoding="utf-8")
+    seen = set()
+
+    def probabilities(_network, images, _patch, _device, *, mirror):
+        seen.add(mirror)
+        return np.full((3, *images.shape[1:]), 1 / 3, np.float16)
+
+    monkeypatch.setattr(predict, "predict_probabilities", probabilities)
+    images = str(phantoms / "test" / "images")
+    assert (
+        main(["predict", str(a_run), "--images", images, "--mirror", asked, "--output", str(tmp_path)]) == 0
+    )
+
+    assert seen == {learned if asked == "auto" else asked == "yes"}
 
 
 def test_scan_shows_cases_labels_and_reasons(
