@@ -210,7 +210,8 @@ def _one_run(
 def _round_with(run: RunFolder, chosen: list[str]) -> int:
     """The finished round of fine-tuning that learned from these patients."""
     rounds = {
-        n: run.read_settings("finetune", FinetuneSettings, round_number=n) for n in run.finetune_rounds()
+        n: run.read_settings("finetune", FinetuneSettings, round_number=n)
+        for n in run.finetune_rounds(finished=True)
     }
     return next(n for n, settings in rounds.items() if settings.cases.only == tuple(chosen))
 
