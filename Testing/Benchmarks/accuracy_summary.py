@@ -32,7 +32,22 @@ def _read(table: Path) -> Scores:
         for row in csv.DictReader(stream):
             patients = json.loads(row["dice_of_patients"])
             scores[row["method"]][int(row["annotated"])][int(row["seed"])] = patients
-    return scores
+    return _complete(scores)
+
+
+def _complete(scores: Scores) -> Scores:
+    """Only the seeds that every method has run for every number of patients, if there is one.
+
+    Each seed has its own annotated patients, so means over different seeds cannot be compared.
+    """
+    each = [set(seeds) for found in scores.values() for seeds in found.values()]
+    shared = set.intersection(*each)
+    if not shared:
+        return scores
+    return {
+        method: {count: {s: seeds[s] for s in sorted(shared)} for count, seeds in found.items()}
+        for method, found in scores.items()
+    }
 
 
 def _table(scores: Scores) -> str:
@@ -65,6 +80,7 @@ def _difference(mine: dict[int, dict[str, float]], scratch: dict[int, dict[str, 
 
 
 def _draw(scores: Scores, path: Path, profile: str) -> None:
+    seeds = max(len(seeds) for found in scores.values() for seeds in found.values())
     figure, axes = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
     for n, (method, found) in enumerate(scores.items()):
         counts = sorted(found)
@@ -87,7 +103,9 @@ def _draw(scores: Scores, path: Path, profile: str) -> None:
     axes.minorticks_off()
     axes.set_xlabel("annotated patients")
     axes.set_ylabel("mean Dice per patient")
-    axes.set_title(f"Unseen patients, profile {profile}; bars: standard deviation over seeds", fontsize=9)
+    axes.set_title(
+        f"Unseen patients, profile {profile}, {seeds} seeds; bars: standard deviation over seeds", fontsize=9
+    )
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     figure.savefig(path, dpi=130)
