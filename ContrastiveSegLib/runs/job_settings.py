@@ -203,7 +203,7 @@ class DemoSettings:
     """Task of the Medical Segmentation Decathlon to download instead, such as hippocampus."""
     folder: Path = Path("demo")
     """Folder for runs, predictions and pictures."""
-    method: Annotated[str, MethodOf("pretraining")] = "pcl"
+    method: Annotated[str, MethodOf("pretraining")] = "supercl"
     """Pre-training method."""
     pretrain_steps: Steps | None = 300
     """Training steps of pre-training; empty: as the pre-training chooses."""
