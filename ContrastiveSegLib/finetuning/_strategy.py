@@ -8,7 +8,7 @@ from types import ModuleType
 
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.networks.backbone import Backbone
-from ContrastiveSegLib.training.loop import Learner
+from ContrastiveSegLib.training.learner import Learner
 
 
 class FinetuningStrategy(Learner):

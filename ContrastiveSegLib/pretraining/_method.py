@@ -12,7 +12,7 @@ from torch import Tensor
 from ContrastiveSegLib.contrast.losses import positives_per_anchor, spread
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.networks.backbone import Backbone
-from ContrastiveSegLib.training.loop import Learner
+from ContrastiveSegLib.training.learner import Learner
 from ContrastiveSegLib.training.partners import Partners
 
 

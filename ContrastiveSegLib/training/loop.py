@@ -6,60 +6,28 @@ import contextlib
 import copy
 import math
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from ContrastiveSegLib.errors import Cancelled, Diverged, TooLarge
 from ContrastiveSegLib.training.averaging import WeightAverage
 from ContrastiveSegLib.training.batches import Batch, Sampler
 from ContrastiveSegLib.training.checkpoint import load_state, save_state
 from ContrastiveSegLib.training.compute import Compute, is_out_of_memory
+from ContrastiveSegLib.training.learner import Learner, Watch
 from ContrastiveSegLib.training.schedule import Schedule
 
 SECONDS_BETWEEN_REPORTS = 1.0
 COLLAPSED_LOSS = 1e-3  # as a part of the loss that equal features have
 COLLAPSED_SPREAD = 0.02  # of the directions of features: cosines above 0.9996; fresh networks have 0.1 to 0.2
 LARGEST_GRADIENT = 12.0  # nnU-Net's limit; it is reached only when training is about to break
-
-
-class Learner(nn.Module, ABC):
-    """What can be trained: a method or a strategy.
-
-    Attributes:
-        progress: How much of the training is done, 0...1; the loop sets it before each step.
-        watched: What is worth seeing beside the loss, as scalars by name; filled by `loss_terms`.
-    """
-
-    progress: float = 0.0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.watched: dict[str, Tensor] = {}
-
-    @abstractmethod
-    def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        """Weighted scalars by name; their sum is minimized and their names are the curves."""
-
-
-class Watch(Protocol):
-    """Who is told what happens, and who may ask to stop."""
-
-    def tell(self, kind: str, **facts: Any) -> None:
-        """Take one event."""
-
-    def warn(self, sentence: str, **facts: Any) -> None:
-        """Take a sentence for the user."""
-
-    def cancelled(self) -> bool:
-        """Whether to stop."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ from ContrastiveSegLib.training import loop
 from ContrastiveSegLib.training.batches import Batch, Sampler
 from ContrastiveSegLib.training.checkpoint import load_state
 from ContrastiveSegLib.training.compute import Compute
-from ContrastiveSegLib.training.loop import Learner, Training, train
+from ContrastiveSegLib.training.learner import Learner
+from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.schedule import Schedule
 from ContrastiveSegLib.volumes.slices import PreparedCase
 from ContrastiveSegLib.volumes.volume import Geometry
