@@ -131,6 +131,16 @@ class RunFolder:
         return (folder or self.predictions) / f"{case}_uncertainty.{suffix}"
 
     @property
+    def annotations(self) -> Path:
+        """The cases annotated for this run: images and labels, laid out like any folder of labeled cases."""
+        return self.path / "annotations"
+
+    @property
+    def panel(self) -> Path:
+        """What the panel in 3D Slicer keeps here: orders, the process that carries one out, its output."""
+        return self.path / "panel"
+
+    @property
     def exists(self) -> bool:
         """Whether something was ever asked here."""
         return self.settings.is_file() or bool(self.finetune_rounds())
