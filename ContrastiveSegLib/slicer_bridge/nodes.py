@@ -1,0 +1,130 @@
+"""Scene nodes to volumes and back: the only place where LPS becomes RAS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import slicer
+import vtk
+
+from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.volumes.volume import Geometry, Volume
+
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+CASE = "ContrastiveSeg.Case"  # attribute of a volume node: the case it was loaded from
+LARGEST_SHEAR = 1e-3  # cosine between two axes that should be at right angles
+
+
+def ijk_to_ras(geometry: Geometry) -> npt.NDArray[np.float64]:
+    """The matrix (4, 4) that Slicer wants for a grid in LPS."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.reshape(geometry.direction, (3, 3)) * np.asarray(geometry.spacing)
+    matrix[:3, 3] = geometry.origin
+    return np.asarray(LPS_TO_RAS @ matrix)
+
+
+def geometry_of(node: Any) -> Geometry:
+    """The grid of a volume node in LPS, without the transforms it lies under.
+
+    Raises:
+        BadFile: The node has no voxels, or its axes are not at right angles.
+    """
+    image = node.GetImageData()
+    if image is None or 0 in image.GetDimensions():
+        raise BadFile(f"The volume '{node.GetName()}' has no voxels.", "Choose another volume.")
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    lps = LPS_TO_RAS @ slicer.util.arrayFromVTKMatrix(matrix)
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    direction = lps[:3, :3] / spacing
+    if np.abs(direction.T @ direction - np.eye(3)).max() > LARGEST_SHEAR:
+        raise BadFile(
+            f"The axes of the volume '{node.GetName()}' are not at right angles (a sheared acquisition).",
+            "Resample it with the module Resample Scalar Volume first.",
+        )
+    return Geometry.from_lists(
+        image.GetDimensions(), spacing.tolist(), lps[:3, 3].tolist(), direction.ravel().tolist()
+    )
+
+
+def volume_of(node: Any) -> Volume:
+    """The voxels (1, K, H, W) of a scalar volume node and their place in the patient.
+
+    Raises:
+        BadFile: The node is empty, or its axes are not at right angles.
+    """
+    return Volume(np.array(slicer.util.arrayFromVolume(node))[None], geometry_of(node))
+
+
+def add_volume(volume: Volume, name: str, *, case: str = "") -> tuple[Any, ...]:
+    """New scalar volume nodes in the scene, one per channel; the first one bears the name.
+
+    Args:
+        volume: (C, K, H, W).
+        case: The case it comes from, remembered at the node.
+    """
+    matrix = slicer.util.vtkMatrixFromArray(ijk_to_ras(volume.geometry))
+    nodes = []
+    for number, channel in enumerate(volume.array, start=1):
+        called = name if number == 1 else f"{name} (channel {number})"
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", called)
+        slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(_smallest(channel)))
+        node.SetIJKToRASMatrix(matrix)
+        node.CreateDefaultDisplayNodes()
+        if case:
+            node.SetAttribute(CASE, case)
+        nodes.append(node)
+    return tuple(nodes)
+
+
+def find_volume(case: str) -> Any | None:
+    """The volume node that was loaded from a case, if it is still in the scene."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return next((node for node in nodes if node.GetAttribute(CASE) == case), None)
+
+
+def put_beside(node: Any, volume: Any) -> None:
+    """Let a node move with a volume, and lie in the same folder (patient, study) of the data tree."""
+    node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    parent = tree.GetItemParent(tree.GetItemByDataNode(volume))
+    tree.SetItemParent(tree.GetItemByDataNode(node), parent)
+
+
+def jump_to(volume: Any, ijk: tuple[float, float, float]) -> None:
+    """Show a voxel of a volume in all slice views, with one view along the grid of the volume."""
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    point = [float(x) for x in matrix.MultiplyPoint([*ijk, 1.0])[:3]]
+    if (parent := volume.GetParentTransformNode()) is not None:
+        to_world = vtk.vtkGeneralTransform()
+        parent.GetTransformToWorld(to_world)
+        point = list(to_world.TransformPoint(point))
+    for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+        view.RotateToVolumePlane(volume)
+    slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *point, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
+
+
+def shown_index(volume: Any, axis: int) -> int | None:
+    """Which slice of a volume along its axis 0, 1 or 2 (i, j, k) is shown; None where no view shows one.
+
+    Of several views that show whole slices of the axis, the first one counts.
+    """
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    to_ras = slicer.util.arrayFromVTKMatrix(matrix)
+    along = to_ras[:3, axis] / np.linalg.norm(to_ras[:3, axis])
+    for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+        plane = slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS())
+        if abs(abs(float(plane[:3, 2] @ along)) - 1) < 1e-3:
+            index = np.linalg.inv(to_ras) @ plane[:, 3]
+            return round(float(index[axis]))
+    return None
+
+
+def _smallest(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Whole numbers as int16 where they fit: half the memory, and what scanners deliver."""
+    whole = array.astype(np.int16) if np.abs(array).max(initial=0) < 2**15 else array
+    return whole if np.array_equal(whole, array) else array

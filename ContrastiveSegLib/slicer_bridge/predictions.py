@@ -1,0 +1,112 @@
+"""Show what a job predicted: a new segmentation in 2D and 3D, its volumes in ml, its uncertainty."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+
+from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.slicer_bridge.nodes import put_beside
+
+PREDICTION = "ContrastiveSeg.Prediction"  # attribute: the file that a segmentation was loaded from
+UNCERTAINTY_COLORS = "vtkMRMLColorTableNodeFileInferno.txt"
+SHOWN_ABOVE = 0.1  # of an entropy of 0...1: below, the anatomy stays visible
+OVERLAY_OPACITY = 0.6
+FILL_OPACITY = 0.35
+
+
+def show_prediction(path: Path, volume: Any, name: str, *, in_3d: bool = True) -> Any:
+    """Load a predicted .seg.nrrd as a new segmentation node on the grid of its volume.
+
+    Other predictions are hidden: in slices, the one loaded last would cover them.
+
+    Raises:
+        BadFile: The file is not there or cannot be loaded.
+    """
+    node = _loaded(path, name)
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    node.SetAttribute(PREDICTION, str(path))
+    put_beside(node, volume)
+    for other in predictions():
+        if other is not node and other.GetDisplayNode() is not None:
+            other.GetDisplayNode().SetVisibility(False)
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SetOpacity2DFill(FILL_OPACITY)
+    slicer.util.setSliceViewerLayers(background=volume)
+    if in_3d:
+        node.CreateClosedSurfaceRepresentation()
+        slicer.util.resetThreeDViews()
+    return node
+
+
+def predictions() -> tuple[Any, ...]:
+    """The segmentation nodes of the scene that came from predictions."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    return tuple(node for node in nodes if node.GetAttribute(PREDICTION))
+
+
+def load_uncertainty(path: Path, volume: Any, name: str) -> Any:
+    """Load an uncertainty map without showing it.
+
+    Raises:
+        BadFile: The file is not there or cannot be loaded.
+    """
+    if not path.is_file():
+        raise BadFile(
+            f"There is no uncertainty map {path}.", "Predict again with the uncertainty switched on."
+        )
+    node = slicer.util.loadVolume(str(path), {"name": name, "show": False})
+    put_beside(node, volume)
+    display = node.GetDisplayNode()
+    display.SetAndObserveColorNodeID(UNCERTAINTY_COLORS)
+    display.AutoWindowLevelOff()
+    display.SetWindowLevelMinMax(0, 1)
+    display.SetThreshold(SHOWN_ABOVE, 1)
+    display.ApplyThresholdOn()
+    return node
+
+
+def show_uncertainty(node: Any | None) -> None:
+    """Lay a map over the volume in the slice views; None takes it away."""
+    slicer.util.setSliceViewerLayers(
+        foreground=node, foregroundOpacity=OVERLAY_OPACITY if node is not None else 0.0
+    )
+
+
+def volumes_ml(segmentation: Any, volume: Any) -> dict[str, float]:
+    """The volume of each segment in ml, counted in voxels of the volume's grid."""
+    per_voxel = float(np.prod(volume.GetSpacing())) / 1000
+    segments = segmentation.GetSegmentation()
+    found = {}
+    for identity in segments.GetSegmentIDs():
+        array = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, identity, volume)
+        found[segments.GetSegment(identity).GetName()] = float(np.count_nonzero(array)) * per_voxel
+    return found
+
+
+def add_volumes_table(found: dict[str, float], name: str) -> Any:
+    """A table node with the volumes, so that they are saved with the scene."""
+    table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
+    names, amounts = vtk.vtkStringArray(), vtk.vtkDoubleArray()
+    names.SetName("structure")
+    amounts.SetName("volume ml")
+    for structure, volume in found.items():
+        names.InsertNextValue(structure)
+        amounts.InsertNextValue(volume)
+    table.AddColumn(names)
+    table.AddColumn(amounts)
+    table.SetUseColumnTitleAsColumnHeader(True)
+    return table
+
+
+def _loaded(path: Path, name: str) -> Any:
+    if not path.is_file():
+        raise BadFile(f"There is no prediction {path}.", "Predict again, or choose the run's new place.")
+    try:
+        return slicer.util.loadSegmentation(str(path), {"name": name})
+    except RuntimeError as error:
+        raise BadFile(f"The prediction {path} cannot be loaded ({error}).", "Predict again.") from error
