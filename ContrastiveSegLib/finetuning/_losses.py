@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from monai.losses import DiceLoss
 from monai.networks import one_hot
 from torch import Tensor
@@ -30,6 +33,23 @@ def dice_ce(scores: Tensor, labels: Tensor) -> Tensor:
     return dice + partial_cross_entropy(scores, labels)
 
 
+def dice_ce_at_every_level(maps: Sequence[Tensor], labels: Tensor) -> Tensor:
+    """`dice_ce` of each map of scores, its weight halved with every coarser one, together 1.
+
+    Args:
+        maps: What `Backbone.training_scores` returns, fine to coarse.
+        labels: (B, *S) at the size of the first.
+
+    Source: the supplement of nnU-Net.
+    """
+    weights = [0.5**n for n in range(len(maps))]
+    losses = [
+        weight / sum(weights) * dice_ce(scores, _resized(labels, scores.shape[2:]))
+        for weight, scores in zip(weights, maps, strict=True)
+    ]
+    return torch.stack(losses).sum()
+
+
 def partial_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     """Mean cross-entropy over the known positions; 0 where there are none.
 
@@ -39,3 +59,11 @@ def partial_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     """
     total = F.cross_entropy(scores.float(), labels, ignore_index=UNKNOWN, reduction="sum")
     return total / (labels != UNKNOWN).sum().clamp(min=1)
+
+
+def _resized(labels: Tensor, size: Sequence[int]) -> Tensor:
+    """Labels (B, *S) at another size, each position the nearest of the old ones."""
+    if labels.shape[1:] == tuple(size):
+        return labels
+    # Plain "nearest" takes a corner of each group of positions, which would shift the labels.
+    return F.interpolate(labels[:, None].float(), size, mode="nearest-exact")[:, 0].long()

@@ -2,8 +2,7 @@
 
 Source: the recipe of Isensee et al., nnU-Net, Nature Methods 2021, doi 10.1038/s41592-020-01008-z: Dice
 plus cross-entropy, half of the patches where a structure is, strong spatial and intensity augmentation.
-Networks with deep supervision are taught at every resolution they give scores for; its supplement has the
-weights: halved with every coarser one, together 1.
+Networks with deep supervision are taught at every resolution they give scores for.
 """
 
 from __future__ import annotations
@@ -12,12 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-import torch
 from torch import Generator, Tensor
-from torch.nn import functional as F
 
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
-from ContrastiveSegLib.finetuning._losses import dice_ce
+from ContrastiveSegLib.finetuning._losses import dice_ce_at_every_level
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.runs.settings import Range
@@ -48,17 +45,4 @@ class Strategy(FinetuningStrategy):
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         images, labels = self.augmented(batch, generator)
         maps = self.network.training_scores(images)  # (B, classes, *S / 2^n), fine to coarse
-        weights = [0.5**n for n in range(len(maps))]
-        losses = [
-            weight / sum(weights) * dice_ce(scores, _resized(labels, scores.shape[2:]))
-            for weight, scores in zip(weights, maps, strict=True)
-        ]
-        return {"dice_ce": torch.stack(losses).sum()}
-
-
-def _resized(labels: Tensor, size: Sequence[int]) -> Tensor:
-    """Labels (B, *S) at another size, each position the nearest of the old ones."""
-    if labels.shape[1:] == tuple(size):
-        return labels
-    # Plain "nearest" takes a corner of each group of positions, which would shift the labels.
-    return F.interpolate(labels[:, None].float(), size, mode="nearest-exact")[:, 0].long()
+        return {"dice_ce": dice_ce_at_every_level(maps, labels)}

@@ -93,7 +93,11 @@ class Backbone(nn.Module, ABC):
         size, fine to coarse, so that deep decoder blocks learn directly. The caller weighs them, and brings
         the labels to their sizes.
         """
-        return [self(images)]
+        return self.scores_at_every_level(self.encode(images))
+
+    def scores_at_every_level(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """`training_scores` for those who need the features too: from what `encode` returned."""
+        return [self.head(self.decode(features))]
 
 
 class Stages(nn.ModuleList):

@@ -49,5 +49,5 @@ class Network(Backbone):
         self.head = DeepHead(spatial_dims, self.widths, classes)
         self.apply(DynUNet.initialize_weights)
 
-    def training_scores(self, images: Tensor) -> list[Tensor]:
-        return deep_scores(self, self.head, images)
+    def scores_at_every_level(self, features: Sequence[Tensor]) -> list[Tensor]:
+        return deep_scores(self, self.head, features)

@@ -41,9 +41,8 @@ class DeepHead(nn.Module):
         return [head(features) for head, features in zip([self.final, *self.deep], decoded, strict=False)]
 
 
-def deep_scores(network: Backbone, head: DeepHead, images: Tensor) -> list[Tensor]:
-    """`training_scores` of a network with such a head; the decoder runs once."""
-    features = network.encode(images)
+def deep_scores(network: Backbone, head: DeepHead, features: Sequence[Tensor]) -> list[Tensor]:
+    """`scores_at_every_level` of a network with such a head; the decoder runs once."""
     decoded = [features[-1]]
     for block, skip in zip(network.decoder, features[-2::-1], strict=True):
         decoded.append(block(decoded[-1], skip))

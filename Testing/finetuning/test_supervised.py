@@ -71,7 +71,7 @@ def test_coarse_labels_of_blocks_are_taken_along_every_shrunken_axis(make_networ
     monkeypatch.setattr(strategy, "augmented", lambda batch, _: (batch.images, batch.labels))
     seen = []
     monkeypatch.setattr(
-        "ContrastiveSegLib.finetuning.supervised.dice_ce",
+        "ContrastiveSegLib.finetuning._losses.dice_ce",
         lambda scores, truth: seen.append(truth) or scores.mean(),
     )
 
