@@ -82,8 +82,9 @@ def _messages(order: Order) -> Iterator[None]:
     console.addFilter(lambda record: record.exc_info is None)
     handlers: list[logging.Handler] = [console]
     # Of several processes that torchrun started, only the first writes to the run folder.
-    if hasattr(order.settings, "run") and os.environ.get("RANK", "0") == "0":
-        handlers.append(LogFile(RunFolder(order.settings.run).log))
+    run = getattr(order.settings, "run", None)
+    if run is not None and os.environ.get("RANK", "0") == "0":
+        handlers.append(LogFile(RunFolder(run).log))
     LOGGER.setLevel(logging.INFO)
     for handler in handlers:
         LOGGER.addHandler(handler)
