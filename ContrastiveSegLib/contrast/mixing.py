@@ -1,0 +1,73 @@
+"""Mix two slices: a rectangle of one on the other, for images, labels and predictions alike.
+
+Source: Yun et al., CutMix, ICCV 2019, arXiv 1905.04899; in the form of PCLMix, arXiv 2405.06288, section 2.3
+of its specification.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+SHARE = 0.2  # of the area of a slice
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Which rectangle of which slice lies on which other one.
+
+    Attributes:
+        inside: (B,) index of the slice that each rectangle is taken from.
+        outside: (B,) index of the slice it is laid on.
+        rectangles: (B, H, W) boolean, true inside.
+        swapped: Whether the two decoders have exchanged their roles in this step.
+    """
+
+    inside: Tensor
+    outside: Tensor
+    rectangles: Tensor
+    swapped: bool
+
+    def paste(self, inside: Tensor, outside: Tensor) -> Tensor:
+        """Values (B, H, W) or (B, C, H, W): of `inside` within the rectangles, of `outside` around them."""
+        region = self.rectangles if inside.ndim == 3 else self.rectangles[:, None]
+        return torch.where(region, inside[self.inside], outside[self.outside])
+
+
+def random_mix(images: Tensor, generator: Generator, *, dynamic: bool) -> Mix:
+    """Two orders of the batch, laid on each other with the rectangles of the slices that lie on top.
+
+    Args:
+        images: (B, C, H, W).
+        dynamic: A coin decides which order lies on top, and with it whose rectangles and which decoder.
+    """
+    count, device = len(images), images.device
+    rectangles = random_rectangles(images, generator)
+    first = torch.randperm(count, generator=generator, device=device)
+    second = torch.randperm(count, generator=generator, device=device)
+    coin = torch.rand((), generator=generator, device=device)
+    swapped = dynamic and bool(coin < 0.5)
+    inside, outside = (second, first) if swapped else (first, second)
+    return Mix(inside, outside, rectangles[inside], swapped)
+
+
+def random_rectangles(images: Tensor, generator: Generator, *, share: float = SHARE) -> Tensor:
+    """One rectangle of this share of the area per image (B, C, H, W), tall or wide: (B, H, W) boolean."""
+    rows, columns = images.shape[-2:]
+    draws = torch.rand(3, len(images), generator=generator, device=images.device)
+    height = (torch.exp(draws[0] * math.log(share)) * rows).round().clamp(1, rows)
+    # From the rounded height, so that rounding twice does not add up.
+    width = (share * rows * columns / height).round().clamp(1, columns)
+    inside_rows = _interval(draws[1], height, rows)
+    inside_columns = _interval(draws[2], width, columns)
+    return inside_rows[:, :, None] & inside_columns[:, None, :]
+
+
+def _interval(draw: Tensor, length: Tensor, size: int) -> Tensor:
+    """Where an interval of that length lies, anywhere within `size`: (B,) to (B, size) boolean."""
+    start = (draw * (size - length + 1)).floor().clamp(max=size - length)[:, None]
+    places = torch.arange(size, device=draw.device)
+    return (places >= start) & (places < start + length[:, None])

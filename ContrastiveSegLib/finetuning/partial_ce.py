@@ -1,0 +1,47 @@
+"""Partial cross-entropy: learn from painted voxels alone, as the other ways from scribbles are measured by.
+
+Source: Tang et al., Normalized cut loss for weakly-supervised CNN segmentation, CVPR 2018, arXiv 1804.01346,
+the first term.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from torch import Generator, Tensor
+
+from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
+from ContrastiveSegLib.finetuning._losses import partial_cross_entropy
+from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
+from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.training.batches import Batch
+from ContrastiveSegLib.volumes.annotations import UNKNOWN
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of partial cross-entropy."""
+
+    rotation: Annotated[float, Range(0.0, 180.0)] = 30.0
+    """Largest rotation in plane that augmentation draws, in degrees."""
+
+    mirror: bool = True
+    """Mirror patches at random. Turn off when left and right are different structures."""
+
+
+class Strategy(FinetuningStrategy):
+    """Cross-entropy where somebody painted, nothing elsewhere."""
+
+    margin = MARGIN
+
+    def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
+        super().__init__()
+        self.network, self.mirrors = network, settings.mirror
+        self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror, beyond=UNKNOWN)
+
+    def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        images, labels = self.augmented(batch, generator)
+        return {"scribbles": partial_cross_entropy(self.network(images), labels)}

@@ -1,0 +1,191 @@
+"""PCLMix: learn from scribbles with two unlike decoders, mixed slices, and contrast of certain pixels.
+
+Source: Lei et al., PCLMix: weakly supervised medical image segmentation via pixel-level contrastive learning
+and dynamic mix augmentation, ICIC 2024, arXiv 2405.06288; sections 2.2-2.4 of its specification. Different
+from the released code: background has a memory of its own, classes without memory are left out, a step
+without anchors costs nothing, the decoders are compared by probabilities, and all ramps follow the steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from ContrastiveSegLib.contrast.certainty import certain_labels, choose_anchors, entropy_limit, on_cells
+from ContrastiveSegLib.contrast.memory import ClassMemory, memory_contrast
+from ContrastiveSegLib.contrast.mixing import Mix, random_mix
+from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
+from ContrastiveSegLib.finetuning._losses import partial_cross_entropy
+from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
+from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.networks.second_decoder import ConvolutionalDecoder, count_classes
+from ContrastiveSegLib.networks.window_decoder import WindowDecoder
+from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.training.batches import Batch
+from ContrastiveSegLib.volumes.annotations import UNKNOWN
+
+CELLS = 3  # the level of the encoder at an eighth of the resolution
+EMBEDDING = 256
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of PCLMix."""
+
+    rotation: Annotated[float, Range(0.0, 180.0)] = 30.0
+    """Largest rotation in plane that augmentation draws, in degrees."""
+
+    mirror: bool = True
+    """Mirror patches at random. Turn off when left and right are different structures."""
+
+    mix: Literal["off", "static", "dynamic"] = "dynamic"
+    """Learn from mixed slices too: not at all, with fixed roles of the decoders, or with roles by chance."""
+
+    contrast: bool = True
+    """Compare pixels that the decoders are certain about with what their class looked like before."""
+
+    het: bool = True
+    """Ask the two decoders to agree."""
+
+    het_on_logits: bool = False
+    """Compare the decoders by their raw scores, as the paper's code does, instead of by probabilities."""
+
+    aux: Literal["cnn", "swin"] = "swin"
+    """The second decoder: convolutions like the first, or attention within shifted windows."""
+
+    lambda_t: Annotated[float, Range(0.0, 10.0)] = 0.4
+    """Weight of the second decoder beside the first."""
+
+    lambda_ctr: Annotated[float, Range(0.0, 10.0)] = 0.1
+    """Weight of the contrast at the end of training; it rises from zero."""
+
+    w_het: Annotated[float, Range(0.0, 100.0)] = 1.0
+    """Weight of the agreement at the end of its rise."""
+
+    rise: Annotated[float, Range(0.001, 1.0)] = 1.0
+    """Share of the training over which the weight of the agreement rises."""
+
+    contrast_from: Annotated[float, Range(0.0, 1.0)] = 0.0167
+    """Share of the training that passes before pixels are compared; published: 1000 of 60 000 steps."""
+
+    temperature: Annotated[float, Range(0.01, 1.0)] = 0.07
+    """How sharply similar pixels are told apart; lower is sharper."""
+
+    memory: Annotated[int, Range(1, 100_000)] = 500
+    """How many means of each class, background included, are remembered."""
+
+    fewest_cells: Annotated[int, Range(1, 10_000)] = 8
+    """Cells of 8 x 8 pixels that a class needs in a slice to be compared; the paper's 100 of 784 would leave
+    out every structure smaller than an eighth of the image."""
+
+
+class Strategy(FinetuningStrategy):
+    """PCLMix around a network, whose own decoder predicts later; the second one only helps it learn."""
+
+    margin = MARGIN
+
+    def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
+        super().__init__()
+        if len(patch) != 2:
+            raise BadSetting(
+                f"PCLMix learns from slices, but the patches are blocks of {' x '.join(map(str, patch))}.",
+                "Choose --spatial-dims 2, or --strategy dmpls or partial_ce, which learn from blocks too.",
+            )
+        self.network, self.settings, self.mirrors = network, settings, settings.mirror
+        self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror, beyond=UNKNOWN)
+        self.classes = count_classes(network, patch)
+        self.second: nn.Module = (
+            WindowDecoder(network.widths, self.classes)
+            if settings.aux == "swin"
+            else ConvolutionalDecoder(network)
+        )
+        if settings.contrast:
+            self.embedding = embedding_head(network.widths[CELLS])
+            self.memory = ClassMemory(self.classes, settings.memory, EMBEDDING)
+
+    def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        settings, (images, labels) = self.settings, self.augmented(batch, generator)
+        features = self.network.encode(images)
+        plain = self._scores(features)
+        seen, terms = [plain], {"scribbles": self._taught(plain, labels)}
+        if settings.contrast:
+            terms["contrast"] = (
+                settings.lambda_ctr
+                * self.progress**0.9
+                * self._contrast(features[CELLS], plain, labels, generator)
+            )
+        if settings.mix != "off":
+            mix = random_mix(images, generator, dynamic=settings.mix == "dynamic")
+            mixed = self._scores(self.network.encode(mix.paste(images, images)))
+            seen.append(mixed)
+            terms["mixed_scribbles"] = self._taught(mixed, mix.paste(labels, labels))
+            terms["pseudo_labels"] = self._taught(mixed, pseudo_labels(plain, mix))
+        if settings.het:
+            apart = torch.stack([self._apart(*scores) for scores in seen]).sum()
+            terms["agreement"] = settings.w_het * risen(self.progress / settings.rise) * apart
+        return terms
+
+    def _scores(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Class scores (B, C, H, W) of both decoders in float32."""
+        first = self.network.head(self.network.decode(features))
+        return first.float(), self.second(features).float()
+
+    def _taught(self, scores: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
+        first, second = (partial_cross_entropy(each, labels) for each in scores)
+        return first + self.settings.lambda_t * second
+
+    def _apart(self, first: Tensor, second: Tensor) -> Tensor:
+        if self.settings.het_on_logits:
+            return F.mse_loss(first, second)
+        return F.mse_loss(first.softmax(1), second.softmax(1))
+
+    def _contrast(
+        self, features: Tensor, scores: tuple[Tensor, Tensor], labels: Tensor, generator: Generator
+    ) -> Tensor:
+        """Contrast of certain cells of features (B, D, h, w) with the memory, which then learns them."""
+        with torch.autocast(features.device.type, enabled=False):
+            embedded = F.normalize(self.embedding(features.float()), dim=1)  # (B, E, h, w)
+        if self.progress < self.settings.contrast_from:
+            return 0 * embedded.sum()
+        probabilities = torch.stack([each.detach().softmax(1) for each in scores]).mean(0)
+        certain = certain_labels(probabilities, labels, entropy_limit(self.progress))
+        cells = tuple(embedded.shape[2:])
+        wanted, predicted = (on_cells(each, cells).flatten(1) for each in (certain, scores[0].argmax(1)))
+        rows = embedded.flatten(2).mT  # (B, h * w, E)
+        chosen = choose_anchors(wanted, predicted, self.classes, generator, fewest=self.settings.fewest_cells)
+        loss = memory_contrast(
+            rows[chosen], wanted[chosen], self.memory, temperature=self.settings.temperature
+        )
+        self.memory.push(rows, wanted)
+        self.watched = {"certain": (certain != UNKNOWN).float().mean(), "anchors": chosen.sum().float()}
+        return loss
+
+
+@torch.no_grad()
+def pseudo_labels(scores: tuple[Tensor, Tensor], mix: Mix) -> Tensor:
+    """What one decoder sees in the rectangles, and the other one around them: (B, H, W); without gradient."""
+    first, second = (each.softmax(1) for each in scores)
+    inside, outside = (second, first) if mix.swapped else (first, second)
+    return mix.paste(inside, outside).argmax(1)
+
+
+def risen(share: float) -> float:
+    """A weight that rises from nearly 0 to 1 while a share of the training, 0...1, passes."""
+    return math.exp(-5 * (1 - min(share, 1.0)) ** 2)
+
+
+def embedding_head(width: int) -> nn.Sequential:
+    """Two convolutions of single pixels to EMBEDDING channels, with a norm between them."""
+    return nn.Sequential(
+        nn.Conv2d(width, width, 1),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(width, EMBEDDING, 1),
+    )
