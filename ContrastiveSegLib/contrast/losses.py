@@ -49,6 +49,30 @@ def contrastive_loss(
     return (temperature / base_temperature) * (per_anchor * anchors).sum() / anchors.sum().clamp(min=1)
 
 
+def labeled_pairs_loss(features: Tensor, labels: Tensor, *, temperature: float = 0.05) -> Tensor:
+    """NT-Xent over labeled rows: each pair of one label attracts, against all rows of other labels.
+
+    Other than in `contrastive_loss`, further rows of the own label are not in the denominator of a pair.
+
+    Args:
+        features: (N, D), any length.
+        labels: (N,).
+
+    Returns:
+        Scalar: mean over ordered pairs; 0 where no label has two rows, or there is only one label.
+
+    Source: specification of the dual self-supervised framework, section 3.3.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        features = F.normalize(features.float(), dim=1)
+        similarity = features @ features.T / temperature  # (N, N)
+    same = labels[:, None] == labels[None, :]
+    # Of a row without others the sum is as good as zero; -inf would make its gradient NaN.
+    others = similarity.masked_fill(same, -1e4).logsumexp(1, keepdim=True)
+    pairs = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    return (F.softplus(others - similarity) * pairs).sum() / pairs.sum().clamp(min=1)
+
+
 def collapse_value(
     anchors: int, *, temperature: float = 0.1, base_temperature: float = BASE_TEMPERATURE
 ) -> float:

@@ -1,0 +1,151 @@
+"""Corrupt small blocks of an image where a segmentation is uncertain: what restoration learns to mend.
+
+Source: specification of the dual self-supervised framework, section 3.4. All blocks of a batch at once; where
+two overlap, the later one lies over the earlier.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+from ContrastiveSegLib.contrast.structure import dilated, structure_masks
+
+OUTSIDE, INSIDE = 3, 2  # voxels of the band along the border of a structure
+NEARBY = 10  # voxels from a structure, within which an undecided network counts
+UNDECIDED = 0.5 * math.log(2)  # entropy of 0.89 against 0.11
+SMALLEST, LARGEST = (16, 3), (6, 16)  # sides: a 16th and at least 3 voxels, to a 6th and at most 16
+SHUFFLE, CURVE, NOISE, MEAN = range(4)
+SHARES = (0.3, 0.3, 0.3, 0.1)  # of the corruptions above
+KNOTS = 64  # of a curve of gray values
+
+
+@torch.no_grad()
+def uncertain_region(labels: Tensor, scores: Tensor, *, entropy: bool, reach: float = 1.0) -> Tensor:
+    """The band along the borders of structures, and where the network near them is undecided: (B, *S).
+
+    Args:
+        labels: (B, *S) class indices, negative where nobody vouched.
+        scores: (B, classes, *S) of the network.
+        entropy: Whether to believe the network already.
+        reach: As in `structure_cells`.
+    """
+    masks = structure_masks(labels, scores.shape[1])
+    thinner = ~dilated(~masks, _box(INSIDE, masks, reach))
+    region: Tensor = (dilated(masks, _box(OUTSIDE, masks, reach)) & ~thinner).any(1)
+    if entropy:
+        logs = scores.float().log_softmax(1)
+        undecided = -(logs.exp() * logs).sum(1) > UNDECIDED
+        near = dilated(masks.any(1, keepdim=True), _box(NEARBY, masks, reach))[:, 0]
+        region = region | (undecided & near)
+    return region
+
+
+@torch.no_grad()
+def corrupted(
+    images: Tensor, where: Tensor, generator: Generator, *, blocks: int = 8
+) -> tuple[Tensor, Tensor]:
+    """Corrupt blocks whose centers lie in a region; an image without such a region stays as it is.
+
+    Args:
+        images: (B, C, *S), gray values about 0...1.
+        where: (B, *S) where centers may lie.
+
+    Returns:
+        The images, and the mask (B, *S) of what was corrupted.
+    """
+    owner = _random_blocks(where, blocks, generator)
+    shares = torch.tensor(SHARES, device=images.device).expand(len(images), -1)
+    kinds = torch.multinomial(shares, blocks, replacement=True, generator=generator)  # (B, N)
+    kind = _per_voxel(kinds, owner, outside=-1)
+    noise = torch.rand(images.shape, generator=generator, device=images.device, dtype=images.dtype)
+    changed = torch.where((kind == NOISE)[:, None], noise, images)
+    changed = torch.where((kind == MEAN)[:, None], _means(images, owner, blocks), changed)
+    changed = torch.where((kind == CURVE)[:, None], _curved(images, owner, blocks, generator), changed)
+    return _shuffled(changed, owner, kind == SHUFFLE, generator), owner > 0
+
+
+def _box(voxels: int, masks: Tensor, reach: float) -> list[int]:
+    """The box that reaches so many voxels in plane: an odd side along each axis."""
+    return [2 * round(voxels * reach) + 1, *[2 * voxels + 1] * 2][-(masks.ndim - 2) :]
+
+
+def _random_blocks(where: Tensor, blocks: int, generator: Generator) -> Tensor:
+    """Which block each voxel belongs to, from 1 on, 0 for none: (B, *S)."""
+    size, device = where.shape[1:], where.device
+    weights = where.flatten(1).float()
+    empty = weights.amax(1, keepdim=True) == 0
+    centers = torch.multinomial(weights + empty, blocks, replacement=True, generator=generator)  # (B, N)
+    covers = ~empty.view(-1, 1, *(1,) * len(size))
+    for axis, n in enumerate(size):
+        at = centers // math.prod(size[axis + 1 :]) % n
+        low, high = _sides(n)
+        side = torch.randint(low, high + 1, at.shape, generator=generator, device=device)
+        begin = (at - side // 2)[:, :, None]
+        line = torch.arange(n, device=device)
+        inside = (line >= begin) & (line < begin + side[:, :, None])  # (B, N, n)
+        covers = covers & inside.view(*at.shape, *(n if a == axis else 1 for a in range(len(size))))
+    numbers = torch.arange(1, blocks + 1, device=device).view(1, -1, *(1,) * len(size))
+    return (covers * numbers).amax(1)
+
+
+def _sides(n: int) -> tuple[int, int]:
+    """Smallest and largest side of a block along an axis of n voxels."""
+    low = min(max(n // SMALLEST[0], SMALLEST[1]), n)
+    return low, max(min(n // LARGEST[0], LARGEST[1]), low)
+
+
+def _per_voxel(values: Tensor, owner: Tensor, *, outside: int) -> Tensor:
+    """A value of each block (B, N) at its voxels: (B, *S)."""
+    table = torch.cat([torch.full_like(values[:, :1], outside), values], 1)
+    return table.gather(1, owner.flatten(1)).view(owner.shape)
+
+
+def _means(images: Tensor, owner: Tensor, blocks: int) -> Tensor:
+    """The mean of its block at every voxel, for each channel: (B, C, *S)."""
+    flat = images.flatten(2)
+    index = owner.flatten(1)[:, None].expand_as(flat)
+    sums = flat.new_zeros(*flat.shape[:2], blocks + 1).scatter_add_(2, index, flat)
+    counts = torch.zeros_like(sums).scatter_add_(2, index, torch.ones_like(flat))
+    return (sums / counts.clamp(min=1)).gather(2, index).view(images.shape)
+
+
+def _curved(images: Tensor, owner: Tensor, blocks: int, generator: Generator) -> Tensor:
+    """Gray values sent through the curve of their block: (B, C, *S)."""
+    tables = random_curves(len(images) * (blocks + 1), generator, images.device).view(len(images), -1)
+    position = images.flatten(2).clamp(0, 1) * (KNOTS - 1)
+    below = position.long().clamp(max=KNOTS - 2)
+    index = (owner.flatten(1)[:, None] * KNOTS + below).flatten(1)  # (B, C * V)
+    low, high = (tables.gather(1, index + n).view(position.shape) for n in (0, 1))
+    return torch.lerp(low, high, position - below).view(images.shape).to(images.dtype)
+
+
+def random_curves(count: int, generator: Generator, device: torch.device) -> Tensor:
+    """Monotone cubic Bezier curves from 0...1 to 0...1, half of them falling, at even knots: (count, KNOTS).
+
+    Source: the intensity maps of Zhou et al., Models Genesis, Medical Image Analysis 2021, arXiv 2004.07882.
+    """
+    t = torch.linspace(0, 1, 2 * KNOTS, device=device)
+    basis = torch.stack([3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2])
+    # Control points within the unit square make both coordinates grow with t.
+    across, up = (torch.rand(2, count, 2, generator=generator, device=device) @ basis + t**3).unbind()
+    even = torch.linspace(0, 1, KNOTS, device=device).expand(count, -1).contiguous()
+    right = torch.searchsorted(across.contiguous(), even).clamp(1, 2 * KNOTS - 1)
+    x0, x1, y0, y1 = (c.gather(1, right - n) for c in (across, up) for n in (1, 0))
+    rising = y0 + (y1 - y0) * ((even - x0) / (x1 - x0).clamp(min=1e-6)).clamp(0, 1)
+    falls = torch.rand(count, 1, generator=generator, device=device) < 0.5
+    return torch.where(falls, 1 - rising, rising)
+
+
+def _shuffled(images: Tensor, owner: Tensor, where: Tensor, generator: Generator) -> Tensor:
+    """Voxels of `where` (B, *S) in random order within their block, all channels alike."""
+    index = where.flatten().nonzero()[:, 0]
+    voxels = owner[0].numel()
+    block = index // voxels * (int(owner.max()) + 1) + owner.flatten()[index]
+    lots = torch.rand(len(index), generator=generator, device=images.device, dtype=torch.float64)
+    target, source = index[block.argsort(stable=True)], index[(block + lots).argsort()]
+    rows = images.transpose(0, 1).flatten(1)  # (C, B * V)
+    rows = rows.index_copy(1, target, rows[:, source])
+    return rows.view(images.shape[1], *owner.shape).transpose(0, 1)
