@@ -58,7 +58,9 @@ def random_rectangles(images: Tensor, generator: Generator, *, share: float = SH
     """One rectangle of this share of the area per image (B, C, H, W), tall or wide: (B, H, W) boolean."""
     rows, columns = images.shape[-2:]
     draws = torch.rand(3, len(images), generator=generator, device=images.device)
-    height = (torch.exp(draws[0] * math.log(share)) * rows).round().clamp(1, rows)
+    # No lower than what the full width can make up for.
+    lowest = math.ceil(share * rows)
+    height = (torch.exp(draws[0] * math.log(share)) * rows).round().clamp(lowest, rows)
     # From the rounded height, so that rounding twice does not add up.
     width = (share * rows * columns / height).round().clamp(1, columns)
     inside_rows = _interval(draws[1], height, rows)

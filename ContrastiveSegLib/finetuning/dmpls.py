@@ -45,6 +45,7 @@ class Strategy(FinetuningStrategy):
     """The scribbles teach both decoders, and so do the labels they agree on with random weights."""
 
     margin = MARGIN
+    learns_from = ("scribbles",)
 
     def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
         super().__init__()

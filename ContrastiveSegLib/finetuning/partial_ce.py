@@ -36,6 +36,7 @@ class Strategy(FinetuningStrategy):
     """Cross-entropy where somebody painted, nothing elsewhere."""
 
     margin = MARGIN
+    learns_from = ("scribbles",)
 
     def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
         super().__init__()

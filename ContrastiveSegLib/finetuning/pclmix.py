@@ -90,6 +90,7 @@ class Strategy(FinetuningStrategy):
     """PCLMix around a network, whose own decoder predicts later; the second one only helps it learn."""
 
     margin = MARGIN
+    learns_from = ("scribbles",)
 
     def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
         super().__init__()
@@ -115,14 +116,12 @@ class Strategy(FinetuningStrategy):
         features = self.network.encode(images)
         plain = self._scores(features)
         seen, terms = [plain], {"scribbles": self._taught(plain, labels)}
+        # Drawn in any case: a switch changes its own terms, not the random numbers of the others.
+        mix = random_mix(images, generator, dynamic=settings.mix == "dynamic")
         if settings.contrast:
-            terms["contrast"] = (
-                settings.lambda_ctr
-                * self.progress**0.9
-                * self._contrast(features[CELLS], plain, labels, generator)
-            )
+            contrast = self._contrast(features[CELLS], plain, labels, generator)
+            terms["contrast"] = settings.lambda_ctr * self.progress**0.9 * contrast
         if settings.mix != "off":
-            mix = random_mix(images, generator, dynamic=settings.mix == "dynamic")
             mixed = self._scores(self.network.encode(mix.paste(images, images)))
             seen.append(mixed)
             terms["mixed_scribbles"] = self._taught(mixed, mix.paste(labels, labels))
