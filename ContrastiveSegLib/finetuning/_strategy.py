@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.networks.backbone import Backbone
@@ -20,11 +21,13 @@ class FinetuningStrategy(Learner):
         network: What is learned, and later predicts.
         mirrors: Whether it learns from mirrored patches too, so that prediction may average over them.
         margin: How much larger than the patch the images come, so that rotation finds pixels.
+        learns_from: Kinds of annotation it is made for.
     """
 
     network: Backbone
     mirrors: bool = False
     margin: float = 1.0
+    learns_from: ClassVar[tuple[str, ...]] = ("cases", "slices", "scribbles")
 
 
 def load_strategy(name: str) -> ModuleType:

@@ -36,6 +36,7 @@ class Strategy(FinetuningStrategy):
     """Dice and cross-entropy on augmented patches, where a person vouched for the labels."""
 
     margin = MARGIN
+    learns_from = ("cases", "slices")
 
     def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
         super().__init__()

@@ -21,6 +21,7 @@ from ContrastiveSegLib.runs.job_settings import FinetuneSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
 from ContrastiveSegLib.runs.writing import write_atomically
+from ContrastiveSegLib.training.annotated import check_annotations, listed_slices, maps_of_pieces
 from ContrastiveSegLib.training.batches import Sampler
 from ContrastiveSegLib.training.compute import Compute, choose_compute
 from ContrastiveSegLib.training.data import (
@@ -36,7 +37,9 @@ from ContrastiveSegLib.training.environment import write_environment
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH, Schedule
+from ContrastiveSegLib.training.split import split_patients
 from ContrastiveSegLib.training.validation import Validation
+from ContrastiveSegLib.volumes.annotations import annotation_file
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.pieces import single_pieces
@@ -49,8 +52,6 @@ PIXELS_PER_STEP = {"cpu": 8 * 128 * 128, "other": 16 * 256 * 256}
 STEPS = 1500  # a few labeled cases are learned by then; more data get more steps
 PASSES = 20
 AVERAGE = 0.99  # of the weights, over about a hundred steps
-PATIENTS_WORTH_VALIDATING = 10
-SHARE_FOR_VALIDATION = 0.2
 
 
 def run(settings: FinetuneSettings) -> None:
@@ -64,7 +65,7 @@ def run(settings: FinetuneSettings) -> None:
     with working(folder, "finetune") as reporter:
         start = _start_of(settings, folder)
         found = _labeled(find_readable_cases(settings.labeled, settings.cases), settings)
-        number, _ = folder.begin_finetune(settings, data=_identity(found, start))
+        number, _ = folder.begin_finetune(settings, data=_identity(found, start, settings))
         model = ModelFolder(folder.finetune(number))
         if model.is_finished:
             reporter.say(
@@ -81,7 +82,16 @@ def run(settings: FinetuneSettings) -> None:
         )
         table = _table(found, settings)
         write_atomically(folder.labels, json.dumps(table.to_json(), indent=2))
-        outcomes = prepare_all(found, folder.prepared, Recipe(grid, intensities, table), reporter)
+        recipe = Recipe(
+            grid,
+            intensities,
+            table,
+            annotation=settings.annotation,
+            slices=listed_slices(found, settings),
+        )
+        outcomes = prepare_all(found, folder.prepared, recipe, reporter)
+        made_for = load_strategy(settings.strategy).Strategy.learns_from
+        check_annotations(outcomes, table, decided["batch"], reporter, made_for=made_for)
         training, validation = split_patients(usable(outcomes), settings.validation, seed=settings.seed)
         roles = {case.name: "validation" for case in validation}
         write_cases(folder.cases, found, outcomes, roles)
@@ -114,7 +124,7 @@ def _start_of(settings: FinetuneSettings, folder: RunFolder) -> ModelFolder | No
 
 def _labeled(found: Found, settings: FinetuneSettings) -> Found:
     """All cases stay in the listing, so that one without labels is written down with its reason."""
-    if not any(case.labels for case in found.cases):
+    if not any(annotation_file(case, settings.annotation) for case in found.cases):
         raise BadFolder(
             f"None of the {len(found.cases)} cases in {settings.labeled} has labels.",
             "Put label files beside the images (labels/NAME.nii.gz, NAME.seg.nrrd), or name another folder.",
@@ -128,7 +138,7 @@ def _table(found: Found, settings: FinetuneSettings) -> LabelTable:
     Raises:
         BadFolder: The labels show none.
     """
-    table = collect_table(found.cases, found.listing.table)
+    table = collect_table(found.cases, found.listing.table, settings.annotation)
     if not table.structures:
         raise BadFolder(
             f"The labels in {settings.labeled} show no structure: every voxel is background.",
@@ -137,12 +147,14 @@ def _table(found: Found, settings: FinetuneSettings) -> LabelTable:
     return table
 
 
-def _identity(found: Found, start: ModelFolder | None) -> str:
-    """A checksum of labels and starting weights: when either changes, a new round begins."""
+def _identity(found: Found, start: ModelFolder | None, settings: FinetuneSettings) -> str:
+    """A checksum of annotations and starting weights: when either changes, a new round begins."""
     digest = hashlib.sha256((start.model.read_text(encoding="utf-8") if start else "scratch").encode())
+    if settings.annotated_slices and settings.annotated_slices.is_file():
+        digest.update(settings.annotated_slices.read_bytes())
     for case in found.cases:
-        if case.labels:
-            digest.update(case.name.encode() + case.labels.read_bytes())
+        if path := annotation_file(case, settings.annotation):
+            digest.update(case.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -184,26 +196,6 @@ def _grid(settings: FinetuneSettings, found: Found, page: dict[str, Any], comput
         learned,
         spacing=settings.grid.spacing or learned.spacing,
         patch=own.patch if settings.grid.patch else learned.patch,
-    )
-
-
-def split_patients(
-    cases: Sequence[PreparedCase], share: float | None, *, seed: int
-) -> tuple[list[PreparedCase], list[PreparedCase]]:
-    """Training and validation cases; all cases of a patient stay together.
-
-    Args:
-        share: Of the patients, for validation; None: a fifth if there are at least ten, otherwise none,
-            because then every annotation is worth more in training.
-    """
-    patients = sorted({case.patient for case in cases})
-    if share is None:
-        share = SHARE_FOR_VALIDATION if len(patients) >= PATIENTS_WORTH_VALIDATING else 0.0
-    count = min(round(share * len(patients)), len(patients) - 1)
-    chosen = set(np.random.default_rng(seed).permutation(patients)[:count])
-    return (
-        [case for case in cases if case.patient not in chosen],
-        [case for case in cases if case.patient in chosen],
     )
 
 
@@ -266,7 +258,7 @@ def _learn(
         grid=asdict(this.grid),
         intensities=decided["intensities"],
         labels=this.table.to_json(),
-        single_pieces=single_pieces((case.label_map for case in training), range(1, arguments["classes"])),
+        single_pieces=single_pieces(maps_of_pieces(training), range(1, arguments["classes"])),
     )
     this.model.last.unlink(missing_ok=True)
     reporter.say(

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ContrastiveSegLib.training.partners import Flags, Partners
+from ContrastiveSegLib.volumes.annotations import UNKNOWN
 from ContrastiveSegLib.volumes.slices import PreparedCase
 
 Center = tuple[int, int, int]
@@ -26,7 +27,7 @@ class Batch:
         images: (B, C, *S) float32 on the device, gray values about 0...1.
         heights: (B,) height of the slice, or of the patch's center, in its volume: 0...1.
         cases: (B,) index of the case each image comes from.
-        labels: (B, *S) int64 class indices, or None without annotations.
+        labels: (B, *S) int64 class indices, UNKNOWN where nobody vouched, or None without annotations.
         regions: (B, *S) int64 superpixels from 1 on, 0 beyond the border, or None if nobody asked.
         partners: (P, B, C, *S) the slices that come with each image, or None if nobody asked.
     """
@@ -76,7 +77,8 @@ class Sampler:
     Args:
         cases: Prepared cases; all with labels, or used without.
         patch: (H, W) for slices, (K, H, W) for volumes.
-        labeled: Give labels, and take half of the patches where a structure is.
+        labeled: Give labels, of slices with known voxels alone, and take half of the patches where a
+            structure is.
         margin: Patches are cut larger by this factor in plane, so that rotation finds pixels.
         partners: Chooses slices that come with each slice; slices without partners are not drawn.
         flags: Which slices show the organ, for partners that ask.
@@ -99,7 +101,7 @@ class Sampler:
         self.dims, self.patch = len(patch), tuple(patch[-2:])
         in_plane = [int(np.ceil(n * margin)) for n in patch[-2:]]
         self.cut = (*(patch[:-2] or (1,)), *in_plane)
-        every = [(c, k) for c, case in enumerate(cases) for k in range(case.shape[0])]
+        every = [(c, k) for c, case in enumerate(cases) for k in _slices_of(case, labeled)]
         self.slices = np.array(partners.arrange(cases, flags or {}) if partners else every)
         self.present = _where_structures_are(cases) if labeled else {}
 
@@ -119,7 +121,7 @@ class Sampler:
             torch.from_numpy(self._cut_images(chosen)),
             heights=torch.tensor([self.cases[c].height(center[0]) for c, center in chosen]),
             cases=torch.tensor([c for c, _ in chosen]),
-            labels=self._cut([(self.cases[c].label_map, at) for c, at in chosen]) if self.labeled else None,
+            labels=self._cut_labels(chosen) if self.labeled else None,
             regions=self._cut([(self.cases[c].region_map, at) for c, at in chosen]) if self.regions else None,
             partners=self._cut_partners(self.partners, chosen, random) if self.partners else None,
         )
@@ -140,9 +142,16 @@ class Sampler:
             copy_patch(self.cases[c].images, images[i], center)
         return (images[:, :, 0] if self.dims == 2 else images).astype(np.float32)
 
-    def _cut(self, places: Sequence[tuple[npt.NDArray[Any], Center]]) -> Tensor:
-        """Labels or regions (B, *cut) int64."""
+    def _cut_labels(self, places: Sequence[tuple[int, Center]]) -> Tensor:
+        """(B, *cut) int64; beyond the image is background, unless only painted voxels are known."""
+        cases = [self.cases[c] for c, _ in places]
+        beyond = [UNKNOWN if case.annotation == "scribbles" else 0 for case in cases]
+        return self._cut([(self.cases[c].label_map, at) for c, at in places], beyond)
+
+    def _cut(self, places: Sequence[tuple[npt.NDArray[Any], Center]], beyond: Sequence[int] = ()) -> Tensor:
+        """Labels or regions (B, *cut) int64, with these values beyond the border, by default 0."""
         maps = np.zeros((len(places), *self.cut), np.int64)
+        maps += np.reshape(beyond or 0, (-1, 1, 1, 1))
         for i, (source, center) in enumerate(places):
             copy_patch(source, maps[i], center)
         return torch.from_numpy(maps[:, 0] if self.dims == 2 else maps)
@@ -223,6 +232,13 @@ def _inside(
 def _within(middle: int, size: int, limit: int) -> int:
     """The center nearest to `middle` whose `size` voxels lie within `limit`; the middle if none does."""
     return limit // 2 if size >= limit else int(np.clip(middle, size // 2, limit - (size - size // 2)))
+
+
+def _slices_of(case: PreparedCase, labeled: bool) -> Sequence[int]:
+    """The slices to draw: all, or those with known voxels."""
+    if not labeled:
+        return range(case.shape[0])
+    return [k for k, labels in enumerate(case.label_map) if (labels != UNKNOWN).any()]
 
 
 def _where_structures_are(cases: Sequence[PreparedCase]) -> dict[int, list[tuple[int, int]]]:

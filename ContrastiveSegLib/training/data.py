@@ -13,6 +13,7 @@ from ContrastiveSegLib.errors import BadFile, BadFolder
 from ContrastiveSegLib.runs.job_settings import CaseSelection, GridSettings
 from ContrastiveSegLib.runs.writing import write_atomically
 from ContrastiveSegLib.training.reporting import Reporter
+from ContrastiveSegLib.volumes.annotations import annotation_file
 from ContrastiveSegLib.volumes.cases import Case, CaseList, LeftOut, find_cases
 from ContrastiveSegLib.volumes.files import read_geometry
 from ContrastiveSegLib.volumes.grid import WorkingGrid, derive_grid
@@ -27,6 +28,7 @@ COLUMNS = (
     "role",
     "image",
     "labels",
+    "annotation",
     "size",
     "spacing_mm",
     "modality",
@@ -154,7 +156,8 @@ def _row(outcome: Outcome, geometry: Geometry, roles: dict[str, str]) -> dict[st
         "patient": case.patient,
         "role": "left out" if outcome.reason else roles.get(case.name, "train"),
         "image": "; ".join(str(path) for path in case.images),
-        "labels": str(case.labels or ""),
+        "labels": str(annotation_file(case, outcome.annotation.kind if outcome.annotation else "auto") or ""),
+        "annotation": outcome.annotation.describe() if outcome.annotation else "",
         "size": " x ".join(map(str, geometry.size)),
         "spacing_mm": " x ".join(f"{s:.4g}" for s in geometry.spacing),
         "modality": outcome.modality,

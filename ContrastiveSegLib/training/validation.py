@@ -13,6 +13,7 @@ from torch import nn
 from ContrastiveSegLib.networks.sliding_window import predict_probabilities
 from ContrastiveSegLib.runs.writing import write_atomically
 from ContrastiveSegLib.training.compute import Compute
+from ContrastiveSegLib.volumes.annotations import UNKNOWN
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.slices import PreparedCase
 
@@ -51,10 +52,11 @@ class Validation:
         return float(_mean(dice))
 
     def _dice(self, case: PreparedCase) -> list[float]:
-        """Dice per structure; NaN where a structure is in neither labeling."""
+        """Dice per structure over the known voxels; NaN where a structure is in neither labeling."""
         with self.compute.mixed():
             probabilities = predict_probabilities(self.network, case.images, self.patch, self.compute.device)
-        winners, truth = probabilities.argmax(0), np.asarray(case.labels)
+        truth = np.asarray(case.label_map)
+        winners = np.where(truth == UNKNOWN, UNKNOWN, probabilities.argmax(0))
         dice = []
         for index in range(1, len(self.table.structures) + 1):
             found, true = winners == index, truth == index

@@ -13,7 +13,14 @@ import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.volumes.dicom import find_series, is_dicom, read_series, series_geometry
-from ContrastiveSegLib.volumes.label_values import check_values, renumber, values_in, whole_numbers
+from ContrastiveSegLib.volumes.label_values import (
+    check_values,
+    renumber,
+    unpainted,
+    values_in,
+    whole_numbers,
+    without_background,
+)
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.nifti_header import contradictions
 from ContrastiveSegLib.volumes.opening import open_header, open_image, refuse_not_finite
@@ -32,11 +39,16 @@ class ReadImage:
 
 @dataclass(frozen=True)
 class ReadLabels:
-    """A label map (K, H, W) int16, what its values mean, and what was remarkable about its file."""
+    """A label map (K, H, W) int16, what its values mean, and what was remarkable about its file.
+
+    Args:
+        background: Which voxels (K, H, W) were painted as background on purpose; None if none were.
+    """
 
     volume: Volume
     table: LabelTable
     notes: tuple[str, ...] = ()
+    background: npt.NDArray[np.bool_] | None = None
 
 
 def read_image(paths: Sequence[Path], *, last_axis_is_channels: bool = False) -> ReadImage:
@@ -79,13 +91,17 @@ def read_geometry(paths: Sequence[Path], *, last_axis_is_channels: bool = False)
     return Geometry.of(header)
 
 
-def read_labels(path: Path, table: LabelTable | None = None) -> ReadLabels:
+def read_labels(path: Path, table: LabelTable | None = None, *, scribbles: bool = False) -> ReadLabels:
     """Read a label map: an integer volume, or a .seg.nrrd with its segments.
+
+    A segment called "background" is painted background, not a structure.
 
     Args:
         path: The file.
         table: The structures to expect. Named segments get the values of this table, matched by name; integer
             volumes must use its values. Without it, the file's own names and values are kept.
+        scribbles: In an integer volume the commonest value means: not painted, as 4 does in the scribbles of
+            ACDC; where that is not 0, 0 is painted background.
 
     Raises:
         BadFile: A file cannot be read, holds no whole numbers, or structures that the table lacks.
@@ -98,16 +114,18 @@ def read_labels(path: Path, table: LabelTable | None = None) -> ReadLabels:
     segments, segment_notes = read_segments(image, path)
     if segments:
         array, flat_notes = flatten(layers, segments, path)
-        own = LabelTable(tuple(segment.structure for segment in segments))
+        array, own, background = without_background(array, tuple(s.structure for s in segments))
         array, own = (array, own) if table is None else (renumber(array, own, table, path), table)
         notes = (*notes, *segment_notes, *flat_notes)
     else:
-        array = _one_layer(layers, path)
+        array, background = (
+            unpainted(_one_layer(layers, path)) if scribbles else (_one_layer(layers, path), None)
+        )
         own = table or LabelTable.default_for(values_in(array))
         check_values(array, own, path)
     if not array.any():
         notes = (*notes, f"{path.name}: all voxels are background.")
-    return ReadLabels(Volume(array, geometry), own, notes)
+    return ReadLabels(Volume(array, geometry), own, notes, background)
 
 
 def write_labels(path: Path, volume: Volume, table: LabelTable, *, overwrite: bool = False) -> None:

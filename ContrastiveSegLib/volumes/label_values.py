@@ -1,4 +1,4 @@
-"""Check that voxels are labels: whole numbers, each with a structure in the table."""
+"""What the numbers of a label map mean: whole numbers, each a structure of the table, or background."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.volumes.labels import LARGEST_VALUE, LabelTable
+from ContrastiveSegLib.volumes.labels import LARGEST_VALUE, LabelTable, Structure, same_name
+
+# Painted voxels of a segment with this name are background.
+BACKGROUND = "background"
 
 
 def whole_numbers(array: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int16]:
@@ -79,3 +82,39 @@ def renumber(
         values[value] = wanted
     renumbered: npt.NDArray[np.int16] = values[array]
     return renumbered
+
+
+def without_background(
+    array: npt.NDArray[np.int16], structures: tuple[Structure, ...]
+) -> tuple[npt.NDArray[np.int16], LabelTable, npt.NDArray[np.bool_] | None]:
+    """Take the segment called "background" out of the structures; its voxels become 0.
+
+    Returns:
+        The label map, the table of the others, and where background was painted; None without that segment.
+    """
+    painted = [s.value for s in structures if same_name(s.name, BACKGROUND)]
+    table = LabelTable(tuple(s for s in structures if s.value not in painted))
+    if not painted:
+        return array, table, None
+    background = array == painted[0]
+    return np.where(background, 0, array).astype(np.int16), table, background
+
+
+def unpainted(array: npt.NDArray[np.int16]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_] | None]:
+    """The scribbles in an integer volume, whose commonest value means: not painted.
+
+    Returns:
+        The label map with 0 there, and where 0 was painted background; None if 0 is the commonest value.
+    """
+    commonest = int(np.bincount(array.ravel()).argmax())
+    if commonest == 0:
+        return array, None
+    return np.where(array == commonest, 0, array).astype(np.int16), array == 0
+
+
+def class_indices(values: npt.NDArray[Any], table: LabelTable) -> npt.NDArray[np.int16]:
+    """Label values to class indices: 0 background, then 1, 2, ... in the order of the table."""
+    lookup = np.zeros(max(table.values, default=0) + 1, np.int16)
+    lookup[list(table.values)] = range(1, len(table.values) + 1)
+    indices: npt.NDArray[np.int16] = lookup[values]
+    return indices

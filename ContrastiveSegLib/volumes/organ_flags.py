@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.volumes.cases import Case, find_cases
 from ContrastiveSegLib.volumes.files import labels_on_grid, read_labels
 from ContrastiveSegLib.volumes.preprocessing import prepare_labels
+from ContrastiveSegLib.volumes.slice_table import read_slice_table
 from ContrastiveSegLib.volumes.slices import PreparedCase
 
 TABLE = "slices.csv"
@@ -49,28 +48,7 @@ def read_table(path: Path) -> dict[str, dict[int, bool]]:
     Raises:
         BadFile: Unreadable, without the three columns, or with a value that is no number or flag.
     """
-    flags: dict[str, dict[int, bool]] = defaultdict(dict)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            table = csv.DictReader(stream)
-            if not set(COLUMNS) <= set(table.fieldnames or ()):
-                raise BadFile(
-                    f"{path} has the columns {', '.join(table.fieldnames or ()) or 'none'}.", EXAMPLE
-                )
-            for row in table:
-                number, word = (row[column] or "" for column in COLUMNS[1:])  # None where a line is short
-                flag = WORDS[word.strip().lower()]
-                if flags[row["case"]].setdefault(int(number), flag) != flag:
-                    raise BadFile(
-                        f"{path}, line {table.line_num}: slice {number} of {row['case']} was flagged "
-                        "otherwise before.",
-                        "Keep one row for each slice.",
-                    )
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(f"{path} cannot be read: {error}.", EXAMPLE) from error
-    except (ValueError, KeyError) as error:
-        raise BadFile(f"{path}, line {table.line_num}: {error} is not understood.", EXAMPLE) from error
-    return flags
+    return read_slice_table(path, COLUMNS, lambda row: WORDS[row["organ"].strip().lower()], example=EXAMPLE)
 
 
 def _from_table(rows: Mapping[int, bool], prepared: PreparedCase, path: Path) -> npt.NDArray[np.bool_]:

@@ -17,10 +17,12 @@ class PreparedCase:
 
     Args:
         images: (C, K, H, W) float16, 0...1, memory-mapped.
-        labels: (K, H, W) class indices (0 background, then in the order of the label table), or None.
+        labels: (K, H, W) class indices (0 background, then in the order of the label table), UNKNOWN where
+            nobody vouched; or None.
         working: Grid of these arrays.
         original: Grid of the case's image, where results belong.
         regions: (K, H, W) superpixels from 1 on, or None if nobody asked.
+        annotation: What the labels are: "cases", "slices" or "scribbles".
     """
 
     name: str
@@ -30,6 +32,7 @@ class PreparedCase:
     working: Geometry
     original: Geometry
     regions: npt.NDArray[Any] | None = None
+    annotation: str = "cases"
 
     @property
     def channels(self) -> int:

@@ -13,10 +13,11 @@ import pytest
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.volumes import prepared
 from ContrastiveSegLib.volumes.cases import Case
-from ContrastiveSegLib.volumes.files import write_image, write_labels
+from ContrastiveSegLib.volumes.files import read_labels, write_image, write_labels
 from ContrastiveSegLib.volumes.grid import WorkingGrid
+from ContrastiveSegLib.volumes.label_values import class_indices
 from ContrastiveSegLib.volumes.labels import LabelTable, Structure
-from ContrastiveSegLib.volumes.prepared import Recipe, class_indices, collect_table, prepare_cases
+from ContrastiveSegLib.volumes.prepared import Recipe, collect_table, prepare_cases
 from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare, restore
 from ContrastiveSegLib.volumes.superpixels import regions_of, regions_of_slices
 from ContrastiveSegLib.volumes.volume import Volume
@@ -58,7 +59,7 @@ def no_reading(monkeypatch) -> None:
         raise AssertionError("a file was read again")
 
     monkeypatch.setattr(prepared, "read_image", refuse)
-    monkeypatch.setattr(prepared, "read_labels", refuse)
+    monkeypatch.setattr(prepared, "read_marks", refuse)
 
 
 def test_a_prepared_case_holds_what_prepare_gives(tmp_path, a_case, a_recipe, any_volume):
@@ -364,7 +365,7 @@ def test_labels_that_the_table_does_not_know_are_left_out(tmp_path, a_volume, a_
     assert outcome.prepared is None
     assert "case1-label.seg.nrrd" in outcome.reason
     with pytest.raises(BadFile):
-        prepared.read_labels(case.labels, smaller.table)
+        read_labels(case.labels, smaller.table)
 
 
 WITH_REGIONS = Recipe(WorkingGrid("axial", 1.2, 0.0, (16, 16)), Intensities(), regions=True)

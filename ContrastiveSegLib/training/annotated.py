@@ -1,0 +1,109 @@
+"""What is annotated, said before training starts; refused where nothing can be learned from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy.typing as npt
+
+from ContrastiveSegLib.errors import BadFile, BadFolder
+from ContrastiveSegLib.runs.job_settings import CaseSelection, FinetuneSettings
+from ContrastiveSegLib.training.data import Found
+from ContrastiveSegLib.training.reporting import Reporter
+from ContrastiveSegLib.volumes.annotations import BACKGROUND, UNKNOWN
+from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.prepared import Outcome
+from ContrastiveSegLib.volumes.slice_table import read_annotated_slices
+from ContrastiveSegLib.volumes.slices import PreparedCase
+
+WORDS = {"cases": "whole cases", "slices": "cases with annotated slices", "scribbles": "cases with scribbles"}
+
+
+def check_annotations(
+    outcomes: Sequence[Outcome], table: LabelTable, batch: int, reporter: Reporter, *, made_for: Sequence[str]
+) -> None:
+    """Say what was found, and warn of what will learn badly.
+
+    Args:
+        batch: Images per step.
+        made_for: Kinds of annotation that the strategy learns from.
+
+    Raises:
+        BadFolder: Only one class is annotated, so that nothing can be told apart.
+    """
+    found = [outcome.annotation for outcome in outcomes if outcome.prepared and outcome.annotation]
+    kinds = Counter(annotation.kind for annotation in found)
+    slices = sum(annotation.slices for annotation in found)
+    listed = ", ".join(f"{count} {WORDS[kind]}" for kind, count in sorted(kinds.items()))
+    reporter.say(f"Annotated: {listed}; {slices} slices in all.")
+    names = {0: BACKGROUND, **dict(enumerate(table.names, start=1))}
+    seen = {index for annotation in found for index in annotation.classes}
+    if len(seen) < 2:
+        raise _one_class(names[min(seen, default=0)])
+    missing = [index for index in names if index not in seen]
+    reporter.warn_all(
+        [f'"{names[index]}" is not annotated anywhere: {_advice(index)}' for index in missing]
+        + _of_kinds(kinds, made_for)
+        + _of_few_slices(slices, batch)
+    )
+
+
+def listed_slices(found: Found, settings: FinetuneSettings) -> dict[str, tuple[int, ...]] | None:
+    """The slices that the user's table lists, for each case it names; None without a table.
+
+    Raises:
+        BadFile: The table cannot be used, or names a case that is not there.
+    """
+    if settings.annotated_slices is None:
+        return None
+    listed = read_annotated_slices(settings.annotated_slices)
+    unknown = sorted(set(listed) - {case.name for case in found.cases})
+    if unknown and settings.cases == CaseSelection():
+        raise BadFile(
+            f"{settings.annotated_slices} names the case {unknown[0]}, which is not in {settings.labeled}.",
+            f"Use the names of the cases, such as {found.cases[0].name}.",
+        )
+    return listed
+
+
+def maps_of_pieces(training: Sequence[PreparedCase]) -> Iterator[npt.NDArray[Any]]:
+    """Label maps (K, H, W) that show structures as they are: whole cases, or annotated slices one by one."""
+    for case in training:
+        if case.annotation == "cases":
+            yield case.label_map
+        elif case.annotation == "slices":
+            yield from (labels[None] for labels in case.label_map if (labels != UNKNOWN).any())
+
+
+def _one_class(name: str) -> BadFolder:
+    return BadFolder(
+        f'Only "{name}" is annotated, so there is nothing to tell it from.',
+        f'Draw the other structures too, and paint background as a segment called "{BACKGROUND}".',
+    )
+
+
+def _advice(index: int) -> str:
+    if index == 0:
+        return f'paint some as a segment called "{BACKGROUND}", or every voxel will be given to a structure.'
+    return "it cannot be learned. Draw it in at least one case, or delete its segment."
+
+
+def _of_kinds(kinds: Counter[str], made_for: Sequence[str]) -> list[str]:
+    odd = [kind for kind in kinds if kind not in made_for]
+    if "scribbles" in odd:
+        return [
+            "Scribbles were found, but this strategy needs whole slices. Choose --strategy pclmix or "
+            "partial_ce, or say --annotation cases if these are complete labels."
+        ]
+    return [f"This strategy is not made for {WORDS[kind]}." for kind in odd]
+
+
+def _of_few_slices(slices: int, batch: int) -> list[str]:
+    if slices >= batch:
+        return []
+    return [
+        f"Only {slices} slices are annotated, fewer than the {batch} of a step: each step sees some of them "
+        f"several times. Annotate more, or choose --batch {max(slices, 2)}."
+    ]

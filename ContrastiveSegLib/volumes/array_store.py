@@ -1,0 +1,95 @@
+"""Arrays on disk with facts beside them, under names that change whenever their content would."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ContrastiveSegLib.errors import BadFile, CannotWrite
+from ContrastiveSegLib.volumes.cases import Case
+
+FORMAT = 2
+
+
+def stem_of(case: Case, sources: Sequence[Path], *recipe: object) -> str:
+    """A file name that changes whenever the result would: sources by path, size and time, and the recipe."""
+    stats = [(str(p.resolve()), *_size_and_time(p)) for p in sources]
+    digest = hashlib.sha256(json.dumps([FORMAT, stats, recipe], sort_keys=True).encode()).hexdigest()
+    return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', case.name)[:60]}-{digest[:12]}"
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise BadFile(f"{path} cannot be read: {error.strerror}.", "Check that it still exists.") from error
+    return stat.st_size, stat.st_mtime_ns
+
+
+def checksum(paths: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        for block in _blocks(path):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    for file in sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                yield block
+
+
+def array_file(stem: Path) -> Path:
+    return stem.with_name(stem.name + ".npy")
+
+
+def _facts(stem: Path) -> Path:
+    return stem.with_name(stem.name + ".json")
+
+
+def read_facts(stem: Path) -> dict[str, Any] | None:
+    """The facts written beside a finished array; they come last, so half-written arrays have none.
+
+    What a power failure has cut off is prepared anew, as if it were not there.
+    """
+    try:
+        np.load(array_file(stem), mmap_mode="r")
+        facts: dict[str, Any] = json.loads(_facts(stem).read_text(encoding="utf-8"))
+    except (OSError, ValueError, EOFError):
+        return None
+    return facts
+
+
+def store(stem: Path, array: npt.NDArray[Any], facts: dict[str, Any]) -> None:
+    try:
+        partial = stem.with_name(stem.name + ".part.npy")
+        np.save(partial, array)
+        partial.replace(array_file(stem))
+        text = _facts(stem).with_suffix(".part")
+        text.write_text(json.dumps(facts), encoding="utf-8")
+        text.replace(_facts(stem))
+    except OSError as error:
+        raise _cannot_write(stem.parent, error) from error
+
+
+def make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def _cannot_write(folder: Path, error: OSError) -> CannotWrite:
+    return CannotWrite(
+        f"Prepared cases cannot be written to {folder}: {error.strerror}.",
+        "Free some space, or choose a run folder on another disk.",
+    )
