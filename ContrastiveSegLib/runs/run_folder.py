@@ -130,6 +130,10 @@ class RunFolder:
         """The map of uncertainty beside a prediction."""
         return (folder or self.predictions) / f"{case}_uncertainty.{suffix}"
 
+    def suggestions(self, *, suffix: str = "csv", folder: Path | None = None) -> Path:
+        """What to annotate next: table (csv, json) and picture (png), in `folder` if one was asked for."""
+        return (folder or self.path) / f"suggestions.{suffix}"
+
     @property
     def annotations(self) -> Path:
         """The cases annotated for this run: images and labels, laid out like any folder of labeled cases."""

@@ -1,0 +1,181 @@
+"""Name the cases and slices to annotate next, with a score, the reason and a picture."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ContrastiveSegLib.errors import BadCheckpoint, BadFolder, BadSetting
+from ContrastiveSegLib.jobs import predict
+from ContrastiveSegLib.networks.backbone import Backbone, build_network
+from ContrastiveSegLib.networks.weights import load_parts, read_page
+from ContrastiveSegLib.pictures.contact_sheet import Shown, draw_contact_sheet
+from ContrastiveSegLib.runs.job_settings import CaseSelection, FinetuneSettings, SuggestSettings
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.runs.writing import make_folder, write_atomically
+from ContrastiveSegLib.suggesting.annotated import Source, find_annotated, find_annotated_or_warn
+from ContrastiveSegLib.suggesting.report import to_csv, to_json, to_text
+from ContrastiveSegLib.suggesting.suggestions import (
+    How,
+    Suggestion,
+    SurveyedCase,
+    suggest_cases,
+    suggest_slices,
+)
+from ContrastiveSegLib.suggesting.survey import Eye, Eyes, survey
+from ContrastiveSegLib.training.compute import Compute, choose_compute
+from ContrastiveSegLib.training.data import find_readable_cases, prepare_all
+from ContrastiveSegLib.training.reporting import Reporter, working
+from ContrastiveSegLib.volumes.grid import WorkingGrid
+from ContrastiveSegLib.volumes.prepared import Outcome, Recipe
+from ContrastiveSegLib.volumes.preprocessing import Intensities
+
+COUNT = 5
+
+
+def run(settings: SuggestSettings) -> None:
+    """Rank what is not annotated yet, and write table and picture.
+
+    Raises:
+        ContrastiveSegError: Whatever the user can mend.
+    """
+    folder = RunFolder(settings.run)
+    eyes = _eyes(folder, choose_compute(settings.compute))
+    with working(folder, "suggest") as reporter:
+        recipe = eyes.encoder.recipe
+        found = find_readable_cases(settings.images, settings.cases)
+        outcomes = prepare_all(found, folder.prepared, recipe, reporter)
+        annotated = _annotated(settings, folder, recipe, reporter)
+        _check_count(settings, outcomes, set(annotated))
+        cases = survey(outcomes, annotated, eyes, folder.prepared, reporter)
+        suggestions = _suggestions(settings, cases, recipe)
+        _write(settings, suggestions, cases, eyes, reporter)
+
+
+def _eyes(folder: RunFolder, compute: Compute) -> Eyes:
+    """The pre-trained encoder and the model of the latest round; where one is missing, the other does both.
+
+    Raises:
+        BadCheckpoint: There is neither.
+    """
+    source, model = ModelFolder(folder.pretrain), None
+    if folder.finetune_rounds(finished=True):
+        tuned = predict.load(predict.finished_round(folder, None), compute)
+        model = Eye(tuned.network, Recipe(tuned.grid, tuned.intensities))
+    if source.is_finished:
+        return Eyes(_encoder(source, compute), model, compute)
+    if model is None:
+        raise BadCheckpoint(
+            f"There is no finished pre-training and no finished fine-tuning in {folder.path}.",
+            "Pre-train there first, or name another run.",
+        )
+    return Eyes(model, model, compute)
+
+
+def _encoder(source: ModelFolder, compute: Compute) -> Eye:
+    """A pre-trained network; its parts that were not trained stay as they were drawn, and are not used."""
+    page = read_page(source)
+    network: Backbone = build_network(page["network"], seed=0, **page["arguments"])
+    load_parts(network, source)
+    compute.place(network)
+    network.eval()
+    recipe = Recipe(from_dict(WorkingGrid, page["grid"]), from_dict(Intensities, page["intensities"]))
+    return Eye(network, recipe)
+
+
+def _annotated(
+    settings: SuggestSettings, folder: RunFolder, recipe: Recipe, reporter: Reporter
+) -> dict[str, Outcome]:
+    """What is annotated in the folder named by the user, and what the latest round learned from."""
+    annotated: dict[str, Outcome] = {}
+    if rounds := folder.finetune_rounds(finished=True):
+        asked = folder.read_settings("finetune", FinetuneSettings, round_number=rounds[-1])
+        annotated |= find_annotated_or_warn(Source.of_round(asked), folder.prepared, recipe, reporter)
+    if settings.labeled:
+        cases = CaseSelection(patient_pattern=settings.cases.patient_pattern)
+        annotated |= find_annotated(Source(settings.labeled, cases), folder.prepared, recipe, reporter)
+    if annotated:
+        reporter.say(f"{len(annotated)} annotated cases are covered and not suggested again.")
+    return annotated
+
+
+def _check_count(settings: SuggestSettings, outcomes: Sequence[Outcome], annotated: set[str]) -> None:
+    usable = [outcome.case.name for outcome in outcomes if outcome.prepared]
+    free = sum(name not in annotated for name in usable)
+    if settings.kind != "slices" and settings.count and settings.count > free:
+        raise BadSetting(
+            f"{settings.count} cases are asked for, but only {free} of the {len(usable)} usable cases in "
+            f"{settings.images} are not annotated yet.",
+            f"Ask for {free} with --count, or for slices only with --kind slices."
+            if free
+            else "Add images, or ask for slices only with --kind slices.",
+        )
+
+
+def _suggestions(
+    settings: SuggestSettings, cases: Sequence[SurveyedCase], recipe: Recipe
+) -> list[Suggestion]:
+    how = How(settings.strategy, settings.seed, recipe.grid.plane)
+    offered = [case for case in cases if case.offered]
+    free_cases = sum(not case.annotated.any() for case in offered)
+    free_slices = sum(int((~case.annotated).sum()) for case in offered)
+    wanted = settings.count or COUNT
+    if settings.kind == "slices" and (settings.count or 0) > free_slices:
+        raise BadSetting(
+            f"{wanted} slices are asked for, but only {free_slices} of those in {settings.images} are "
+            "not annotated yet.",
+            "Ask for fewer with --count, or add images.",
+        )
+    if not (free_slices if settings.kind != "cases" else free_cases):
+        raise BadFolder(
+            f"All {len(offered)} usable cases in {settings.images} are annotated already.", "Add images."
+        )
+    suggestions = []
+    if settings.kind != "slices":
+        suggestions += suggest_cases(cases, min(wanted, free_cases), how)
+    if settings.kind != "cases":
+        suggestions += suggest_slices(cases, min(wanted, free_slices), how)
+    return suggestions
+
+
+def _write(
+    settings: SuggestSettings,
+    suggestions: Sequence[Suggestion],
+    cases: Sequence[SurveyedCase],
+    eyes: Eyes,
+    reporter: Reporter,
+) -> None:
+    output, run = settings.output, reporter.run
+    make_folder(output or run.path)
+    facts = {
+        "strategy": settings.strategy,
+        "seed": settings.seed,
+        "cases": sum(case.offered for case in cases),
+        "annotated": [case.prepared.name for case in cases if case.annotated.any()],
+        "with_uncertainty": eyes.model is not None,
+    }
+    table, picture = run.suggestions(folder=output), run.suggestions(suffix="png", folder=output)
+    write_atomically(table, to_csv(suggestions))
+    write_atomically(run.suggestions(suffix="json", folder=output), to_json(suggestions, **facts))
+    draw_contact_sheet(picture, _sheet(suggestions, cases))
+    sys.stdout.write(f"{to_text(suggestions)}\n")
+    reporter.say(f"Suggestions are in {table}, their picture in {picture}", kind="result", file=str(table))
+
+
+def _sheet(suggestions: Sequence[Suggestion], cases: Sequence[SurveyedCase]) -> list[tuple[str, list[Shown]]]:
+    by_name = {case.prepared.name: case.prepared for case in cases if case.offered}
+    groups: dict[str, list[Shown]] = {"case": [], "slice": []}
+    for one in suggestions:
+        case = by_name[one.case]
+        spacing = case.working.spacing_khw
+        where = f"slice {one.place.index} along {one.place.axis}" if one.place else "its middle slice"
+        groups[one.kind].append(
+            Shown(
+                case.images[0, one.k],
+                spacing[1] / spacing[2],
+                f"{one.kind} {one.rank} · score {one.score:.2f}",
+                f"{one.case}\n{where}",
+            )
+        )
+    return [("Cases to annotate next", groups["case"]), ("Slices to annotate next", groups["slice"])]

@@ -1,0 +1,1 @@
+"""What to annotate next: what stands for the collection, and where the model is unsure."""

@@ -1,0 +1,108 @@
+"""Look at every case with the pre-trained encoder, and with a first model if there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ContrastiveSegLib.errors import BadFile, Cancelled
+from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.suggesting.annotated import annotated_slices
+from ContrastiveSegLib.suggesting.features import slice_features
+from ContrastiveSegLib.suggesting.suggestions import SurveyedCase
+from ContrastiveSegLib.suggesting.uncertainty import slice_uncertainty
+from ContrastiveSegLib.training.compute import Compute
+from ContrastiveSegLib.training.reporting import Reporter
+from ContrastiveSegLib.volumes.prepared import Outcome, Recipe, prepare_cases
+from ContrastiveSegLib.volumes.slices import PreparedCase
+
+
+@dataclass(frozen=True)
+class Eye:
+    """A network and how cases are prepared for it."""
+
+    network: Backbone
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """What looks at the cases.
+
+    Args:
+        encoder: Its features are compared.
+        model: Its uncertainty counts; None before a first fine-tuning.
+    """
+
+    encoder: Eye
+    model: Eye | None
+    compute: Compute
+
+
+def survey(
+    outcomes: Sequence[Outcome],
+    annotated: Mapping[str, Outcome],
+    eyes: Eyes,
+    folder: Path,
+    reporter: Reporter,
+) -> list[SurveyedCase]:
+    """Features, annotations and uncertainty of every case that can be used.
+
+    Args:
+        outcomes: The cases to choose from, prepared for the encoder.
+        annotated: Case name to what is annotated; cases from elsewhere count as covered.
+        folder: Where prepared cases live.
+
+    Raises:
+        BadFile: A case has another number of channels than the network.
+        Cancelled: The user asked to stop.
+    """
+    names = {outcome.case.name for outcome in outcomes if outcome.prepared}
+    elsewhere = [outcome for name, outcome in annotated.items() if name not in names]
+    everything = [(o, True) for o in outcomes if o.prepared] + [(o, False) for o in elsewhere]
+    surveyed = []
+    with reporter.bar(len(everything), "case") as advance:
+        for outcome, offered in everything:
+            if reporter.cancelled():
+                raise Cancelled("The suggestion was cancelled; nothing was written.", "Start it again.")
+            surveyed.append(_one(outcome, annotated.get(outcome.case.name), offered, eyes, folder))
+            reporter.tell("surveyed", case=outcome.case.name)
+            advance(1)
+    return surveyed
+
+
+def _one(
+    outcome: Outcome, annotated: Outcome | None, offered: bool, eyes: Eyes, folder: Path
+) -> SurveyedCase:
+    case = _usable(outcome)
+    encoder, model, device = eyes.encoder, eyes.model, eyes.compute.device
+    if case.channels != encoder.network.in_channels:
+        raise BadFile(
+            f"{case.name} has {case.channels} channels, the network was trained with "
+            f"{encoder.network.in_channels}.",
+            "Give the same channels in the same order as in training, or leave the case out.",
+        )
+    slices = case.shape[0]
+    doubts = None
+    if model is not None:
+        seen = _prepared_for(model, outcome, encoder, folder)
+        with eyes.compute.mixed():
+            doubts = slice_uncertainty(
+                model.network, seen.images, model.recipe.grid.patch, device, slices=slices
+            )
+    features = slice_features(encoder.network, case.images, encoder.recipe.grid.patch, device)
+    return SurveyedCase(case, features, annotated_slices(annotated, slices), offered, doubts)
+
+
+def _prepared_for(model: Eye, outcome: Outcome, encoder: Eye, folder: Path) -> PreparedCase:
+    """The case on the model's grid, which is that of the encoder unless the user changed it in between."""
+    if model.recipe == encoder.recipe:
+        return _usable(outcome)
+    return _usable(prepare_cases([outcome.case], folder, model.recipe)[0])
+
+
+def _usable(outcome: Outcome) -> PreparedCase:
+    if outcome.prepared is None:
+        raise BadFile(outcome.reason, "Leave the case out.")
+    return outcome.prepared
