@@ -124,30 +124,6 @@ class SuggestSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuggestSettings:
-    """Name the cases and slices to annotate next: typical of many others, and hard for a first model."""
-
-    run: Run
-    """Run folder with a pre-trained model; after a first fine-tuning its uncertainty counts too."""
-    images: Path
-    """Folder with the volumes to choose from; labels in it are not looked at."""
-    labeled: Path | None = None
-    """Folder with what is annotated already; what the latest round learned from is known anyway."""
-    count: Annotated[int, Range(1, 10_000)] | None = None
-    """How many cases, and how many slices; empty: 5, or as many as there are."""
-    kind: Literal["both", "cases", "slices"] = "both"
-    """What to suggest."""
-    strategy: Literal["typicality", "k_center"] = "typicality"
-    """typicality: typical of large groups; k_center: far from all that is annotated or suggested."""
-    output: Path | None = None
-    """Folder for table and picture; empty: the run folder. Earlier suggestions there are replaced."""
-    seed: Seed = 0
-    """Seed of everything random."""
-    cases: CaseSelection = field(default_factory=CaseSelection)
-    compute: Compute = field(default_factory=Compute)
-
-
-@dataclass(frozen=True, kw_only=True)
 class FinetuneSettings:
     """Learn to segment from a few labeled volumes."""
 
@@ -253,7 +229,6 @@ JOBS: dict[str, type] = {
     "scan": ScanSettings,
     "methods": MethodsSettings,
     "pretrain": PretrainSettings,
-    "suggest": SuggestSettings,
     "suggest": SuggestSettings,
     "finetune": FinetuneSettings,
     "predict": PredictSettings,
