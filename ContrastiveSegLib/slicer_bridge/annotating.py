@@ -13,7 +13,7 @@ import slicer
 import vtk
 
 from ContrastiveSegLib.slicer_bridge.nodes import geometry_of, put_beside
-from ContrastiveSegLib.volumes.annotations import BACKGROUND
+from ContrastiveSegLib.volumes.label_values import BACKGROUND
 from ContrastiveSegLib.volumes.labels import LabelTable, Structure, same_name
 from ContrastiveSegLib.volumes.saving import save_atomically
 from ContrastiveSegLib.volumes.segmentation_files import describe_segments
@@ -45,7 +45,13 @@ def annotation_of(case: str) -> Any | None:
 
 
 def begin_annotation(
-    case: str, volume: Any, structures: LabelTable, *, source: Path | None = None, scribbles: bool = False
+    case: str,
+    volume: Any,
+    structures: LabelTable,
+    *,
+    source: Path | None = None,
+    scribbles: bool = False,
+    axis: int = 2,
 ) -> Any:
     """The segmentation to annotate a case in: the one in the scene, one loaded from a file, or a new one.
 
@@ -53,15 +59,19 @@ def begin_annotation(
         structures: The segments it must have, with names, colors and terminology.
         source: Earlier annotation, labels or prediction to start from; the file itself is not touched.
         scribbles: Whether a segment for painted background is wanted.
+        axis: Of the volume along which its slices are counted.
     """
     node = annotation_of(case)
-    if node is None:
+    is_new = node is None
+    if is_new:
         node = _from_file(source) if source else slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
         node.SetName(f"{case} annotation")
         node.SetAttribute(ANNOTATION, case)
         node.CreateDefaultDisplayNodes()
         put_beside(node, volume)
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    if is_new and source:
+        _without_painted_background(node, volume, axis, keep=scribbles)
     for structure in structures.structures:
         _ensure_segment(node, structure.name, structure.color, structure.terminology)
     if scribbles:
@@ -101,23 +111,37 @@ def amount(node: Any, volume: Any, *, axis: int = 2) -> Amount:
     return Amount(voxels, tuple(sorted(painted)), complete_slices(node))
 
 
-def save_annotation(node: Any, volume: Any, path: Path) -> None:
+def save_annotation(node: Any, volume: Any, path: Path, *, axis: int = 2) -> None:
     """Write the segments on the grid of the volume; where they overlap, the later one wins.
+
+    In slices marked as complete, what nobody painted becomes painted background: that is how the jobs learn
+    that a slice is empty on purpose. The marks themselves travel as a tag of the segments.
+
+    Args:
+        axis: Of the volume (i, j, k as 0, 1, 2) along which its slices are counted.
 
     Raises:
         BadFile: The volume has no usable grid.
         CannotWrite: The disk refuses.
     """
-    geometry = geometry_of(volume)
+    geometry, marked = geometry_of(volume), complete_slices(node)
     labels = np.zeros(geometry.shape, np.int16)
     structures = []
     for value, (name, mask) in enumerate(_masks(node, volume), start=1):
         labels[mask] = value
         segment = _by_name(node, name)
         structures.append(Structure(value, name, segment.GetColor(), _terminology(segment)))
+    if marked:
+        background = next((s for s in structures if same_name(s.name, BACKGROUND)), None)
+        if background is None:
+            background = Structure(len(structures) + 1, BACKGROUND, BACKGROUND_COLOR)
+            structures.append(background)
+        slices = np.moveaxis(labels, 2 - axis, 0)
+        listed = np.isin(np.arange(len(slices)), marked)[:, None, None]
+        slices[listed & (slices == 0)] = background.value
     image = Volume(labels.astype(np.uint8) if len(structures) < 256 else labels, geometry).to_sitk()
     describe_segments(image, LabelTable(tuple(structures)))
-    _describe_complete(image, len(structures), complete_slices(node))
+    _describe_complete(image, len(structures), marked)
     save_atomically(image, path, overwrite=True)
 
 
@@ -127,6 +151,20 @@ def _describe_complete(image: Any, segments: int, complete: tuple[int, ...]) -> 
         key = f"Segment{number}_Tags"
         text = image.GetMetaData(key) if image.HasMetaDataKey(key) else ""
         image.SetMetaData(key, f"{text}{COMPLETE}:{' '.join(map(str, complete))}|")
+
+
+def _without_painted_background(node: Any, volume: Any, axis: int, *, keep: bool) -> None:
+    """Take away the background that saving painted into complete slices: the marks say the same."""
+    identity = node.GetSegmentation().GetSegmentIdBySegmentName(BACKGROUND)
+    if not identity:
+        return
+    mask = np.array(slicer.util.arrayFromSegmentBinaryLabelmap(node, identity, volume), np.uint8)
+    slices = np.moveaxis(mask, 2 - axis, 0)
+    slices[[n for n in complete_slices(node) if 0 <= n < len(slices)]] = 0
+    if keep or mask.any():
+        slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, identity, volume)
+    else:
+        node.GetSegmentation().RemoveSegment(identity)
 
 
 def _from_file(path: Path) -> Any:

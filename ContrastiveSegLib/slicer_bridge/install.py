@@ -66,17 +66,21 @@ def install(found: Found) -> None:
         BadSetting: The PyTorch extension is not there, or the user declined.
         RuntimeError: pip failed; the text is pip's.
     """
+    if not found.has_torch:
+        # First, because MONAI would otherwise bring a torch that does not know this computer's graphics card.
+        _check_can_install_torch(found)
+        _install_torch()
     if found.missing:
         slicer.packaging.pip_ensure(list(found.missing), requester=REQUESTER)
-    if found.has_torch:
-        return
+
+
+def _check_can_install_torch(found: Found) -> None:
     if not found.can_install_torch:
         raise BadSetting(
             "PyTorch is missing, and so is the extension that installs it.",
             "Install the extension 'PyTorch' in the Extensions Manager and restart Slicer, or choose an "
             "external Python that has PyTorch.",
         )
-    _install_torch()
 
 
 def _install_torch() -> None:

@@ -6,6 +6,7 @@ Exporting gigabytes takes minutes, so the panel starts this file as a process of
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -138,8 +139,10 @@ def _unpack(archive: zipfile.ZipFile, parent: Path, target: Path) -> None:
 
 
 def main(words: Sequence[str]) -> int:
-    """`export RUN FILE.zip` or `import FILE.zip FOLDER`; 0, or 1 with a sentence on the console."""
+    """`export RUN FILE.zip`, `import FILE.zip FOLDER`, or VERB `--settings` FILE; 0, or 1 with a sentence."""
     verb, first, second = words
+    if first == "--settings":
+        first, second = json.loads(Path(second).read_text(encoding="utf-8"))[verb]["words"]
     try:
         if verb == "export":
             export_run(RunFolder(Path(first)), Path(second))

@@ -1,0 +1,1 @@
+"""The panel in 3D Slicer: one short file per step of the work, around one timer and one form."""

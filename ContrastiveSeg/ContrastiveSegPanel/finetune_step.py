@@ -1,0 +1,148 @@
+"""Step 4, fine-tune: learn the structures from the annotations, with curves of loss and validation Dice."""
+
+import contextlib
+
+from slicer.i18n import tr as _
+
+from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.runs.events import read_new
+from ContrastiveSegLib.runs.job_settings import FinetuneSettings
+from ContrastiveSegLib.runs.run_folder import ModelFolder
+from ContrastiveSegLib.runs.settings import read_jobs
+
+from . import state_line
+from .job_box import JobBox
+from .method_menu import MethodMenu
+from .step import Step
+
+SHOWN = (
+    "steps", "batch", "lr", "validation", "network", "width", "grid.spacing", "grid.patch", "cases.only",
+    "cases.leave_out", "compute.device", "seed",
+)  # fmt: skip
+ANNOTATIONS, DATA = "annotations", "data"
+OWN, SCRATCH = "own", "none"
+
+
+class FinetuneStep(Step):
+    """Strategy, form, and the job."""
+
+    def __init__(self, panel) -> None:
+        super().__init__(panel, panel.ui.finetuneState)
+        ui = self.ui
+        self.menu = MethodMenu(
+            "finetuning",
+            FinetuneSettings,
+            "strategy",
+            SHOWN,
+            combo=ui.strategy,
+            caption=ui.strategyCaption,
+            parent=ui.finetuneForm,
+            onChange=self.onSettings,
+        )
+        ui.labelsFrom.addItem(_("Annotations of this run (step 3)"), ANNOTATIONS)
+        ui.labelsFrom.addItem(_("Labels in the data folder"), DATA)
+        ui.startFrom.addItem(_("Pre-training of step 2"), OWN)
+        ui.startFrom.addItem(_("Nothing (from scratch)"), SCRATCH)
+        self.box = JobBox(
+            ui.finetuneJob, "finetune", self.onStart, panel.cancel, curves=_("Fine-tuning: loss and Dice")
+        )
+        ui.labelsFrom.connect("currentIndexChanged(int)", lambda _index: self.onSettings())
+        ui.startFrom.connect("currentIndexChanged(int)", lambda _index: self.onSettings())
+
+    def fill(self) -> None:
+        parameters = self.panel.parameters
+        self.menu.choose(parameters.strategy, parameters.finetuneOptions)
+        self.ui.labelsFrom.currentIndex = 1 if parameters.labelsFrom == DATA else 0
+
+    def onSettings(self) -> None:
+        """Remember what the user changed."""
+        parameters = self.panel.parameters
+        parameters.strategy = self.menu.entry.name
+        parameters.labelsFrom = self.ui.labelsFrom.currentData
+        # Half-typed text is no setting yet; Start says what is wrong with it.
+        with contextlib.suppress(ContrastiveSegError):
+            parameters.finetuneOptions = self.menu.options()
+        self.refresh()
+
+    def onStart(self) -> None:
+        """Start or resume."""
+        try:
+            settings = self._unfinished() or self._settings()
+        except ContrastiveSegError as error:
+            self.fail(str(error))
+            return
+        self.panel.startJob("finetune", settings)
+
+    def _settings(self) -> dict:
+        panel = self.panel
+        fromData = self.ui.labelsFrom.currentData == DATA
+        labeled = panel.parameters.dataFolder if fromData else str(panel.run.annotations)
+        known = {"run": str(panel.run.path), "labeled": labeled}
+        if self.ui.startFrom.currentData == SCRATCH:
+            known["start"] = "none"
+        elif panel.pretrain.otherRun():
+            known["start"] = panel.pretrain.otherRun()
+        return self.menu.settings(**known)
+
+    def _unfinished(self):
+        """What the last, interrupted round was asked; None if there is none."""
+        if not self.panel.state.canResumeFinetuning:
+            return None
+        number = max(set(self.panel.state.begunRounds) - set(self.panel.state.finishedRounds))
+        folder = ModelFolder(self.panel.run.finetune(number))
+        if not folder.last.is_file():
+            return None
+        return {**read_jobs(folder.settings)["finetune"], "run": str(self.panel.run.path)}
+
+    def replay(self) -> None:
+        self.box.forgetCurves()
+        events, _position = read_new(self.panel.run.events)
+        self.box.drawCurves(_lastRound([e for e in events if e.get("job") == "finetune"]))
+
+    def onBegin(self, job) -> None:
+        if not self.panel.state.canResumeFinetuning:
+            self.box.forgetCurves()
+        super().onBegin(job)
+
+    def refresh(self) -> None:
+        panel = self.panel
+        missing = self._missing()
+        self.box.start.text = _("Resume") if panel.state.canResumeFinetuning else _("Start")
+        state_line.allow(self.box.start, panel.why_not(missing), _("Learn to segment"))
+        isMine = panel.jobName == "finetune"
+        self.menu.form.setEnabled(not isMine)
+        if isMine:
+            self.show(state_line.WORKING, _("learning from annotations"))
+        elif panel.state.canResumeFinetuning:
+            self.show(state_line.READY, _("interrupted; press Resume to go on"))
+        elif rounds := panel.state.finishedRounds:
+            self.show(state_line.DONE, _("{n} finished rounds").format(n=len(rounds)))
+        elif missing:
+            self.show(state_line.MISSING, missing)
+        else:
+            self.show(state_line.READY, _("press Start"))
+
+    def _missing(self) -> str:
+        panel, ui = self.panel, self.ui
+        if panel.run is None:
+            return _("Choose a run folder in step 1.")
+        if ui.labelsFrom.currentData == ANNOTATIONS:
+            annotated = panel.state.annotated
+            if not annotated.cases and not annotated.scribbles:
+                return _("Annotate at least one case in step 3, or learn from the labels in the data folder.")
+        elif not panel.data.reader.counts()["labeled"]:
+            return _("The data folder has no labels; annotate in step 3.")
+        if ui.startFrom.currentData == OWN and not panel.pretrain.isSettled():
+            return _("Pre-train in step 2, or start from scratch.")
+        return ""
+
+
+def _lastRound(events):
+    """The events since the last round began; a resumed round begins behind the steps of its first part."""
+    begin, first = 0, None
+    for number, event in enumerate(events):
+        if event.get("kind") != "progress":
+            continue
+        if first is None or event["step"] <= first:
+            begin, first = number, event["step"]
+    return events[begin:]

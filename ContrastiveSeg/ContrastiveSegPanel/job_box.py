@@ -1,0 +1,151 @@
+"""Start, Cancel, progress, curves and log of one kind of job: the lower half of a step."""
+
+import qt
+from slicer.i18n import tr as _
+
+from ContrastiveSegLib.slicer_bridge.curves import Curves
+
+from . import job_words, plot_layout
+from .state_line import allow
+
+LOG_LINES = 500
+
+
+class JobBox:
+    """The widgets around one job.
+
+    Args:
+        parent: Empty widget of the step.
+        name: Of the widgets: "pretrain" makes pretrainStart, pretrainCancel, ...
+        onStart: Called by the button.
+        onCancel: Called by the button.
+        curves: Title of the chart; "" for a job without curves.
+    """
+
+    def __init__(self, parent, name: str, onStart, onCancel, *, curves: str = "") -> None:
+        self.name = name
+        self._title = curves
+        self._curves = None
+        column = qt.QVBoxLayout(parent)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.start, self.cancel = self._button("Start", _("Start")), self._button("Cancel", _("Cancel"))
+        self.showCurves, self.showLog = (
+            self._toggle("Curves", _("Curves")),
+            self._toggle("ShowLog", _("Log")),
+        )
+        self._row(column, [self.start, self.cancel, self.showCurves, self.showLog])
+        self.bar = self._named(qt.QProgressBar(), "Progress")
+        self.bar.setRange(0, 1)
+        self.bar.setValue(0)
+        self.line = self._named(qt.QLabel(), "Line")
+        self.line.wordWrap = True
+        self.log = self._named(qt.QPlainTextEdit(), "Log")
+        self.log.readOnly = True
+        self.log.setMaximumBlockCount(LOG_LINES)
+        self.log.setMinimumHeight(120)
+        self.log.hide()
+        for widget in (self.bar, self.line, self.log):
+            column.addWidget(widget)
+        self.showCurves.setVisible(bool(curves))
+        self.start.connect("clicked()", onStart)
+        self.cancel.connect("clicked()", onCancel)
+        self.showLog.connect("toggled(bool)", self.log.setVisible)
+        self.showCurves.connect("toggled(bool)", self._onShowCurves)
+        self.setBusy(False)
+
+    def setBusy(self, isBusy: bool) -> None:
+        """Whether this box's job runs now."""
+        allow(self.cancel, "" if isBusy else _("Nothing is running."), _("Save, then stop"))
+        if isBusy:
+            self.bar.setRange(0, 0)  # moves without end until the first progress is told
+        elif self.bar.maximum == 0:
+            self.bar.setRange(0, 1)
+            self.bar.setValue(0)
+
+    def begin(self) -> None:
+        """A new job starts: an empty log, and curves of its own."""
+        self.log.clear()
+        self.line.text = _("Starting ...")
+        self.setBusy(True)
+
+    def take(self, events) -> None:
+        """Show what the job said."""
+        for event in events:
+            if event.get("kind") == "progress":
+                self.bar.setRange(0, int(event["steps"]))
+                self.bar.setValue(int(event["step"]))
+                self.line.text = job_words.progressWords(event)
+            elif text := _spoken(event):
+                self.log.appendPlainText(text)
+                self.line.text = text
+        self.drawCurves(events)
+
+    def drawCurves(self, events) -> None:
+        """Add points to the chart; the first one brings the chart into the view layout."""
+        if not self._title or not any("step" in event for event in events):
+            return
+        if self._curves is None or self._curves.is_lost:
+            self._curves = Curves(self._title)
+        isFirst = self._curves.chart is None
+        if not self._curves.take(events):
+            return
+        if isFirst and not self.showCurves.checked:
+            self.showCurves.setChecked(True)
+        elif isFirst:
+            plot_layout.show(self._curves.chart)
+        if self.showCurves.checked:
+            plot_layout.fit()
+
+    def forgetCurves(self) -> None:
+        """Let the next points begin a new chart; the old nodes leave the scene."""
+        if self._curves is not None:
+            self._curves.remove()
+        self._curves = None
+        self.showCurves.setChecked(False)
+
+    def fillCount(self, done: int, total: int) -> None:
+        """Progress in whole cases."""
+        self.bar.setRange(0, max(1, total))
+        self.bar.setValue(done)
+
+    def _onShowCurves(self, isOn: bool) -> None:
+        chart = self._curves.chart if self._curves is not None else None
+        if isOn and chart is not None:
+            plot_layout.show(chart)
+        elif not isOn:
+            plot_layout.restore()
+
+    def _button(self, suffix: str, text: str):
+        return self._named(qt.QPushButton(text), suffix)
+
+    def _toggle(self, suffix: str, text: str):
+        button = self._button(suffix, text)
+        button.checkable = True
+        return button
+
+    def _named(self, widget, suffix: str):
+        widget.setObjectName(self.name + suffix)
+        return widget
+
+    def _row(self, column, widgets) -> None:
+        row = qt.QHBoxLayout()
+        for widget in widgets:
+            row.addWidget(widget)
+        column.addLayout(row)
+
+
+def _spoken(event) -> str:
+    """What an event tells a person; "" for those that move bars or curves."""
+    kind = event.get("kind")
+    if kind in ("note", "warning", "result") and event.get("text"):
+        return f"{_('Warning')}: {event['text']}" if kind == "warning" else str(event["text"])
+    if kind == "prepared":
+        reason = event.get("reason")
+        said = _("{case} is left out: {reason}") if reason else _("{case} is prepared")
+        return said.format(case=event.get("case"), reason=reason)
+    if kind == "result":
+        return _("{case} is segmented").format(case=event.get("case"))
+    if kind == "validation":
+        dice = ", ".join(f"{name} {value:.3f}" for name, value in event["dice"].items() if value is not None)
+        return _("validation at step {step}: Dice {dice}").format(step=event.get("step"), dice=dice)
+    return ""

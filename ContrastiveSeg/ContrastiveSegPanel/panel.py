@@ -1,0 +1,186 @@
+"""The whole panel: six steps, one job at a time, one look at the run folder for all."""
+
+import datetime
+import logging
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.slicer_bridge import process
+
+from . import job_words, run_state
+from .annotate_step import AnnotateStep
+from .data_step import DataStep
+from .finetune_step import FinetuneStep
+from .job_monitor import JobMonitor
+from .predict_step import PredictStep
+from .pretrain_step import PretrainStep
+from .results_box import ResultsBox
+from .setup_step import SetupStep
+
+LAST_RUN = "ContrastiveSeg/LastRunFolder"
+
+
+class Panel:
+    """Brings the steps together.
+
+    Args:
+        parent: Widget that owns the timer.
+        ui: The widgets of the .ui file by name.
+        logic: The module's logic.
+    """
+
+    def __init__(self, parent, ui, logic) -> None:
+        self.parent, self.ui, self.logic = parent, ui, logic
+        self.monitor = JobMonitor(parent, self.onEvents, self.onEnd)
+        self.state = run_state.look(None)
+        self.jobName, self.extra = "", {}
+        self.setup = SetupStep(self)
+        self.data = DataStep(self)
+        self.pretrain = PretrainStep(self)
+        self.annotate = AnnotateStep(self)
+        self.finetune = FinetuneStep(self)
+        self.predict = PredictStep(self)
+        self.results = ResultsBox(self)
+        self.steps = (
+            self.setup,
+            self.data,
+            self.pretrain,
+            self.annotate,
+            self.finetune,
+            self.predict,
+            self.results,
+        )
+
+    @property
+    def parameters(self):
+        """The parameter node; asked for anew each time, because scenes come and go."""
+        return self.logic.getParameterNode()
+
+    @property
+    def run(self):
+        """The chosen run folder, or None."""
+        return run_state.runFolder(self.parameters.runFolder)
+
+    def proposeRun(self, dataFolder: Path) -> str:
+        """A place for a new run: in the user's documents, named after the day and the data."""
+        day = datetime.date.today().isoformat()
+        name, number = f"{day}_{dataFolder.name}", 2
+        folder = self.logic.runsFolder()
+        while (folder / name).exists():
+            name, number = f"{day}_{dataFolder.name}_{number}", number + 1
+        return str(folder / name)
+
+    def fill(self) -> None:
+        """Show what the parameter node remembers; after start, scene load and scene close."""
+        for step in self.steps:
+            step.fill()
+        self.reopen()
+
+    def setRun(self, path: str) -> None:
+        """Another run folder: its jobs, curves and results take the place of those of the last."""
+        if path == self.parameters.runFolder:
+            return
+        self.parameters.runFolder = path
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Show what is in the run folder, and follow the job that still works there."""
+        if self.jobName != "check":
+            self.monitor.letGo()
+            self.jobName, self.extra = "", {}
+        self.refresh()
+        if self.run is None:
+            return
+        slicer.app.settings().setValue(LAST_RUN, str(self.run.path))
+        for step in (self.pretrain, self.finetune):
+            step.replay()
+        job = process.find(self.run.panel, run=self.run)
+        if job is not None and not self.monitor.isBusy:
+            self.follow(job)
+        else:
+            self._explainDeath()
+
+    def startJob(self, name: str, settings, *, run=None, folder=None, engine=None, **extra) -> bool:
+        """Start a job and follow it; False when that was not possible, and the user knows why.
+
+        Args:
+            extra: What the step wants to know again at the end.
+        """
+        run = run or (None if folder else self.run)
+        try:
+            job = process.start(
+                name, settings, engine or self.logic.engine(), run=run, folder=folder or run.panel
+            )
+        except ContrastiveSegError as error:
+            self.explain(name, str(error))
+            return False
+        self.follow(job, **extra)
+        return True
+
+    def follow(self, job, **extra) -> None:
+        """Show a running job in its step."""
+        self.jobName, self.extra = job.name, extra
+        step = self.stepOf(job.name)
+        step.onBegin(job)
+        self.monitor.follow(job)
+        self.refresh()
+
+    def cancel(self) -> None:
+        """The user pressed Cancel."""
+        self.monitor.cancel()
+        self.stepOf(self.jobName).say(_("Cancelling: the job saves what it has ..."))
+
+    def onEvents(self, events) -> None:
+        """News from the job."""
+        self.stepOf(self.jobName).onEvents(events)
+
+    def onEnd(self, job, outcome) -> None:
+        """The job ended, one way or another."""
+        extra, self.jobName, self.extra = self.extra, "", {}
+        self.refresh()
+        self.stepOf(job.name).onEnd(job, outcome, extra)
+        self.refresh()
+
+    def stepOf(self, jobName: str):
+        """The step that shows a kind of job."""
+        return {
+            "check": self.setup,
+            "pretrain": self.pretrain,
+            "suggest": self.annotate,
+            "finetune": self.finetune,
+            "export": self.results,
+            "import": self.results,
+        }.get(jobName, self.predict)
+
+    def refresh(self) -> None:
+        """Look at the run folder once, and let every step say what is done and what is missing."""
+        self.state = run_state.look(self.run)
+        for step in self.steps:
+            step.refresh()
+
+    def why_not(self, *reasons: str) -> str:
+        """The first reason against starting a job, "" if there is none."""
+        busy = _("Another job is running; wait for it, or cancel it.") if self.monitor.isBusy else ""
+        return next((reason for reason in (busy, self.state.damaged, *reasons) if reason), "")
+
+    def explain(self, jobName: str, text: str) -> None:
+        """Tell the user what went wrong, in the step and in Slicer's log."""
+        logging.warning("ContrastiveSeg %s: %s", jobName, text)
+        self.stepOf(jobName).fail(text)
+
+    def close(self) -> None:
+        """Stop the timer; a running job goes on and is found again."""
+        self.monitor.letGo()
+
+    def _explainDeath(self) -> None:
+        """A job that died while nobody looked left its papers behind."""
+        dead = process.last(self.run.panel, run=self.run)
+        if dead is None or self.monitor.isBusy:
+            return
+        outcome = job_words.outcomeOf(dead, dead.new_events())
+        dead.close()
+        if outcome.kind != job_words.DONE:
+            self.explain(dead.name, outcome.text)

@@ -1,0 +1,23 @@
+"""What the panel remembers in the scene; everything else is in the run folder."""
+
+import slicer
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+
+@parameterNodeWrapper
+class ContrastiveSegParameterNode:
+    """Saved with the scene. Paths are texts, because an empty Path cannot be told from the current folder."""
+
+    dataFolder: str = ""
+    runFolder: str = ""
+    pretrainedRun: str = ""
+    method: str = ""
+    pretrainPreset: str = "standard"
+    pretrainOptions: str = "{}"
+    structures: str = ""
+    scribbles: bool = False
+    labelsFrom: str = "annotations"
+    strategy: str = ""
+    finetuneOptions: str = "{}"
+    inputVolume: slicer.vtkMRMLScalarVolumeNode
+    replacePredictions: bool = True

@@ -1,0 +1,190 @@
+"""Step 5, predict and review: a new segmentation in 2D and 3D, uncertainty, volumes, corrections."""
+
+import glob
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.slicer_bridge import nodes, predictions
+from ContrastiveSegLib.volumes.files import write_image
+
+from . import job_words, state_line, table_rows
+from .file_names import safeName
+from .job_box import JobBox
+from .step import Step
+
+
+class PredictStep(Step):
+    """Predict one volume or all cases, and show what came out."""
+
+    def __init__(self, panel) -> None:
+        super().__init__(panel, panel.ui.predictState)
+        ui = self.ui
+        for table in (ui.predictionTable, ui.volumesTable):
+            table_rows.style(table)
+        self.box = JobBox(ui.predictJob, "predict", self.onCurrent, panel.cancel)
+        self.box.start.text = _("Segment this volume")
+        ui.predictAllButton.connect("clicked()", self.onAll)
+        ui.predictionTable.connect("cellDoubleClicked(int,int)", self.onOpen)
+        ui.showUncertainty.connect("toggled(bool)", self.onUncertainty)
+        ui.correctButton.connect("clicked()", self.onCorrect)
+        ui.suggestNextButton.connect("clicked()", panel.annotate.onSuggest)
+        self.case, self.segmentationID, self.uncertaintyID = "", "", ""
+        self._done = set()
+
+    def onCurrent(self) -> None:
+        """Segment the chosen volume."""
+        volume = self.panel.parameters.inputVolume
+        try:
+            settings, case = self._settingsFor(volume)
+        except ContrastiveSegError as error:
+            self.fail(str(error))
+            return
+        self.panel.startJob("predict", settings, volume=volume.GetID(), case=case, total=1)
+
+    def _settingsFor(self, volume):
+        """A case of the data folder is predicted from its own file, which may have more channels."""
+        panel = self.panel
+        case = volume.GetAttribute(nodes.CASE) or ""
+        settings = {"run": str(panel.run.path), "overwrite": True}
+        if panel.data.reader.case(case) is not None:
+            images = panel.parameters.dataFolder
+            return {**settings, "images": images, "cases": {"only": [glob.escape(case)]}}, case
+        return {**settings, **exported(volume, panel.run)}, safeName(volume.GetName())
+
+    def onAll(self) -> None:
+        """Segment every case of the data folder."""
+        panel = self.panel
+        settings = {
+            "run": str(panel.run.path),
+            "images": panel.parameters.dataFolder,
+            "overwrite": bool(panel.parameters.replacePredictions),
+        }
+        self.panel.startJob("predict", settings, total=len(panel.data.reader.cases))
+
+    def onBegin(self, job) -> None:
+        super().onBegin(job)
+        self._done = set()
+
+    def onEvents(self, events) -> None:
+        super().onEvents(events)
+        self._done |= {e.get("case") for e in events if e.get("kind") == "result" and e.get("case")}
+        if self._done:
+            self.box.fillCount(len(self._done), max(len(self._done), self.panel.extra.get("total", 1)))
+
+    def onEnd(self, job, outcome, extra) -> None:
+        super().onEnd(job, outcome, extra)
+        if outcome.kind == job_words.DONE and extra.get("case"):
+            volume = slicer.mrmlScene.GetNodeByID(extra["volume"])
+            if volume is None:
+                self.say(_("The volume was closed meanwhile; open the result from the table."))
+                return
+            self.showResult(extra["case"], volume)
+
+    def onOpen(self, row: int, _column: int = 0) -> None:
+        """Show the prediction of a row of the table, with its volume."""
+        case = table_rows.keyOfRow(self.ui.predictionTable, row)
+        volume = nodes.find_volume(case) or self.panel.data.load(case)
+        if volume is None:
+            self.fail(_("The image of {case} is not in the data folder.").format(case=case))
+            return
+        self.showResult(case, volume)
+
+    def showResult(self, case: str, volume):
+        """A new segmentation node, volumes in ml, and the uncertainty if it is switched on."""
+        run, rounds = self.panel.run, self.panel.state.finishedRounds
+        name = _("{case} predicted (round {n})").format(case=case, n=rounds[-1] if rounds else "?")
+        try:
+            with slicer.util.WaitCursor():
+                node = predictions.show_prediction(run.prediction(case), volume, name)
+        except ContrastiveSegError as error:
+            self.fail(str(error))
+            return None
+        self.case, self.segmentationID, self.uncertaintyID = case, node.GetID(), ""
+        self._showVolumes(predictions.volumes_ml(node, volume), case)
+        if self.ui.showUncertainty.checked:
+            self.onUncertainty(True)
+        self._failure = ""
+        self.refresh()
+        return node
+
+    def _showVolumes(self, found, case: str) -> None:
+        rows = [(structure, round(amount, 2)) for structure, amount in found.items()]
+        columns = (_("Structure"), _("Volume ml"))
+        table_rows.fill(self.ui.volumesTable, columns, rows, list(found))
+        predictions.add_volumes_table(found, _("{case} volumes").format(case=case))
+
+    def onUncertainty(self, isOn: bool) -> None:
+        """Lay the uncertainty map over the volume, or take it away."""
+        node = slicer.mrmlScene.GetNodeByID(self.uncertaintyID) if self.uncertaintyID else None
+        if isOn and node is None and self.case:
+            volume = nodes.find_volume(self.case) or self.panel.parameters.inputVolume
+            path, name = self.panel.run.uncertainty(self.case), _("{case} uncertainty").format(case=self.case)
+            try:
+                node = predictions.load_uncertainty(path, volume, name)
+            except (ContrastiveSegError, RuntimeError) as error:
+                self.fail(str(error))
+                return
+            self.uncertaintyID = node.GetID()
+        predictions.show_uncertainty(node if isOn else None)
+
+    def onCorrect(self) -> None:
+        """Begin an annotation with the prediction, in the Segment Editor: saved, it is learned next time."""
+        panel = self.panel
+        panel.annotate.open(self.case, source=panel.run.prediction(self.case))
+
+    def refresh(self) -> None:
+        panel, ui = self.panel, self.ui
+        volume = panel.parameters.inputVolume
+        noRun = "" if panel.run else _("Choose a run folder in step 1.")
+        untrained = noRun or ("" if panel.state.finishedRounds else _("Fine-tune in step 4 first."))
+        noVolume = "" if volume is not None else _("Choose a volume.")
+        noData = "" if panel.parameters.dataFolder else _("Choose a data folder in step 1.")
+        state_line.allow(self.box.start, panel.why_not(untrained, noVolume), _("A new segmentation node"))
+        state_line.allow(ui.predictAllButton, panel.why_not(untrained, noData), _("Into the run folder"))
+        predicted = panel.state.predicted
+        if table_rows.keys(ui.predictionTable) != predicted:
+            table_rows.fill(ui.predictionTable, (_("Predicted case"),), [(c,) for c in predicted], predicted)
+        node = slicer.mrmlScene.GetNodeByID(self.segmentationID) if self.segmentationID else None
+        noResult = "" if node is not None else _("Show a prediction first.")
+        isCase = panel.data.reader.case(self.case) is not None
+        notCase = "" if isCase else _("Its volume is not in the data folder of step 1.")
+        state_line.allow(
+            ui.correctButton, noResult or notCase, _("Correct it, save it in step 3, fine-tune again")
+        )
+        state_line.allow(ui.suggestNextButton, *_suggesting(panel))
+        ui.showUncertainty.enabled = node is not None
+        self._showState(untrained)
+
+    def _showState(self, missing: str) -> None:
+        predicted = self.panel.state.predicted
+        if self.panel.jobName == "predict":
+            self.show(state_line.WORKING, _("segmenting"))
+        elif missing:
+            self.show(state_line.MISSING, missing)
+        elif predicted:
+            self.show(
+                state_line.DONE, _("{n} predicted cases; double click one to see it").format(n=len(predicted))
+            )
+        else:
+            self.show(state_line.READY, _("choose a volume, or segment all cases"))
+
+
+def exported(volume, run) -> dict:
+    """Write a volume of the scene where a job can read it; the job's setting that names the place.
+
+    Raises:
+        BadFile: The volume is empty or sheared.
+        CannotWrite: The disk refuses.
+    """
+    name = safeName(volume.GetName())
+    folder: Path = run.panel / "input" / name
+    write_image(folder / f"{name}.nrrd", nodes.volume_of(volume), overwrite=True)
+    return {"images": str(folder)}
+
+
+def _suggesting(panel):
+    start = panel.annotate.box.start
+    return ("", _("Rank what to annotate next")) if start.enabled else (start.toolTip, "")

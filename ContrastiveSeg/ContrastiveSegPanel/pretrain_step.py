@@ -1,0 +1,172 @@
+"""Step 2, pre-train: learn from all volumes, or take a run that was pre-trained earlier."""
+
+import contextlib
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.runs.events import read_new
+from ContrastiveSegLib.runs.job_settings import PretrainSettings
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+
+from . import job_words, presets, state_line
+from .job_box import JobBox
+from .method_menu import MethodMenu
+from .step import Step
+
+SHOWN = (
+    "epochs", "steps", "batch", "lr", "network", "width", "organ_flags", "grid.spatial_dims", "grid.spacing",
+    "grid.patch", "cases.leave_out", "compute.device", "seed",
+)  # fmt: skip
+
+
+class PretrainStep(Step):
+    """Method, preset, form, and the job."""
+
+    def __init__(self, panel) -> None:
+        super().__init__(panel, panel.ui.pretrainState)
+        ui = self.ui
+        self.menu = MethodMenu(
+            "pretraining",
+            PretrainSettings,
+            "method",
+            SHOWN,
+            combo=ui.pretrainMethod,
+            caption=ui.pretrainCaption,
+            parent=ui.pretrainForm,
+            onChange=self.onSettings,
+        )
+        for name, caption in presets.captions().items():
+            ui.pretrainPreset.addItem(caption, name)
+        self.box = JobBox(
+            ui.pretrainJob, "pretrain", self.onStart, panel.cancel, curves=_("Pre-training loss")
+        )
+        ui.pretrainPreset.connect("currentIndexChanged(int)", lambda _index: self.onSettings())
+        ui.pretrainedRun.connect("currentPathChanged(QString)", self.onOtherRun)
+
+    def fill(self) -> None:
+        parameters, ui = self.panel.parameters, self.ui
+        self.menu.choose(parameters.method, parameters.pretrainOptions)
+        names = list(presets.PRESETS)
+        wanted = parameters.pretrainPreset
+        ui.pretrainPreset.currentIndex = names.index(wanted) if wanted in names else 1
+        ui.pretrainedRun.currentPath = parameters.pretrainedRun
+
+    def onSettings(self) -> None:
+        """Remember what the user changed, and estimate anew."""
+        parameters = self.panel.parameters
+        parameters.method = self.menu.entry.name
+        parameters.pretrainPreset = self.ui.pretrainPreset.currentData
+        # Half-typed text is no setting yet; Start says what is wrong with it.
+        with contextlib.suppress(ContrastiveSegError):
+            parameters.pretrainOptions = self.menu.options()
+        self.refresh()
+
+    def onOtherRun(self, path: str) -> None:
+        """A run that was pre-trained earlier, instead of pre-training here."""
+        self.panel.parameters.pretrainedRun = path
+        self._failure = ""
+        self.panel.refresh()
+
+    def otherRun(self) -> str:
+        """The other run's folder; "" while none is chosen."""
+        return self.panel.parameters.pretrainedRun
+
+    def isSettled(self) -> bool:
+        """Whether there is a pre-training to start from."""
+        other = self.otherRun()
+        return _isPretrained(other) if other else self.panel.state.isPretrained
+
+    def onStart(self) -> None:
+        """Start or resume."""
+        try:
+            settings = self._settings()
+        except ContrastiveSegError as error:
+            self.fail(str(error))
+            return
+        self.panel.startJob("pretrain", settings)
+
+    def _settings(self) -> dict:
+        asked = self.panel.state.asked.get("pretrain")
+        if asked and self.panel.state.canResumePretraining:
+            # To resume means: the same again, whatever the form shows now.
+            return {**asked, "run": str(self.panel.run.path)}
+        preset = presets.PRESETS[self.ui.pretrainPreset.currentData]
+        images = {"images": self.panel.parameters.dataFolder, "run": str(self.panel.run.path)}
+        mine = self.menu.settings(**images)
+        return {**({} if {"steps", "epochs"} & set(mine) else preset), **mine}
+
+    def replay(self) -> None:
+        self.box.forgetCurves()
+        events, _position = read_new(self.panel.run.events)
+        mine = [e for e in events if e.get("job") == "pretrain"]
+        if mine:
+            self.box.drawCurves(mine)
+
+    def onBegin(self, job) -> None:
+        if not self.panel.state.canResumePretraining:
+            self.box.forgetCurves()
+        super().onBegin(job)
+
+    def onEvents(self, events) -> None:
+        super().onEvents(events)
+        for event in events:
+            if event.get("kind") == "progress" and event.get("eta_s") is not None:
+                presets.rememberRun("pretrain", self.menu.entry.name, event)
+
+    def refresh(self) -> None:
+        panel, ui, state = self.panel, self.ui, self.panel.state
+        isMine = panel.jobName == "pretrain"
+        missing = "" if panel.parameters.dataFolder else _("Choose a data folder in step 1.")
+        missing = missing or ("" if panel.run else _("Choose a run folder in step 1."))
+        done = (
+            _("This run is pre-trained; choose a new run folder for another.") if state.isPretrained else ""
+        )
+        self.box.start.text = _("Resume") if state.canResumePretraining else _("Start")
+        state_line.allow(self.box.start, panel.why_not(missing, done), _("Learn from all volumes of step 1"))
+        self.menu.form.setEnabled(not isMine)
+        ui.pretrainEstimate.text = self._estimate()
+        self._showState(isMine, missing)
+
+    def _showState(self, isMine: bool, missing: str) -> None:
+        state, other = self.panel.state, self.otherRun()
+        if isMine:
+            self.show(state_line.WORKING, _("learning from unlabeled volumes"))
+        elif other and not _isPretrained(other):
+            self.show(state_line.MISSING, _("{path} has no finished pre-training").format(path=other))
+        elif other:
+            self.show(state_line.DONE, _("taken from {name}").format(name=Path(other).name))
+        elif state.isPretrained:
+            method = state.asked.get("pretrain", {}).get("method", "")
+            self.show(state_line.DONE, _("pre-trained with {method}").format(method=method))
+        elif missing:
+            self.show(state_line.MISSING, missing)
+        elif state.canResumePretraining:
+            self.show(state_line.READY, _("interrupted; press Resume to go on"))
+        else:
+            self.show(state_line.READY, _("press Start, or choose a run that was pre-trained earlier"))
+
+    def _estimate(self) -> str:
+        reader = self.panel.data.reader
+        if reader.isReading or not reader.geometries:
+            return ""
+        try:
+            values = {**presets.PRESETS[self.ui.pretrainPreset.currentData], **self.menu.form.values()}
+        except ContrastiveSegError as error:
+            return str(error)
+        steps = presets.stepsOf(values, reader.slices())
+        batch = int(values.get("batch") or presets.BATCH)
+        seconds, memory, source = presets.estimate(
+            "pretrain", self.menu.entry.name, steps=steps, batch=batch, pixels=reader.patchPixels()
+        )
+        if seconds is None:
+            return _("{steps} steps. Time: known after 'Check this computer' in step 0.").format(steps=steps)
+        parts = [_("{steps} steps, about {time}").format(steps=steps, time=job_words.duration(seconds))]
+        if memory:
+            parts.append(_("{memory:.1f} GB of memory").format(memory=memory))
+        return ", ".join(parts) + f" ({source})"
+
+
+def _isPretrained(path: str) -> bool:
+    return ModelFolder(RunFolder(Path(path)).pretrain).is_finished

@@ -1,0 +1,127 @@
+"""The run folder as a thing: its size, open it, export results, hand it on, take one in, delete it."""
+
+import shutil
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.slicer_bridge import run_archive
+from ContrastiveSegLib.slicer_bridge.engine import Engine
+
+from . import job_words, state_line
+from .step import Step
+
+
+class ResultsBox(Step):
+    """Buttons below the last step."""
+
+    def __init__(self, panel) -> None:
+        super().__init__(panel, panel.ui.runInfo)
+        ui = self.ui
+        ui.openRunButton.connect("clicked()", self.onOpen)
+        ui.exportResultsButton.connect("clicked()", self.onExportResults)
+        ui.exportRunButton.connect("clicked()", self.onExport)
+        ui.importRunButton.connect("clicked()", self.onImport)
+        ui.deleteRunButton.connect("clicked()", self.onDelete)
+
+    def refresh(self) -> None:
+        panel, ui = self.panel, self.ui
+        run = panel.run
+        noRun = "" if run is not None and run.path.is_dir() else _("There is no run folder yet.")
+        noModel = noRun or ("" if run.exists else _("Nothing was learned in this run folder yet."))
+        noResult = "" if panel.state.predicted else _("There are no predictions yet.")
+        state_line.allow(ui.openRunButton, noRun, _("Show the folder in the file manager"))
+        state_line.allow(ui.exportResultsButton, noResult, _("Copy the predictions to another folder"))
+        state_line.allow(ui.exportRunButton, panel.why_not(noModel), _("One zip file for a colleague"))
+        state_line.allow(ui.importRunButton, panel.why_not(), _("Take in a run that was exported"))
+        state_line.allow(
+            ui.deleteRunButton, panel.why_not(noModel), _("Delete this run with everything in it")
+        )
+        if noRun:
+            self.show(state_line.MISSING, noRun)
+        else:
+            size = run_archive.size_in_words(run_archive.size_of(run.path))
+            self.show(state_line.DONE, f"{run.path.name}: {size}")
+
+    def onOpen(self) -> None:
+        """Show the run folder in the file manager; where there is none, show its path."""
+        path = str(self.panel.run.path)
+        if not qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(path)):
+            slicer.util.infoDisplay(path, windowTitle=_("Run folder"))
+
+    def onExportResults(self) -> None:
+        """Copy the predictions to a folder of the user's choice; what is there stays."""
+        chosen = qt.QFileDialog.getExistingDirectory(self.panel.parent, _("Copy the predictions to"))
+        if not chosen:
+            return
+        kept = 0
+        try:
+            for source in sorted(self.panel.run.predictions.iterdir()):
+                if (Path(chosen) / source.name).exists():
+                    kept += 1
+                elif source.is_file():
+                    shutil.copyfile(source, Path(chosen) / source.name)
+        except OSError as error:
+            self.fail(_("The predictions cannot be copied: {reason}.").format(reason=error.strerror))
+            return
+        self._failure = ""
+        if kept:
+            self.fail(_("{n} files were there already and stayed as they were.").format(n=kept))
+
+    def onExport(self) -> None:
+        """Write the run into one zip file, in a process of its own."""
+        run = self.panel.run
+        chosen = qt.QFileDialog.getSaveFileName(
+            self.panel.parent, _("Export run"), f"{run.path}.zip", "Zip (*.zip)"
+        )
+        if chosen:
+            self._archive("export", str(run.path), chosen)
+
+    def onImport(self) -> None:
+        """Unpack a run that was exported, and open it."""
+        chosen = qt.QFileDialog.getOpenFileName(self.panel.parent, _("Import run"), "", "Zip (*.zip)")
+        if chosen:
+            self._archive("import", chosen, str(self.panel.logic.runsFolder()))
+
+    def _archive(self, verb: str, *words: str) -> None:
+        python = Engine.own().command[0]
+        module = "ContrastiveSegLib.slicer_bridge.run_archive"
+        engine = Engine((python, "-u", "-m", module))
+        folder = Path(slicer.app.temporaryPath) / "ContrastiveSeg-archive"
+        self.panel.startJob(verb, {"words": list(words)}, folder=folder, engine=engine)
+
+    def onBegin(self, job) -> None:
+        super().onBegin(job)
+        self.show(state_line.WORKING, _("exporting ...") if job.name == "export" else _("importing ..."))
+
+    def onEnd(self, job, outcome, _extra) -> None:
+        said = job_words.lastParagraph(job.tail())
+        if outcome.kind != job_words.DONE:
+            self.fail(outcome.text)
+        elif job.name == "import":
+            self.ui.runFolder.currentPath = said
+        else:
+            slicer.util.showStatusMessage(_("Exported to {path}").format(path=said), 5000)
+
+    def onDelete(self) -> None:
+        """Delete the run after asking."""
+        run = self.panel.run
+        size = run_archive.size_in_words(run_archive.size_of(run.path))
+        question = _(
+            "Delete {path} ({size}) with its models, annotations and predictions? This cannot be undone."
+        )
+        # In tests nobody answers.
+        if not slicer.app.testingEnabled() and not slicer.util.confirmOkCancelDisplay(
+            question.format(path=run.path, size=size)
+        ):
+            return
+        try:
+            run_archive.delete_run(run)
+        except ContrastiveSegError as error:
+            self.fail(str(error))
+            return
+        self._failure = ""
+        self.ui.runFolder.currentPath = ""

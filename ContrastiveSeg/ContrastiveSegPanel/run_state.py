@@ -1,0 +1,72 @@
+"""What a run folder holds at this moment, as the steps need to know it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.runs.settings import read_jobs
+from ContrastiveSegLib.slicer_bridge.annotation_files import Counts, count
+
+
+@dataclass(frozen=True)
+class RunState:
+    """A look at the folder; cheap enough to be taken after every job and click.
+
+    Args:
+        run: None while no folder is chosen.
+        asked: What settings.json says, {} without one.
+        damaged: Why the folder cannot be used, or "".
+    """
+
+    run: object = None
+    asked: dict = field(default_factory=dict)
+    isPretrained: bool = False
+    canResumePretraining: bool = False
+    finishedRounds: tuple = ()
+    begunRounds: tuple = ()
+    predicted: tuple = ()
+    annotated: Counts = field(default_factory=Counts)
+    damaged: str = ""
+
+    @property
+    def canResumeFinetuning(self) -> bool:
+        """Whether the last round was begun and not finished."""
+        return bool(set(self.begunRounds) - set(self.finishedRounds))
+
+
+def look(run) -> RunState:
+    """Read the state of a run folder; one that is not there yet is empty."""
+    if run is None:
+        return RunState()
+    model = ModelFolder(run.pretrain)
+    asked, damaged = _asked(run)
+    return RunState(
+        run=run,
+        asked=asked,
+        isPretrained=model.is_finished and model.weights.is_file(),
+        canResumePretraining=model.last.is_file() and not model.is_finished,
+        finishedRounds=run.finetune_rounds(finished=True),
+        begunRounds=run.finetune_rounds(),
+        predicted=_predicted(run),
+        annotated=count(run),
+        damaged=damaged,
+    )
+
+
+def _asked(run):
+    if not run.settings.is_file():
+        return {}, ""
+    try:
+        return read_jobs(run.settings), ""
+    except ContrastiveSegError as error:
+        return {}, str(error)
+
+
+def _predicted(run):
+    return tuple(sorted(path.name.removesuffix(".seg.nrrd") for path in run.predictions.glob("*.seg.nrrd")))
+
+
+def runFolder(text: str):
+    """The run folder of a path in the panel; None for an empty one."""
+    return RunFolder(Path(text)) if text else None

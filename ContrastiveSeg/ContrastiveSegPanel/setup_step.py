@@ -1,0 +1,119 @@
+"""Step 0, set-up: what is installed, which Python computes, and one real training step as a test."""
+
+import os
+import sys
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.slicer_bridge import install
+
+from . import job_words, presets, state_line
+from .step import Step
+
+PASSED = "ContrastiveSeg/CheckPassedWith"
+
+
+class SetupStep(Step):
+    """Install, choose an external Python, check."""
+
+    def __init__(self, panel) -> None:
+        super().__init__(panel, panel.ui.setupState)
+        ui = self.ui
+        ui.installButton.connect("clicked()", self.onInstall)
+        ui.checkButton.connect("clicked()", self.onCheck)
+        ui.checkCancel.connect("clicked()", panel.cancel)
+        ui.externalPython.connect("currentPathChanged(QString)", self.onPython)
+        self._found = None
+
+    def fill(self) -> None:
+        self.ui.externalPython.currentPath = self.panel.logic.externalPython()
+
+    def refresh(self) -> None:
+        ui, external = self.ui, self.panel.logic.externalPython()
+        if external:
+            ui.setupFound.text = _("Jobs run in {python}.").format(python=external)
+            state_line.allow(ui.installButton, _("An external Python is chosen; install packages there."))
+        else:
+            self._found = install.look(Path(self.panel.logic.resource("requirements.txt")))
+            ui.setupFound.text = f"Python {sys.version.split()[0]} (Slicer). {self._found.words}"
+            reason = _("Everything is installed.") if self._found.is_complete else ""
+            state_line.allow(ui.installButton, reason, _("Asks first, then installs what is missing"))
+        isChecking = self.panel.jobName == "check"
+        state_line.allow(ui.checkButton, self.panel.why_not(), _("Takes one real training step"))
+        state_line.allow(ui.checkCancel, "" if isChecking else _("No check is running."))
+        self._showState(external, isChecking)
+
+    def _showState(self, external: str, isChecking: bool) -> None:
+        passed = slicer.util.settingsValue(PASSED, "")
+        if isChecking:
+            self.show(state_line.WORKING, _("taking one real training step ..."))
+        elif not external and self._found is not None and not self._found.is_complete:
+            self.show(state_line.MISSING, self._found.words)
+        elif passed.startswith(f"{external}\n"):
+            self.show(state_line.DONE, passed.partition("\n")[2])
+        else:
+            self.show(state_line.READY, _("press 'Check this computer' once"))
+
+    def onPython(self, path: str) -> None:
+        """Another Python was chosen."""
+        self._failure = ""
+        self.panel.logic.setExternalPython(path)
+        self.refresh()
+
+    def onInstall(self) -> None:
+        """Install what is missing; Slicer asks before each part."""
+        self._failure = ""
+        try:
+            install.install(self._found)
+        except (ContrastiveSegError, RuntimeError, ImportError) as error:
+            # pip's own words, and what the user can do about them.
+            self._log(str(error))
+            self.fail(_("{error} Next: see the log below, or choose an external Python.").format(error=error))
+            return
+        self.panel.refresh()
+
+    def onCheck(self) -> None:
+        """Start the smoke test in the chosen Python."""
+        folder = Path(slicer.app.temporaryPath) / f"ContrastiveSeg-check-{os.getpid()}"
+        self.panel.startJob("check", {}, folder=folder)
+
+    def onBegin(self, job) -> None:
+        super().onBegin(job)
+        self.ui.setupLog.clear()
+
+    def onEnd(self, job, outcome, _extra) -> None:
+        self._log(job.tail())
+        if outcome.kind != job_words.DONE:
+            self.fail(_nextStep(outcome.text))
+            return
+        line = job_words.lastParagraph(job.tail())
+        presets.rememberCheck(line)
+        python = self.panel.logic.externalPython()
+        slicer.app.settings().setValue(PASSED, f"{python}\n{_summary(job.tail())}")
+
+    def say(self, text: str) -> None:
+        self._log(text)
+
+    def _log(self, text: str) -> None:
+        self.ui.setupLog.appendPlainText(text)
+        self.ui.setupLogBox.collapsed = False
+
+
+def _summary(output: str) -> str:
+    """Device and speed, as the check printed them."""
+    lines = dict(line.split(None, 1) for line in output.splitlines() if len(line.split(None, 1)) == 2)
+    speed = job_words.lastParagraph(output).partition("(")[2].partition(")")[0]
+    facts = [lines.get("device", "").strip(), f"torch {lines.get('torch', '?').strip()}", speed]
+    return ", ".join(fact for fact in facts if fact)
+
+
+def _nextStep(text: str) -> str:
+    """The error and what to do about it."""
+    if "is not installed" in text:
+        return text + " " + _("Next: press 'Install what is missing', or choose another Python.")
+    return (
+        text + " " + _("Next: see the log below; a wrong or half-installed PyTorch is best installed anew.")
+    )

@@ -1,0 +1,37 @@
+"""The line under each step's title that says: done, ready, at work, what is missing, or what went wrong."""
+
+from slicer.i18n import tr as _
+
+DONE, READY, WORKING, MISSING, FAILED = "done", "ready", "working", "missing", "failed"
+
+# Dark enough on white and light enough on Slicer's dark style.
+COLORS = {DONE: "#2e8b57", READY: "#2f7fc1", WORKING: "#c77700", MISSING: "#808080", FAILED: "#d03030"}
+
+
+def words(kind: str) -> str:
+    """The first word of the line."""
+    return {
+        DONE: _("Done"),
+        READY: _("Ready"),
+        WORKING: _("Working"),
+        MISSING: _("Missing"),
+        FAILED: _("Failed"),
+    }[kind]
+
+
+def show(label, kind: str, text: str) -> None:
+    """Write a state into a label; its dynamic property tells tests and style sheets which one."""
+    label.setProperty("state", kind)
+    label.text = f"<b style='color:{COLORS[kind]}'>{words(kind)}</b>&nbsp; {escaped(text)}"
+
+
+def escaped(text: str) -> str:
+    """Plain text for a label that knows HTML."""
+    plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return plain.replace("\n", "<br>")
+
+
+def allow(button, reason: str = "", tip: str = "") -> None:
+    """Switch a button on, or off with a tooltip that says why."""
+    button.enabled = not reason
+    button.toolTip = reason or tip

@@ -1,0 +1,74 @@
+"""The promise every step keeps: fill, refresh, and listen to the jobs it started."""
+
+from slicer.i18n import tr as _
+
+from . import job_words, state_line
+
+
+class Step:
+    """Abstract: a step overrides what concerns it.
+
+    Args:
+        panel: The Panel.
+        stateLabel: Label for the step's one-line state.
+    """
+
+    box = None
+
+    def __init__(self, panel, stateLabel) -> None:
+        self.panel, self.ui, self._stateLabel = panel, panel.ui, stateLabel
+        self._failure = ""
+
+    def fill(self) -> None:
+        """Show what the parameter node remembers."""
+
+    def refresh(self) -> None:
+        """Say what is done and what is missing; switch buttons."""
+
+    def replay(self) -> None:
+        """Draw what earlier jobs in the run folder told."""
+
+    def onBegin(self, _job) -> None:
+        """A job of this step begins."""
+        self._failure = ""
+        if self.box is not None:
+            self.box.begin()
+
+    def onEvents(self, events) -> None:
+        """A job of this step said something."""
+        if self.box is not None:
+            self.box.take(events)
+
+    def onEnd(self, job, outcome, _extra) -> None:
+        """A job of this step ended."""
+        if self.box is None:
+            return
+        self.box.setBusy(False)
+        output = job.tail()
+        if outcome.kind in (job_words.FAILED, job_words.DIED) and output:
+            self.box.log.appendPlainText(output)
+        if outcome.kind == job_words.DONE:
+            self.box.bar.setRange(0, 1)
+            self.box.bar.setValue(1)
+            self.say(_("Done."))
+        elif outcome.kind == job_words.CANCELLED:
+            self.say(outcome.text or _("Cancelled."))
+        else:
+            self.fail(outcome.text)
+
+    def say(self, text: str) -> None:
+        """One line beside the progress bar."""
+        if self.box is not None:
+            self.box.line.text = text
+
+    def fail(self, text: str) -> None:
+        """Show what went wrong until the next start."""
+        self._failure = text
+        self.say(text)
+        self.show(state_line.FAILED, text)
+
+    def show(self, kind: str, text: str) -> None:
+        """The step's one-line state; a failure stays until the next start."""
+        if self._failure:
+            kind, text = state_line.FAILED, self._failure
+        state_line.show(self._stateLabel, kind, text)

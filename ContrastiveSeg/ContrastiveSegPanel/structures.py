@@ -1,0 +1,46 @@
+"""The structures of the task: names typed in the panel, with colors and terminology where they are known."""
+
+import json
+
+from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.volumes.files import read_labels
+from ContrastiveSegLib.volumes.labels import LabelTable, Structure, distinct_color, same_name
+
+_ofFile = {}
+
+
+def wanted(panel) -> LabelTable:
+    """The segments an annotation needs; without typed names those that the run or the data already have."""
+    names = [name.strip() for name in panel.parameters.structures.split(",") if name.strip()]
+    table = known(panel)
+    if not names:
+        return table
+    found = []
+    for number, name in enumerate(dict.fromkeys(names), start=1):
+        same = next((s for s in table.structures if same_name(s.name, name)), None)
+        color, terminology = (same.color, same.terminology) if same else (distinct_color(number), "")
+        found.append(Structure(number, name, color, terminology))
+    return LabelTable(tuple(found))
+
+
+def known(panel) -> LabelTable:
+    """What the run was fine-tuned on, else what dataset.json says, else what the first label file holds."""
+    run, reader = panel.run, panel.data.reader
+    if run is not None and run.labels.is_file():
+        try:
+            return LabelTable.from_json(json.loads(run.labels.read_text(encoding="utf-8")))
+        except (ContrastiveSegError, OSError, ValueError):
+            pass  # half written by a job at this moment: the data say the same
+    if reader.table is not None:
+        return reader.table
+    labeled = next((case.labels for case in reader.cases if case.labels), None)
+    return _tableOf(labeled) if labeled else LabelTable(())
+
+
+def _tableOf(path) -> LabelTable:
+    if path not in _ofFile:
+        try:
+            _ofFile[path] = read_labels(path).table
+        except ContrastiveSegError:
+            _ofFile[path] = LabelTable(())  # the job that needs the file says what is wrong with it
+    return _ofFile[path]

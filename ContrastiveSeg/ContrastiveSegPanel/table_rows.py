@@ -1,0 +1,67 @@
+"""Fill a table of the panel, one tuple per row, and find out which row was meant after sorting."""
+
+import qt
+
+
+def fill(table, columns, rows, keys) -> None:
+    """Replace all rows.
+
+    Args:
+        rows: Tuples of texts and numbers; numbers are sorted as numbers.
+        keys: One text per row, given back by `keyOfRow`.
+    """
+    # With sorting switched on, a row would move away while it is being filled.
+    table.sortingEnabled = False
+    table.clearContents()
+    table.setColumnCount(len(columns))
+    table.setHorizontalHeaderLabels(list(columns))
+    table.setRowCount(len(rows))
+    for number, (row, key) in enumerate(zip(rows, keys, strict=True)):
+        setRow(table, number, row, key)
+    table.sortingEnabled = True
+
+
+def addRow(table, row, key) -> None:
+    """Append one row."""
+    table.sortingEnabled = False
+    number = table.rowCount
+    table.setRowCount(number + 1)
+    setRow(table, number, row, key)
+    table.sortingEnabled = True
+
+
+def setRow(table, number, row, key) -> None:
+    """Write one row of an unsorted table."""
+    for column, value in enumerate(row):
+        item = qt.QTableWidgetItem()
+        item.setData(qt.Qt.DisplayRole, value)
+        item.setData(qt.Qt.UserRole, key)
+        item.setToolTip(str(value))
+        item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
+        table.setItem(number, column, item)
+
+
+def keyOfRow(table, row: int) -> str:
+    """The key of a row as it stands now; "" outside the table."""
+    item = table.item(row, 0) if 0 <= row < table.rowCount else None
+    return str(item.data(qt.Qt.UserRole)) if item is not None else ""
+
+
+def currentKey(table) -> str:
+    """The key of the current row; "" without one."""
+    return keyOfRow(table, table.currentRow())
+
+
+def style(table) -> None:
+    """The looks that all tables here share."""
+    table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
+    table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
+    table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+    table.alternatingRowColors = True
+    table.verticalHeader().hide()
+    table.horizontalHeader().setStretchLastSection(True)
+
+
+def keys(table) -> tuple:
+    """The keys of all rows, sorted."""
+    return tuple(sorted(keyOfRow(table, row) for row in range(table.rowCount)))
