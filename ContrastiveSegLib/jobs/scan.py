@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.runs.job_settings import ScanSettings
+from ContrastiveSegLib.volumes.annotations import annotation_file, complete, read_annotation, read_marks
 from ContrastiveSegLib.volumes.cases import Case, LeftOut, find_cases
-from ContrastiveSegLib.volumes.files import read_image, read_labels
+from ContrastiveSegLib.volumes.files import read_image
 from ContrastiveSegLib.volumes.grid import derive_grid, slicing_axes
 from ContrastiveSegLib.volumes.preprocessing import modality_of
 from ContrastiveSegLib.volumes.volume import Geometry
@@ -44,13 +45,9 @@ def run(settings: ScanSettings) -> None:
 
 def _show(case: Case) -> Geometry:
     read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
-    labels = ""
-    notes = list(read.notes)
-    if case.labels:
-        found = read_labels(case.labels)
-        labels = _named(found.table.names)
-        notes += found.notes
     geometry = read.volume.geometry
+    labels, label_notes = _annotated(case, geometry)
+    notes = [*read.notes, *label_notes]
     size = " x ".join(map(str, geometry.size))
     spacing = " x ".join(f"{s:.3g}" for s in geometry.spacing)
     kind = modality_of(read.volume.array)
@@ -59,6 +56,18 @@ def _show(case: Case) -> Geometry:
     for note in notes:
         _say(f"    note: {note}")
     return geometry
+
+
+def _annotated(case: Case, image: Geometry) -> tuple[str, Sequence[str]]:
+    """What is drawn on a case, as fine-tuning would understand it, and what was remarkable."""
+    path = annotation_file(case, "auto")
+    if path is None:
+        return "", ()
+    table = read_annotation(path, case).table
+    marks = read_marks(path, case, table, image, plane="axial")
+    kind = marks.kind
+    how_much = "" if kind == "cases" else f" ({complete(marks, kind)[1].describe()})"
+    return _named(table.names) + how_much, marks.notes
 
 
 def _named(structures: Sequence[str]) -> str:
@@ -72,7 +81,7 @@ def _summary(cases: list[Case], geometries: list[Geometry], left_out: list[LeftO
     for out in left_out:
         _say(f"left out: {out.path}: {out.reason}")
     patients = len({case.patient for case in cases})
-    labeled = sum(case.labels is not None for case in cases)
+    labeled = sum(annotation_file(case, "auto") is not None for case in cases)
     _say(f"{len(cases)} cases of {patients} patients, {labeled} with labels; {len(left_out)} files left out.")
     if geometries:
         grid = derive_grid(geometries)

@@ -1,0 +1,28 @@
+"""`scan` shows what is annotated as fine-tuning will understand it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ContrastiveSegLib.jobs import scan
+from ContrastiveSegLib.runs.job_settings import ScanSettings
+from ContrastiveSegLib.volumes.files import write_image, write_labels
+from ContrastiveSegLib.volumes.volume import Volume
+
+
+def test_whole_cases_slices_and_cases_without_labels_are_told_apart(
+    tmp_path, a_volume, a_label_map, a_label_table, capsys
+):
+    sparse = np.where(np.isin(np.arange(9), [2, 5])[:, None, None], a_label_map.array, 0)
+    for name, labels in {"whole": a_label_map.array, "sparse": sparse, "empty": None}.items():
+        write_image(tmp_path / f"{name}.nrrd", a_volume)
+        if labels is not None:
+            write_labels(tmp_path / f"{name}.seg.nrrd", Volume(labels, a_volume.geometry), a_label_table)
+
+    scan.run(ScanSettings(folder=tmp_path))
+
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert lines["whole"].endswith("liver, spleen")
+    assert lines["sparse"].endswith("liver, spleen (2 of 9 slices)")
+    assert lines["empty"].rstrip().endswith("other")
+    assert "3 cases of 3 patients, 2 with labels" in lines["3"]
