@@ -1,7 +1,7 @@
 """Stands in for the engine where torch is missing: writes a run folder as the jobs do, in seconds.
 
-Started by the self test as `python self_test_engine.py JOB --settings FILE`. It learns nothing: structures are
-thresholds. Everything that crosses the border between processes is as in a real job.
+Started by the self test as `python self_test_engine.py JOB --settings FILE`. It learns nothing: structures
+are thresholds. Everything that crosses the border between processes is as in a real job.
 """
 
 import csv
@@ -82,6 +82,9 @@ def suggest(run: RunFolder, data: dict) -> None:
             table.writerow([case.name, 3 + number, 0.9 - 0.1 * number, "stands for its neighbors"])
 
 
+JOBS_HERE = {"pretrain": pretrain, "finetune": finetune, "predict": predict, "suggest": suggest}
+
+
 def main(words) -> int:
     """Do one job."""
     job, data = words[0], json.loads(Path(words[2]).read_text(encoding="utf-8"))[words[0]]
@@ -94,9 +97,7 @@ def main(words) -> int:
     with run.lock():
         tell(run.events, "start", job=job)
         with heartbeat(run.events):
-            {"pretrain": pretrain, "finetune": finetune, "predict": predict, "suggest": suggest}[job](
-                run, data
-            )
+            JOBS_HERE[job](run, data)
             tell(run.events, "end", job=job, outcome="done")
     return 0
 

@@ -1,0 +1,122 @@
+"""A run goes out into one file and comes back whole; nothing else is ever deleted or overwritten."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ContrastiveSegLib.errors import BadFile, BadFolder, CannotWrite
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.slicer_bridge.run_archive import (
+    delete_run,
+    export_run,
+    import_run,
+    size_in_words,
+    size_of,
+)
+
+
+@pytest.fixture
+def a_finished_run(tmp_path: Path) -> RunFolder:
+    """Settings, weights, and what can be made anew."""
+    run = RunFolder(tmp_path / "heart")
+    for name, text in {
+        "settings.json": "{}",
+        "pretrain/model.safetensors": "weights",
+        "annotations/labels/a.seg.nrrd": "labels",
+        "prepared/a.npy": "x" * 1000,
+        "panel/process.json": "{}",
+        "lock": "1",
+    }.items():
+        path = run.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return run
+
+
+def test_export_and_import_bring_everything_that_cannot_be_made_anew(
+    a_finished_run: RunFolder, tmp_path: Path
+) -> None:
+    export_run(a_finished_run, tmp_path / "heart.zip")
+    back = import_run(tmp_path / "heart.zip", tmp_path / "colleague")
+
+    files = {path.relative_to(back.path).as_posix() for path in back.path.rglob("*") if path.is_file()}
+    assert files == {"settings.json", "pretrain/model.safetensors", "annotations/labels/a.seg.nrrd"}
+    assert (back.path / "pretrain" / "model.safetensors").read_text(encoding="utf-8") == "weights"
+    assert [path.name for path in back.path.parent.iterdir()] == ["heart"]
+
+
+def test_nothing_is_overwritten(a_finished_run: RunFolder, tmp_path: Path) -> None:
+    file = tmp_path / "heart.zip"
+    export_run(a_finished_run, file)
+
+    with pytest.raises(CannotWrite, match=r"heart.zip exists already"):
+        export_run(a_finished_run, file)
+    with pytest.raises(CannotWrite, match="heart exists already"):
+        import_run(file, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names", [["../evil.txt"], ["/evil.txt"], ["run/readme.txt"], ["a/settings.json", "b/x"], []]
+)
+def test_what_is_no_exported_run_is_not_unpacked(tmp_path: Path, names: list[str]) -> None:
+    file = tmp_path / "other.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, "text")
+
+    with pytest.raises(BadFile, match="is no exported run"):
+        import_run(file, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "evil.txt").exists()
+
+
+def test_a_file_that_is_cut_off_is_no_exported_run(a_finished_run: RunFolder, tmp_path: Path) -> None:
+    file = tmp_path / "heart.zip"
+    export_run(a_finished_run, file)
+    file.write_bytes(file.read_bytes()[:-40])
+
+    with pytest.raises(BadFile, match=r"or damaged.*Export the run again"):
+        import_run(file, tmp_path / "runs")
+
+
+def test_only_run_folders_are_deleted(a_finished_run: RunFolder, tmp_path: Path) -> None:
+    precious = tmp_path / "thesis"
+    precious.mkdir()
+
+    with pytest.raises(BadFolder, match="thesis is no run folder, so it is not deleted"):
+        delete_run(RunFolder(precious))
+    delete_run(a_finished_run)
+
+    assert precious.is_dir()
+    assert not a_finished_run.path.exists()
+
+
+def test_the_panel_starts_it_as_a_process(a_finished_run: RunFolder, tmp_path: Path) -> None:
+    order = tmp_path / "export.json"
+    words = [str(a_finished_run.path), str(tmp_path / "out.zip")]
+    order.write_text(json.dumps({"export": {"words": words}}), encoding="utf-8")
+    command = [sys.executable, "-m", "ContrastiveSegLib.slicer_bridge.run_archive", "export"]
+    command += ["--settings", str(order)]
+
+    first = subprocess.run(command, capture_output=True, text=True, check=False)
+    second = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (first.returncode, first.stdout.strip()) == (0, str(tmp_path / "out.zip"))
+    assert second.returncode == 1
+    assert "exists already" in second.stdout
+
+
+def test_sizes_are_said_in_words(a_finished_run: RunFolder) -> None:
+    assert size_of(a_finished_run.path) == 2 + 7 + 6 + 1000 + 2 + 1
+    assert [size_in_words(n) for n in (0, 999, 1500, 3_200_000)] == [
+        "0 bytes",
+        "999 bytes",
+        "1.5 kB",
+        "3.2 MB",
+    ]
