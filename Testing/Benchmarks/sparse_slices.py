@@ -1,0 +1,128 @@
+"""Dice after learning from a part of the slices of each case, against learning from all of them.
+
+    python Testing/Benchmarks/sparse_slices.py DATA RUNS --results Testing/Benchmarks/results/acdc-slices
+
+The same patients, budget and evaluation as accuracy.py; only the table of annotated slices differs. Rows that
+are there are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+from accuracy import ACDC_ANNOTATED, ACDC_UNSEEN, _append, _per_patient, _rows
+
+from ContrastiveSegLib.jobs import evaluate, finetune, predict
+from ContrastiveSegLib.runs.job_settings import (
+    CaseSelection,
+    EvaluateSettings,
+    FinetuneSettings,
+    GridSettings,
+    PredictSettings,
+)
+from ContrastiveSegLib.volumes.cases import find_cases
+from ContrastiveSegLib.volumes.files import read_geometry
+
+PATIENTS = 8
+
+
+def main() -> None:
+    options = _options()
+    table = options.results.with_suffix(".csv")
+    table.parent.mkdir(parents=True, exist_ok=True)
+    for seed in range(options.first_seed, options.seeds):
+        for share in options.shares:
+            if not any((float(r["share"]), int(r["seed"])) == (share, seed) for r in _rows(table)):
+                _append(table, _one_run(options, share, seed))
+    print(_summary(table))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path, help="folder with the images and labels of ACDC")
+    parser.add_argument("output", type=Path, help="folder for runs")
+    parser.add_argument("--results", type=Path, required=True, help="name of the rows, without suffix")
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.25, 1.0], help="of the slices")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0, help="to share the work between processes")
+    parser.add_argument("--steps", type=int, default=1500)
+    return parser.parse_args()
+
+
+def even_slices(count: int, share: float) -> list[int]:
+    """This share of `count` slices, at least one, as evenly spread as can be."""
+    kept = max(1, round(count * share))
+    return [int((n + 0.5) * count / kept) for n in range(kept)]
+
+
+def _one_run(options: argparse.Namespace, share: float, seed: int) -> dict[str, object]:
+    run = options.output / f"slices-{share:g}-seed{seed}"
+    run.mkdir(parents=True, exist_ok=True)
+    chosen = CaseSelection(only=tuple(f"patient{n:03d}" for n in ACDC_ANNOTATED[:PATIENTS]))
+    unseen = CaseSelection(only=tuple(f"patient{n:03d}" for n in ACDC_UNSEEN))
+    slices = _write_table(run / "slices.csv", options.data, chosen, share)
+    finetune.run(
+        FinetuneSettings(
+            run=run,
+            labeled=options.data,
+            annotated_slices=run / "slices.csv",
+            start="none",
+            steps=options.steps,
+            batch=8,
+            width=16,
+            seed=seed,
+            grid=GridSettings(spacing=1.5, patch=(128, 128)),
+            cases=chosen,
+        )
+    )
+    predict.run(PredictSettings(run=run, images=options.data, uncertainty=False, cases=unseen))
+    report = run / "report.csv"
+    evaluate.run(
+        EvaluateSettings(
+            predictions=run / "predictions", labels=options.data, output=report, overwrite=True, cases=unseen
+        )
+    )
+    dice, distance = _per_patient(report)
+    return {
+        "share": share,
+        "seed": seed,
+        "slices": slices,
+        "steps": options.steps,
+        "dice": round(float(np.mean(list(dice.values()))), 5),
+        "hd95_mm": round(float(np.nanmean(list(distance.values()))), 3),
+        "dice_of_patients": json.dumps({patient: round(value, 5) for patient, value in dice.items()}),
+    }
+
+
+def _write_table(path: Path, data: Path, chosen: CaseSelection, share: float) -> int:
+    """List the annotated slices of each case, counted along its coarsest axis; returns how many there are."""
+    rows = [("case", "slice")]
+    for case in find_cases(data, only=chosen.only).cases:
+        geometry = read_geometry(case.images)
+        count = geometry.size[int(np.argmax(geometry.spacing))]
+        rows += [(case.name, str(k)) for k in even_slices(count, share)]
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows(rows)
+    return len(rows) - 1
+
+
+def _summary(table: Path) -> str:
+    lines = ["| share of the slices | slices | Dice |", "|---|---|---|"]
+    for share in sorted({float(row["share"]) for row in _rows(table)}):
+        rows = [row for row in _rows(table) if float(row["share"]) == share]
+        dice = [float(row["dice"]) for row in rows]
+        lines.append(
+            f"| {share:g} | {rows[0]['slices']} | {np.mean(dice):.3f} ± {np.std(dice, ddof=1):.3f} "
+            f"({len(dice)} seeds) |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
