@@ -7,15 +7,15 @@ import importlib.util
 import pkgutil
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = [f"ContrastiveSegLib.{room}" for room in ("errors", "volumes", "runs", "agreement", "phantoms")]
-ROOMS += [
-    room
-    for room in ("ContrastiveSegLib.slicer_bridge", "ContrastiveSeg")
-    if (ROOT / room.replace(".", "/")).is_dir()
-]
+# Slicer puts the module's own folder on the path, so that its panel is a package at the top.
+ROOMS += ["ContrastiveSegLib.slicer_bridge", "ContrastiveSeg", "ContrastiveSegPanel"]
 HEAVY = ["torch", "monai"]
+SLICERS = ["slicer", "slicer.i18n", "slicer.parameterNodeWrapper", "slicer.ScriptedLoadableModule"]
+SLICERS += ["slicer.util", "vtk", "qt", "ctk"]
 
 
 def modules_of(room: str) -> list[str]:
@@ -25,8 +25,20 @@ def modules_of(room: str) -> list[str]:
     return [room, *(module.name for module in inside)]
 
 
+def stand_in_for_slicer() -> None:
+    """Where there is no Slicer, its modules are made of nothing: only what they bring along matters here."""
+    for name in SLICERS:
+        sys.modules[name] = MagicMock(name=name)
+    # A class cannot be derived from a mock.
+    bases = ("ScriptedLoadableModule", "ScriptedLoadableModuleWidget", "ScriptedLoadableModuleLogic")
+    for name in (*bases, "ScriptedLoadableModuleTest"):
+        setattr(sys.modules["slicer.ScriptedLoadableModule"], name, type(name, (), {}))
+    sys.modules["slicer.util"].VTKObservationMixin = type("VTKObservationMixin", (), {})
+
+
 def main(arguments: list[str]) -> int:
-    sys.path.insert(0, str(ROOT))
+    sys.path[:0] = [str(ROOT / "ContrastiveSeg"), str(ROOT)]
+    stand_in_for_slicer()
     installed = [name for name in HEAVY if importlib.util.find_spec(name)]
     if "--not-installed" in arguments and installed:
         print(

@@ -44,10 +44,16 @@ class AnnotateStep(Step):
 
     def onSuggest(self) -> None:
         """Rank cases and slices."""
+        panel = self.panel
+        annotated = annotation_files.annotated_cases(panel.run)
         settings = suggestions.settings(
-            self.panel.run, self.panel.parameters.dataFolder, self.ui.suggestCount.value
+            panel.run,
+            panel.parameters.dataFolder,
+            count=self.ui.suggestCount.value,
+            free=sum(case.name not in annotated for case in panel.data.reader.cases),
+            hasAnnotations=bool(annotated),
         )
-        self.panel.startJob("suggest", settings)
+        panel.startJob("suggest", settings)
 
     def onEnd(self, job, outcome, extra) -> None:
         super().onEnd(job, outcome, extra)
@@ -56,24 +62,35 @@ class AnnotateStep(Step):
 
     def replay(self) -> None:
         found = suggestions.read(self.panel.run)
-        columns = (_("Case"), _("Slice"), _("Score"), _("Reason"))
-        rows = [(s.case, s.slice, round(s.score, 3), s.reason) for s in found]
-        table_rows.fill(self.ui.suggestionTable, columns, rows, [f"{s.case}\n{s.slice}" for s in found])
+        columns = (_("What"), _("Case"), _("Slice"), _("Score"), _("Reason"))
+        kinds = {"case": _("whole case"), "slice": _("slice")}
+        rows = [
+            (
+                kinds.get(s.kind, s.kind),
+                s.case,
+                "" if s.slice is None else s.slice,
+                round(s.score, 2),
+                s.reason,
+            )
+            for s in found
+        ]
+        table_rows.fill(self.ui.suggestionTable, columns, rows, [s.key for s in found])
 
     def onSuggestion(self, row: int, _column: int = 0) -> None:
         """Open the case of a suggestion and jump to its slice."""
-        case, _newline, index = table_rows.keyOfRow(self.ui.suggestionTable, row).partition("\n")
-        self.open(case, index=int(index) if index else None)
+        case, index, axis = table_rows.keyOfRow(self.ui.suggestionTable, row).split("\n")
+        self.open(case, index=int(index) if index else None, axis=int(axis) if index else None)
 
     def onAnnotate(self) -> None:
         """Open the case that is selected in step 1."""
         self.open(table_rows.currentKey(self.ui.caseTable))
 
-    def open(self, case: str, *, index=None, source=None):
+    def open(self, case: str, *, index=None, axis=None, source=None):
         """Load a case, create or reuse its segmentation, show it in the Segment Editor.
 
         Args:
             index: Slice to jump to, counted from 0 on the image's own grid.
+            axis: Of the image along which it is counted; else the axis along which the jobs cut.
             source: A file to begin with; else the saved annotation, else the labels beside the image.
         """
         panel = self.panel
@@ -83,7 +100,7 @@ class AnnotateStep(Step):
         self._failure = ""
         found = panel.data.reader.case(case)
         saved = annotation_files.find_annotation(panel.run, case)
-        axis = panel.data.reader.axisOf(case)
+        axis = panel.data.reader.axisOf(case) if axis is None else axis
         try:
             node = annotating.begin_annotation(
                 case,

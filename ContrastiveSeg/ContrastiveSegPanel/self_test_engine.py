@@ -75,11 +75,11 @@ def predict(run: RunFolder, data: dict) -> None:
 
 
 def suggest(run: RunFolder, data: dict) -> None:
-    with (run.path / "suggestions.csv").open("w", encoding="utf-8", newline="") as stream:
+    with run.suggestions().open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream)
-        table.writerow(["case", "slice", "score", "reason"])
+        table.writerow(["rank", "kind", "case", "slice", "axis", "score", "reason"])
         for number, case in enumerate(find_cases(Path(data["images"])).cases[: data.get("count", 5)]):
-            table.writerow([case.name, 3 + number, 0.9 - 0.1 * number, "stands for its neighbors"])
+            table.writerow([number + 1, "slice", case.name, 3 + number, "k", 0.9 - 0.1 * number, "typical"])
 
 
 JOBS_HERE = {"pretrain": pretrain, "finetune": finetune, "predict": predict, "suggest": suggest}

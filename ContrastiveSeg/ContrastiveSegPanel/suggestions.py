@@ -3,38 +3,55 @@
 import csv
 from dataclasses import dataclass
 
-from slicer.i18n import tr as _
-
-from ContrastiveSegLib.runs.job_settings import JOBS
+AXES = {"i": 0, "j": 1, "k": 2}
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """One slice worth annotating; the score is the job's own."""
+    """One case or slice worth annotating; the score is the job's own.
 
+    Args:
+        slice: Counted from 0 on the image's own grid; None for a whole case.
+        axis: Of the image along which that slice is counted: 0, 1 or 2.
+    """
+
+    kind: str
     case: str
-    slice: int
+    slice: object
+    axis: int
     score: float
     reason: str
 
+    @property
+    def key(self) -> str:
+        """One text for a row of the table."""
+        return f"{self.case}\n{'' if self.slice is None else self.slice}\n{self.axis}"
 
-def areAvailable() -> str:
-    """Why there are no suggestions in this version, or ""."""
-    return "" if "suggest" in JOBS else _("This version makes no suggestions; choose cases in step 1.")
 
+def settings(run, images: str, *, count: int, free: int, hasAnnotations: bool) -> dict:
+    """What the job is asked.
 
-def settings(run, images: str, count: int) -> dict:
-    """What the job is asked."""
-    return {"run": str(run.path), "images": images, "count": int(count)}
+    Args:
+        free: Cases that are not annotated yet; the job refuses to suggest more than there are.
+    """
+    asked = {"run": str(run.path), "images": images, "count": int(min(count, free) or count)}
+    if not free:
+        asked["kind"] = "slices"
+    if hasAnnotations:
+        asked["labeled"] = str(run.annotations)
+    return asked
 
 
 def read(run) -> list:
-    """The suggestions in the run folder, best first; none while there are none, or half a file."""
-    path = run.path / "suggestions.csv"
+    """The suggestions in the run folder, in the job's order; none while there are none, or half a file."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        found = [Suggestion(r["case"], int(r["slice"]), float(r["score"]), r["reason"]) for r in rows]
+        with run.suggestions().open(encoding="utf-8-sig", newline="") as stream:
+            return [_suggestion(row) for row in csv.DictReader(stream)]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    return sorted(found, key=lambda suggestion: -suggestion.score)
+
+
+def _suggestion(row) -> Suggestion:
+    index = int(row["slice"]) if row["slice"] else None
+    axis = AXES.get(row["axis"], 2)
+    return Suggestion(row["kind"], row["case"], index, axis, float(row["score"]), row["reason"])

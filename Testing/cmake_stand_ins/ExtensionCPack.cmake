@@ -1,0 +1,1 @@
+# Slicer would make a package here.

@@ -1,0 +1,10 @@
+# What the Extensions Index asks of every extension must be set, on one line.
+foreach(name HOMEPAGE CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS)
+  if(NOT EXTENSION_${name})
+    message(FATAL_ERROR "EXTENSION_${name} is not set")
+  endif()
+  if(EXTENSION_${name} MATCHES "\n")
+    message(FATAL_ERROR "EXTENSION_${name} has more than one line")
+  endif()
+  file(APPEND ${CMAKE_BINARY_DIR}/extension.txt "${name}=${EXTENSION_${name}}\n")
+endforeach()
