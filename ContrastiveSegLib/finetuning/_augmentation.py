@@ -46,10 +46,24 @@ class Augmentation:
         Raises:
             ValueError: The batch was drawn without labels.
         """
+        images, labels = self.moved(batch, generator)
+        return self.recolored(images, generator), labels
+
+    @torch.no_grad()
+    def moved(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor]:
+        """The same with the gray values as they were.
+
+        Raises:
+            ValueError: The batch was drawn without labels.
+        """
         if batch.labels is None:
             raise ValueError("fine-tuning needs a batch with labels")
         grid = random_grid(batch.images, self.movement, generator, size=self.patch)
-        images = recolor(warp(batch.images, grid), self.appearance, generator)
         # Beyond the image the grid finds 0, so labels are counted from `beyond` while they move.
-        moved = warp((batch.labels - self.beyond)[:, None].float(), grid, mode="nearest")[:, 0]
-        return images, moved.long() + self.beyond
+        labels = warp((batch.labels - self.beyond)[:, None].float(), grid, mode="nearest")[:, 0]
+        return warp(batch.images, grid), labels.long() + self.beyond
+
+    @torch.no_grad()
+    def recolored(self, images: Tensor, generator: Generator) -> Tensor:
+        """Images (B, C, *patch) with other gray values, each time others."""
+        return recolor(images, self.appearance, generator)

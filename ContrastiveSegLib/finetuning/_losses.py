@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -59,6 +60,14 @@ def partial_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     """
     total = F.cross_entropy(scores.float(), labels, ignore_index=UNKNOWN, reduction="sum")
     return total / (labels != UNKNOWN).sum().clamp(min=1)
+
+
+def risen(share: float) -> float:
+    """A weight that rises from nearly 0 to 1 while a share of the training, 0...1, passes.
+
+    Source: Laine, Aila, Temporal ensembling for semi-supervised learning, ICLR 2017, arXiv 1610.02242.
+    """
+    return math.exp(-5 * (1 - min(share, 1.0)) ** 2)
 
 
 def _resized(labels: Tensor, size: Sequence[int]) -> Tensor:

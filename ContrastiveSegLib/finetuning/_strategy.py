@@ -21,12 +21,14 @@ class FinetuningStrategy(Learner):
         network: What is learned, and later predicts.
         mirrors: Whether it learns from mirrored patches too, so that prediction may average over them.
         margin: How much larger than the patch the images come, so that rotation finds pixels.
+        draws_unknown: Whether it learns from slices without annotation too.
         learns_from: Kinds of annotation it is made for.
     """
 
     network: Backbone
     mirrors: bool = False
     margin: float = 1.0
+    draws_unknown: bool = False
     learns_from: ClassVar[tuple[str, ...]] = ("cases", "slices", "scribbles")
 
 

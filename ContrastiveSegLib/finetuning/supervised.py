@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+import torch
 from torch import Generator, Tensor
 
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
-from ContrastiveSegLib.finetuning._losses import dice_ce_at_every_level
+from ContrastiveSegLib.finetuning._losses import dice_ce_at_every_level, risen
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.runs.settings import Range
 from ContrastiveSegLib.training.batches import Batch
+from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class Settings:
     mirror: bool = True
     """Mirror patches at random. Turn off when left and right are different structures."""
 
+    consistency: Annotated[float, Range(0.0, 100.0)] = 0.0
+    """Weight of giving unknown voxels the same answer under other gray values; doubles the time; 0: off."""
+
 
 class Strategy(FinetuningStrategy):
     """Dice and cross-entropy on augmented patches, where a person vouched for the labels."""
@@ -40,10 +45,23 @@ class Strategy(FinetuningStrategy):
 
     def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
         super().__init__()
-        self.network, self.mirrors = network, settings.mirror
+        self.network, self.settings = network, settings
+        self.mirrors, self.draws_unknown = settings.mirror, settings.consistency > 0
         self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror)
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        images, labels = self.augmented(batch, generator)
-        maps = self.network.training_scores(images)  # (B, classes, *S / 2^n), fine to coarse
-        return {"dice_ce": dice_ce_at_every_level(maps, labels)}
+        moved, labels = self.augmented.moved(batch, generator)
+        maps = self.network.training_scores(self.augmented.recolored(moved, generator))  # fine to coarse
+        terms = {"dice_ce": dice_ce_at_every_level(maps, labels)}
+        if self.settings.consistency:
+            with torch.no_grad():
+                other = self.network(self.augmented.recolored(moved, generator))
+            weight = self.settings.consistency * risen(self.progress)
+            terms["consistency"] = weight * disagreement(maps[0], other, labels == UNKNOWN)
+        return terms
+
+
+def disagreement(scores: Tensor, others: Tensor, where: Tensor) -> Tensor:
+    """Mean squared difference of the probabilities of two maps (B, classes, *S), `where` (B, *S) says."""
+    apart = (scores.float().softmax(1) - others.float().softmax(1)).square().mean(1)
+    return (apart * where).sum() / where.sum().clamp(min=1)

@@ -219,7 +219,14 @@ def _learn(
     if this.start:
         load_parts(network, this.start)
     strategy = build_strategy(settings, network, this.grid.patch)
-    sampler = Sampler(training, this.grid.patch, labeled=True, seed=settings.seed, margin=strategy.margin)
+    sampler = Sampler(
+        training,
+        this.grid.patch,
+        labeled=True,
+        unknown=strategy.draws_unknown,
+        seed=settings.seed,
+        margin=strategy.margin,
+    )
     compute = dataclasses.replace(compute, precision=decided["precision"])
     judge = Validation(
         network,

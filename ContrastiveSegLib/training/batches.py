@@ -79,6 +79,7 @@ class Sampler:
         patch: (H, W) for slices, (K, H, W) for volumes.
         labeled: Give labels, of slices with known voxels alone, and take half of the patches where a
             structure is.
+        unknown: Draw slices without known voxels too.
         margin: Patches are cut larger by this factor in plane, so that rotation finds pixels.
         partners: Chooses slices that come with each slice; slices without partners are not drawn.
         flags: Which slices show the organ, for partners that ask.
@@ -91,6 +92,7 @@ class Sampler:
         *,
         labeled: bool,
         seed: int,
+        unknown: bool = False,
         margin: float = 1.0,
         partners: Partners | None = None,
         flags: Flags | None = None,
@@ -101,7 +103,7 @@ class Sampler:
         self.dims, self.patch = len(patch), tuple(patch[-2:])
         in_plane = [int(np.ceil(n * margin)) for n in patch[-2:]]
         self.cut = (*(patch[:-2] or (1,)), *in_plane)
-        every = [(c, k) for c, case in enumerate(cases) for k in _slices_of(case, labeled)]
+        every = [(c, k) for c, case in enumerate(cases) for k in _slices_of(case, labeled and not unknown)]
         self.slices = np.array(partners.arrange(cases, flags or {}) if partners else every)
         self.present = _where_structures_are(cases) if labeled else {}
 
@@ -234,9 +236,9 @@ def _within(middle: int, size: int, limit: int) -> int:
     return limit // 2 if size >= limit else int(np.clip(middle, size // 2, limit - (size - size // 2)))
 
 
-def _slices_of(case: PreparedCase, labeled: bool) -> Sequence[int]:
+def _slices_of(case: PreparedCase, known: bool) -> Sequence[int]:
     """The slices to draw: all, or those with known voxels."""
-    if not labeled:
+    if not known:
         return range(case.shape[0])
     return [k for k, labels in enumerate(case.label_map) if (labels != UNKNOWN).any()]
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Generator, Tensor
 
-from ContrastiveSegLib.finetuning.supervised import Settings, Strategy
+from ContrastiveSegLib.finetuning.supervised import Settings, Strategy, disagreement
 from ContrastiveSegLib.training.batches import Batch
+from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
 PATCH = (32, 32)
 
@@ -18,9 +21,21 @@ def a_strategy(a_network) -> Strategy:
     return Strategy(a_network, PATCH, Settings())
 
 
-def cut(batch: Batch, _: Generator) -> tuple[Tensor, Tensor]:
-    """The middle of each image, unchanged."""
-    return batch.images[..., 5:37, 5:37], batch.labels[..., 5:37, 5:37]
+class Still:
+    """Augmentation that changes nothing."""
+
+    def moved(self, batch: Batch, _: Generator) -> tuple[Tensor, Tensor]:
+        return batch.images, batch.labels
+
+    def recolored(self, images: Tensor, _: Generator) -> Tensor:
+        return images
+
+
+class Cut(Still):
+    """Augmentation that gives the middle of each image, unchanged."""
+
+    def moved(self, batch: Batch, _: Generator) -> tuple[Tensor, Tensor]:
+        return batch.images[..., 5:37, 5:37], batch.labels[..., 5:37, 5:37]
 
 
 def slow_loss(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -35,12 +50,12 @@ def slow_loss(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def test_the_loss_is_dice_over_the_batch_plus_cross_entropy(a_strategy, a_batch, monkeypatch):
-    monkeypatch.setattr(a_strategy, "augmented", cut)
+    monkeypatch.setattr(a_strategy, "augmented", Cut())
     a_strategy.eval()
 
     terms = a_strategy.loss_terms(a_batch, Generator())
 
-    images, labels = cut(a_batch, Generator())
+    images, labels = Cut().moved(a_batch, Generator())
     scores = a_strategy.network(images).detach().double().numpy()
     assert list(terms) == ["dice_ce"]
     assert terms["dice_ce"].item() == pytest.approx(slow_loss(scores, labels.numpy()), rel=1e-4)
@@ -48,11 +63,11 @@ def test_the_loss_is_dice_over_the_batch_plus_cross_entropy(a_strategy, a_batch,
 
 def test_deep_supervision_halves_the_weight_with_every_coarser_map(make_network, a_batch, monkeypatch):
     strategy = Strategy(make_network("dynunet"), PATCH, Settings())
-    monkeypatch.setattr(strategy, "augmented", cut)
+    monkeypatch.setattr(strategy, "augmented", Cut())
 
     taught = strategy.loss_terms(a_batch, Generator())["dice_ce"].item()
 
-    images, labels = cut(a_batch, Generator())
+    images, labels = Cut().moved(a_batch, Generator())
     maps = [scores.detach().double().numpy() for scores in strategy.network.training_scores(images)]
     truth = labels.numpy()
     # Of two positions the second lies as near as the first, of four the third as near as the second.
@@ -68,7 +83,7 @@ def test_coarse_labels_of_blocks_are_taken_along_every_shrunken_axis(make_networ
         Settings(),
     )
     labels = torch.randint(0, 3, (2, 4, *PATCH), generator=Generator().manual_seed(0))
-    monkeypatch.setattr(strategy, "augmented", lambda batch, _: (batch.images, batch.labels))
+    monkeypatch.setattr(strategy, "augmented", Still())
     seen = []
     monkeypatch.setattr(
         "ContrastiveSegLib.finetuning._losses.dice_ce",
@@ -89,6 +104,35 @@ def test_a_patch_without_any_structure_gives_a_finite_loss(a_strategy, a_batch):
     loss.backward()
     assert loss.isfinite()
     assert all(p.grad.isfinite().all() for p in a_strategy.parameters())
+
+
+def test_consistency_is_the_squared_difference_where_nobody_vouched():
+    scores, others = torch.randn(2, 2, 3, 4, 5, generator=Generator().manual_seed(0))
+    where = torch.zeros(2, 4, 5, dtype=torch.bool)
+    where[0, 1, 2] = where[1, 3, 4] = True
+
+    by_hand = [
+        ((scores.softmax(1) - others.softmax(1))[b, :, h, w] ** 2).mean()
+        for b, h, w in ((0, 1, 2), (1, 3, 4))
+    ]
+    assert disagreement(scores, others, where).item() == pytest.approx(torch.stack(by_hand).mean().item())
+    assert disagreement(scores, others, torch.zeros_like(where)).item() == 0
+
+
+def test_consistency_rises_and_teaches_only_the_unknown_voxels(make_network, a_batch):
+    strategy = Strategy(make_network(), PATCH, Settings(consistency=1.0))
+    known = strategy.loss_terms(a_batch, Generator().manual_seed(0))
+    unknown = replace(a_batch, labels=torch.full_like(a_batch.labels, UNKNOWN))
+
+    early, late = [], []
+    for progress, kept in ((0.0, early), (1.0, late)):
+        strategy.progress = progress
+        kept.append(strategy.loss_terms(unknown, Generator().manual_seed(0))["consistency"].item())
+
+    assert strategy.draws_unknown
+    assert not Strategy(make_network(), PATCH, Settings()).draws_unknown
+    assert known["consistency"].item() < late[0]
+    assert 0 < early[0] == pytest.approx(late[0] * np.exp(-5), rel=1e-3)
 
 
 def test_a_few_steps_learn_the_structures(a_strategy, a_batch):

@@ -48,6 +48,16 @@ def test_only_slices_with_known_voxels_are_drawn(a_sparse_case, make_case):
     assert all((batch.labels != UNKNOWN).all() for batch in drawn)
 
 
+def test_slices_without_known_voxels_are_drawn_for_those_who_ask(a_sparse_case):
+    sampler = Sampler([a_sparse_case], (32, 32), labeled=True, unknown=True, seed=0)
+
+    drawn = torch.cat([sampler.draw(step, 8).labels for step in range(5)])
+
+    assert len(sampler) == 6
+    is_unknown = (drawn == UNKNOWN).flatten(1).all(1)
+    assert 0.2 < is_unknown.float().mean() < 0.5
+
+
 def test_blocks_show_a_known_slice_and_leave_the_others_unknown(a_sparse_case):
     sampler = Sampler([a_sparse_case], (4, 32, 32), labeled=True, seed=0)
 
