@@ -37,7 +37,9 @@ def _new(novelty: float | None, nearest: str, kind: str) -> str:
         return ""
     if novelty >= NEW:
         return "not like any annotated one"
-    return f"like the annotated {kind} {nearest}" if novelty <= ALIKE else f"somewhat like {nearest}"
+    if novelty > ALIKE:
+        return f"somewhat like {nearest}"
+    return f"like the annotated {'case' if kind == 'case' else 'slice of'} {nearest}"
 
 
 def _doubtful(doubt: float | None, kind: str) -> str:

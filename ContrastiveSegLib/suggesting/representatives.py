@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -138,11 +139,15 @@ def _groups(collection: Collection, count: int, seed: int) -> Indices:
     """The group of each item: as many groups as covered and wanted items, by the best of a few k-means."""
     features = collection.features.astype(np.float64)
     largest = max(count, len(features) // SMALLEST_GROUP)
-    number = min(int(collection.covered.sum()) + count, largest, MOST_GROUPS)
+    number = min(
+        int(collection.covered.sum()) + count, largest, MOST_GROUPS, len(np.unique(features, axis=0))
+    )
     best, groups = np.inf, np.zeros(len(features), np.int64)
     for restart in range(RESTARTS):
         random = np.random.default_rng((seed, restart))
-        centers, found = kmeans2(features, number, minit="++", missing="warn", iter=50, seed=random)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # an empty group is no group
+            centers, found = kmeans2(features, number, minit="++", missing="warn", iter=50, seed=random)
         if (loss := float(((features - centers[found]) ** 2).sum())) < best:
             best, groups = loss, np.unique(found, return_inverse=True)[1].astype(np.int64)
     return groups

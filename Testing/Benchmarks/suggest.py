@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from accuracy import PROFILES, Profile, _append, _patients, _per_patient, _rows
-from suggest_folder import SliceOfCase, all_slices, sparse_folder
+from suggest_slices import SliceOfCase, all_slices, write_table
 from suggest_summary import write_summary
 
 from ContrastiveSegLib.jobs import evaluate, finetune, predict, pretrain, suggest
@@ -135,20 +135,20 @@ def _row(
     chosen = _chosen(options, start, trial)
     names = [str(item) for item in chosen]
     run = options.output / "tuned"
-    labeled, selection = options.data, CaseSelection(only=tuple(names))
-    extra: dict[str, Any] = {}
+    selection, table = CaseSelection(only=tuple(names)), None
     if trial.unit == "slices":
-        labeled = sparse_folder(options.data, options.output / "slices" / "-".join(trial.key), chosen)
-        selection, extra = CaseSelection(), {"annotation": "slices"}
+        selection = CaseSelection(only=tuple(sorted({one.case for one in chosen})))
+        table = write_table(options.output / "annotated" / f"{'-'.join(trial.key)}.csv", chosen)
     settings = FinetuneSettings(
         run=run,
-        labeled=labeled,
+        labeled=options.data,
+        annotation="slices" if table else "cases",
+        annotated_slices=table,
         start=str(start),
         steps=profile.finetune_steps,
         batch=profile.finetune_batch,
         seed=trial.seed,
         cases=selection,
-        **extra,
     )
     finetune.run(settings)
     dice, distance = _judge(options, run, settings, judges, "-".join(trial.key))
@@ -193,7 +193,7 @@ def _suggested(options: argparse.Namespace, start: Path, trial: Trial) -> list[s
     rows = _rows(RunFolder(start).suggestions(folder=output))
     if not slices:
         return sorted(row["patient"] for row in rows)
-    return [SliceOfCase(row["case"], row["patient"], row["axis"], int(row["slice"])) for row in rows]
+    return [SliceOfCase(row["case"], row["patient"], int(row["slice"])) for row in rows]
 
 
 def _judge(
@@ -224,12 +224,8 @@ def _round_of(run: RunFolder, settings: FinetuneSettings) -> int:
     """The finished round with these settings; the last one, should the data have changed since."""
     rounds = run.finetune_rounds(finished=True)
     asked = [run.read_settings("finetune", FinetuneSettings, round_number=n) for n in rounds]
-    same = [
-        n
-        for n, a in zip(rounds, asked, strict=True)
-        if (a.cases.only, a.seed, a.labeled.resolve())
-        == (settings.cases.only, settings.seed, settings.labeled.resolve())
-    ]
+    wanted = (settings.cases, settings.seed, settings.annotated_slices)
+    same = [n for n, a in zip(rounds, asked, strict=True) if (a.cases, a.seed, a.annotated_slices) == wanted]
     return same[-1]
 
 
