@@ -1,0 +1,138 @@
+"""Carry one annotated slice through its volume, both ways, until the structures end."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ContrastiveSegLib.errors import BadSetting, Cancelled, CannotWrite
+from ContrastiveSegLib.prompting._model import Propagator
+from ContrastiveSegLib.prompting._voice import telling
+from ContrastiveSegLib.prompting.catalog import choose_family, load_family
+from ContrastiveSegLib.prompting.cut import gray_volume
+from ContrastiveSegLib.prompting.key_slice import KeySlice, find_key_slice, refuse_other_grid
+from ContrastiveSegLib.prompting.propagate import Followed, largest_pieces, propagate
+from ContrastiveSegLib.prompting.slicewise import Slicewise
+from ContrastiveSegLib.prompting.stopping import StopRules
+from ContrastiveSegLib.runs.job_settings import PropagateSettings
+from ContrastiveSegLib.runs.writing import write_atomically
+from ContrastiveSegLib.training.compute import choose_compute
+from ContrastiveSegLib.training.reporting import Reporter
+from ContrastiveSegLib.volumes.file_names import split_suffix
+from ContrastiveSegLib.volumes.files import read_image, read_labels, write_labels
+from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.preprocessing import Intensities
+from ContrastiveSegLib.volumes.volume import Volume
+
+COLUMNS = ("slice", "structure", "outcome", "reason", "score", "overlap", "area_mm2", "confidence")
+
+
+def run(settings: PropagateSettings) -> None:
+    """Write the carried labels and, beside them, the report on every slice.
+
+    Raises:
+        ContrastiveSegError: Whatever the user can mend.
+    """
+    output = _output(settings)
+    image = read_image([settings.image])
+    annotation = read_labels(settings.annotation)
+    refuse_other_grid(annotation.volume.geometry, image.volume.geometry, settings.annotation)
+    key = find_key_slice(annotation.volume, settings.annotation, plane=settings.plane, number=settings.slice)
+    gray = Intensities(settings.gray.modality, settings.gray.window)
+    slices = key.cut.stack(gray_volume(image.volume, gray, channel=settings.gray.channel))
+    with telling(settings.run, "propagate") as reporter:
+        reporter.warn_all([*image.notes, *annotation.notes])
+        labels, lines = _followed(_propagator(settings, reporter), slices, key, reporter)
+        result = Volume(key.cut.unstack(largest_pieces(labels, key.number)), image.volume.geometry)
+        write_labels(output, result, annotation.table, overwrite=settings.overwrite)
+        pixel = key.cut.pixel_mm2(image.volume.geometry)
+        write_atomically(_report_file(output), _report(lines, annotation.table, pixel))
+        _say_ends(lines, annotation.table, reporter)
+        reporter.say(f"The carried labels are in {output}", kind="result", file=str(output))
+
+
+def _output(settings: PropagateSettings) -> Path:
+    """Where the result goes.
+
+    Raises:
+        CannotWrite: It is there already.
+        BadSetting: It is one of the inputs.
+    """
+    stem, _ = split_suffix(settings.annotation.name)
+    output = settings.output or settings.annotation.with_name(f"{stem}_propagated.seg.nrrd")
+    if output.resolve() in (settings.annotation.resolve(), settings.image.resolve()):
+        raise BadSetting(f"{output} is also an input.", "Choose another --output.")
+    if output.exists() and not settings.overwrite:
+        raise CannotWrite(f"{output} exists already.", "Choose another name, or ask to overwrite it.")
+    return output
+
+
+def _propagator(settings: PropagateSettings, reporter: Reporter) -> Propagator:
+    """The model; one that knows single slices alone asks for the next with the box of the slice before."""
+    asked = settings.promptable
+    family = choose_family(asked.model, asked.checkpoint, makes=("volumes", "masks"))
+    compute = choose_compute(settings.compute)
+    model, weights = load_family(family, asked.checkpoint, compute, checksum=asked.checksum)
+    way = "with memory" if family.card.makes == "volumes" else "box by box"
+    reporter.say(f"{family.name} ({way}), license {family.card.license}: {weights.describe()}")
+    propagator: Propagator = model if family.card.makes == "volumes" else Slicewise(model, settings.padding)
+    return propagator
+
+
+def _followed(
+    propagator: Propagator, slices: npt.NDArray[np.uint8], key: KeySlice, reporter: Reporter
+) -> tuple[npt.NDArray[Any], list[Followed]]:
+    """All slices, with a bar; slices beyond the ends of all structures are never looked at."""
+    labels, lines = np.zeros(slices.shape, np.int16), []
+    with reporter.bar(len(slices), "slice") as advance:
+        for k, found, more in propagate(propagator, slices, key.number, key.labels, StopRules()):
+            if reporter.cancelled():
+                raise Cancelled("Carrying the slice was cancelled; nothing was written.", "Start it again.")
+            labels[k] = found
+            lines += more
+            advance(1)
+            reporter.tell("propagated", slice=k, slices=len(slices))
+    return labels, lines
+
+
+def _say_ends(lines: Sequence[Followed], table: LabelTable, reporter: Reporter) -> None:
+    """From where to where each structure goes, and why it ends there."""
+    for value in sorted({line.value for line in lines}):
+        mine = [line for line in lines if line.value == value]
+        there = [line for line in mine if not line.reason]
+        first, last = min(line.slice for line in there), max(line.slice for line in there)
+        ends = "; ".join(f"slice {line.slice}: {line.reason}" for line in mine if line.reason)
+        sure = min(line.confidence for line in there)
+        sentence = f"{table.by_value(value).name}: slices {first} to {last}, confidence {sure:.2f} at least"
+        tell = reporter.warn if first == last else reporter.say
+        tell(f"{sentence}; ended at {ends}." if ends else f"{sentence}; no end within the volume.")
+
+
+def _report_file(output: Path) -> Path:
+    return output.with_name(f"{split_suffix(output.name)[0]}.csv")
+
+
+def _report(lines: Sequence[Followed], table: LabelTable, pixel_mm2: float) -> str:
+    text = io.StringIO()
+    rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    rows.writeheader()
+    for line in sorted(lines, key=lambda line: (line.slice, line.value)):
+        rows.writerow(
+            {
+                "slice": line.slice,
+                "structure": table.by_value(line.value).name,
+                "outcome": "ended" if line.reason else "followed",
+                "reason": line.reason,
+                "score": f"{line.score:.3f}",
+                "overlap": f"{line.overlap:.3f}",
+                "area_mm2": f"{line.area * pixel_mm2:.1f}",
+                "confidence": f"{line.confidence:.3f}",
+            }
+        )
+    return text.getvalue()

@@ -1,0 +1,169 @@
+"""Improve predicted structures with a promptable model; what departs too far stays as it was."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ContrastiveSegLib.errors import BadFile, BadSetting, Cancelled
+from ContrastiveSegLib.jobs.predict import finished_round
+from ContrastiveSegLib.networks.weights import read_page
+from ContrastiveSegLib.prompting._model import PromptableModel
+from ContrastiveSegLib.prompting._voice import telling
+from ContrastiveSegLib.prompting.catalog import choose_family, load_family
+from ContrastiveSegLib.prompting.cut import Cut, gray_volume
+from ContrastiveSegLib.prompting.partners import Partner, find_partners
+from ContrastiveSegLib.prompting.refine import Asked, Rules, refine_volume
+from ContrastiveSegLib.runs.job_settings import RefineSettings
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.runs.writing import make_folder, write_atomically
+from ContrastiveSegLib.training.compute import choose_compute
+from ContrastiveSegLib.training.data import nothing_left
+from ContrastiveSegLib.training.reporting import Reporter
+from ContrastiveSegLib.volumes.files import labels_on_grid, read_image, read_labels, write_labels
+from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.preprocessing import Intensities
+from ContrastiveSegLib.volumes.volume import Volume
+
+COLUMNS = (
+    "slice",
+    "structure",
+    "piece",
+    "outcome",
+    "reason",
+    "overlap",
+    "score",
+    "before_mm2",
+    "after_mm2",
+    "outline_of_ring",
+)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is the same for every case."""
+
+    model: PromptableModel
+    rules: Rules
+    intensities: Intensities
+    output: Path
+
+
+def run(settings: RefineSettings) -> None:
+    """Refine the labels of every case; what is already there stays, unless asked otherwise.
+
+    Raises:
+        ContrastiveSegError: Whatever the user can mend.
+    """
+    predictions, output = _folders(settings)
+    partners, alone = find_partners(predictions, settings.images, settings.cases)
+    asked = settings.promptable
+    family = choose_family(asked.model, asked.checkpoint, makes=("masks",))
+    compute = choose_compute(settings.compute)
+    with telling(settings.run, "refine") as reporter:
+        reporter.warn_all(alone)
+        model, weights = load_family(family, asked.checkpoint, compute, checksum=asked.checksum)
+        reporter.say(f"{family.name}, license {family.card.license}: {weights.describe()}")
+        make_folder(output)
+        rules = Rules(settings.padding, settings.passes, settings.gate, settings.smallest)
+        work = _Work(model, rules, _intensities(settings), output)
+        reasons = [_one_case(partner, work, settings, reporter) for partner in partners]
+        if all(reasons):
+            raise nothing_left(predictions, reasons)
+        reporter.say(
+            f"Refined labels of {sum(not r for r in reasons)} of {len(reasons)} cases are in {output}"
+        )
+
+
+def _folders(settings: RefineSettings) -> tuple[Path, Path]:
+    """Where the predictions are, and where the refined ones go."""
+    if settings.predictions is None and settings.run is None:
+        raise BadSetting("Neither a run folder nor --predictions was given.", "Give one of them.")
+    folder = settings.predictions or RunFolder(settings.run or Path()).predictions
+    output = settings.output or folder.with_name(f"{folder.resolve().name}_refined")
+    if output.resolve() == folder.resolve():
+        raise BadSetting(f"{output} is the folder of the predictions themselves.", "Choose another --output.")
+    return folder, output
+
+
+def _intensities(settings: RefineSettings) -> Intensities:
+    """What the user says; else what the network of the run was trained with; else what the image suggests."""
+    asked = settings.gray
+    if settings.run and (asked.modality, asked.window) == ("auto", None):
+        folder = RunFolder(settings.run)
+        if folder.finetune_rounds(finished=True):
+            return from_dict(Intensities, read_page(finished_round(folder, None))["intensities"])
+    return Intensities(asked.modality, asked.window)
+
+
+def _one_case(partner: Partner, work: _Work, settings: RefineSettings, reporter: Reporter) -> str:
+    """Refine one case and write labels and report; returns the reason if it was left out."""
+    name = partner.case.name
+    target = reporter.run.prediction(name, folder=work.output)
+    if target.exists() and not settings.overwrite:
+        reporter.say(f"{target} is already there and stays; --overwrite replaces it.", case=name)
+        return ""
+    try:
+        read = read_image(partner.case.images, last_axis_is_channels=partner.case.last_axis_is_channels)
+        labels = read_labels(partner.labels)
+        coarse = labels_on_grid(labels.volume, read.volume.geometry, name=name)
+    except BadFile as error:
+        reporter.warn(f"{name} is left out: {error}", case=name)
+        return str(error)
+    reporter.warn_all([f"{name}: {note}" for note in (*read.notes, *labels.notes)])
+    refined, asked = _refined(name, read.volume, coarse, work, settings, reporter)
+    write_labels(target, refined, labels.table, overwrite=settings.overwrite)
+    pixel = Cut.of(coarse.geometry).pixel_mm2(coarse.geometry)
+    write_atomically(work.output / f"{name}_refine.csv", _report(asked, labels.table, pixel))
+    accepted = sum(line.verdict.accepted for line in asked)
+    reporter.tell("result", case=name, file=str(target), asked=len(asked), accepted=accepted)
+    return ""
+
+
+def _refined(
+    name: str, image: Volume, coarse: Volume, work: _Work, settings: RefineSettings, reporter: Reporter
+) -> tuple[Volume, list[Asked]]:
+    """All slices of a case, with a bar."""
+    cut = Cut.of(coarse.geometry)
+    slices = cut.stack(gray_volume(image, work.intensities, channel=settings.gray.channel))
+    labels = cut.stack(coarse.array)
+    refined, asked = np.zeros_like(labels), []
+    with reporter.bar(len(slices), "slice") as advance:
+        for k, found, lines in refine_volume(work.model, slices, labels, work.rules):
+            if reporter.cancelled():
+                raise Cancelled(f"Refining was cancelled at {name}.", "Start it again.")
+            refined[k] = found
+            asked += lines
+            advance(1)
+            reporter.tell("refined", case=name, slice=k, slices=len(slices))
+    return Volume(cut.unstack(refined), coarse.geometry), asked
+
+
+def _report(asked: Sequence[Asked], table: LabelTable, pixel_mm2: float) -> str:
+    """The lines of a case as CSV; a hole is named after what surrounds it."""
+    text = io.StringIO()
+    rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    rows.writeheader()
+    for line in asked:
+        name = table.by_value(abs(line.value)).name
+        rows.writerow(
+            {
+                "slice": line.slice,
+                "structure": name if line.value > 0 else f"hole in {name}",
+                "piece": line.piece,
+                "outcome": "accepted" if line.verdict.accepted else "refused",
+                "reason": line.verdict.reason,
+                "overlap": f"{line.verdict.overlap:.3f}",
+                "score": "" if line.score is None else f"{line.score:.3f}",
+                "before_mm2": f"{line.before * pixel_mm2:.1f}",
+                "after_mm2": "" if line.after is None else f"{line.after * pixel_mm2:.1f}",
+                "outline_of_ring": "yes" if line.is_ring else "",
+            }
+        )
+    return text.getvalue()

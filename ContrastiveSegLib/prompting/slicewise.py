@@ -1,0 +1,117 @@
+"""Follow structures with a model that knows no volumes: the box in the slice before asks for the next.
+
+A ring that the model cannot find, because it finds what the ring surrounds, is carried along at the thickness
+it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel
+from ContrastiveSegLib.prompting.figures import Figure, box_around, figures_in, pieces_of
+from ContrastiveSegLib.prompting.gate import judge
+
+# What a carried ring claims, in logits: any pixel that the model is sure of wins.
+CARRIED = 0.1
+# A ring that lost this much of itself, or of its place, was not found.
+RING_GATE = 0.25
+# Pieces with fewer pixels ask for nothing.
+SMALLEST = 5
+
+
+@dataclass(frozen=True)
+class Slicewise:
+    """A Propagator made of a PromptableModel.
+
+    Args:
+        padding: Pixels by which a box is larger than the structure in the slice before.
+    """
+
+    model: PromptableModel
+    padding: int = 3
+
+    def start(
+        self,
+        slices: npt.NDArray[np.uint8],
+        key: int,  # noqa: ARG002 - the first step is told what was seen there
+        masks: Mapping[int, Mask],  # noqa: ARG002
+    ) -> SlicewiseWalk:
+        """Nothing is remembered of the annotated slice but what the first step is told."""
+        return SlicewiseWalk(self.model, slices, self.padding)
+
+
+@dataclass(frozen=True, eq=False)
+class SlicewiseWalk:
+    """One way through the volume."""
+
+    model: PromptableModel
+    slices: npt.NDArray[np.uint8]
+    padding: int
+
+    def step(self, k: int, before: Mapping[int, Mask]) -> dict[int, Answer]:
+        """Ask for every structure in slice `k` where it was in the slice before."""
+        figures = figures_in(label_map(before))
+        pieces = [(f, p) for f in figures for p in pieces_of(f.outline) if p.sum() >= SMALLEST]
+        encoded = self.model.encode(self.slices[k])
+        prompts = [Prompt(box=box_around(piece, self.padding)) for _, piece in pieces]
+        found: dict[int, list[Answer]] = {}
+        for (figure, piece), answer in zip(pieces, self.model.predict(encoded, prompts), strict=True):
+            found.setdefault(figure.value, []).append(_touching(answer, piece))
+        together = {value: _together(answers) for value, answers in found.items()}
+        rings = {f.value: _ring(f, together, before) for f in figures if f.is_ring and f.value in together}
+        return {value: answer for value, answer in {**together, **rings}.items() if value > 0}
+
+
+def label_map(masks: Mapping[int, Mask]) -> npt.NDArray[np.int32]:
+    """Masks (H, W) as one label map; they do not overlap."""
+    labels = np.zeros(next(iter(masks.values())).shape, np.int32)
+    for value, mask in masks.items():
+        labels[mask] = value
+    return labels
+
+
+def _touching(answer: Answer, piece: Mask) -> Answer:
+    """The part of an answer that overlaps the piece that asked for it."""
+    parts = [part for part in pieces_of(answer.mask) if (part & piece).any()]
+    kept = np.any([*parts, np.zeros_like(piece)], axis=0)
+    logits = np.where(answer.mask & ~kept, np.float32(-1), answer.logits)
+    return Answer(logits, answer.score, answer.low_resolution)
+
+
+def _together(answers: list[Answer]) -> Answer:
+    """Several pieces of a structure as one; the weakest score counts."""
+    logits = np.max([answer.logits for answer in answers], axis=0)
+    return Answer(logits, min(answer.score for answer in answers), answers[0].low_resolution)
+
+
+def _ring(figure: Figure, found: Mapping[int, Answer], before: Mapping[int, Mask]) -> Answer:
+    """The outline without its inside, or, where that leaves no ring, the ring carried along."""
+    outline, inside = found[figure.value], _inside(figure, found)
+    ring = np.where(inside, np.float32(-1), outline.logits)
+    if not inside.any() or judge(ring > 0, before[figure.value], RING_GATE).accepted:
+        return Answer(ring, outline.score, outline.low_resolution)
+    new = _carried(inside, figure, before)
+    scores = [found[value].score for value in figure.inside if value in found]
+    return Answer(np.where(new, np.float32(CARRIED), np.float32(-1)), min(scores), outline.low_resolution)
+
+
+def _inside(figure: Figure, found: Mapping[int, Answer]) -> Mask:
+    masks = [found[value].mask for value in figure.inside if value in found]
+    inside: Mask = np.any([*masks, np.zeros_like(figure.outline)], axis=0)
+    return inside
+
+
+def _carried(inside: Mask, figure: Figure, before: Mapping[int, Mask]) -> Mask:
+    """Everything within the former thickness of the ring around what lies inside now."""
+    ring = before[figure.value]
+    was_inside = figure.outline & ~ring
+    thickness = ndimage.distance_transform_edt(~was_inside)[ring]
+    # The mean distance within a band is half its thickness.
+    new: Mask = (ndimage.distance_transform_edt(~inside) <= 2 * float(thickness.mean())) & ~inside
+    return new
