@@ -111,6 +111,19 @@ def queue_loss(queries: Tensor, keys: Tensor, queue: Tensor, *, temperature: flo
         return F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))
 
 
+def matching_loss(rows: Tensor, partners: Tensor, *, temperature: float = 0.1) -> Tensor:
+    """Each row attracts the partner at its own place and pushes the others away: ln N if all are alike.
+
+    Args:
+        rows: (..., N, D), any length; leading axes are independent problems.
+        partners: (..., N, D).
+    """
+    with torch.autocast(rows.device.type, enabled=False):
+        rows, partners = F.normalize(rows.float(), dim=-1), F.normalize(partners.float(), dim=-1)
+        similarity = rows @ partners.transpose(-1, -2) / temperature  # (..., N, N)
+    return (similarity.logsumexp(-1) - similarity.diagonal(dim1=-2, dim2=-1)).mean()
+
+
 def distance_to(predictions: Tensor, targets: Tensor) -> Tensor:
     """Mean of 2 - 2 cos between rows (N, D); no gradient reaches the targets.
 
