@@ -6,6 +6,7 @@ Source: PCLMix, arXiv 2405.06288, section 2.4 of its specification.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -37,9 +38,11 @@ def certain_labels(probabilities: Tensor, labels: Tensor, limit: float) -> Tenso
     return torch.where(labels == UNKNOWN, certain, labels)
 
 
-def on_cells(labels: Tensor, cells: tuple[int, ...]) -> Tensor:
-    """Labels (B, *S) on a coarser grid, each cell with the label at its center: (B, *cells)."""
-    return F.interpolate(labels[:, None].float(), cells, mode="nearest-exact")[:, 0].long()
+def on_cells(values: Tensor, cells: Sequence[int]) -> Tensor:
+    """Labels (B, *S) or scores (B, C, *S) on a coarser grid, each cell with the value at its center."""
+    if values.ndim == len(cells) + 2:
+        return F.interpolate(values, tuple(cells), mode="nearest-exact")
+    return F.interpolate(values[:, None].float(), tuple(cells), mode="nearest-exact")[:, 0].long()
 
 
 @torch.no_grad()

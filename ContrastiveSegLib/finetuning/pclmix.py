@@ -153,17 +153,18 @@ class Strategy(FinetuningStrategy):
             embedded = F.normalize(self.embedding(features.float()), dim=1)  # (B, E, h, w)
         if self.progress < self.settings.contrast_from:
             return 0 * embedded.sum()
-        probabilities = torch.stack([each.detach().softmax(1) for each in scores]).mean(0)
-        certain = certain_labels(probabilities, labels, entropy_limit(self.progress))
-        cells = tuple(embedded.shape[2:])
-        wanted, predicted = (on_cells(each, cells).flatten(1) for each in (certain, scores[0].argmax(1)))
+        # Every step up to the labels looks at one pixel, so only those at the centers of cells are needed.
+        first, second, known = (on_cells(each, embedded.shape[2:]) for each in (*scores, labels))
+        probabilities = 0.5 * (first.softmax(1) + second.softmax(1))
+        wanted = certain_labels(probabilities, known, entropy_limit(self.progress)).flatten(1)
+        predicted = first.argmax(1).flatten(1)
         rows = embedded.flatten(2).mT  # (B, h * w, E)
         chosen = choose_anchors(wanted, predicted, self.classes, generator, fewest=self.settings.fewest_cells)
         loss = memory_contrast(
             rows[chosen], wanted[chosen], self.memory, temperature=self.settings.temperature
         )
         self.memory.push(rows, wanted)
-        self.watched = {"certain": (certain != UNKNOWN).float().mean(), "anchors": chosen.sum().float()}
+        self.watched = {"certain": (wanted != UNKNOWN).float().mean(), "anchors": chosen.sum().float()}
         return loss
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ import torch
 from torch import Generator
 from torch.nn import functional as F
 
+from ContrastiveSegLib.contrast.certainty import certain_labels, choose_anchors, entropy_limit, on_cells
+from ContrastiveSegLib.contrast.memory import memory_contrast
 from ContrastiveSegLib.contrast.mixing import random_mix
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.finetuning.pclmix import Settings, Strategy, pseudo_labels, risen
@@ -78,6 +81,31 @@ def test_the_terms_are_those_of_the_specification(make_strategy, scribbles):
     assert set(terms) == {*expected, "contrast"}
     for name, value in expected.items():
         assert terms[name] == pytest.approx(value.item(), rel=1e-4), name
+
+
+def test_the_contrast_is_that_of_the_specification_step_by_step(make_strategy, scribbles):
+    strategy = make_strategy()
+    strategy.loss_terms(scribbles, generator(1))
+    memory = copy.deepcopy(strategy.memory)
+    images, labels = scribbles.images[..., 5:37, 5:37], scribbles.labels[..., 5:37, 5:37]
+
+    term = values(strategy, scribbles)["contrast"]
+
+    random = generator()
+    random_mix(images, random, dynamic=True)  # is drawn before the anchors
+    features = strategy.network.encode(images)
+    embedded = F.normalize(strategy.embedding(features[3]), dim=1)  # (4, D, 4, 4)
+    scores = strategy.network(images), strategy.second(features)
+    mean = (scores[0].softmax(1) + scores[1].softmax(1)) / 2
+    wanted = on_cells(certain_labels(mean, labels, entropy_limit(0.5)), (4, 4)).flatten(1)
+    predicted = on_cells(scores[0].argmax(1), (4, 4)).flatten(1)
+    chosen = choose_anchors(wanted, predicted, 3, random, fewest=1)
+    anchors = embedded.flatten(2).mT[chosen]
+    expected = 0.1 * 0.5**0.9 * memory_contrast(anchors, wanted[chosen], memory, temperature=0.07)
+    assert chosen.any()
+    assert term == pytest.approx(expected.item(), rel=1e-4)
+    memory.push(embedded.flatten(2).mT, wanted)
+    assert torch.allclose(strategy.memory.rows, memory.rows, atol=1e-6)
 
 
 @pytest.mark.parametrize("swapped", [False, True])
