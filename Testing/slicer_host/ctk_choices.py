@@ -1,0 +1,172 @@
+"""Stand-ins for CTK's widgets that hold a path or a number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QDir, Qt, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QHBoxLayout,
+    QPushButton,
+    QSlider,
+    QToolButton,
+    QWidget,
+)
+
+from .declared import declared, forwarded, setter
+from .pythonqt import stand_in
+
+
+@stand_in
+class ctkPathLineEdit(QWidget):
+    """A path that is typed, chosen among earlier ones, or browsed for."""
+
+    currentPathChanged = Signal(str)
+    validInputChanged = Signal(bool)
+
+    # QDir's flags, which this class repeats.
+    Dirs, Files, Drives, NoSymLinks = 1, 2, 4, 8
+    AllEntries, NoDot, NoDotDot, NoDotAndDotDot = 7, 0x2000, 0x4000, 0x6000
+    Readable, Writable, Executable, Hidden = 0x10, 0x20, 0x40, 0x100
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._box = QComboBox(self)
+        self._box.editable = True
+        self._button = QToolButton(self)
+        self._button.text = "..."
+        self._button.clicked.connect(self.browse)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._box, 1)
+        row.addWidget(self._button)
+        self._box.editTextChanged.connect(self.currentPathChanged)
+
+    currentPath = forwarded(str, "_box", "currentText")
+    filters = declared(int, "filters", 0)
+    label = declared(str, "label", "")
+    nameFilters = declared("QStringList", "nameFilters", [])
+    settingKey = declared(str, "settingKey", "")
+    showBrowseButton = declared(bool, "showBrowseButton", True)
+    showHistoryButton = declared(bool, "showHistoryButton", True)
+    setCurrentPath = setter("currentPath")
+
+    def _refresh(self, _name: str) -> None:
+        self._button.visible = self.showBrowseButton
+
+    def comboBox(self) -> QComboBox:
+        """The inner combo box."""
+        return self._box
+
+    def browse(self) -> None:
+        """Ask for a file or, when the filters want folders only, for a folder."""
+        folders = self.filters & self.Dirs and not self.filters & self.Files
+        ask = QFileDialog.getExistingDirectory if folders else QFileDialog.getOpenFileName
+        if chosen := ask(self, "Select a file to save" if not folders else "Select a directory"):
+            self.currentPath = chosen
+
+    def addCurrentPathToHistory(self) -> None:
+        """Keep the path among those that can be chosen later."""
+        path = self.currentPath
+        if path and self._box.findText(path) < 0:
+            self._box.addItem(path)
+            self.currentPath = path
+
+    def retrieveHistory(self) -> None:
+        """Earlier paths: a test has none."""
+
+
+@stand_in
+class ctkDirectoryButton(QWidget):
+    """A button that shows a folder and asks for another one."""
+
+    directoryChanged = Signal(str)
+    directorySelected = Signal(str)
+
+    def __init__(self, parent: Any = None) -> None:
+        super().__init__(parent if isinstance(parent, QWidget) else None)
+        self._button = QPushButton(self)
+        self._button.clicked.connect(self.browse)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._button)
+        self._directory = QDir(".").absolutePath() if not isinstance(parent, str) else parent
+        self._refresh("directory")
+
+    directory = declared(str, "directory")
+    caption = declared(str, "caption", "")
+    text = declared(str, "text", "")
+
+    def _refresh(self, name: str) -> None:
+        self._button.text = self.text or self.directory
+        if name == "directory":
+            self._directory = str(Path(self.directory).absolute())
+            self.directoryChanged.emit(self.directory)
+
+    def browse(self) -> None:
+        """Ask for another folder."""
+        if chosen := QFileDialog.getExistingDirectory(self, self.caption):
+            self.directory = chosen
+            self.directorySelected.emit(chosen)
+
+
+@stand_in
+class ctkSliderWidget(QWidget):
+    """A slider with a spin box beside it."""
+
+    valueChanged = Signal(float)
+    valueIsChanging = Signal(float)
+    decimalsChanged = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._spin = QDoubleSpinBox(self)
+        self._slider = QSlider(Qt.Orientation.Horizontal, self)
+        self._slider.setRange(0, 1000)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._slider, 1)
+        row.addWidget(self._spin)
+        self._spin.valueChanged.connect(self._spun)
+        self._slider.sliderMoved.connect(self._slid)
+
+    value = forwarded(float, "_spin", "value")
+    minimum = forwarded(float, "_spin", "minimum")
+    maximum = forwarded(float, "_spin", "maximum")
+    singleStep = forwarded(float, "_spin", "singleStep")
+    decimals = forwarded(int, "_spin", "decimals")
+    prefix = forwarded(str, "_spin", "prefix")
+    suffix = forwarded(str, "_spin", "suffix")
+    pageStep = declared(float, "pageStep", 10.0)
+    tracking = declared(bool, "tracking", True)
+    spinBoxVisible = declared(bool, "spinBoxVisible", True)
+    setValue = setter("value")
+    setDecimals = setter("decimals")
+    setSpinBoxVisible = setter("spinBoxVisible")
+
+    def _refresh(self, _name: str) -> None:
+        self._spin.visible = self.spinBoxVisible
+
+    def _spun(self, value: float) -> None:
+        span = self.maximum - self.minimum
+        self._slider.value = round(1000 * (value - self.minimum) / span) if span else 0
+        self.valueIsChanging.emit(value)
+        self.valueChanged.emit(value)
+
+    def _slid(self, position: int) -> None:
+        self.value = self.minimum + (self.maximum - self.minimum) * position / 1000
+
+    def reset(self) -> None:
+        """Back to the lower end."""
+        self.value = self.minimum
+
+
+@stand_in
+class ctkDoubleSlider(ctkSliderWidget):
+    """A slider for numbers with decimals."""
+
+    sliderMoved = Signal(float)
