@@ -61,7 +61,8 @@ def draw_contact_sheet(path: Path, groups: Sequence[tuple[str, Sequence[Shown]]]
 
 
 def _draw(panel: Any, one: Shown) -> None:
-    panel.imshow(one.image, cmap="gray", vmin=0, vmax=1, aspect=one.height_per_width, interpolation="nearest")
+    gray = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "bilinear"}
+    panel.imshow(one.image, aspect=one.height_per_width, **gray)
     panel.set_title(one.title, color="#ffb000", fontsize=9, pad=3)
     panel.text(
         0.5, -0.02, one.below, color="white", fontsize=6.5, ha="center", va="top", transform=panel.transAxes
