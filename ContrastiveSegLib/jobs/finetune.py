@@ -30,6 +30,7 @@ from ContrastiveSegLib.training.data import (
     grid_for,
     intensities_for,
     prepare_all,
+    together,
     usable,
     write_cases,
 )
@@ -37,7 +38,7 @@ from ContrastiveSegLib.training.environment import write_environment
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH, Schedule
-from ContrastiveSegLib.training.split import split_patients
+from ContrastiveSegLib.training.split import favor, split_patients
 from ContrastiveSegLib.training.validation import Validation
 from ContrastiveSegLib.volumes.annotations import annotation_file
 from ContrastiveSegLib.volumes.grid import WorkingGrid
@@ -65,7 +66,9 @@ def run(settings: FinetuneSettings) -> None:
     with working(folder, "finetune") as reporter:
         start = _start_of(settings, folder)
         found = _labeled(find_readable_cases(settings.labeled, settings.cases), settings)
-        number, _ = folder.begin_finetune(settings, data=_identity(found, start, settings))
+        further = find_readable_cases(settings.also, settings.cases) if settings.also else None
+        identity = _identity(together(found, further) if further else found, start, settings)
+        number, _ = folder.begin_finetune(settings, data=identity)
         model = ModelFolder(folder.finetune(number))
         if model.is_finished:
             reporter.say(
@@ -94,6 +97,10 @@ def run(settings: FinetuneSettings) -> None:
         check_annotations(outcomes, table, decided["batch"], reporter, made_for=made_for)
         training, validation = split_patients(usable(outcomes), settings.validation, seed=settings.seed)
         roles = {case.name: "validation" for case in validation}
+        if further:
+            more = prepare_all(further, folder.prepared, Recipe(grid, intensities, table), reporter)
+            training = favor(training, usable(more), validation, times=settings.favored)
+            found, outcomes = together(found, further), outcomes + more
         write_cases(folder.cases, found, outcomes, roles)
         _learn(_Round(settings, decided, grid, table, model, start), training, validation, compute, reporter)
 

@@ -135,6 +135,10 @@ class FinetuneSettings:
     """What was annotated: whole cases, only some slices, or scribbles; auto: seen from each case."""
     annotated_slices: Path | None = None
     """Table (case,slice): only these slices count as annotated, also where they are empty."""
+    also: Path | None = None
+    """Folder with further annotations that count less, such as propagated ones, maybe of the same cases."""
+    favored: Annotated[int, Range(1, 100)] = 2
+    """How often slices of `labeled` are drawn for each of `also`."""
     start: Annotated[str, Flag("from")] = ""
     """Weights to start from: empty for this run's pre-training, none for scratch, or another run folder."""
     strategy: Annotated[str, MethodOf("finetuning")] = "supervised"

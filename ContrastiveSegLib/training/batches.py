@@ -237,18 +237,19 @@ def _within(middle: int, size: int, limit: int) -> int:
 
 
 def _slices_of(case: PreparedCase, known: bool) -> Sequence[int]:
-    """The slices to draw: all, or those with known voxels."""
-    if not known:
-        return range(case.shape[0])
-    return [k for k, labels in enumerate(case.label_map) if (labels != UNKNOWN).any()]
+    """The slices to draw: all, or those with known voxels; those of a favored case several times."""
+    slices = range(case.shape[0])
+    if known:
+        return [k for k in slices if (case.label_map[k] != UNKNOWN).any()] * case.favored
+    return [*slices] * case.favored
 
 
 def _where_structures_are(cases: Sequence[PreparedCase]) -> dict[int, list[tuple[int, int]]]:
-    """For each structure the slices (case, k) that show it."""
+    """For each structure the slices (case, k) that show it, those of a favored case several times."""
     present: dict[int, list[tuple[int, int]]] = {}
     for c, case in enumerate(cases):
         for k in range(case.shape[0]):
             for value in np.unique(case.label_map[k]):
                 if value > 0:
-                    present.setdefault(int(value), []).append((c, k))
+                    present.setdefault(int(value), []).extend([(c, k)] * case.favored)
     return present

@@ -72,6 +72,16 @@ def find_readable_cases(folder: Path, selection: CaseSelection) -> Found:
     return Found(tuple(cases), tuple(geometries), replace(listing, left_out=tuple(left_out)))
 
 
+def together(found: Found, further: Found) -> Found:
+    """The cases of two folders, one after the other."""
+    left_out = (*found.listing.left_out, *further.listing.left_out)
+    return Found(
+        (*found.cases, *further.cases),
+        (*found.geometries, *further.geometries),
+        replace(found.listing, left_out=left_out),
+    )
+
+
 def warn_of_left_out(found: Found, reporter: Reporter) -> None:
     """Say which files are not used and why, apart from those the user did not want."""
     left_out = [out for out in found.listing.left_out if not out.by_choice]

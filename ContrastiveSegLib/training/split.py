@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,3 +31,16 @@ def split_patients(
         [case for case in cases if case.patient not in chosen],
         [case for case in cases if case.patient in chosen],
     )
+
+
+def favor(
+    training: Sequence[PreparedCase],
+    further: Sequence[PreparedCase],
+    validation: Sequence[PreparedCase],
+    *,
+    times: int,
+) -> list[PreparedCase]:
+    """The training cases, drawn so many times as often, and further ones; no patient that is validated on."""
+    kept_aside = {case.patient for case in validation}
+    more = [case for case in further if case.patient not in kept_aside]
+    return [*(replace(case, favored=times) for case in training), *more]

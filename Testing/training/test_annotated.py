@@ -58,6 +58,17 @@ def test_slices_without_known_voxels_are_drawn_for_those_who_ask(a_sparse_case):
     assert 0.2 < is_unknown.float().mean() < 0.5
 
 
+def test_slices_of_favored_cases_are_drawn_more_often(make_case):
+    cases = [replace(make_case("person"), favored=3), make_case("program")]
+    sampler = Sampler(cases, (32, 32), labeled=True, seed=0)
+
+    drawn = torch.cat([sampler.draw(step, 8).cases for step in range(60)])
+
+    assert len(sampler) == 3 * 6 + 6
+    for every_second in (drawn[0::2], drawn[1::2]):  # around a structure, and anywhere
+        assert (every_second == 0).float().mean().item() == pytest.approx(0.75, abs=0.07)
+
+
 def test_blocks_show_a_known_slice_and_leave_the_others_unknown(a_sparse_case):
     sampler = Sampler([a_sparse_case], (4, 32, 32), labeled=True, seed=0)
 

@@ -1,0 +1,103 @@
+"""Fine-tuning from the command line on some slices, on scribbles, and on labels that count less."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+from ContrastiveSegLib.runs.events import read_new
+from ContrastiveSegLib.volumes.cases import find_cases
+from ContrastiveSegLib.volumes.files import read_labels, write_labels
+from ContrastiveSegLib.volumes.labels import LabelTable, Structure
+from ContrastiveSegLib.volumes.volume import Volume
+
+FAST = ["--from", "none", "--steps", "2", "--width", "4", "--batch", "4", "--device", "cpu",
+        "--precision", "float32", "--patch", "32", "32", "--spacing", "6"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def a_labeled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phantoms")
+    write_phantom_folder(folder, unlabeled=1, labeled=2, test=1, seed=0)
+    return folder / "labeled"
+
+
+def finetune(run: Path, labeled: Path, *words: str) -> int:
+    return main(["finetune", str(run), "--labeled", str(labeled), *FAST, *words])
+
+
+def told(run: Path) -> str:
+    events, _ = read_new(run / "events.jsonl")
+    return "\n".join(str(event.get("text", "")) for event in events)
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "cases.csv").open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_only_listed_slices_are_learned_from(a_labeled_folder, tmp_path):
+    name = find_cases(a_labeled_folder).cases[0].name
+    table = tmp_path / "slices.csv"
+    table.write_text(f"case,slice\n{name},4\n{name},7\n")
+
+    assert finetune(tmp_path / "run", a_labeled_folder, "--annotated-slices", str(table)) == 0
+
+    first, second = rows(tmp_path / "run")
+    assert first["annotation"].startswith("2 of ")
+    assert second["role"] == "left out"
+    assert "is listed as annotated" in second["reason"]
+    assert "Annotated: 1 cases with annotated slices; 2 slices in all." in told(tmp_path / "run")
+
+
+def test_a_table_of_other_cases_is_refused(a_labeled_folder, tmp_path, capsys):
+    (tmp_path / "slices.csv").write_text("case,slice\nsomebody,4\n")
+
+    words = ["--annotated-slices", str(tmp_path / "slices.csv")]
+    assert finetune(tmp_path / "run", a_labeled_folder, *words) == 1
+
+    assert "names the case somebody, which is not in" in capsys.readouterr().err
+
+
+def test_scribbles_of_segments_teach_every_strategy_made_for_them(a_labeled_folder, tmp_path):
+    scribbles = with_strokes(a_labeled_folder, tmp_path / "scribbled")
+
+    for strategy in ("partial_ce", "pclmix"):
+        assert finetune(tmp_path / strategy, scribbles, "--strategy", strategy) == 0
+        assert all(row["annotation"].startswith("scribbles in") for row in rows(tmp_path / strategy))
+        assert "Scribbles were found, but" not in told(tmp_path / strategy)
+
+    assert finetune(tmp_path / "supervised", scribbles) == 0
+    assert "Scribbles were found, but this strategy needs whole slices." in told(tmp_path / "supervised")
+
+
+def with_strokes(labeled: Path, folder: Path) -> Path:
+    """The same images with three rows of each slice painted, background as a segment of that name."""
+    (folder / "images").mkdir(parents=True)
+    for case in find_cases(labeled).cases:
+        read = read_labels(case.labels)
+        whole = np.where(read.volume.array == 0, 99, read.volume.array)
+        painted = np.zeros_like(whole)
+        painted[:, ::5, ::2] = whole[:, ::5, ::2]
+        table = LabelTable((*read.table.structures, Structure(99, "background", (0.5, 0.5, 0.5))))
+        write_labels(
+            folder / "images" / f"{case.name}.seg.nrrd", Volume(painted, read.volume.geometry), table
+        )
+        (folder / "images" / case.images[0].name).symlink_to(case.images[0])
+    return folder
+
+
+def test_labels_that_count_less_are_learned_too(a_labeled_folder, tmp_path):
+    name = find_cases(a_labeled_folder).cases[0].name
+    words = ["--only", name, "--also", str(a_labeled_folder), "--favored", "3"]
+
+    assert finetune(tmp_path / "run", a_labeled_folder, *words) == 0
+
+    used = [row["case"] for row in rows(tmp_path / "run") if row["role"] == "train"]
+    assert used == [name, name]
+    assert "on 2 cases (0 for validation)" in told(tmp_path / "run")
