@@ -12,6 +12,7 @@ from ContrastiveSegLib.contrast.losses import (
     collapse_value,
     contrastive_loss,
     distance_to,
+    labeled_pairs_loss,
     positives_per_anchor,
     queue_loss,
     spread,
@@ -293,3 +294,29 @@ def test_positives_are_counted_without_the_anchor_itself(some_positives):
         np.mean(counts)
     )
     assert positives_per_anchor(some_positives.expand(3, -1, -1)).item() == pytest.approx(np.mean(counts))
+
+
+def test_labeled_pairs_equal_nt_xent_pair_by_pair(some_features):
+    labels = torch.tensor([0, 0, 0, 1, 1, 1, 1, 2, 2, 3])
+
+    loss = labeled_pairs_loss(some_features, labels, temperature=0.3)
+
+    unit = some_features.double().numpy()
+    unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
+    pairs = []
+    for i in range(10):
+        others = sum(np.exp(unit[i] @ unit[n] / 0.3) for n in range(10) if labels[n] != labels[i])
+        own = [np.exp(unit[i] @ unit[j] / 0.3) for j in range(10) if j != i and labels[j] == labels[i]]
+        pairs += [-np.log(s / (s + others)) for s in own]
+    assert loss.item() == pytest.approx(np.mean(pairs), rel=EXACT)
+
+
+@pytest.mark.parametrize("labels", [[], [1], [1, 1, 1], [0, 1, 2]])
+def test_without_pairs_or_others_labeled_pairs_teach_nothing(labels):
+    features = torch.rand(len(labels), 4, requires_grad=True)
+
+    loss = labeled_pairs_loss(features, torch.tensor(labels, dtype=torch.long))
+
+    loss.backward()
+    assert loss.item() == 0
+    assert features.grad.eq(0).all()
