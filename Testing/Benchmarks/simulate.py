@@ -4,10 +4,10 @@
     python Testing/Benchmarks/simulate.py scribbles ../shared/data/acdc scribbled --only 'patient00*'
 
 The images are copied. Slices: labels/ holds the labels with all other slices empty, and annotated.csv says
-which slices count (for --annotated-slices); --slices takes such a table, as one may be made from what `suggest`
-proposes, and then only the cases in it are written. Scribbles: scribbles/ holds strokes in the code of ACDC,
-the largest value means not painted. Slices are counted along the axis of the coarsest spacing; where voxels
-are nearly cubes they are axial.
+which slices count (for --annotated-slices); --slices takes such a table, made from what `suggest` proposes
+for instance, and then only the cases in it are written. Scribbles: scribbles/ holds strokes in the code of
+ACDC, the largest value means not painted. Slices are counted along the axis of the coarsest spacing; where
+voxels are nearly cubes they are axial.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
 """How much of the bare network's speed a whole training step keeps, from sampler to optimizer.
 
     python Testing/Benchmarks/throughput.py --size 128 --batch 16
+    python Testing/Benchmarks/throughput.py --methods --depth 32 --size 64 --batch 2    # blocks
 
 Prints images per second of the real training loop, of the bare network, and the ratio of the two. The bare
 network makes the same passes through encoder and decoder as the method, on resident random images of the same
 sizes, forward and (where the method does) backward. Both take turns in one process and the medians are
-compared, so that other work on the machine slows both alike.
+compared, so that other work on the machine slows both alike. For a strategy of fine-tuning the bare network
+makes one pass, whatever the strategy does: strategies are to be compared with each other.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from torch import Tensor, nn
 
 from ContrastiveSegLib.finetuning._strategy import load_strategy
 from ContrastiveSegLib.jobs.pretrain import build_method, trainable_parameters
-from ContrastiveSegLib.networks.backbone import Backbone, build_network
+from ContrastiveSegLib.networks.backbone import Backbone, build_network, pools_for
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
 from ContrastiveSegLib.runs.job_settings import Compute as ComputeSettings
 from ContrastiveSegLib.training.batches import Batch, Sampler
@@ -86,12 +88,13 @@ def main() -> None:
         ComputeSettings(device=asked.device, precision=asked.precision, threads=asked.threads)
     )
     asked.width = asked.width or compute.default_width()
-    print(f"{compute.describe()}; {asked.size} x {asked.size}, batch {asked.batch}, width {asked.width}")
+    sides = " x ".join(map(str, _patch(asked)))
+    print(f"{compute.describe()}; {sides}, batch {asked.batch}, width {asked.width}")
     print(f"{'':<12}{'whole step':>16}{'bare network':>16}{'ratio':>8}")
     with tempfile.TemporaryDirectory() as folder:
         races = [_pretraining(name, asked, compute, Path(folder)) for name in asked.methods]
         if not asked.no_finetuning:
-            races.append(_finetuning(asked, compute, Path(folder)))
+            races += [_finetuning(name, asked, compute, Path(folder)) for name in asked.strategies]
         for race in races:
             race.bare()
             turns = [(race.whole(), race.bare()) for _ in range(asked.turns)]
@@ -167,16 +170,27 @@ def _listening(network: Backbone, passes: list[Pass]) -> Iterator[None]:
     del network.encode, network.decode
 
 
-def _finetuning(asked: argparse.Namespace, compute: Compute, folder: Path) -> Race:
+def _patch(asked: argparse.Namespace) -> tuple[int, ...]:
+    return (*([asked.depth] if asked.depth else []), asked.size, asked.size)
+
+
+def _finetuning(name: str, asked: argparse.Namespace, compute: Compute, folder: Path) -> Race:
+    patch = _patch(asked)
     network = build_network(
-        "unet", seed=0, in_channels=asked.channels, classes=CLASSES, width=asked.width, spatial_dims=2
+        "unet",
+        seed=0,
+        in_channels=asked.channels,
+        classes=CLASSES,
+        width=asked.width,
+        spatial_dims=len(patch),
+        pools=pools_for(patch),
     )
-    module = load_strategy("supervised")
-    strategy = module.Strategy(network, (asked.size,) * 2, module.Settings())
-    sampler = Sampler(_cases(asked), (asked.size,) * 2, labeled=True, seed=0, margin=strategy.margin)
+    module = load_strategy(name)
+    strategy = module.Strategy(network, patch, module.Settings())
+    sampler = Sampler(_cases(asked), patch, labeled=True, seed=0, margin=strategy.margin)
     parameters = list(strategy.parameters())
 
-    shape = (asked.batch, asked.channels, asked.size, asked.size)
+    shape = (asked.batch, asked.channels, *patch)
     resident = torch.rand(shape, generator=compute.generator(0), device=compute.device)
 
     def loss() -> Tensor:
@@ -184,7 +198,7 @@ def _finetuning(asked: argparse.Namespace, compute: Compute, folder: Path) -> Ra
 
     bare = _bare_step(loss, network, asked, compute)
     whole = lambda: _loop(strategy, parameters, sampler, "adamw_one_cycle", asked, compute, folder)  # noqa: E731
-    return Race("supervised", whole, bare)
+    return Race(name, whole, bare)
 
 
 def _loop(
@@ -289,6 +303,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--methods", nargs="*", default=["simclr", "pcl", "supercl", "macl"], help="pre-training methods"
     )
+    parser.add_argument("--strategies", nargs="+", default=["supervised"], help="of fine-tuning")
+    parser.add_argument("--depth", type=int, help="slices of a block, for fine-tuning in 3D alone")
     parser.add_argument("--no-finetuning", action="store_true", help="leave out the step of fine-tuning")
     parser.add_argument("--steps", type=int, default=8, help="steps per turn (default %(default)s)")
     parser.add_argument("--turns", type=int, default=5, help="turns of each (default %(default)s)")
