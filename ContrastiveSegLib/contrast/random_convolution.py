@@ -25,8 +25,9 @@ def randomly_convolved(images: Tensor, generator: Generator) -> Tensor:
     kernel = KERNELS[int(torch.randint(len(KERNELS), (), generator=generator, device=device))]
     shape = (batch * channels, channels, *(min(kernel, n // 2 * 2 - 1) for n in size))
     weights = torch.randn(shape, generator=generator, device=device) * math.sqrt(2 / math.prod(shape[1:]))
-    # One group per image: each has a convolution of its own.
-    seen = CONVOLVE[images.ndim](images.reshape(1, -1, *size), weights, padding="same", groups=batch)
+    with torch.autocast(device.type, enabled=False):
+        # One group per image: each has a convolution of its own.
+        seen = CONVOLVE[images.ndim](images.reshape(1, -1, *size), weights, padding="same", groups=batch)
     share = torch.rand(batch, *(1,) * (images.ndim - 1), generator=generator, device=device)
     mixed = torch.lerp(images, seen.view(images.shape), share).clamp(0, 1)
     axes = tuple(range(1, images.ndim))

@@ -183,6 +183,18 @@ def test_the_network_is_not_asked_about_voxels_that_nobody_vouched_for(make_stra
     assert all(p.grad.isfinite().all() for p in strategy.parameters())
 
 
+def test_mixed_precision_changes_no_term_much(make_strategy):
+    strategy = make_strategy(random_convolution=True)
+
+    exact = strategy.loss_terms(a_batch(*PATCH), a_generator())
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = strategy.loss_terms(a_batch(*PATCH), a_generator())
+
+    assert {name: term.dtype for name, term in mixed.items()} == dict.fromkeys(exact, torch.float32)
+    for name in exact:
+        assert mixed[name].item() == pytest.approx(exact[name].item(), rel=0.1, abs=0.01), name
+
+
 def test_a_batch_without_structures_gives_finite_gradients(make_strategy):
     strategy, batch = make_strategy(), a_batch(*PATCH)
     empty = Batch(batch.images, batch.heights, batch.cases, torch.zeros_like(batch.labels))
