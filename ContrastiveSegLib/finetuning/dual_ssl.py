@@ -77,6 +77,7 @@ class Strategy(FinetuningStrategy):
     """Segmentation with structure-guided contrast and restoration of uncertain regions."""
 
     margin = MARGIN
+    learns_from = ("cases", "slices")
 
     def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
         super().__init__()
