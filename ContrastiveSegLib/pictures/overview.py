@@ -48,7 +48,7 @@ def draw_overview(path: Path, cases: Sequence[Shown], table: LabelTable) -> None
     panels = figure.subplots(len(rows), len(titles), squeeze=False)
     for row, (case, k) in zip(panels, rows, strict=True):
         for panel, title in zip(row, titles, strict=True):
-            _draw_slice(panel, case.image, case.labelings[title].array[k], k, table)
+            draw_slice(panel, case.image, case.labelings[title].array[k], k, table)
         row[0].set_ylabel(f"{case.name}\nslice {k + 1}", color="white", fontsize=7)
     for panel, title in zip(panels[0], titles, strict=True):
         panel.set_title(title, color="white", fontsize=10)
@@ -66,7 +66,8 @@ def save(path: Path, figure: Figure) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def _draw_slice(panel: Any, image: Volume, labels: npt.NDArray[Any], k: int, table: LabelTable) -> None:
+def draw_slice(panel: Any, image: Volume, labels: npt.NDArray[Any], k: int, table: LabelTable) -> None:
+    """Slice `k` of an image with the outlines of labels (H, W), in the colors of the table."""
     gray = image.array[0]
     low, high = np.percentile(gray, (1, 99.5))
     height_per_width = image.geometry.spacing[1] / image.geometry.spacing[0]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ContrastiveSegLib.pictures.overview import _draw_slice, save
+from ContrastiveSegLib.pictures.overview import draw_slice, save
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.volumes.cases import Case, find_cases
 from ContrastiveSegLib.volumes.files import ReadLabels, read_image, read_labels
@@ -61,14 +61,14 @@ def _draw_case(row: Any, case: Case, runs: Path, share: float) -> None:
     found = [read_labels(RunFolder(runs / run).prediction(case.name)).volume for run in WAYS.values()]
     _draw_scribbles(row[0], image, read_labels(case.scribbles, truth.table, scribbles=True), k)
     for panel, labels in zip(row[1:], [*found, truth.volume], strict=True):
-        _draw_slice(panel, image, labels.array[k], k, truth.table)
+        draw_slice(panel, image, labels.array[k], k, truth.table)
     row[0].set_ylabel(f"{case.name}\nslice {k + 1}", color="white", fontsize=8)
 
 
 def _draw_scribbles(panel: Any, image: Volume, scribbles: ReadLabels, k: int) -> None:
     """Painted pixels in the colors of their structures, painted background in white."""
     drawn = scribbles.volume.array[k]
-    _draw_slice(panel, image, np.zeros_like(drawn), k, scribbles.table)
+    draw_slice(panel, image, np.zeros_like(drawn), k, scribbles.table)
     paint = np.zeros((*drawn.shape, 4))
     if scribbles.background is not None:
         paint[scribbles.background[k]] = (*BACKGROUND, 1)
