@@ -21,7 +21,7 @@ from ContrastiveSegLib.volumes.cases import Case, find_cases
 from ContrastiveSegLib.volumes.files import read_image, read_labels
 from ContrastiveSegLib.volumes.slice_table import read_annotated_slices
 
-SIDE_MM = 150.0  # of what is shown, around the middle
+SIDE_MM = 175.0  # of what is shown, around the middle
 
 
 def main() -> None:
