@@ -7,6 +7,7 @@ from pathlib import Path
 import qt
 import slicer
 import vtk  # noqa: F401 - Slicer's own modules expect it beside slicer
+from ContrastiveSegPanel.memory import recall, remember
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -17,8 +18,6 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-EXTERNAL_PYTHON = "ContrastiveSeg/ExternalPython"
-RUNS_FOLDER = "ContrastiveSeg/RunsFolder"
 ENGINE_PYTHON_VARIABLE = "CONTRASTIVESEG_ENGINE_PYTHON"
 
 
@@ -149,7 +148,7 @@ class ContrastiveSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from ContrastiveSegPanel.panel import LAST_RUN
 
         parameters = self.logic.getParameterNode()
-        last = slicer.util.settingsValue(LAST_RUN, "")
+        last = recall(LAST_RUN)
         if not parameters.runFolder and last and Path(last).is_dir():
             parameters.runFolder = last
 
@@ -194,15 +193,15 @@ class ContrastiveSegLogic(ScriptedLoadableModuleLogic):
 
     def externalPython(self) -> str:
         """Path of the external Python; "" for Slicer's own."""
-        return os.environ.get(ENGINE_PYTHON_VARIABLE, "") or slicer.util.settingsValue(EXTERNAL_PYTHON, "")
+        return os.environ.get(ENGINE_PYTHON_VARIABLE, "") or recall("ExternalPython")
 
     def setExternalPython(self, path: str) -> None:
         """Choose a Python for this and later sessions; "" for Slicer's own."""
-        slicer.app.settings().setValue(EXTERNAL_PYTHON, path)
+        remember("ExternalPython", path)
 
     def runsFolder(self) -> Path:
         """Where new runs are proposed."""
-        return Path(slicer.util.settingsValue(RUNS_FOLDER, str(Path.home() / "ContrastiveSeg")))
+        return Path(recall("RunsFolder", str(Path.home() / "ContrastiveSeg")))
 
     def resource(self, name: str) -> str:
         """Path of a file in the module's Resources."""

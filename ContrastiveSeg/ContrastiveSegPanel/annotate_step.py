@@ -58,9 +58,9 @@ class AnnotateStep(Step):
     def onEnd(self, job, outcome, extra) -> None:
         super().onEnd(job, outcome, extra)
         if outcome.kind == job_words.DONE:
-            self.replay()
+            self.replay([])
 
-    def replay(self) -> None:
+    def replay(self, _events) -> None:
         found = suggestions.read(self.panel.run)
         columns = (_("What"), _("Case"), _("Slice"), _("Score"), _("Reason"))
         kinds = {"case": _("whole case"), "slice": _("slice")}
@@ -167,11 +167,9 @@ class AnnotateStep(Step):
         panel, ui = self.panel, self.ui
         noRun = "" if panel.run else _("Choose a run folder in step 1.")
         noData = noRun or ("" if panel.data.reader.cases else _("Choose a data folder in step 1."))
-        notPretrained = (
-            "" if panel.state.isPretrained else _("Pre-train in step 2 first: suggestions rest on it.")
-        )
-        canSuggest = suggestions.areAvailable()
-        reason = panel.why_not(noData, canSuggest, notPretrained)
+        hasModel = panel.state.isPretrained or panel.state.finishedRounds
+        noModel = "" if hasModel else _("Pre-train in step 2 first: suggestions rest on it.")
+        reason = panel.why_not(noData, noModel)
         state_line.allow(self.box.start, reason, _("Rank cases and slices by what they would teach"))
         noNames = "" if structures.wanted(panel).structures else _("Name the structures first.")
         state_line.allow(ui.annotateButton, noData or noNames, _("Opens the case selected in step 1"))

@@ -22,7 +22,7 @@ class DataStep(Step):
         super().__init__(panel, panel.ui.dataState)
         ui = self.ui
         table_rows.style(ui.caseTable)
-        self.reader = CaseReader(panel.parent, self.refresh)
+        self.reader = CaseReader(panel.parent, panel.refresh)
         ui.dataFolder.connect("currentPathChanged(QString)", self.onFolder)
         ui.runFolder.connect("currentPathChanged(QString)", panel.setRun)
         ui.useSceneButton.connect("clicked()", self.onUseScene)

@@ -5,7 +5,6 @@ import contextlib
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.runs.job_settings import FinetuneSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder
 from ContrastiveSegLib.runs.settings import read_jobs
@@ -94,15 +93,14 @@ class FinetuneStep(Step):
             return None
         return {**read_jobs(folder.settings)["finetune"], "run": str(self.panel.run.path)}
 
-    def replay(self) -> None:
+    def replay(self, events) -> None:
         self.box.forgetCurves()
-        events, _position = read_new(self.panel.run.events)
         self.box.drawCurves(_lastRound([e for e in events if e.get("job") == "finetune"]))
 
-    def onBegin(self, job) -> None:
-        if not self.panel.state.canResumeFinetuning:
+    def onBegin(self, job, seen) -> None:
+        if not seen and not self.panel.state.canResumeFinetuning:
             self.box.forgetCurves()
-        super().onBegin(job)
+        super().onBegin(job, seen)
 
     def refresh(self) -> None:
         panel = self.panel

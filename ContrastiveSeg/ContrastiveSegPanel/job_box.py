@@ -69,7 +69,12 @@ class JobBox:
         self.setBusy(True)
 
     def take(self, events) -> None:
-        """Show what the job said."""
+        """Show what the job said, in words and in the chart."""
+        self.tell(events)
+        self.drawCurves(events)
+
+    def tell(self, events) -> None:
+        """Show what the job said, without the chart."""
         for event in events:
             if event.get("kind") == "progress":
                 self.bar.setRange(0, int(event["steps"]))
@@ -78,7 +83,6 @@ class JobBox:
             elif text := _spoken(event):
                 self.log.appendPlainText(text)
                 self.line.text = text
-        self.drawCurves(events)
 
     def drawCurves(self, events) -> None:
         """Add points to the chart; the first one brings the chart into the view layout."""

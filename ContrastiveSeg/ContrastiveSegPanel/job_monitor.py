@@ -5,6 +5,7 @@ import qt
 from . import job_words
 
 INTERVAL_MS = 250
+KEPT = 50  # events, to know how the job ended
 
 
 class JobMonitor:
@@ -29,9 +30,9 @@ class JobMonitor:
         """Whether a job is being followed."""
         return self.job is not None
 
-    def follow(self, job) -> None:
-        """Start reading what a job says."""
-        self.job, self._seen = job, []
+    def follow(self, job, seen=()) -> None:
+        """Start reading what a job says, after what was seen before."""
+        self.job, self._seen = job, list(seen)[-KEPT:]
         self.timer.start()
 
     def letGo(self) -> None:
@@ -56,7 +57,7 @@ class JobMonitor:
         isRunning = job.is_running()
         events = job.new_events()  # after the question: what was said before the end is read
         if events:
-            self._seen = [*self._seen, *events][-50:]
+            self._seen = [*self._seen, *events][-KEPT:]
             self._onEvents(events)
         if isRunning:
             job.press()

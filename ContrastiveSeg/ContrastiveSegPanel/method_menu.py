@@ -26,7 +26,7 @@ class MethodMenu:
         self._entries = [entry for entry in list_methods() if entry.kind == kind]
         for entry in self._entries:
             combo.addItem(entry.caption.partition(":")[0], entry.name)
-        self.form = SettingsForm(parent, onChange)
+        self.form = SettingsForm(parent, kind, onChange)
         combo.connect("currentIndexChanged(int)", self._onMethod)
         self.choose("", "{}")
 

@@ -4,10 +4,10 @@ import datetime
 import logging
 from pathlib import Path
 
-import slicer
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.slicer_bridge import process
 
 from . import job_words, run_state
@@ -15,12 +15,13 @@ from .annotate_step import AnnotateStep
 from .data_step import DataStep
 from .finetune_step import FinetuneStep
 from .job_monitor import JobMonitor
+from .memory import remember
 from .predict_step import PredictStep
 from .pretrain_step import PretrainStep
 from .results_box import ResultsBox
 from .setup_step import SetupStep
 
-LAST_RUN = "ContrastiveSeg/LastRunFolder"
+LAST_RUN = "LastRunFolder"
 
 
 class Panel:
@@ -36,7 +37,7 @@ class Panel:
         self.parent, self.ui, self.logic = parent, ui, logic
         self.monitor = JobMonitor(parent, self.onEvents, self.onEnd)
         self.state = run_state.look(None)
-        self.jobName, self.extra = "", {}
+        self.jobName, self.extra, self.steps = "", {}, ()
         self.setup = SetupStep(self)
         self.data = DataStep(self)
         self.pretrain = PretrainStep(self)
@@ -94,14 +95,17 @@ class Panel:
         self.refresh()
         if self.run is None:
             return
-        slicer.app.settings().setValue(LAST_RUN, str(self.run.path))
-        for step in (self.pretrain, self.finetune):
-            step.replay()
+        remember(LAST_RUN, str(self.run.path))
+        events, position = _told(self.run)
+        for step in self.steps:
+            step.replay(events)
         job = process.find(self.run.panel, run=self.run)
-        if job is not None and not self.monitor.isBusy:
-            self.follow(job)
-        else:
+        if job is None or self.monitor.isBusy:
             self._explainDeath()
+            return
+        mine = [e for e in events if e.get("job") == job.name and e.get("time", 0) >= job.started - 1]
+        job.position = position  # what was told until now has been shown
+        self.follow(job, seen=mine)
 
     def startJob(self, name: str, settings, *, run=None, folder=None, engine=None, **extra) -> bool:
         """Start a job and follow it; False when that was not possible, and the user knows why.
@@ -120,12 +124,16 @@ class Panel:
         self.follow(job, **extra)
         return True
 
-    def follow(self, job, **extra) -> None:
-        """Show a running job in its step."""
+    def follow(self, job, seen=(), **extra) -> None:
+        """Show a running job in its step.
+
+        Args:
+            seen: Events of a job that was found running.
+        """
         self.jobName, self.extra = job.name, extra
         step = self.stepOf(job.name)
-        step.onBegin(job)
-        self.monitor.follow(job)
+        step.onBegin(job, seen)
+        self.monitor.follow(job, seen)
         self.refresh()
 
     def cancel(self) -> None:
@@ -184,3 +192,11 @@ class Panel:
         dead.close()
         if outcome.kind != job_words.DONE:
             self.explain(dead.name, outcome.text)
+
+
+def _told(run):
+    """All events of a run so far and the position behind them; none while the folder cannot be read."""
+    try:
+        return read_new(run.events)
+    except OSError:
+        return [], 0

@@ -27,6 +27,7 @@ class PredictStep(Step):
         self.box = JobBox(ui.predictJob, "predict", self.onCurrent, panel.cancel)
         self.box.start.text = _("Segment this volume")
         ui.predictAllButton.connect("clicked()", self.onAll)
+        ui.inputVolume.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self.refresh())
         ui.predictionTable.connect("cellDoubleClicked(int,int)", self.onOpen)
         ui.showUncertainty.connect("toggled(bool)", self.onUncertainty)
         ui.correctButton.connect("clicked()", self.onCorrect)
@@ -36,7 +37,7 @@ class PredictStep(Step):
 
     def onCurrent(self) -> None:
         """Segment the chosen volume."""
-        volume = self.panel.parameters.inputVolume
+        volume = self.ui.inputVolume.currentNode()
         try:
             settings, case = self._settingsFor(volume)
         except ContrastiveSegError as error:
@@ -64,8 +65,8 @@ class PredictStep(Step):
         }
         self.panel.startJob("predict", settings, total=len(panel.data.reader.cases))
 
-    def onBegin(self, job) -> None:
-        super().onBegin(job)
+    def onBegin(self, job, seen) -> None:
+        super().onBegin(job, seen)
         self._done = set()
 
     def onEvents(self, events) -> None:
@@ -120,7 +121,7 @@ class PredictStep(Step):
         """Lay the uncertainty map over the volume, or take it away."""
         node = slicer.mrmlScene.GetNodeByID(self.uncertaintyID) if self.uncertaintyID else None
         if isOn and node is None and self.case:
-            volume = nodes.find_volume(self.case) or self.panel.parameters.inputVolume
+            volume = nodes.find_volume(self.case) or self.ui.inputVolume.currentNode()
             path, name = self.panel.run.uncertainty(self.case), _("{case} uncertainty").format(case=self.case)
             try:
                 node = predictions.load_uncertainty(path, volume, name)
@@ -137,7 +138,7 @@ class PredictStep(Step):
 
     def refresh(self) -> None:
         panel, ui = self.panel, self.ui
-        volume = panel.parameters.inputVolume
+        volume = ui.inputVolume.currentNode()
         noRun = "" if panel.run else _("Choose a run folder in step 1.")
         untrained = noRun or ("" if panel.state.finishedRounds else _("Fine-tune in step 4 first."))
         noVolume = "" if volume is not None else _("Choose a volume.")

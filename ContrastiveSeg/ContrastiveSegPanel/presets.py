@@ -3,15 +3,16 @@
 import json
 import re
 
-import slicer
 from slicer.i18n import tr as _
+
+from .memory import recall, remember
 
 QUICK, STANDARD, THOROUGH = "quick", "standard", "thorough"
 PRESETS = {QUICK: {"steps": 300}, STANDARD: {}, THOROUGH: {"epochs": 300}}
 EPOCHS, BATCH = 100, 32  # the engine's defaults, for the estimate
 CHECKED_PIXELS = 128 * 128
-CHECK_RATE = "ContrastiveSeg/CheckSlicesPerSecond"
-MEASURED = "ContrastiveSeg/Measured/"
+CHECK_RATE = "CheckSlicesPerSecond"
+MEASURED = "Measured/"
 
 
 def captions() -> dict:
@@ -27,14 +28,14 @@ def rememberCheck(line: str) -> None:
     """Keep the rate that the check measured."""
     found = re.search(r"\((\d+(?:\.\d+)?) slices/s\)", line)
     if found:
-        slicer.app.settings().setValue(CHECK_RATE, found[1])
+        remember(CHECK_RATE, found[1])
 
 
 def rememberRun(kind: str, method: str, event) -> None:
     """Keep rate and memory of a real run; later estimates for this method rest on them."""
     if event.get("images_per_s"):
         kept = {"images_per_s": event["images_per_s"], "memory_mb": event.get("memory_mb")}
-        slicer.app.settings().setValue(f"{MEASURED}{kind}/{method}", json.dumps(kept))
+        remember(f"{MEASURED}{kind}/{method}", json.dumps(kept))
 
 
 def stepsOf(settings, slices: int) -> int:
@@ -49,12 +50,12 @@ def estimate(kind: str, method: str, *, steps: int, batch: int, pixels: int) -> 
     Args:
         pixels: Of one patch, for the estimate from the check's step.
     """
-    measured = json.loads(slicer.util.settingsValue(f"{MEASURED}{kind}/{method}", "{}"))
+    measured = json.loads(recall(f"{MEASURED}{kind}/{method}", "{}"))
     if measured:
         memory = measured.get("memory_mb")
         seconds = steps * batch / measured["images_per_s"]
         return seconds, memory / 1000 if memory else None, _("measured in your last run of this method")
-    rate = float(slicer.util.settingsValue(CHECK_RATE, "0"))
+    rate = float(recall(CHECK_RATE, "0"))
     if rate:
         views = 2 if kind == "pretrain" else 1
         seconds = steps * batch * views * pixels / CHECKED_PIXELS / rate

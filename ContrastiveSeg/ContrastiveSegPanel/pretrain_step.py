@@ -6,7 +6,6 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.runs.job_settings import PretrainSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 
@@ -97,17 +96,14 @@ class PretrainStep(Step):
         mine = self.menu.settings(**images)
         return {**({} if {"steps", "epochs"} & set(mine) else preset), **mine}
 
-    def replay(self) -> None:
+    def replay(self, events) -> None:
         self.box.forgetCurves()
-        events, _position = read_new(self.panel.run.events)
-        mine = [e for e in events if e.get("job") == "pretrain"]
-        if mine:
-            self.box.drawCurves(mine)
+        self.box.drawCurves([e for e in events if e.get("job") == "pretrain"])
 
-    def onBegin(self, job) -> None:
-        if not self.panel.state.canResumePretraining:
+    def onBegin(self, job, seen) -> None:
+        if not seen and not self.panel.state.canResumePretraining:
             self.box.forgetCurves()
-        super().onBegin(job)
+        super().onBegin(job, seen)
 
     def onEvents(self, events) -> None:
         super().onEvents(events)

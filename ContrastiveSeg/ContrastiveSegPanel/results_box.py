@@ -93,8 +93,8 @@ class ResultsBox(Step):
         folder = Path(slicer.app.temporaryPath) / "ContrastiveSeg-archive"
         self.panel.startJob(verb, {"words": list(words)}, folder=folder, engine=engine)
 
-    def onBegin(self, job) -> None:
-        super().onBegin(job)
+    def onBegin(self, job, seen) -> None:
+        super().onBegin(job, seen)
         self.show(state_line.WORKING, _("exporting ...") if job.name == "export" else _("importing ..."))
 
     def onEnd(self, job, outcome, _extra) -> None:

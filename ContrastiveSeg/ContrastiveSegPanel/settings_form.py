@@ -14,13 +14,14 @@ class SettingsForm:
 
     Args:
         parent: Empty widget that the form may use.
+        name: What the names of its widgets begin with.
         onChange: Called after each change by the user.
     """
 
-    def __init__(self, parent, onChange) -> None:
+    def __init__(self, parent, name: str, onChange) -> None:
         self._layout = qt.QFormLayout(parent)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        self._onChange = onChange
+        self._name, self._onChange = name, onChange
         self._rows = {}
 
     def show(self, fields, values) -> None:
@@ -34,7 +35,7 @@ class SettingsForm:
         self._rows = {}
         for field in fields:
             widget = _widgetFor(field, values.get(".".join(field.key), field.default))
-            widget.setObjectName("setting_" + "_".join(field.key))
+            widget.setObjectName("_".join((self._name, *field.key)))
             widget.toolTip = field.help
             label = qt.QLabel(field.caption)
             label.toolTip = field.help

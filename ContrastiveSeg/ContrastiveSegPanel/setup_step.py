@@ -11,9 +11,10 @@ from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.slicer_bridge import install
 
 from . import job_words, presets, state_line
+from .memory import recall, remember
 from .step import Step
 
-PASSED = "ContrastiveSeg/CheckPassedWith"
+PASSED = "CheckPassedWith"
 
 
 class SetupStep(Step):
@@ -47,7 +48,7 @@ class SetupStep(Step):
         self._showState(external, isChecking)
 
     def _showState(self, external: str, isChecking: bool) -> None:
-        passed = slicer.util.settingsValue(PASSED, "")
+        passed = recall(PASSED)
         if isChecking:
             self.show(state_line.WORKING, _("taking one real training step ..."))
         elif not external and self._found is not None and not self._found.is_complete:
@@ -80,8 +81,8 @@ class SetupStep(Step):
         folder = Path(slicer.app.temporaryPath) / f"ContrastiveSeg-check-{os.getpid()}"
         self.panel.startJob("check", {}, folder=folder)
 
-    def onBegin(self, job) -> None:
-        super().onBegin(job)
+    def onBegin(self, job, seen) -> None:
+        super().onBegin(job, seen)
         self.ui.setupLog.clear()
 
     def onEnd(self, job, outcome, _extra) -> None:
@@ -92,7 +93,7 @@ class SetupStep(Step):
         line = job_words.lastParagraph(job.tail())
         presets.rememberCheck(line)
         python = self.panel.logic.externalPython()
-        slicer.app.settings().setValue(PASSED, f"{python}\n{_summary(job.tail())}")
+        remember(PASSED, f"{python}\n{_summary(job.tail())}")
 
     def say(self, text: str) -> None:
         self._log(text)

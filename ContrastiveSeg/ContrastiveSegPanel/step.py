@@ -25,14 +25,15 @@ class Step:
     def refresh(self) -> None:
         """Say what is done and what is missing; switch buttons."""
 
-    def replay(self) -> None:
-        """Draw what earlier jobs in the run folder told."""
+    def replay(self, _events) -> None:
+        """Another run folder: show what was told in it so far."""
 
-    def onBegin(self, _job) -> None:
-        """A job of this step begins."""
+    def onBegin(self, _job, seen) -> None:
+        """A job of this step begins, or was found running after it had told what was seen."""
         self._failure = ""
         if self.box is not None:
             self.box.begin()
+            self.box.tell(seen)
 
     def onEvents(self, events) -> None:
         """A job of this step said something."""

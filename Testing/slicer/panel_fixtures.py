@@ -1,0 +1,140 @@
+"""What the tests of the panel need: phantoms on disk, the opened panel, and waiting for its jobs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+
+ROOT = Path(__file__).parents[2]
+MODULE = ROOT / "ContrastiveSeg" / "ContrastiveSeg.py"
+ENGINE_PYTHON = Path(os.environ.get("CONTRASTIVESEG_ENGINE_PYTHON", ROOT / ".venv" / "bin" / "python"))
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six small patients, some tilted and flipped: two with labels, two to test, two without."""
+    folder = tmp_path_factory.mktemp("data") / "phantoms"
+    write_phantom_folder(folder, unlabeled=2, labeled=2, test=2, shape=(10, 48, 48), seed=3)
+    return folder
+
+
+class PanelInTest:
+    """The panel, and what a user does with it."""
+
+    def __init__(self, slicer_for_tests: Any, widget: Any) -> None:
+        self.slicer, self.widget = slicer_for_tests, widget
+        self.panel, self.ui, self.logic = widget.panel, widget.ui, widget.logic
+
+    def choose(self, data: Path | str, run: Path | str) -> None:
+        """Type the two folders of step 1, and wait for the table."""
+        self.ui.runFolder.currentPath = str(run)
+        self.ui.dataFolder.currentPath = str(data)
+        self.wait(lambda: not self.panel.data.reader.isReading)
+
+    def job(self, name: str) -> Any:
+        """Click a job's Start and wait for its end."""
+        button = self.child(f"{name}Start")
+        assert button.enabled, button.toolTip
+        button.click()
+        assert self.panel.monitor.isBusy, self.child(f"{name}Line").text
+        self.wait(lambda: not self.panel.monitor.isBusy, 120)
+        return button
+
+    def double_click(self, table: Any, row: int) -> None:
+        """Double click the first cell of a row with the mouse."""
+        self._mouse(table, row, "mouseDClick")
+
+    def click(self, table: Any, row: int) -> None:
+        """Click the first cell of a row with the mouse."""
+        self._mouse(table, row, "mouseClick")
+
+    def type(self, edit: Any, text: str) -> None:
+        """Write into a line, and leave it with the Return key."""
+        from PySide6.QtCore import Qt
+        from PySide6.QtTest import QTest
+
+        edit.text = text
+        QTest.keyClick(edit, Qt.Key.Key_Return)
+
+    def _mouse(self, table: Any, row: int, verb: str) -> None:
+        from PySide6.QtCore import Qt
+        from PySide6.QtTest import QTest
+
+        for step in ("dataStep", "annotateStep", "predictStep"):
+            getattr(self.ui, step).collapsed = False
+        self.slicer.process_events()
+        item = table.item(row, 0)
+        table.scrollToItem(item)
+        place = table.visualItemRect(item).center()
+        getattr(QTest, verb)(
+            table.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place
+        )
+
+    def child(self, name: str) -> Any:
+        """A widget of the panel by its name."""
+        import slicer
+
+        return slicer.util.findChild(self.widget.uiWidget, name)
+
+    def state(self, step: str) -> str:
+        """The first word of a step's state: done, ready, working, missing, failed."""
+        return str(getattr(self.ui, f"{step}State").property("state"))
+
+    def wait(self, condition: Callable[[], Any], seconds: float = 30) -> None:
+        """Let Qt run until the condition holds."""
+        self.slicer.wait_until(condition, seconds)
+
+    def restart(self) -> PanelInTest:
+        """Close Slicer and open it again: a new scene and a new panel, the settings stay."""
+        import slicer
+
+        kept = {key: slicer.app.settings().value(key) for key in slicer.app.settings().allKeys()}
+        self.slicer._host.reset()
+        for key, value in kept.items():
+            slicer.app.settings().setValue(key, value)
+        return PanelInTest(self.slicer, self.slicer.open_panel(MODULE))
+
+
+@pytest.fixture
+def a_real_panel(a_slicer: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[PanelInTest]:
+    """The panel whose jobs are computed by another Python that has torch."""
+    if not ENGINE_PYTHON.is_file():
+        pytest.skip(f"there is no Python with torch at {ENGINE_PYTHON}: `make install`")
+    monkeypatch.setenv("CONTRASTIVESEG_ENGINE_PYTHON", str(ENGINE_PYTHON))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield from _opened(a_slicer)
+
+
+@pytest.fixture
+def a_quick_panel(a_slicer: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[PanelInTest]:
+    """The panel whose jobs are the self test's stand-in for the engine."""
+    monkeypatch.delenv("CONTRASTIVESEG_ENGINE_PYTHON", raising=False)
+    for opened in _opened(a_slicer):
+        _use_stand_in(monkeypatch)
+        yield opened
+
+
+def _use_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For this panel and those that a restart makes."""
+    from ContrastiveSegPanel.self_test import standIn
+
+    from ContrastiveSegLib.slicer_bridge.engine import Engine
+
+    monkeypatch.setattr(Engine, "of", classmethod(lambda _cls, _python: standIn()))
+
+
+def _opened(a_slicer: Any) -> Iterator[PanelInTest]:
+    opened = PanelInTest(a_slicer, a_slicer.open_panel(MODULE))
+    yield opened
+    job = opened.panel.monitor.job
+    if job is not None:
+        job.end()
+        time.sleep(0.1)
+    opened.panel.close()
