@@ -153,3 +153,74 @@ def make_network() -> Callable[..., Backbone]:
 def a_network(make_network: Callable[..., Backbone]) -> Backbone:
     """A small U-Net for one channel and three classes."""
     return make_network()
+
+
+@pytest.fixture(scope="session")
+def a_sam_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny SAM with random weights, as transformers saves it."""
+    transformers = pytest.importorskip("transformers", reason="promptable models need transformers")
+    import torch
+
+    config = transformers.SamConfig(
+        vision_config={
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "image_size": 128,
+            "output_channels": 16,
+            "num_pos_feats": 8,
+            "global_attn_indexes": [1],
+            "window_size": 4,
+            "initializer_range": 0.2,
+        },
+        prompt_encoder_config={"hidden_size": 16, "image_size": 128},
+        mask_decoder_config={"hidden_size": 16, "mlp_dim": 32, "iou_head_hidden_dim": 16},
+    )
+    folder = tmp_path_factory.mktemp("models") / "tiny_sam"
+    torch.manual_seed(0)
+    transformers.SamModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def a_sam2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny SAM 2 with memory and random weights, as transformers saves it."""
+    transformers = pytest.importorskip("transformers", reason="promptable models need transformers")
+    import torch
+
+    backbone = {
+        "model_type": "sam2_hiera_det_model",
+        "hidden_size": 16,
+        "num_attention_heads": 1,
+        "image_size": [128, 128],
+        "blocks_per_stage": [1, 1, 2, 1],
+        "embed_dim_per_stage": [16, 32, 64, 128],
+        "num_attention_heads_per_stage": [1, 2, 4, 8],
+        "global_attention_blocks": [3],
+        "window_size_per_stage": [8, 4, 4, 2],
+    }
+    config = transformers.Sam2VideoConfig(
+        vision_config={
+            "backbone_config": backbone,
+            "backbone_channel_list": [128, 64, 32, 16],
+            "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
+            "fpn_hidden_size": 128,
+        },
+        prompt_encoder_config={"hidden_size": 128, "image_size": 128, "patch_size": 16},
+        mask_decoder_config={"hidden_size": 128, "mlp_dim": 32, "iou_head_hidden_dim": 64},
+        image_size=128,
+        memory_attention_hidden_size=128,
+        memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=32,
+        memory_attention_rope_feat_sizes=[8, 8],
+        memory_encoder_hidden_size=128,
+        memory_encoder_output_channels=64,
+        memory_fuser_embed_dim=128,
+        memory_fuser_intermediate_dim=32,
+        memory_fuser_num_layers=1,
+        mask_downsampler_embed_dim=128,
+    )
+    folder = tmp_path_factory.mktemp("models") / "tiny_sam2"
+    torch.manual_seed(0)
+    transformers.Sam2VideoModel(config).save_pretrained(folder)
+    return folder

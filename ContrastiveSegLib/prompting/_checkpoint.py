@@ -184,11 +184,9 @@ def _does_not_fit(path: Path, why: str) -> BadCheckpoint:
 
 
 def _unreadable(path: Path, error: BaseException) -> BadCheckpoint:
-    reason = (getattr(error, "strerror", "") or str(error).splitlines()[0] or type(error).__name__).rstrip(
-        "."
-    )
+    reason = getattr(error, "strerror", "") or str(error).partition("\n")[0] or type(error).__name__
     return BadCheckpoint(
-        f"{path} cannot be read as weights: {reason}.", "Choose another file, or get it again."
+        f"{path} cannot be read as weights: {reason.rstrip('.')}.", "Choose another file, or get it again."
     )
 
 
