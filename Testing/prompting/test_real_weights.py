@@ -1,0 +1,92 @@
+"""LiteMedSAM with its published weights finds a ventricle in a box, and carries it through a heart.
+
+It was probably trained on these images, so this shows that the weights arrive where they belong, and not how good
+the model is.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ContrastiveSegLib.prompting._checkpoint import carried_weights
+from ContrastiveSegLib.prompting._model import Prompt
+from ContrastiveSegLib.prompting.catalog import choose_family, load_family
+from ContrastiveSegLib.prompting.cut import gray_volume
+from ContrastiveSegLib.prompting.figures import box_around
+from ContrastiveSegLib.prompting.lite_medsam import CARD
+from ContrastiveSegLib.prompting.propagate import propagate
+from ContrastiveSegLib.prompting.slicewise import Slicewise
+from ContrastiveSegLib.prompting.stopping import StopRules
+from ContrastiveSegLib.volumes.files import read_image, read_labels
+from ContrastiveSegLib.volumes.preprocessing import Intensities
+
+if carried_weights(CARD) is None:
+    pytest.skip(f"the weights of LiteMedSAM are not installed: {CARD.how}", allow_module_level=True)
+pytest.importorskip("transformers", reason="promptable models need transformers")
+
+RIGHT, LEFT = 1, 3
+
+
+def dice(one: np.ndarray, other: np.ndarray) -> float:
+    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
+
+
+@pytest.fixture(scope="module")
+def a_heart() -> tuple[np.ndarray, np.ndarray]:
+    """Gray slices and labels of a patient whom no rule was chosen on."""
+    beside = Path(__file__).parents[3] / "shared" / "data"
+    folder = Path(os.environ.get("CONTRASTIVESEG_TEST_DATA", beside)) / "acdc"
+    name = "patient009_frame01.nii.gz"
+    if not (folder / "images" / name).is_file():
+        pytest.skip(f"no real data at {folder}; set CONTRASTIVESEG_TEST_DATA")
+    image = read_image([folder / "images" / name]).volume
+    return gray_volume(image, Intensities()), read_labels(folder / "labels" / name).volume.array
+
+
+@pytest.fixture(scope="module")
+def a_lite_medsam() -> Any:
+    """The published model, as the product loads it."""
+    import torch
+
+    from ContrastiveSegLib.training.compute import Compute
+
+    compute = Compute(torch.device("cpu"), "float32")
+    model, weights = load_family(choose_family("auto", None, makes=("masks",)), None, compute)
+    assert weights.known_as == "LiteMedSAM"
+    return model
+
+
+@pytest.mark.parametrize(("value", "least"), [(LEFT, 0.93), (RIGHT, 0.85)])
+def test_a_box_is_enough_to_find_a_ventricle(
+    a_lite_medsam: Any, a_heart: tuple[np.ndarray, np.ndarray], value: int, least: float
+) -> None:
+    slices, labels = a_heart
+    k = len(slices) // 2
+    truth = labels[k] == value
+    box = box_around(truth, 2)
+
+    (answer,) = a_lite_medsam.predict(a_lite_medsam.encode(slices[k]), [Prompt(box=box)])
+
+    filled = np.zeros_like(truth)
+    filled[int(box[1]) : int(box[3]) + 1, int(box[0]) : int(box[2]) + 1] = True
+    assert dice(answer.mask, truth) > max(least, dice(filled, truth) + 0.05)
+    assert answer.score > 0.8
+
+
+@pytest.mark.slow
+def test_one_slice_becomes_a_volume(a_lite_medsam: Any, a_heart: tuple[np.ndarray, np.ndarray]) -> None:
+    slices, labels = a_heart
+    key = len(slices) // 2
+    found = np.zeros_like(labels)
+
+    for k, carried, _ in propagate(Slicewise(a_lite_medsam), slices, key, labels[key], StopRules()):
+        found[k] = carried
+
+    assert dice(found == LEFT, labels == LEFT) > 0.9
+    ends, true = (np.flatnonzero((a == LEFT).any(axis=(1, 2)))[[0, -1]] for a in (found, labels))
+    assert np.abs(ends - true).max() <= 2
