@@ -113,8 +113,8 @@ class SuggestSettings:
     """How many cases, and how many slices; empty: 5, or as many as there are."""
     kind: Literal["both", "cases", "slices"] = "both"
     """What to suggest."""
-    strategy: Literal["typicality", "k_center"] = "typicality"
-    """typicality: typical of large groups; k_center: far from all that is annotated or suggested."""
+    strategy: Literal["coverage", "typicality", "k_center"] = "typicality"
+    """coverage: near to as many as possible; typicality: typical of large groups; k_center: far from all."""
     output: Path | None = None
     """Folder for table and picture; empty: the run folder. Earlier suggestions there are replaced."""
     seed: Seed = 0

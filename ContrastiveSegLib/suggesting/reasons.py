@@ -26,7 +26,12 @@ def reason(
         doubt: Share of the collection that a first model is surer of; None without a model.
     """
     all_of_them = f"{_percent(pick.share)} of all {PLURAL[kind]}"
-    of_group = {"typicality": f"typical of {all_of_them}", "k_center": f"{all_of_them} resemble it most"}
+    nearest_to_it = f"{all_of_them} resemble it most"
+    of_group = {
+        "coverage": nearest_to_it,
+        "typicality": f"typical of {all_of_them}",
+        "k_center": nearest_to_it,
+    }
     return "; ".join(
         part for part in (of_group[strategy], _new(novelty, nearest, kind), _doubtful(doubt, kind)) if part
     )

@@ -1,4 +1,4 @@
-"""Which few items stand for a whole collection: typical of large groups, or far from all that is covered."""
+"""Which few items stand for a whole collection: near to all, typical of large groups, or far from all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ NEIGHBORS = 20  # that typicality is measured with, and
 MOST_GROUPS = 500  # both as in TypiClust
 SMALLEST_GROUP = 5  # items on average
 RESTARTS = 5
+MOST_JUDGES = 2000  # items whose distances are looked at, so that large collections fit into memory
 ROWS_AT_ONCE = 1024
 
 
@@ -60,7 +62,7 @@ def choose(collection: Collection, count: int, *, strategy: str, seed: int) -> l
     once before one is named twice.
 
     Args:
-        strategy: "typicality" or "k_center".
+        strategy: "coverage", "typicality" or "k_center".
 
     Raises:
         ValueError: Fewer items than `count` are not covered.
@@ -74,7 +76,9 @@ def choose(collection: Collection, count: int, *, strategy: str, seed: int) -> l
         picks = _greedy(collection, count, lambda taken: _of_large_groups(groups, typical, taken))
         sizes = np.bincount(groups) / len(groups)
         return [replace(pick, share=float(sizes[groups[pick.index]])) for pick in picks]
-    picks = _greedy(collection, count, lambda taken: _far_from(collection.features, taken))
+    covering = strategy == "coverage"
+    worth = _covering(collection, seed) if covering else partial(_far_from, collection.features)
+    picks = _greedy(collection, count, worth)
     return _with_nearest_shares(collection, picks)
 
 
@@ -101,6 +105,28 @@ def _greedy(collection: Collection, count: int, worth: Callable[[Indices], Float
         taken, free[index] = np.append(taken, index), False
         uses[patients[index]] += 1
     return picks
+
+
+def _covering(collection: Collection, seed: int) -> Callable[[Indices], Floats]:
+    """Items that bring the others nearest to something taken: how much they lower the mean distance to it.
+
+    An item that is far from all that is taken counts as if it were as far as from the average item. The worth
+    of the best first item is 1.
+
+    Source: greedy k-medoids, the facility location of Wei, Iyer and Bilmes, "Submodularity in data subset
+    selection and active learning", ICML 2015.
+    """
+    features = collection.features
+    sample = np.sort(np.random.default_rng(seed).permutation(len(features))[:MOST_JUDGES])
+    distances = np.concatenate(list(_distances(features[sample], features))).astype(np.float32)  # (M, N)
+    average = distances.mean(1, keepdims=True)
+
+    def gain(taken: Indices) -> Floats:
+        nearest_yet = np.minimum(average, distances[:, taken].min(1, keepdims=True, initial=np.inf))
+        return np.asarray(np.maximum(nearest_yet - distances, 0).mean(0), np.float64)
+
+    best = max(float(gain(np.flatnonzero(collection.covered)).max()), 1e-12)
+    return lambda taken: gain(taken) / best
 
 
 def _of_large_groups(groups: Indices, typical: Floats, taken: Indices) -> Floats:

@@ -15,6 +15,7 @@ PICK = Pick(index=3, score=0.7, share=0.18)
     [
         ("slice", "typicality", None, None, "typical of 18 % of all slices"),
         ("case", "k_center", None, None, "18 % of all cases resemble it most"),
+        ("slice", "coverage", None, None, "18 % of all slices resemble it most"),
         ("slice", "typicality", 0.9, None, "typical of 18 % of all slices; not like any annotated one"),
         (
             "slice",

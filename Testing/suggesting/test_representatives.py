@@ -8,7 +8,7 @@ import pytest
 from ContrastiveSegLib.suggesting import representatives
 from ContrastiveSegLib.suggesting.representatives import Collection, choose, nearest
 
-STRATEGIES = ("typicality", "k_center")
+STRATEGIES = ("coverage", "typicality", "k_center")
 
 
 def a_collection(features, *, patients=None, covered=(), urgency=None) -> Collection:
@@ -71,6 +71,36 @@ def test_a_covered_group_counts_less_than_any_that_is_not_much_smaller():
     first = chosen(a_collection(points, covered=[0]), 1, "typicality")
 
     assert 20 <= first[0] < 30
+
+
+def test_coverage_lowers_the_mean_distance_most_each_time():
+    points = np.random.default_rng(3).uniform(-0.7, 0.7, (30, 2))
+
+    picks = choose(a_collection(points, covered=[4]), 4, strategy="coverage", seed=0)
+
+    apart = [[float(np.linalg.norm(a - b)) for b in points] for a in points]
+    taken, gains = [4], []
+    for _ in range(4):
+        yet = [min(np.mean(row), *(row[m] for m in taken)) for row in apart]
+        gain = [np.mean([max(0, y - row[n]) for y, row in zip(yet, apart, strict=True)]) for n in range(30)]
+        taken.append(int(np.argmax(gain)))
+        gains.append(max(gain))
+    assert [pick.index for pick in picks] == taken[1:]
+    assert [pick.score for pick in picks] == pytest.approx([gain / gains[0] for gain in gains], abs=1e-5)
+
+
+def test_two_suggested_points_cover_two_clouds():
+    found = chosen(a_collection(three_clouds((20, 12, 0))), 2, "coverage")
+
+    assert [n < 20 for n in found] == [True, False]
+
+
+def test_coverage_of_a_large_collection_is_judged_by_a_part_of_it(monkeypatch):
+    monkeypatch.setattr(representatives, "MOST_JUDGES", 30)
+
+    found = chosen(a_collection(three_clouds((60, 40, 0))), 2, "coverage")
+
+    assert [n < 60 for n in found] == [True, False]
 
 
 def test_k_center_goes_from_the_middle_to_the_farthest_each_time():
