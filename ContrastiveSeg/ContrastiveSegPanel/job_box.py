@@ -62,6 +62,13 @@ class JobBox:
             self.bar.setRange(0, 1)
             self.bar.setValue(0)
 
+    def clear(self) -> None:
+        """Nothing runs, and nothing was said."""
+        self.log.clear()
+        self.line.text = ""
+        self.setBusy(False)
+        self.fillCount(0, 1)
+
     def begin(self) -> None:
         """A new job starts: an empty log, and curves of its own."""
         self.log.clear()

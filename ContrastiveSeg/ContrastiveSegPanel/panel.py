@@ -98,7 +98,9 @@ class Panel:
         remember(LAST_RUN, str(self.run.path))
         events, position = _told(self.run)
         for step in self.steps:
+            step.forget()
             step.replay(events)
+        self.refresh()
         job = process.find(self.run.panel, run=self.run)
         if job is None or self.monitor.isBusy:
             self._explainDeath()

@@ -35,6 +35,10 @@ class PredictStep(Step):
         self.case, self.segmentationID, self.uncertaintyID = "", "", ""
         self._done = set()
 
+    def replay(self, _events) -> None:
+        self.case, self.segmentationID, self.uncertaintyID = "", "", ""
+        table_rows.fill(self.ui.volumesTable, (), [], [])
+
     def onCurrent(self) -> None:
         """Segment the chosen volume."""
         volume = self.ui.inputVolume.currentNode()

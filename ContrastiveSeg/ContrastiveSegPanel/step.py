@@ -28,6 +28,12 @@ class Step:
     def replay(self, _events) -> None:
         """Another run folder: show what was told in it so far."""
 
+    def forget(self) -> None:
+        """Another run folder: what went wrong in the last one is history."""
+        self._failure = ""
+        if self.box is not None:
+            self.box.clear()
+
     def onBegin(self, _job, seen) -> None:
         """A job of this step begins, or was found running after it had told what was seen."""
         self._failure = ""

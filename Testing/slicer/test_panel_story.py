@@ -1,0 +1,134 @@
+"""A new user's way through all steps, with real jobs in real processes of another Python that has torch."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import slicer
+
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.volumes.cases import find_cases
+from ContrastiveSegLib.volumes.files import read_labels
+from Testing.slicer.panel_fixtures import a_real_panel, phantoms
+
+__all__ = ["a_real_panel", "phantoms"]
+
+
+def _paint(node, volume, labels):
+    """What a person would do with the brush: the true structures, segment by segment."""
+    segments = node.GetSegmentation()
+    for structure in labels.table.structures:
+        identity = segments.GetSegmentIdBySegmentName(structure.name)
+        mask = (labels.volume.array == structure.value).astype(np.uint8)
+        slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, identity, volume)
+
+
+def _annotate(panel, row, truth):
+    """Select a case, open it, paint, come back, save."""
+    panel.ui.caseTable.setCurrentCell(row, 0)
+    panel.ui.annotateButton.click()
+    editor = slicer.util.getModuleWidget("SegmentEditor").editor
+    _paint(editor.segmentationNode(), editor.sourceVolumeNode(), truth)
+    slicer.util.selectModule("ContrastiveSeg")
+    panel.ui.saveAnnotationButton.click()
+
+
+def test_from_a_folder_of_volumes_to_a_segmentation_in_the_scene(a_real_panel, phantoms, tmp_path):
+    panel, run = a_real_panel, RunFolder(tmp_path / "my run")
+    ui = panel.ui
+    labeled = {case.name: read_labels(case.labels) for case in find_cases(phantoms / "labeled").cases}
+    assert "torch" not in sys.modules
+
+    # 0. Set-up: the other Python is found and takes a real training step.
+    ui.checkButton.click()
+    panel.wait(lambda: not panel.panel.monitor.isBusy, 120)
+    assert panel.state("setup") == "done"
+    assert "slices/s" in ui.setupState.text
+
+    # 1. Data: images alone, as of a collection nobody has labeled.
+    data = tmp_path / "images"
+    for source in phantoms.glob("*/images/*.nii.gz"):
+        (data / source.name).parent.mkdir(exist_ok=True)
+        (data / source.name).write_bytes(source.read_bytes())
+    panel.choose(data, run.path)
+    assert "6 cases, 0 with labels" in ui.dataState.text
+    assert "rough, from the check" in ui.pretrainEstimate.text
+
+    # 2. Pre-train with settings from the form.
+    panel.child("pretraining_steps").text = "12"
+    panel.child("pretraining_batch").text = "4"
+    panel.child("pretraining_width").text = "4"
+    panel.child("pretraining_grid_patch").text = "32 32"
+    panel.job("pretrain")
+    assert panel.state("pretrain") == "done", ui.pretrainState.text
+    asked = json.loads(run.settings.read_text(encoding="utf-8"))["pretrain"]
+    assert (asked["steps"], asked["width"], asked["grid"]["patch"]) == (12, 4, [32, 32])
+
+    # 3. Annotate what is suggested first, and the two patients whose truth is known here.
+    panel.job("suggest")
+    assert ui.suggestionTable.rowCount > 1, ui.annotateState.text
+    names = next(iter(labeled.values())).table.names
+    panel.type(ui.structures, ", ".join(names))
+    for row, name in enumerate(labeled):
+        _annotate(panel, row, labeled[name])
+    assert "2 annotated cases" in ui.annotationCounts.text
+    saved = read_labels(run.annotations / "labels" / "phantom_001.seg.nrrd")
+    assert np.array_equal(saved.volume.array > 0, labeled["phantom_001"].volume.array > 0)
+
+    # 4. Fine-tune.
+    panel.child("finetuning_steps").text = "20"
+    panel.job("finetune")
+    assert panel.state("finetune") == "done", ui.finetuneState.text
+    assert run.finetune_rounds(finished=True) == (1,)
+
+    # 5. Predict a case of the folder, and see it.
+    volume = panel.panel.data.load("phantom_003")
+    before = len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode"))
+    ui.inputVolume.setCurrentNode(volume)
+    panel.job("predict")
+    assert panel.state("predict") == "done", ui.predictState.text
+    nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    assert len(nodes) == before + 1
+    expected = read_labels(run.prediction("phantom_003"))
+    segments = nodes[-1].GetSegmentation()
+    for structure in expected.table.structures:
+        identity = segments.GetSegmentIdBySegmentName(structure.name)
+        shown = slicer.util.arrayFromSegmentBinaryLabelmap(nodes[-1], identity, volume)
+        assert np.array_equal(shown > 0, expected.volume.array == structure.value), structure.name
+        assert np.allclose(segments.GetSegment(identity).GetColor(), structure.color, atol=1e-3)
+    assert ui.volumesTable.rowCount == len(names)
+    assert nodes[-1].GetNodeReference("referenceImageGeometryRef") is volume
+
+    # The loop closes: the prediction is corrected, saved, and counted as an annotation.
+    ui.correctButton.click()
+    assert slicer.util.selectedModule() == "SegmentEditor"
+    slicer.util.selectModule("ContrastiveSeg")
+    ui.saveAnnotationButton.click()
+    assert "3 annotated cases" in ui.annotationCounts.text or expected.volume.array.max() == 0
+
+    # A restart of Slicer opens the run as it was.
+    after = panel.restart()
+    assert [after.state(step) for step in ("pretrain", "annotate", "finetune", "predict")] == ["done"] * 4
+    assert "torch" not in sys.modules
+
+
+def test_the_logic_predicts_for_scripts_blocking_and_with_a_callback(a_real_panel, phantoms, tmp_path):
+    panel, run = a_real_panel, tmp_path / "run"
+    panel.choose(phantoms, run)
+    panel.ui.labelsFrom.currentIndex, panel.ui.startFrom.currentIndex = 1, 1
+    for name, text in (("steps", "3"), ("batch", "2"), ("width", "4"), ("grid_patch", "32 32")):
+        panel.child(f"finetuning_{name}").text = text
+    panel.job("finetune")
+    assert panel.state("finetune") == "done", panel.ui.finetuneState.text
+    volume = slicer.util.loadVolume(str(phantoms / "test" / "images" / "phantom_003.nii.gz"))
+    answers = []
+
+    node = panel.logic.predict(volume, run)
+    panel.logic.predict(volume, run, callback=lambda *answer: answers.append(answer))
+    panel.wait(lambda: answers, 120)
+
+    assert node.IsA("vtkMRMLSegmentationNode")
+    (other, error) = answers[0]
+    assert (error, other is node) == ("", False)
