@@ -4,10 +4,10 @@
     python prompting.py refine DATA OUTPUT --results results/acdc-refine
     python prompting.py propagate DATA OUTPUT --results results/acdc-propagate
 
---model and --checkpoint choose the promptable model. A benchmark that was interrupted goes on where it was; what
-the image encoder made of a slice is kept in OUTPUT, so that a second run costs minutes.
-LiteMedSAM was trained on many public medical images, probably those of ACDC among them: its figures show that the
-way through the program is right, not how it does on images it has never seen.
+--model and --checkpoint choose the promptable model. A benchmark that was interrupted goes on where it was;
+what the image encoder made of a slice is kept in OUTPUT, so that a second run costs minutes. LiteMedSAM was
+trained on many public medical images, probably those of ACDC among them: its figures show that the way
+through the program is right, not how it does on images it has never seen.
 """
 
 from __future__ import annotations

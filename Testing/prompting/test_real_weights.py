@@ -1,7 +1,7 @@
 """LiteMedSAM with its published weights finds a ventricle in a box, and carries it through a heart.
 
-It was probably trained on these images: this shows that the weights arrive where they belong, not how good the
-model is.
+It was probably trained on these images: this shows that the weights arrive where they belong, not how good
+the model is.
 """
 
 from __future__ import annotations
