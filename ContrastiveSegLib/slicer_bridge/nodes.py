@@ -55,7 +55,8 @@ def volume_of(node: Any) -> Volume:
     Raises:
         BadFile: The node is empty, or its axes are not at right angles.
     """
-    return Volume(np.array(slicer.util.arrayFromVolume(node))[None], geometry_of(node))
+    geometry = geometry_of(node)  # refuses an empty node before its voxels are asked for
+    return Volume(np.array(slicer.util.arrayFromVolume(node))[None], geometry)
 
 
 def add_volume(volume: Volume, name: str, *, case: str = "") -> tuple[Any, ...]:

@@ -1,0 +1,119 @@
+"""Take the pictures of the tutorial: the panel under the test host, on phantoms, with real jobs.
+
+QT_QPA_PLATFORM=offscreen .venv-slicer/bin/python -m Testing.slicer.take_screenshots [FOLDER]
+
+FOLDER keeps data and run, so that a second call only takes the pictures again. Views are rendered by Slicer's
+own displayable managers; windows are those of the host.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+ROOT = Path(__file__).parents[2]
+OUTPUT = ROOT / "Resources" / "Screenshots"
+PANEL_SIZE, WINDOW_SIZE = (560, 940), (1500, 940)
+SHOWN = "phantom_003"
+
+
+def _only(panel, *steps: str) -> None:
+    """Unfold some steps and fold the others."""
+    for step in ("setup", "data", "pretrain", "annotate", "finetune", "predict"):
+        getattr(panel.ui, f"{step}Step").collapsed = step not in steps
+    panel.slicer.process_events()
+
+
+def _shoot(panel, name: str) -> None:
+    """The whole window: panel and views."""
+    window = panel.slicer.main_window
+    window.resize(*WINDOW_SIZE)
+    panel.slicer.photograph(window, OUTPUT / f"{name}.png")
+
+
+def _train(panel, name: str, **settings: str) -> None:
+    """Fill in the form and press Start; what is finished already stays."""
+    for key, text in settings.items():
+        panel.child(f"{name}_{key}").text = text
+    button = {"pretraining": "pretrain", "finetuning": "finetune"}[name]
+    if panel.child(f"{button}Start").enabled:
+        panel.child(f"{button}Start").click()
+        panel.wait(lambda: not panel.panel.monitor.isBusy, 3000)
+
+
+def main(folder: Path) -> None:
+    """The pictures, in the order of the tutorial."""
+    os.environ.setdefault("CONTRASTIVESEG_ENGINE_PYTHON", str(ROOT / ".venv" / "bin" / "python"))
+    sys.path.insert(0, str(ROOT))
+    from Testing.slicer_host.fixtures import SlicerForTests
+    from Testing.slicer_host.host import start
+
+    host = start()
+    import slicer
+
+    from Testing.slicer.panel_fixtures import MODULE, PanelInTest
+
+    in_test = SlicerForTests(host)
+    panel = PanelInTest(in_test, in_test.open_panel(MODULE))
+    from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+    from ContrastiveSegLib.slicer_bridge import nodes
+
+    data = folder / "phantoms"
+    if not data.is_dir():
+        write_phantom_folder(data, unlabeled=10, labeled=2, test=4, shape=(24, 112, 112))
+    panel.slicer.main_window.resize(*WINDOW_SIZE)
+    panel.choose(data, folder / "2026-11-21_phantoms")
+    panel.ui.checkButton.click()
+    panel.wait(lambda: not panel.panel.monitor.isBusy, 300)
+
+    _only(panel, "setup", "data")
+    panel.double_click(panel.ui.caseTable, 2)
+    _only(panel, "setup", "data")
+    _shoot(panel, "data")
+
+    _only(panel, "pretrain")
+    _train(panel, "pretraining", steps="150")
+    _shoot(panel, "curves")
+
+    _only(panel, "annotate")
+    panel.type(panel.ui.structures, "liver, heart wall, heart cavity, kidneys, pancreas")
+    panel.child("suggestStart").click()
+    panel.wait(lambda: not panel.panel.monitor.isBusy, 600)
+    panel.child("pretrainCurves").setChecked(False)
+    _only(panel, "annotate")
+    _shoot(panel, "suggestions")
+    panel.panel.annotate.open("phantom_001", index=12)
+    _shoot(panel, "annotate")
+    slicer.util.selectModule("ContrastiveSeg")
+    panel.ui.saveAnnotationButton.click()
+    panel.panel.annotate.open("phantom_002", index=12)
+    slicer.util.selectModule("ContrastiveSeg")
+    panel.ui.saveAnnotationButton.click()
+    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        node.GetDisplayNode().SetVisibility(False)
+
+    _only(panel, "finetune")
+    panel.ui.labelsFrom.currentIndex = 1
+    _train(panel, "finetuning", steps="400", validation="0.34", cases_leave_out=SHOWN)
+    panel.child("finetuneCurves").setChecked(True)
+    _shoot(panel, "finetune")
+    panel.child("finetuneCurves").setChecked(False)
+
+    _only(panel, "predict")
+    volume = nodes.find_volume(SHOWN)
+    panel.ui.inputVolume.setCurrentNode(volume)
+    panel.job("predict")
+    slicer.util.setSliceViewerLayers(background=volume, fit=True)
+    nodes.jump_to(volume, tuple((n - 1) / 2 for n in volume.GetImageData().GetDimensions()))
+    _only(panel, "predict")
+    _shoot(panel, "prediction")
+    panel.ui.showUncertainty.click()
+    _shoot(panel, "uncertainty")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp(prefix="screenshots_")))
+    os._exit(0)  # Qt's off-screen windows have no user to close them
