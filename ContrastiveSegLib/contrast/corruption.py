@@ -87,8 +87,9 @@ def _random_blocks(where: Tensor, blocks: int, generator: Generator) -> Tensor:
         line = torch.arange(n, device=device)
         inside = (line >= begin) & (line < begin + side[:, :, None])  # (B, N, n)
         covers = covers & inside.view(*at.shape, *(n if a == axis else 1 for a in range(len(size))))
-    numbers = torch.arange(1, blocks + 1, device=device).view(1, -1, *(1,) * len(size))
-    return (covers * numbers).amax(1)
+    # One byte each: there are as many numbers as voxels in all images, times the blocks.
+    numbers = torch.arange(1, blocks + 1, device=device, dtype=torch.uint8)
+    return (covers * numbers.view(1, -1, *(1,) * len(size))).amax(1).long()
 
 
 def _sides(n: int) -> tuple[int, int]:

@@ -88,15 +88,15 @@ def test_corrupted_blocks_lie_around_the_region_and_nothing_else_changes(an_orga
 
 
 def test_sides_are_a_sixteenth_to_a_sixth_of_the_axis():
-    where = torch.zeros(40, 8, 96, 192, dtype=torch.bool)
-    where[:, 4, 48, 96] = True
+    where = torch.zeros(100, 4, 48, 108, dtype=torch.bool)
+    where[:, 2, 24, 54] = True
 
-    _, mask = corrupted(torch.rand(40, 1, 8, 96, 192), where, a_generator(), blocks=1)
+    _, mask = corrupted(torch.rand(100, 1, 4, 48, 108), where, a_generator(), blocks=1)
 
-    sides = np.array([[np.ptp(mask[i].nonzero()[:, a].numpy()) + 1 for a in range(3)] for i in range(40)])
+    sides = np.array([[np.ptp(mask[i].nonzero()[:, a].numpy()) + 1 for a in range(3)] for i in range(100)])
     assert set(sides[:, 0]) == {3}
-    assert (sides[:, 1].min(), sides[:, 1].max()) == (6, 16)
-    assert (sides[:, 2].min(), sides[:, 2].max()) == (12, 16)
+    assert (sides[:, 1].min(), sides[:, 1].max()) == (3, 8)
+    assert (sides[:, 2].min(), sides[:, 2].max()) == (6, 16)
     assert mask.sum().item() == sides.prod(1).sum()
 
 
