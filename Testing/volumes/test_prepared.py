@@ -10,47 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ContrastiveSegLib.errors import BadFile, CannotWrite
+from ContrastiveSegLib.errors import CannotWrite
 from ContrastiveSegLib.volumes import prepared
 from ContrastiveSegLib.volumes.cases import Case
-from ContrastiveSegLib.volumes.files import read_labels, write_image, write_labels
+from ContrastiveSegLib.volumes.files import write_image, write_labels
 from ContrastiveSegLib.volumes.grid import WorkingGrid
-from ContrastiveSegLib.volumes.label_values import class_indices
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure
-from ContrastiveSegLib.volumes.prepared import Recipe, collect_table, prepare_cases
+from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.prepared import Recipe, prepare_cases
 from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare, restore
-from ContrastiveSegLib.volumes.superpixels import regions_of, regions_of_slices
 from ContrastiveSegLib.volumes.volume import Volume
 
 GRID = WorkingGrid("axial", 1.2, 0.0, (32, 32))
-
-
-@pytest.fixture
-def a_table() -> LabelTable:
-    """Values far apart, and not in their order."""
-    return LabelTable((Structure(300, "tumor", (1.0, 0.0, 0.0)), Structure(5, "liver", (0.0, 1.0, 0.0))))
-
-
-@pytest.fixture
-def a_recipe(a_table) -> Recipe:
-    return Recipe(GRID, Intensities(), a_table)
-
-
-@pytest.fixture
-def a_case(tmp_path, any_volume, a_table) -> Case:
-    """A case on disk, on each of the grids in turn."""
-    return write_case(tmp_path, "case1", any_volume, a_table)
-
-
-def write_case(folder: Path, name: str, volume: Volume, table: LabelTable, *, labeled: bool = True) -> Case:
-    image, labels = folder / f"{name}.nrrd", folder / f"{name}-label.seg.nrrd"
-    write_image(image, volume)
-    if labeled:
-        values = np.zeros(volume.geometry.shape, np.int16)
-        values[2:6, 2:6, 2:8] = 5
-        values[4:7, 6:10, 6:12] = 300
-        write_labels(labels, Volume(values, volume.geometry), table)
-    return Case(name, (image,), labels if labeled else None, patient=f"patient of {name}")
 
 
 @pytest.fixture
@@ -89,7 +59,7 @@ def test_labels_become_class_indices_in_the_order_of_the_table(tmp_path, a_case,
     assert restored[3, 3, 4] == 2  # 5, the second
 
 
-def test_without_a_table_labels_are_not_needed(tmp_path, a_volume, a_table):
+def test_without_a_table_labels_are_not_needed(tmp_path, a_volume, a_table, write_case):
     case = write_case(tmp_path, "case1", a_volume, a_table, labeled=False)
 
     (outcome,) = prepare_cases([case], tmp_path / "prepared", Recipe(GRID, Intensities()))
@@ -118,7 +88,9 @@ def test_the_second_time_no_file_is_read(tmp_path, a_case, a_recipe, request):
     assert (second.modality, second.checksum, second.notes) == (first.modality, first.checksum, first.notes)
 
 
-def test_what_was_remarkable_is_told_again_the_second_time(tmp_path, a_volume, a_table, monkeypatch):
+def test_what_was_remarkable_is_told_again_the_second_time(
+    tmp_path, a_volume, a_table, monkeypatch, write_case
+):
     case = write_case(tmp_path, "case1", a_volume, a_table)
     read = prepared.read_image
     noticed = lambda *args, **named: dataclasses.replace(read(*args, **named), notes=("odd header",))  # noqa: E731
@@ -130,7 +102,7 @@ def test_what_was_remarkable_is_told_again_the_second_time(tmp_path, a_volume, a
     assert first.notes == second.notes == ("odd header",)
 
 
-def test_a_changed_image_is_prepared_anew(tmp_path, a_volume, a_table, a_recipe):
+def test_a_changed_image_is_prepared_anew(tmp_path, a_volume, a_table, a_recipe, write_case):
     case = write_case(tmp_path, "case1", a_volume, a_table)
     (before,) = prepare_cases([case], tmp_path / "prepared", a_recipe)
 
@@ -143,7 +115,7 @@ def test_a_changed_image_is_prepared_anew(tmp_path, a_volume, a_table, a_recipe)
     assert after.checksum != before.checksum
 
 
-def test_changed_labels_are_prepared_anew(tmp_path, a_volume, a_table, a_recipe):
+def test_changed_labels_are_prepared_anew(tmp_path, a_volume, a_table, a_recipe, write_case):
     case = write_case(tmp_path, "case1", a_volume, a_table)
     (before,) = prepare_cases([case], tmp_path / "prepared", a_recipe)
 
@@ -164,7 +136,7 @@ def test_changed_labels_are_prepared_anew(tmp_path, a_volume, a_table, a_recipe)
     ],
     ids=["grid", "gray values"],
 )
-def test_another_recipe_is_prepared_anew(tmp_path, a_volume, a_table, a_recipe, changes):
+def test_another_recipe_is_prepared_anew(tmp_path, a_volume, a_table, a_recipe, changes, write_case):
     case = write_case(tmp_path, "case1", a_volume, a_table)
     (before,) = prepare_cases([case], tmp_path / "prepared", a_recipe)
 
@@ -173,7 +145,7 @@ def test_another_recipe_is_prepared_anew(tmp_path, a_volume, a_table, a_recipe, 
     assert not np.array_equal(after.prepared.images, before.prepared.images)
 
 
-def test_another_order_of_structures_is_prepared_anew(tmp_path, a_volume, a_table, a_recipe):
+def test_another_order_of_structures_is_prepared_anew(tmp_path, a_volume, a_table, a_recipe, write_case):
     case = write_case(tmp_path, "case1", a_volume, a_table)
     (before,) = prepare_cases([case], tmp_path / "prepared", a_recipe)
 
@@ -188,7 +160,9 @@ def arrays(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("damage", ["no facts", "cut facts", "cut array", "empty array"])
-def test_what_was_only_half_written_is_prepared_anew(tmp_path, a_volume, a_table, a_recipe, damage):
+def test_what_was_only_half_written_is_prepared_anew(
+    tmp_path, a_volume, a_table, a_recipe, damage, write_case
+):
     case = write_case(tmp_path, "case1", a_volume, a_table)
     (before,) = prepare_cases([case], tmp_path / "prepared", a_recipe)
     expected = np.array(before.prepared.images), np.array(before.prepared.labels)
@@ -209,7 +183,7 @@ def test_what_was_only_half_written_is_prepared_anew(tmp_path, a_volume, a_table
     np.testing.assert_array_equal(after.prepared.labels, expected[1])
 
 
-def test_the_folder_may_be_deleted_at_any_time(tmp_path, a_volume, a_table, a_recipe):
+def test_the_folder_may_be_deleted_at_any_time(tmp_path, a_volume, a_table, a_recipe, write_case):
     case = write_case(tmp_path, "case1", a_volume, a_table)
     prepare_cases([case], tmp_path / "prepared", a_recipe)
     for file in (tmp_path / "prepared").iterdir():
@@ -221,7 +195,7 @@ def test_the_folder_may_be_deleted_at_any_time(tmp_path, a_volume, a_table, a_re
     assert not list((tmp_path / "prepared").glob("*.part*"))
 
 
-def test_a_case_without_labels_is_left_out_with_the_reason(tmp_path, a_volume, a_table, a_recipe):
+def test_a_case_without_labels_is_left_out_with_the_reason(tmp_path, a_volume, a_table, a_recipe, write_case):
     cases = [
         write_case(tmp_path, "case1", a_volume, a_table, labeled=False),
         write_case(tmp_path, "case2", a_volume, a_table),
@@ -234,7 +208,9 @@ def test_a_case_without_labels_is_left_out_with_the_reason(tmp_path, a_volume, a
     assert used.prepared is not None
 
 
-def test_bad_files_are_left_out_one_by_one_and_told_in_order(tmp_path, a_volume, a_table, a_recipe):
+def test_bad_files_are_left_out_one_by_one_and_told_in_order(
+    tmp_path, a_volume, a_table, a_recipe, write_case
+):
     cases = [write_case(tmp_path, f"case{n}", a_volume, a_table) for n in range(4)]
     cases[1].images[0].write_bytes(b"")
     cases[2].labels.unlink()
@@ -249,7 +225,9 @@ def test_bad_files_are_left_out_one_by_one_and_told_in_order(tmp_path, a_volume,
     assert "case2-label.seg.nrrd cannot be read: No such file" in outcomes[2].reason
 
 
-def test_labels_on_a_grid_elsewhere_are_left_out_with_both_grids(tmp_path, a_volume, a_table, a_recipe):
+def test_labels_on_a_grid_elsewhere_are_left_out_with_both_grids(
+    tmp_path, a_volume, a_table, a_recipe, write_case
+):
     case = write_case(tmp_path, "case1", a_volume, a_table)
     elsewhere = dataclasses.replace(a_volume.geometry, origin=(5000.0, 0.0, 0.0))
     values = np.ones(elsewhere.shape, np.int16) * 5
@@ -262,7 +240,7 @@ def test_labels_on_a_grid_elsewhere_are_left_out_with_both_grids(tmp_path, a_vol
     assert "(5000.0, 0.0, 0.0)" in outcome.reason
 
 
-def test_cases_of_one_name_in_two_folders_stay_apart(tmp_path, a_volume, a_table):
+def test_cases_of_one_name_in_two_folders_stay_apart(tmp_path, a_volume, a_table, write_case):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
     one = write_case(tmp_path / "a", "case", a_volume, a_table)
@@ -274,7 +252,7 @@ def test_cases_of_one_name_in_two_folders_stay_apart(tmp_path, a_volume, a_table
     assert len(arrays(tmp_path / "prepared")) == 2
 
 
-def test_odd_names_become_plain_file_names(tmp_path, a_volume, a_table):
+def test_odd_names_become_plain_file_names(tmp_path, a_volume, a_table, write_case):
     case = dataclasses.replace(
         write_case(tmp_path, "case", a_volume, a_table), name="Müller/1 <x>:" + "y" * 300
     )
@@ -299,7 +277,7 @@ def test_channels_in_the_last_axis_of_a_file_become_channels(tmp_path, a_volume)
     assert outcome.prepared.channels == 2
 
 
-def test_a_folder_that_cannot_be_written_ends_the_job(tmp_path, a_volume, a_table, a_recipe):
+def test_a_folder_that_cannot_be_written_ends_the_job(tmp_path, a_volume, a_table, a_recipe, write_case):
     case = write_case(tmp_path, "case1", a_volume, a_table)
     (tmp_path / "prepared").write_text("in the way")
 
@@ -307,150 +285,3 @@ def test_a_folder_that_cannot_be_written_ends_the_job(tmp_path, a_volume, a_tabl
         CannotWrite, match=r"Prepared cases cannot be written to .*prepared: .*Free some space"
     ):
         prepare_cases([case], tmp_path / "prepared", a_recipe)
-
-
-def test_the_table_of_a_folder_names_the_structures_of_all_its_files(tmp_path, a_volume):
-    tables = [
-        LabelTable((Structure(1, "liver", (1.0, 0.0, 0.0)),)),
-        LabelTable((Structure(1, "spleen", (1.0, 0.0, 0.0)), Structure(2, "Liver", (0.0, 1.0, 0.0)))),
-    ]
-    cases = []
-    for n, table in enumerate(tables):
-        values = np.random.default_rng(0).choice([0, *table.values], a_volume.geometry.shape).astype(np.int16)
-        write_labels(tmp_path / f"{n}.seg.nrrd", Volume(values, a_volume.geometry), table)
-        cases.append(Case(f"case{n}", (), tmp_path / f"{n}.seg.nrrd"))
-    (tmp_path / "broken.seg.nrrd").write_bytes(b"")
-    cases.append(Case("broken", (), tmp_path / "broken.seg.nrrd"))
-
-    table = collect_table(cases)
-
-    assert [(s.value, s.name) for s in table.structures] == [(1, "liver"), (2, "spleen")]
-
-
-def test_the_table_that_came_with_a_folder_is_taken_as_it_is(a_table):
-    assert collect_table([], a_table) is a_table
-
-
-def test_class_indices_follow_the_order_of_the_table(a_table):
-    values = np.array([[0, 5], [300, 5]])
-
-    assert class_indices(values, a_table).tolist() == [[0, 2], [1, 2]]
-
-
-def test_values_of_merged_tables_reach_their_own_structure(tmp_path, a_volume):
-    """Value 1 is the liver in one file and the spleen in another."""
-    tables = [LabelTable((Structure(1, name, (1.0, 0.0, 0.0)),)) for name in ("liver", "spleen")]
-    cases = []
-    for n, table in enumerate(tables):
-        case = write_case(tmp_path, f"case{n}", a_volume, table, labeled=False)
-        values = np.zeros(a_volume.geometry.shape, np.int16)
-        values[3:6, 3:9, 3:9] = 1
-        write_labels(tmp_path / f"{n}.seg.nrrd", Volume(values, a_volume.geometry), table)
-        cases.append(dataclasses.replace(case, labels=tmp_path / f"{n}.seg.nrrd"))
-
-    liver, spleen = prepare_cases(
-        cases, tmp_path / "prepared", Recipe(GRID, Intensities(), collect_table(cases))
-    )
-
-    assert set(np.unique(liver.prepared.labels)) == {0, 1}
-    assert set(np.unique(spleen.prepared.labels)) == {0, 2}
-
-
-def test_labels_that_the_table_does_not_know_are_left_out(tmp_path, a_volume, a_table):
-    case = write_case(tmp_path, "case1", a_volume, a_table)
-    smaller = Recipe(GRID, Intensities(), LabelTable(a_table.structures[:1]))
-
-    (outcome,) = prepare_cases([case], tmp_path / "prepared", smaller)
-
-    assert outcome.prepared is None
-    assert "case1-label.seg.nrrd" in outcome.reason
-    with pytest.raises(BadFile):
-        read_labels(case.labels, smaller.table)
-
-
-WITH_REGIONS = Recipe(WorkingGrid("axial", 1.2, 0.0, (16, 16)), Intensities(), regions=True)
-
-
-def test_regions_are_the_superpixels_of_the_prepared_slices(tmp_path, a_case):
-    (outcome,) = prepare_cases([a_case], tmp_path / "prepared", WITH_REGIONS)
-
-    case = outcome.prepared
-    segments = round(100 * np.prod(case.shape[1:]) / 16**2)  # a hundred in each patch
-    np.testing.assert_array_equal(case.region_map, regions_of_slices(case.images, segments))
-    assert case.region_map.min() == 1
-    assert isinstance(case.regions, np.memmap)
-
-
-def test_regions_of_blocks_are_supervoxels_on_their_own_spacing(tmp_path, a_volume, a_table):
-    case = write_case(tmp_path, "case1", a_volume, a_table)
-    recipe = Recipe(WorkingGrid("axial", 1.2, 2.5, (4, 16, 16)), Intensities(), regions=True)
-
-    (outcome,) = prepare_cases([case], tmp_path / "prepared", recipe)
-
-    found = outcome.prepared
-    segments = round(100 * np.prod(found.shape) / (4 * 16 * 16))
-    expected = regions_of(found.images, segments, spacing=(2.5, 1.2, 1.2))
-    np.testing.assert_allclose(found.working.spacing_khw, (2.5, 1.2, 1.2))
-    np.testing.assert_array_equal(found.regions, expected)
-
-
-def test_regions_are_found_once_and_read_again(tmp_path, a_volume, a_table, monkeypatch):
-    case = write_case(tmp_path, "case1", a_volume, a_table)
-    (first,) = prepare_cases([case], tmp_path / "prepared", WITH_REGIONS)
-
-    def refuse(*_: object) -> None:
-        raise AssertionError("regions were computed again")
-
-    monkeypatch.setattr(prepared, "regions_of_slices", refuse)
-    (second,) = prepare_cases([case], tmp_path / "prepared", WITH_REGIONS)
-
-    np.testing.assert_array_equal(second.prepared.regions, first.prepared.regions)
-
-
-def test_regions_of_a_changed_image_are_computed_anew(tmp_path, a_volume, a_table):
-    case = write_case(tmp_path, "case1", a_volume, a_table)
-    (before,) = prepare_cases([case], tmp_path / "prepared", WITH_REGIONS)
-
-    noise = np.random.default_rng(0).random(a_volume.array.shape, np.float32)
-    write_image(case.images[0], Volume(noise, a_volume.geometry), overwrite=True)
-    later = case.images[0].stat().st_mtime_ns + 1_000_000
-    os.utime(case.images[0], ns=(later, later))
-    (after,) = prepare_cases([case], tmp_path / "prepared", WITH_REGIONS)
-
-    segments = round(100 * np.prod(after.prepared.shape[1:]) / 16**2)
-    assert not np.array_equal(after.prepared.regions, before.prepared.regions)
-    np.testing.assert_array_equal(after.prepared.regions, regions_of_slices(after.prepared.images, segments))
-
-
-def test_regions_of_another_patch_are_computed_anew(tmp_path, a_volume, a_table):
-    case = write_case(tmp_path, "case1", a_volume, a_table)
-    grid = dataclasses.replace(WITH_REGIONS.grid, patch=(32, 32))
-
-    fine, coarse = (
-        prepare_cases([case], tmp_path / "prepared", recipe)[0].prepared
-        for recipe in (WITH_REGIONS, dataclasses.replace(WITH_REGIONS, grid=grid))
-    )
-
-    np.testing.assert_array_equal(fine.images, coarse.images)
-    assert fine.regions.max() > 2 * coarse.regions.max()
-
-
-def test_regions_half_written_are_computed_anew(tmp_path, a_volume, a_table):
-    case = write_case(tmp_path, "case1", a_volume, a_table)
-    before = np.array(prepare_cases([case], tmp_path / "prepared", WITH_REGIONS)[0].prepared.regions)
-
-    (array,) = (file for file in arrays(tmp_path / "prepared") if np.load(file).dtype == np.uint16)
-    array.with_suffix(".json").unlink()
-    array.write_bytes(b"half")
-    (after,) = prepare_cases([case], tmp_path / "prepared", WITH_REGIONS)
-
-    np.testing.assert_array_equal(after.prepared.regions, before)
-
-
-def test_nobody_who_did_not_ask_waits_for_regions(tmp_path, a_volume, a_table, a_recipe):
-    case = write_case(tmp_path, "case1", a_volume, a_table)
-
-    (outcome,) = prepare_cases([case], tmp_path / "prepared", a_recipe)
-
-    assert outcome.prepared.regions is None
-    assert len(arrays(tmp_path / "prepared")) == 2  # image and labels
