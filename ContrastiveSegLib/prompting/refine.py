@@ -17,8 +17,6 @@ from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableM
 from ContrastiveSegLib.prompting.figures import Figure, box_around, figures_in, pieces_of
 from ContrastiveSegLib.prompting.gate import Verdict, judge, overlap_of
 
-# A ring is thin: its overlap falls fast while its outline is still right.
-RING_SHARE_OF_GATE = 0.5
 # How sure a coarse pixel is, in logits: the model's own pixels win against it.
 COARSE = 1e-3
 TOO_SMALL = Verdict(1.0, "too small to ask for")
@@ -123,14 +121,14 @@ def _judged(piece: _Piece, rules: Rules) -> _Piece:
 
 
 def _with_rings_judged(pieces: list[_Piece], labels: npt.NDArray[Any], rules: Rules) -> list[_Piece]:
-    """Refuse the outline of a ring if too little or something else is left of the ring itself."""
+    """Refuse the outline of a ring if the ring that it would leave does not pass the gate itself."""
 
     def judged(piece: _Piece) -> _Piece:
         if not piece.figure.is_ring or not piece.verdict.accepted or piece.found is None:
             return piece
         inside = _inside_of(piece.figure, pieces)
         ring, coarse = piece.found & ~inside, piece.mask & (labels == piece.figure.value)
-        verdict = judge(ring, coarse, RING_SHARE_OF_GATE * rules.gate)
+        verdict = judge(ring, coarse, rules.gate)
         if verdict.accepted:
             return piece
         outline = overlap_of(piece.found, piece.mask)
