@@ -62,7 +62,7 @@ def labeled(chamber: np.ndarray, outline: np.ndarray, beside: np.ndarray) -> np.
 
 
 def test_worn_structures_become_the_true_ones_and_the_ring_between_them_too() -> None:
-    coarse = labeled(disk((24, 36), 6), disk((25, 36), 12), disk((24, 11), 5))
+    coarse = labeled(disk((24, 36), 7), disk((24, 36), 12), disk((24, 11), 5))
     model = Painted(CHAMBER, WALL_OUTLINE, BESIDE)
 
     refined, asked = refine_slice(model, BLANK, coarse, RULES)
