@@ -1,0 +1,17 @@
+"""What the tests of training share."""
+
+from __future__ import annotations
+
+import pytest
+
+from ContrastiveSegLib.training import loop
+
+
+@pytest.fixture(params=["sgd_cosine", "adamw_one_cycle"])
+def a_recipe(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def speak_always(monkeypatch) -> None:
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_REPORTS", 0)
