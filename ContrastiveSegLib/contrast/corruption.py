@@ -7,11 +7,12 @@ two overlap, the later one lies over the earlier.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
 
-from ContrastiveSegLib.contrast.structure import dilated, structure_masks
+from ContrastiveSegLib.contrast.structure import dilated, largest_around
 
 OUTSIDE, INSIDE = 3, 2  # voxels of the band along the border of a structure
 NEARBY = 10  # voxels from a structure, within which an undecided network counts
@@ -32,13 +33,12 @@ def uncertain_region(labels: Tensor, scores: Tensor, *, entropy: bool, reach: fl
         entropy: Whether to believe the network already.
         reach: As in `structure_cells`.
     """
-    masks = structure_masks(labels, scores.shape[1])
-    thinner = ~dilated(~masks, _box(INSIDE, masks, reach))
-    region: Tensor = (dilated(masks, _box(OUTSIDE, masks, reach)) & ~thinner).any(1)
+    shown = labels.clamp(min=0)[:, None].float()  # (B, 1, *S)
+    region = _border(shown, _box(INSIDE, shown, reach), _box(OUTSIDE, shown, reach))[:, 0]
     if entropy:
         logs = scores.float().log_softmax(1)
         undecided = -(logs.exp() * logs).sum(1) > UNDECIDED
-        near = dilated(masks.any(1, keepdim=True), _box(NEARBY, masks, reach))[:, 0]
+        near = dilated(shown > 0, _box(NEARBY, shown, reach))[:, 0]
         region = region | (undecided & near)
     return region
 
@@ -65,6 +65,20 @@ def corrupted(
     changed = torch.where((kind == MEAN)[:, None], _means(images, owner, blocks), changed)
     changed = torch.where((kind == CURVE)[:, None], _curved(images, owner, blocks, generator), changed)
     return _shuffled(changed, owner, kind == SHUFFLE, generator), owner > 0
+
+
+def _border(shown: Tensor, inside: Sequence[int], outside: Sequence[int]) -> Tensor:
+    """The band along the border of every structure (B, 1, *S), for all structures at once.
+
+    In it lies a voxel of a structure with anything else in the box `inside`, and a voxel with another
+    structure than its own in the box `outside`: one that is the largest or the smallest number there.
+    """
+    within = (largest_around(shown, inside) != shown) | (-largest_around(-shown, inside) != shown)
+    none = shown.max() + 1
+    high = largest_around(shown, outside)
+    low = -largest_around(-torch.where(shown > 0, shown, none), outside)
+    another = ((high > 0) & (high != shown)) | ((low < none) & (low != shown))
+    return (within & (shown > 0)) | another
 
 
 def _box(voxels: int, masks: Tensor, reach: float) -> list[int]:

@@ -85,19 +85,23 @@ def structure_masks(labels: Tensor, classes: int) -> Tensor:
 
 
 def dilated(masks: Tensor, box: Sequence[int], steps: Sequence[int] | None = None) -> Tensor:
-    """Whether a box around each voxel meets the mask: (B, N, *S) to the same, or to every step-th voxel.
+    """Whether a box around each voxel meets the mask, as in `largest_around`."""
+    meets: Tensor = largest_around(masks.float(), box, steps) > 0
+    return meets
+
+
+def largest_around(values: Tensor, box: Sequence[int], steps: Sequence[int] | None = None) -> Tensor:
+    """The largest value in a box around each voxel: (B, N, *S) to the same, or to every step-th voxel.
 
     Args:
         box: Sides in voxels; of an even side the larger half lies before the voxel.
         steps: Along each axis; what is between is not computed.
     """
-    grown, steps = masks.float(), steps or (1,) * len(box)
+    steps, sizes = steps or (1,) * len(box), values.shape[2:]
     for axis, (side, step) in enumerate(zip(box, steps, strict=True)):  # cheaper than all axes at once
-        cells = -(-masks.shape[axis + 2] // step)
         window = [_along(axis, n, len(box), other) for n, other in ((side, 1), (step, 1), (side // 2, 0))]
-        grown = POOL[masks.ndim](grown, *window).narrow(axis + 2, 0, cells)
-    meets: Tensor = grown > 0
-    return meets
+        values = POOL[values.ndim](values, *window).narrow(axis + 2, 0, -(-sizes[axis] // step))
+    return values
 
 
 def _along(axis: int, value: int, dims: int, other: int) -> list[int]:
