@@ -67,10 +67,13 @@ def predict(run: RunFolder, data: dict) -> None:
         image = read_image(case.images).volume
         low, high = np.percentile(image.array[0], (60, 90))
         labels = np.where(image.array[0] > high, 1, np.where(image.array[0] > low, 2, 0)).astype(np.int16)
-        target = run.prediction(case.name)
+        folder = Path(data["output"]) if data.get("output") else None
+        target = run.prediction(case.name, folder=folder)
         write_labels(target, Volume(labels, image.geometry), TABLE, overwrite=bool(data.get("overwrite")))
         hesitation = np.exp(-(((image.array[0] - low) / (high - low + 1e-6)) ** 2)).astype(np.float32)
-        write_image(run.uncertainty(case.name), Volume(hesitation, image.geometry), overwrite=True)
+        write_image(
+            run.uncertainty(case.name, folder=folder), Volume(hesitation, image.geometry), overwrite=True
+        )
         tell(run.events, "result", job="predict", case=case.name, file=str(target))
 
 

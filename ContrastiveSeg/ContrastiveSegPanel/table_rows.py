@@ -19,15 +19,7 @@ def fill(table, columns, rows, keys) -> None:
     for number, (row, key) in enumerate(zip(rows, keys, strict=True)):
         setRow(table, number, row, key)
     table.sortingEnabled = True
-
-
-def addRow(table, row, key) -> None:
-    """Append one row."""
-    table.sortingEnabled = False
-    number = table.rowCount
-    table.setRowCount(number + 1)
-    setRow(table, number, row, key)
-    table.sortingEnabled = True
+    table.resizeColumnsToContents()
 
 
 def setRow(table, number, row, key) -> None:
@@ -58,6 +50,7 @@ def style(table) -> None:
     table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
     table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
     table.alternatingRowColors = True
+    table.wordWrap = False
     table.verticalHeader().hide()
     table.horizontalHeader().setStretchLastSection(True)
 

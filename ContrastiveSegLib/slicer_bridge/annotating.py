@@ -61,17 +61,12 @@ def begin_annotation(
         scribbles: Whether a segment for painted background is wanted.
         axis: Of the volume along which its slices are counted.
     """
-    node = annotation_of(case)
-    is_new = node is None
-    if is_new:
-        node = _from_file(source) if source else slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-        node.SetName(f"{case} annotation")
-        node.SetAttribute(ANNOTATION, case)
-        node.CreateDefaultDisplayNodes()
-        put_beside(node, volume)
+    node: Any = annotation_of(case)
+    if node is None:
+        node = _new_annotation(case, volume, source)
+        if source:
+            _without_painted_background(node, volume, axis, keep=scribbles)
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    if is_new and source:
-        _without_painted_background(node, volume, axis, keep=scribbles)
     for structure in structures.structures:
         _ensure_segment(node, structure.name, structure.color, structure.terminology)
     if scribbles:
@@ -165,6 +160,16 @@ def _without_painted_background(node: Any, volume: Any, axis: int, *, keep: bool
         slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, identity, volume)
     else:
         node.GetSegmentation().RemoveSegment(identity)
+
+
+def _new_annotation(case: str, volume: Any, source: Path | None) -> Any:
+    node = _from_file(source) if source else slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    node.SetName(f"{case} annotation")
+    node.SetAttribute(ANNOTATION, case)
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    put_beside(node, volume)
+    return node
 
 
 def _from_file(path: Path) -> Any:

@@ -39,7 +39,7 @@ def _train(panel, name: str, **settings: str) -> None:
     for key, text in settings.items():
         panel.child(f"{name}_{key}").text = text
     button = {"pretraining": "pretrain", "finetuning": "finetune"}[name]
-    if panel.child(f"{button}Start").enabled:
+    if panel.state(button) != "done":
         panel.child(f"{button}Start").click()
         panel.wait(lambda: not panel.panel.monitor.isBusy, 3000)
 
@@ -65,12 +65,12 @@ def main(folder: Path) -> None:
     if not data.is_dir():
         write_phantom_folder(data, unlabeled=10, labeled=2, test=4, shape=(24, 112, 112))
     panel.slicer.main_window.resize(*WINDOW_SIZE)
-    panel.choose(data, folder / "2026-11-21_phantoms")
+    panel.choose(data, folder / "runs" / "2026-11-21_phantoms")
     panel.ui.checkButton.click()
     panel.wait(lambda: not panel.panel.monitor.isBusy, 300)
 
     _only(panel, "setup", "data")
-    panel.double_click(panel.ui.caseTable, 2)
+    panel.panel.data.onOpenCase(2)
     _only(panel, "setup", "data")
     _shoot(panel, "data")
 

@@ -42,10 +42,14 @@ def main(words) -> int:
     for name in ("--labeled", "--pretrain-steps", "--finetune-steps", "--output"):
         parser.add_argument(name, default="")
     parser.add_argument("--method", default="pcl")
+    asked = parser.parse_args(words)
     findLibrary()
-    from ContrastiveSegLib.__main__ import main as do
-
-    for order in orders(parser.parse_args(words)):
+    try:
+        from ContrastiveSegLib.__main__ import main as do
+    except ModuleNotFoundError as error:
+        print(f"{error}. Open the module in Slicer once and install what is missing in step 0.")
+        return 1
+    for order in orders(asked):
         if code := do(order):
             return code
     return 0

@@ -22,8 +22,11 @@ def main(words) -> int:
         print(__doc__)
         return 2
     findLibrary()
-    from ContrastiveSegLib.__main__ import main as do
-
+    try:
+        from ContrastiveSegLib.__main__ import main as do
+    except ModuleNotFoundError as error:
+        print(f"{error}. Open the module in Slicer once and install what is missing in step 0.")
+        return 1
     run, images, *others = words
     return do(["predict", run, "--images", images, *others])
 

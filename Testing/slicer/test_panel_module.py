@@ -1,0 +1,170 @@
+"""The module as Slicer meets it: metadata, self test, installation, sample data, headless scripts, Reload."""
+
+from __future__ import annotations
+
+import csv
+import runpy
+import subprocess
+import sys
+
+import pytest
+import slicer
+
+from Testing.slicer.panel_fixtures import MODULE, a_quick_panel, phantoms
+
+__all__ = ["a_quick_panel", "phantoms"]
+
+SCRIPTS = MODULE.parent / "Resources" / "Scripts"
+
+
+def test_the_module_says_what_it_is(a_slicer):
+    module = a_slicer.load_module(MODULE)
+
+    assert (module.title, module.categories) == ("ContrastiveSeg", ["Segmentation"])
+    assert "not a medical device" in module.helpText
+    assert "SuperCL" in module.acknowledgementText
+    assert "torch" not in sys.modules
+
+
+def test_the_self_test_passes_without_torch(a_slicer):
+    a_slicer.load_module(MODULE)
+
+    slicer.selfTests["ContrastiveSeg"]()
+
+    assert "torch" not in sys.modules
+
+
+def test_installing_asks_for_torch_first_through_its_extension(a_quick_panel, monkeypatch):
+    asked = []
+
+    class PyTorchUtilsLogic:
+        def installTorch(self, askConfirmation=False, torchVersionRequirement=None):
+            asked.append((askConfirmation, torchVersionRequirement, "torch" in sys.modules))
+            import torch
+
+            return torch
+
+    panel, present = a_quick_panel, a_quick_panel.slicer.installations.present
+    present["torch"] = ""
+    panel.panel.refresh()
+    assert panel.state("setup") == "missing"
+    assert "Not installed yet: PyTorch" in panel.ui.setupFound.text
+    panel.ui.installButton.click()
+    assert "Install the extension 'PyTorch'" in panel.ui.setupState.text
+
+    monkeypatch.setattr(slicer.modules, "pytorchutils", object(), raising=False)
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", type("M", (), {"PyTorchUtilsLogic": PyTorchUtilsLogic}))
+    panel.panel.refresh()
+    panel.ui.installButton.click()
+
+    assert asked == [(True, ">=2.6", True)]  # the name is taken, so that the real one cannot be imported
+    assert "torch" not in sys.modules
+    assert any("monai" in str(request) for request in panel.slicer.installations.requested)
+
+
+def test_a_failed_installation_shows_pips_words_and_the_next_step(a_quick_panel):
+    panel = a_quick_panel
+    panel.slicer.installations.present["torch"] = "2.8.0"
+    panel.slicer.installations.present["monai"] = ""
+    panel.slicer.installations.failure = RuntimeError("No matching distribution found for monai")
+    panel.panel.refresh()
+
+    panel.ui.installButton.click()
+
+    assert panel.state("setup") == "failed"
+    assert "No matching distribution" in panel.ui.setupState.text
+    assert "choose an external Python" in panel.ui.setupState.text
+    assert "No matching distribution" in panel.ui.setupLog.plainText
+
+
+def test_an_external_python_that_is_none_is_a_sentence(a_slicer, tmp_path, monkeypatch):
+    monkeypatch.delenv("CONTRASTIVESEG_ENGINE_PYTHON", raising=False)
+    widget = a_slicer.open_panel(MODULE)
+    text = tmp_path / "python"
+    text.write_text("no program", encoding="utf-8")
+
+    widget.ui.externalPython.currentPath = str(text)
+    widget.ui.checkButton.click()
+
+    assert "is not a Python program that can be started" in widget.ui.setupState.text
+
+
+def test_sample_data_are_drawn_and_fill_in_the_first_step(a_quick_panel, tmp_path, monkeypatch):
+    panel = a_quick_panel
+    slicer.app.userSettings().setValue("ContrastiveSeg/RunsFolder", str(tmp_path))
+    from ContrastiveSegPanel import sample_data
+
+    monkeypatch.setattr(sample_data, "UNLABELED", 1)
+    panel.slicer.finish_startup()
+
+    source = slicer.modules.sampleDataSources["ContrastiveSeg"][-1]
+    assert source.sampleName == "ContrastiveSegPhantoms"
+    source.customDownloader(source)
+    panel.panel.fill()
+    panel.wait(lambda: not panel.panel.data.reader.isReading)
+
+    assert panel.state("data") in ("missing", "done")
+    assert "ContrastiveSegPhantoms" in panel.ui.dataFolder.currentPath
+    assert len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == 2
+
+
+def test_reload_reads_all_files_anew(a_quick_panel):
+    before = sys.modules["ContrastiveSegPanel.panel"]
+
+    a_quick_panel.widget.onReload()
+
+    renewed = slicer.util.getModuleWidget("ContrastiveSeg")
+    assert renewed is not a_quick_panel.widget
+    assert sys.modules["ContrastiveSegPanel.panel"] is not before
+
+
+def test_the_script_for_slicer_without_a_window_segments_a_folder(
+    a_quick_panel, phantoms, tmp_path, monkeypatch, capsys
+):
+    panel = a_quick_panel
+    panel.choose(phantoms, tmp_path / "run")
+    panel.job("pretrain")
+    panel.ui.labelsFrom.currentIndex = 1
+    panel.job("finetune")
+    script, images, output = SCRIPTS / "segment_folder_in_slicer.py", phantoms / "test", tmp_path / "out"
+    monkeypatch.setattr(sys, "argv", [str(script), str(tmp_path / "run"), str(images), str(output)])
+    ended = []
+    monkeypatch.setattr(slicer.util, "exit", ended.append)
+
+    runpy.run_path(str(script), run_name="__main__")
+
+    assert ended == [0], capsys.readouterr().out
+    assert (output / "phantom_003.seg.nrrd").is_file()
+    rows = _rows(output / "volumes_ml.csv")
+    assert [(row["case"], row["structure"]) for row in rows[:2]] == [
+        ("phantom_003", "bright"),
+        ("phantom_003", "middle"),
+    ]
+    assert float(rows[0]["volume_ml"]) > 0
+
+
+def test_the_scripts_for_pythonslicer_find_the_library_and_explain_themselves(tmp_path):
+    for name in ("segment_folder.py", "learn_and_segment.py"):
+        done = subprocess.run(
+            [sys.executable, str(SCRIPTS / name), "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+        assert "PythonSlicer" in done.stdout, done.stderr
+
+
+def _rows(path):
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.mark.parametrize("words", [[], ["only one"]])
+def test_a_script_without_its_words_explains_itself(words, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["script", *words])
+    monkeypatch.setattr(slicer.util, "exit", lambda code: print("code", code))
+
+    runpy.run_path(str(SCRIPTS / "segment_folder_in_slicer.py"), run_name="__main__")
+
+    assert "code 2" in capsys.readouterr().out
