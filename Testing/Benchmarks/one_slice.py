@@ -3,9 +3,9 @@
     cd Testing/Benchmarks
     python one_slice.py DATA RUNS --results results/acdc-one-slice
 
-The same eight patients, budget and evaluation as sparse_slices.py. The middle slice of the left ventricle counts as
-annotated; `propagate` carries it through the volume, and fine-tuning takes the result as further annotations that
-count less (`--also`). Rows that are there are not run again.
+The same eight patients, budget and evaluation as sparse_slices.py. The middle slice of the left ventricle
+counts as annotated; `propagate` carries it through the volume, and fine-tuning takes the result as further
+annotations that count less (`--also`). Rows that are there are not run again.
 """
 
 from __future__ import annotations
