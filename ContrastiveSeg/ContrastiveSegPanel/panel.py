@@ -55,6 +55,10 @@ class Panel:
             self.results,
         )
 
+        # Only now: a box that is collapsed in the .ui file would not hide what the steps put into it.
+        for box in (ui.setupLogBox, ui.pretrainSettings, ui.finetuneSettings):
+            box.collapsed = True
+
     @property
     def parameters(self):
         """The parameter node; asked for anew each time, because scenes come and go."""
