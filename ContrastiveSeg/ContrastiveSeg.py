@@ -73,6 +73,7 @@ class ContrastiveSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         VTKObservationMixin.__init__(self)
         self.logic = self.panel = self.ui = None
         self._guiTag = None
+        self._willRefresh = False
 
     def setup(self) -> None:
         """Build the panel; the library is looked for here and not on import."""
@@ -127,9 +128,13 @@ class ContrastiveSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onNodeRemoved(self, _caller, _event) -> None:
         """A node in use may be gone; look again when the scene has come to rest."""
-        qt.QTimer.singleShot(0, self._refreshLater)
+        # Once for all nodes that go together, such as a volume with its display.
+        if not self._willRefresh:
+            self._willRefresh = True
+            qt.QTimer.singleShot(0, self._refreshLater)
 
     def _refreshLater(self) -> None:
+        self._willRefresh = False
         if self.panel is not None and self._guiTag is not None:
             self.panel.refresh()
 

@@ -87,10 +87,7 @@ class FinetuneStep(Step):
         """What the last, interrupted round was asked; None if there is none."""
         if not self.panel.state.canResumeFinetuning:
             return None
-        number = max(set(self.panel.state.begunRounds) - set(self.panel.state.finishedRounds))
-        folder = ModelFolder(self.panel.run.finetune(number))
-        if not folder.last.is_file():
-            return None
+        folder = ModelFolder(self.panel.run.finetune(self.panel.state.interruptedRound))
         return {**read_jobs(folder.settings)["finetune"], "run": str(self.panel.run.path)}
 
     def replay(self, events) -> None:

@@ -49,7 +49,7 @@ class JobBox:
         self.showCurves.setVisible(bool(curves))
         self.start.connect("clicked()", onStart)
         self.cancel.connect("clicked()", onCancel)
-        self.showLog.connect("toggled(bool)", self.log.setVisible)
+        self.showLog.connect("toggled(bool)", lambda isOn: self.log.setVisible(isOn))
         self.showCurves.connect("toggled(bool)", self._onShowCurves)
         self.setBusy(False)
 

@@ -15,6 +15,7 @@ class RunState:
 
     Args:
         run: None while no folder is chosen.
+        interruptedRound: Of fine-tuning; 0 if none.
         asked: What settings.json says, {} without one.
         damaged: Why the folder cannot be used, or "".
     """
@@ -24,15 +25,15 @@ class RunState:
     isPretrained: bool = False
     canResumePretraining: bool = False
     finishedRounds: tuple = ()
-    begunRounds: tuple = ()
+    interruptedRound: int = 0
     predicted: tuple = ()
     annotated: Counts = field(default_factory=Counts)
     damaged: str = ""
 
     @property
     def canResumeFinetuning(self) -> bool:
-        """Whether the last round was begun and not finished."""
-        return bool(set(self.begunRounds) - set(self.finishedRounds))
+        """Whether a round was interrupted after its first checkpoint."""
+        return self.interruptedRound > 0
 
 
 def look(run) -> RunState:
@@ -47,11 +48,17 @@ def look(run) -> RunState:
         isPretrained=model.is_finished and model.weights.is_file(),
         canResumePretraining=model.last.is_file() and not model.is_finished,
         finishedRounds=run.finetune_rounds(finished=True),
-        begunRounds=run.finetune_rounds(),
+        interruptedRound=_interrupted(run),
         predicted=_predicted(run),
         annotated=count(run),
         damaged=damaged,
     )
+
+
+def _interrupted(run) -> int:
+    """The last round of fine-tuning that can be taken up again; 0 if there is none."""
+    rounds = [(number, ModelFolder(run.finetune(number))) for number in run.finetune_rounds()]
+    return max((n for n, model in rounds if model.last.is_file() and not model.is_finished), default=0)
 
 
 def _asked(run):

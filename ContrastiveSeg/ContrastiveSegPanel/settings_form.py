@@ -8,6 +8,14 @@ from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import BadSetting
 
+SIGNALS = {
+    "choice": "currentIndexChanged(int)",
+    "flag": "toggled(bool)",
+    "whole": "valueChanged(int)",
+    "number": "valueChanged(double)",
+    "text": "textChanged(QString)",
+}
+
 
 class SettingsForm:
     """Rows in a form layout that can be filled, read and replaced.
@@ -19,8 +27,9 @@ class SettingsForm:
     """
 
     def __init__(self, parent, name: str, onChange) -> None:
-        self._layout = qt.QFormLayout(parent)
-        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._column = qt.QVBoxLayout(parent)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._page = None
         self._name, self._onChange = name, onChange
         self._rows = {}
 
@@ -30,8 +39,7 @@ class SettingsForm:
         Args:
             values: Key to value, as `values()` gave them; those of other forms are left out.
         """
-        while self._layout.rowCount():
-            self._layout.removeRow(0)
+        rows = self._newPage()
         self._rows = {}
         for field in fields:
             widget = _widgetFor(field, values.get(".".join(field.key), field.default))
@@ -39,9 +47,21 @@ class SettingsForm:
             widget.toolTip = field.help
             label = qt.QLabel(field.caption)
             label.toolTip = field.help
-            self._layout.addRow(label, widget)
-            _connect(widget, self._onChange)
+            rows.addRow(label, widget)
+            widget.connect(SIGNALS[_kindOf(field)], lambda *_args: self._onChange())
             self._rows[field.key] = (field, widget)
+
+    def _newPage(self):
+        """An empty form in place of the last one."""
+        if self._page is not None:
+            self._page.hide()
+            self._page.setParent(None)
+            self._page.deleteLater()
+        self._page = qt.QWidget()
+        rows = qt.QFormLayout(self._page)
+        rows.setContentsMargins(0, 0, 0, 0)
+        self._column.addWidget(self._page)
+        return rows
 
     def values(self) -> dict:
         """Dotted key to value, only of what differs from the default.
@@ -74,23 +94,36 @@ def nested(values) -> dict:
     return settings
 
 
-def _widgetFor(field, value):
+def _kindOf(field) -> str:
+    """Which widget a setting gets; texts also hold what may be empty, lists and paths."""
     rule = field.rule
     if rule.choices:
+        return "choice"
+    if rule.kind is bool:
+        return "flag"
+    if rule.kind in (int, float) and not rule.optional and field.bounds:
+        return "whole" if rule.kind is int else "number"
+    return "text"
+
+
+def _widgetFor(field, value):
+    kind = _kindOf(field)
+    if kind == "choice":
         widget = qt.QComboBox()
-        for choice in rule.choices:
+        for choice in field.rule.choices:
             widget.addItem(str(choice))
         widget.currentIndex = max(0, widget.findText(str(value)))
-    elif rule.kind is bool:
+    elif kind == "flag":
         widget = qt.QCheckBox()
         widget.checked = bool(value)
-    elif rule.kind in (int, float) and not rule.optional and field.bounds:
+    elif kind == "text":
+        widget = qt.QLineEdit()
+        isOpen = field.rule.optional or field.default in ("", ())
+        widget.setPlaceholderText(_("automatic") if isOpen else "")
+        widget.text = _text(value)
+    else:
         widget = _numberWidget(field)
         widget.value = value
-    else:
-        widget = qt.QLineEdit()
-        widget.setPlaceholderText(_("automatic") if rule.optional or field.default in ("", ()) else "")
-        widget.text = _text(value)
     return widget
 
 
@@ -111,26 +144,15 @@ def _numberWidget(field):
     return widget
 
 
-def _connect(widget, onChange) -> None:
-    signal = {
-        "QComboBox": "currentIndexChanged(int)",
-        "QCheckBox": "toggled(bool)",
-        "QSpinBox": "valueChanged(int)",
-        "QDoubleSpinBox": "valueChanged(double)",
-        "QLineEdit": "textChanged(QString)",
-    }[widget.className()]
-    widget.connect(signal, lambda *_args: onChange())
-
-
 def _value(field, widget):
-    kind = widget.className()
-    if kind == "QComboBox":
+    kind = _kindOf(field)
+    if kind == "choice":
         return field.rule.choices[widget.currentIndex]
-    if kind == "QCheckBox":
+    if kind == "flag":
         return bool(widget.checked)
-    if kind == "QSpinBox":
+    if kind == "whole":
         return int(widget.value)
-    if kind == "QDoubleSpinBox":
+    if kind == "number":
         return round(float(widget.value), 12)
     return _parsed(field, widget.text.strip())
 

@@ -29,7 +29,6 @@ def setRow(table, number, row, key) -> None:
         item.setData(qt.Qt.DisplayRole, value)
         item.setData(qt.Qt.UserRole, key)
         item.setToolTip(str(value))
-        item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
         table.setItem(number, column, item)
 
 

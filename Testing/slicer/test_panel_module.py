@@ -23,7 +23,12 @@ def test_the_module_says_what_it_is(a_slicer):
     assert (module.title, module.categories) == ("ContrastiveSeg", ["Segmentation"])
     assert "not a medical device" in module.helpText
     assert "SuperCL" in module.acknowledgementText
-    assert "torch" not in sys.modules
+
+
+def test_opening_the_panel_imports_only_what_slicer_ships(a_slicer):
+    a_slicer.open_panel(MODULE)
+
+    assert {"torch", "monai", "skimage", "tyro", "matplotlib"} & set(sys.modules) == set()
 
 
 def test_the_self_test_passes_without_torch(a_slicer):

@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from Testing.slicer.panel_fixtures import MODULE
+
 ROOT = Path(__file__).parents[2]
 FILES = [
     *(ROOT / "ContrastiveSeg").rglob("*.py"),
@@ -55,7 +57,7 @@ def test_what_is_asked_of_slicer_is_there(api, prefix, group, name):
     assert asked <= set(api[group][name])
 
 
-def test_every_signal_that_is_connected_exists_in_this_spelling(api):
+def test_every_signal_that_is_connected_exists_in_this_spelling(api, a_slicer):
     known = {signal for widget in api["widgets"].values() for signal in widget["signals"]} | {
         "startupCompleted()"
     }
@@ -65,6 +67,10 @@ def test_every_signal_that_is_connected_exists_in_this_spelling(api):
             is_connect = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "connect"
             if is_connect and isinstance(node.args[0], ast.Constant):
                 asked.add(node.args[0].value)
+    a_slicer.load_module(MODULE)
+    from ContrastiveSegPanel.settings_form import SIGNALS
+
+    asked |= set(SIGNALS.values())
 
     assert len(asked) > 8
     assert asked <= known

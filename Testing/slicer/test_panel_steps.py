@@ -264,6 +264,29 @@ def test_what_was_chosen_is_saved_with_the_scene(a_quick_panel, phantoms, tmp_pa
     assert panel.ui.scribbles.checked
 
 
+def test_a_round_that_was_cancelled_is_resumed_with_what_it_was_asked(
+    a_quick_panel, phantoms, tmp_path, monkeypatch
+):
+    panel = a_quick_panel
+    panel.choose(phantoms, tmp_path / "run")
+    panel.ui.labelsFrom.currentIndex, panel.ui.startFrom.currentIndex = 1, 1
+    panel.child("finetuning_steps").text = "77"
+    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.5")
+    panel.child("finetuneStart").click()
+    panel.wait(lambda: panel.child("finetuneProgress").value >= 1)
+    panel.child("finetuneCancel").click()
+    panel.wait(lambda: not panel.panel.monitor.isBusy)
+    assert panel.child("finetuneStart").text == "Resume"
+
+    panel.child("finetuning_steps").text = "88"
+    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.01")
+    panel.job("finetune")
+
+    order = json.loads((tmp_path / "run" / "panel" / "finetune.json").read_text(encoding="utf-8"))
+    assert order["finetune"]["steps"] == 77
+    assert RunFolder(tmp_path / "run").finetune_rounds(finished=True) == (1,)
+
+
 def _whole_run(panel, phantoms, run: Path) -> None:
     panel.choose(phantoms, run)
     panel.job("pretrain")
@@ -302,6 +325,13 @@ def test_a_prediction_is_a_new_node_and_equals_the_file(a_quick_panel, phantoms,
     assert slicer.mrmlScene.GetNodeByID(composite.GetForegroundVolumeID()).GetName().endswith("uncertainty")
     panel.ui.showUncertainty.click()
     assert composite.GetForegroundVolumeID() is None
+    (tmp_path / "results").mkdir()
+    for _ in range(2):
+        panel.slicer.dialogs.answer(str(tmp_path / "results"), to="Copy the predictions")
+        panel.ui.exportResultsButton.click()
+    names = sorted(path.name for path in (tmp_path / "results").iterdir())
+    assert names == ["phantom_003.seg.nrrd", "phantom_003_uncertainty.nrrd"]
+    assert "2 files were there already and stayed" in panel.ui.runInfo.text
 
 
 def test_deleting_the_volume_during_a_prediction_does_no_harm(a_quick_panel, phantoms, tmp_path):
