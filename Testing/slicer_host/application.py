@@ -9,10 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from PySide6.QtCore import Property, QObject, QProcessEnvironment, QSettings, Signal
+from PySide6.QtCore import Property, QObject, QProcessEnvironment, Signal
 from PySide6.QtWidgets import QApplication, QWidget
 
 from .pythonqt import stand_in
+from .settings import QSettings
 
 VERSION = (5, 12, 0)
 

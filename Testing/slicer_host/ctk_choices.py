@@ -1,18 +1,16 @@
-"""Stand-ins for CTK's widgets that hold a path or a number."""
+"""Stand-ins for CTK's widgets that hold a path."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QDir, Qt, Signal
+from PySide6.QtCore import QDir, Signal
 from PySide6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QFileDialog,
     QHBoxLayout,
     QPushButton,
-    QSlider,
     QToolButton,
     QWidget,
 )
@@ -112,61 +110,3 @@ class ctkDirectoryButton(QWidget):
         if chosen := QFileDialog.getExistingDirectory(self, self.caption):
             self.directory = chosen
             self.directorySelected.emit(chosen)
-
-
-@stand_in
-class ctkSliderWidget(QWidget):
-    """A slider with a spin box beside it."""
-
-    valueChanged = Signal(float)
-    valueIsChanging = Signal(float)
-    decimalsChanged = Signal(int)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._spin = QDoubleSpinBox(self)
-        self._slider = QSlider(Qt.Orientation.Horizontal, self)
-        self._slider.setRange(0, 1000)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self._slider, 1)
-        row.addWidget(self._spin)
-        self._spin.valueChanged.connect(self._spun)
-        self._slider.sliderMoved.connect(self._slid)
-
-    value = forwarded(float, "_spin", "value")
-    minimum = forwarded(float, "_spin", "minimum")
-    maximum = forwarded(float, "_spin", "maximum")
-    singleStep = forwarded(float, "_spin", "singleStep")
-    decimals = forwarded(int, "_spin", "decimals")
-    prefix = forwarded(str, "_spin", "prefix")
-    suffix = forwarded(str, "_spin", "suffix")
-    pageStep = declared(float, "pageStep", 10.0)
-    tracking = declared(bool, "tracking", True)
-    spinBoxVisible = declared(bool, "spinBoxVisible", True)
-    setValue = setter("value")
-    setDecimals = setter("decimals")
-    setSpinBoxVisible = setter("spinBoxVisible")
-
-    def _refresh(self, _name: str) -> None:
-        self._spin.visible = self.spinBoxVisible
-
-    def _spun(self, value: float) -> None:
-        span = self.maximum - self.minimum
-        self._slider.value = round(1000 * (value - self.minimum) / span) if span else 0
-        self.valueIsChanging.emit(value)
-        self.valueChanged.emit(value)
-
-    def _slid(self, position: int) -> None:
-        self.value = self.minimum + (self.maximum - self.minimum) * position / 1000
-
-    def reset(self) -> None:
-        """Back to the lower end."""
-        self.value = self.minimum
-
-
-@stand_in
-class ctkDoubleSlider(ctkSliderWidget):
-    """A slider for numbers with decimals."""
-
-    sliderMoved = Signal(float)

@@ -50,7 +50,7 @@ class Dialogs:
                 return answer(widget) if callable(answer) and not isinstance(answer, type) else answer
         if default is None:
             raise AssertionError(
-                f"A dialog asked '{shown.text}' and the test gave no answer. Give one with dialogs.answer(...)."
+                f"A dialog asked '{shown.text}' and no answer was given: call dialogs.answer(...)."
             )
         return default
 
@@ -102,7 +102,7 @@ def _input_dialog(kind: str) -> Callable[..., Any]:
 
 
 def lay_over_dialogs() -> None:
-    """Replace everything in PySide6 that would open a window and wait. PythonQt returns bare paths and texts."""
+    """Replace all that would open a window and wait. Paths and texts come bare, as from PythonQt."""
     QtWidgets.QDialog.exec = QtWidgets.QDialog.exec_ = _execute
     for kind in ("question", "information", "warning", "critical", "about"):
         setattr(QtWidgets.QMessageBox, kind, staticmethod(_message_box(kind)))

@@ -1,4 +1,4 @@
-"""What reads and writes files for `slicer.util.loadVolume`, `loadSegmentation`, `saveNode` and their sisters."""
+"""Reads and writes files for `slicer.util.loadVolume`, `loadSegmentation`, `saveNode` and their sisters."""
 
 from __future__ import annotations
 

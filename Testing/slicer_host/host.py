@@ -1,4 +1,4 @@
-"""Builds the Slicer for tests: one application, one scene, and `slicer`, `qt`, `ctk` as importable modules."""
+"""Builds the Slicer for tests: one application, one scene, and the modules `slicer`, `qt` and `ctk`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ class Host:
         with quiet_vtk():
             self._start()
         self._nodes_of_an_empty_scene = {node.GetID() for node in self._nodes()}
+        # What exists now stays: the collector need not look at it after each test.
+        gc.collect()
+        gc.freeze()
 
     def _start(self) -> None:
         from trame_slicer.core import SlicerApp
@@ -123,7 +126,7 @@ class Host:
         return [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
 
     def load_module(self, path: Path | str) -> Any:
-        """Load a scripted module as Slicer does at its start; `widgetRepresentation()` then sets its panel up."""
+        """Load a scripted module as Slicer does when it starts; its panel is made when first asked for."""
         from .modules import qSlicerScriptedLoadableModule
 
         module = qSlicerScriptedLoadableModule(Path(path).resolve())
@@ -132,7 +135,7 @@ class Host:
         return module
 
     def reset(self) -> None:
-        """As freshly started: no scripted modules, no nodes of theirs, first layout, nothing shown or answered."""
+        """As freshly started: no scripted modules, empty scene, first layout, nothing shown or answered."""
         from .dialogs import DIALOGS
         from .modules import qSlicerScriptedLoadableModule
         from .packaging import INSTALLATIONS
@@ -146,7 +149,7 @@ class Host:
         self.app.processEvents()
         self.core.scene.Clear(0)
         for node in self._nodes():
-            if node.GetID() not in self._nodes_of_an_empty_scene:
+            if node.GetID() not in self._nodes_of_an_empty_scene and not _is_view(node):
                 self.core.scene.RemoveNode(node)
         self.app.layoutManager().setLayout(self.slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         self.app._testing = False
@@ -156,6 +159,11 @@ class Host:
         INSTALLATIONS.clear()
         self.errors.clear()
         gc.collect()
+
+
+def _is_view(node: Any) -> bool:
+    """Views of layouts stay when a scene is cleared, in Slicer too."""
+    return bool(node.IsA("vtkMRMLAbstractViewNode") and node.GetSingletonTag())
 
 
 _HOST: list[Host] = []

@@ -8,7 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 from slicer import vtkMRMLScene
 
-from .ctk_choices import ctkSliderWidget
+from .ctk_sliders import ctkSliderWidget
 from .ctk_widgets import ctkCollapsibleButton, ctkDoubleSpinBox
 from .declared import declared, setter
 from .pythonqt import stand_in

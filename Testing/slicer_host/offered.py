@@ -7,6 +7,7 @@ from types import ModuleType
 from . import (
     application,
     ctk_choices,
+    ctk_sliders,
     ctk_widgets,
     layout_manager,
     main_window,
@@ -19,10 +20,10 @@ from . import (
     view_widgets,
 )
 
-_CTK = (ctk_widgets, ctk_choices)
+_CTK = (ctk_widgets, ctk_choices, ctk_sliders)
 _SLICER = (
-    application, layout_manager, main_window, modules, mrml_widgets, plot_widgets, segment_editor, segment_widgets,
-    table_widgets, view_widgets,
+    application, layout_manager, main_window, modules, mrml_widgets, plot_widgets, segment_editor,
+    segment_widgets, table_widgets, view_widgets,
 )  # fmt: skip
 
 

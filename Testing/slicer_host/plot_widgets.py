@@ -40,18 +40,10 @@ class qMRMLPlotView(RenderedWidget):
         """The chart of VTK."""
         return self._chart
 
-    def mrmlScene(self) -> Any:
-        """The scene."""
-        return self._scene
-
     def setMRMLScene(self, scene: Any) -> None:
         """Show charts of this scene."""
         self._scene = scene
         self.mrmlSceneChanged.emit(scene)
-
-    def mrmlPlotViewNode(self) -> Any:
-        """The node that says which chart is shown."""
-        return self._view_node
 
     def setMRMLPlotViewNode(self, node: Any) -> None:
         """Show the chart this node names, also when it names another one later."""
@@ -152,7 +144,7 @@ class qMRMLPlotWidget(qMRMLWidget):
 
     def mrmlPlotViewNode(self) -> Any:
         """The node that says which chart is shown."""
-        return self._plot.mrmlPlotViewNode()
+        return self._plot._view_node
 
     def setMRMLPlotViewNode(self, node: Any) -> None:
         """Show the chart this node names."""

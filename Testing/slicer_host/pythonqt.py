@@ -1,4 +1,4 @@
-"""PySide6 with the manners of PythonQt: Qt properties are attributes, signals have two spellings, nothing can be misspelt."""
+"""PySide6 with the manners of PythonQt: properties are attributes, and no attribute can be misspelt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SETTERS = {"bool": bool, "int": int, "uint": int, "double": float, "float": flo
 
 
 def stand_in(cls: type) -> type:
-    """Mark a class of ours that takes the place of one of Slicer's: it refuses attributes Slicer's has not."""
+    """Mark a class that takes the place of one of Slicer's: it refuses attributes that Slicer's has not."""
     cls._is_stand_in = True
     return cls
 

@@ -10,6 +10,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 from .dialogs import lay_over_dialogs
 from .noise import quiet_qt
 from .pythonqt import lay_over_pyside
+from .settings import QSettings
 from .ui_files import QFile, QUiLoader
 
 # Of PySide6 alone: code that uses them would not run in Slicer.
@@ -35,5 +36,6 @@ def make_qt_module() -> ModuleType:
             if (name.startswith("Q") and name not in _NOT_IN_PYTHONQT) or name == "Qt":
                 setattr(module, name, getattr(source, name))
     module.QFile = QFile
+    module.QSettings = QSettings
     module.QUiLoader = QUiLoader
     return module

@@ -53,7 +53,8 @@ class ScriptedLoadableModule:
     def getDefaultModuleDocumentationLink(self, docPage: str | None = None) -> str:
         """A sentence with a link to the manual."""
         page = docPage or self.moduleName
-        return f'<p>For more information see the <a href="https://slicer.readthedocs.io/{page}">online documentation</a>.</p>'
+        link = f'<a href="https://slicer.readthedocs.io/{page}">online documentation</a>'
+        return f"<p>For more information see the {link}.</p>"
 
     def runTest(self, msec: int = 100, **kwargs: Any) -> None:
         """Run the module's own test."""

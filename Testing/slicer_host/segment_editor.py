@@ -1,4 +1,4 @@
-"""The Segment Editor without brushes: it keeps in its real node what was chosen, and writes down what was asked."""
+"""The Segment Editor without brushes: what was chosen is kept in its real node."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .mrml_widgets import qMRMLWidget
 from .pythonqt import stand_in
 
 EFFECTS = (
-    "Paint", "Draw", "Erase", "Level tracing", "Grow from seeds", "Fill between slices", "Threshold", "Margin",
-    "Hollow", "Smoothing", "Scissors", "Islands", "Logical operators", "Mask volume",
+    "Paint", "Draw", "Erase", "Level tracing", "Grow from seeds", "Fill between slices", "Threshold",
+    "Margin", "Hollow", "Smoothing", "Scissors", "Islands", "Logical operators", "Mask volume",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Items of the subject hierarchy for new nodes: in Slicer a Qt plugin makes them, which slicer-core has not."""
+"""Items of the subject hierarchy for new nodes: in Slicer a Qt plugin, missing here, makes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading of `.ui` files with our stand-ins for Slicer's widgets; a class we do not have is an error, not a bare widget."""
+"""Reading of `.ui` files with the stand-ins; a class we do not have is an error, not a bare widget."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class QUiLoader(QtUiTools.QUiLoader):
     """The loader behind `slicer.util.loadUI`."""
 
     def load(self, file: QtCore.QIODevice, parent: QtWidgets.QWidget | None = None) -> QtWidgets.QWidget:
-        """Build the widgets of the file, then the connections it lists, which Qt cannot make with our signals."""
+        """Build the widgets of the file, then the connections it lists, which Qt cannot make for us."""
         tree = ElementTree.fromstring(bytes(file.readAll().data()))
         _refuse_unknown_classes(tree)
         _flags_as_numbers(tree)

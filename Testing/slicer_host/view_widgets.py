@@ -9,12 +9,15 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 from trame_slicer.views import SliceView, ThreeDView
+from trame_slicer.views.abstract_view import ViewProps
 from trame_slicer.views.render_scheduler import ScheduledRenderStrategy
 from vtkmodules.vtkRenderingCore import vtkRenderWindow
 
 from .mrml_widgets import qMRMLWidget
 from .pictures import as_qt_image, picture_of
 from .pythonqt import stand_in
+
+_ORIENTATIONS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
 
 
 class RenderedWidget(QWidget):
@@ -28,16 +31,6 @@ class RenderedWidget(QWidget):
     def renderWindow(self) -> vtkRenderWindow:
         """The off-screen render window."""
         return self._window
-
-    def forceRender(self) -> None:
-        """Render now."""
-        self._fit()
-        self._window.Render()
-        self.update()
-
-    def scheduleRender(self) -> None:
-        """Render when Qt paints next."""
-        self.update()
 
     def _fit(self) -> None:
         """Give the render window the size of the widget."""
@@ -74,6 +67,16 @@ class _View(RenderedWidget):
         super().__init__(view.render_window())
         self._view = view
         strategy.widget = self
+
+    def forceRender(self) -> None:
+        """Render now."""
+        self._fit()
+        self._window.Render()
+        self.update()
+
+    def scheduleRender(self) -> None:
+        """Render when Qt paints next."""
+        self.update()
 
     def mrmlScene(self) -> Any:
         """The scene."""
@@ -114,7 +117,7 @@ class qMRMLThreeDView(_View):
         self._view.reset_camera()
 
     def rotateToViewAxis(self, axis: int) -> None:
-        """Look along an axis: 0 and 1 left and right, 2 and 3 posterior and anterior, 4 and 5 inferior and superior."""
+        """Look along an axis: left, right, posterior, anterior, inferior or superior."""
         self._view.get_camera_node().RotateTo(axis)
 
 
@@ -143,6 +146,7 @@ class qMRMLSliceWidget(_ViewWidget):
         strategy = WhenPainted()
         logic = application_logic or slicer.app.applicationLogic()
         self._slice = SliceView(scene or slicer.mrmlScene, logic, name, strategy)
+        self._slice.set_view_properties(ViewProps(orientation=_ORIENTATIONS.get(name)))
         super().__init__(qMRMLSliceView(self._slice, strategy))
         self._name = name
 

@@ -1,4 +1,4 @@
-"""`slicer.parameterNodeWrapper`: typed parameters, kept as text in a node of the scene and tied to widgets."""
+"""`slicer.parameterNodeWrapper`: typed parameters, kept as text in the scene and tied to widgets."""
 
 from .annotations import (
     Choice,

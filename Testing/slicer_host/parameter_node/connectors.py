@@ -10,7 +10,8 @@ from typing import Any
 import slicer
 from PySide6 import QtWidgets
 
-from ..ctk_choices import ctkDirectoryButton, ctkDoubleSlider, ctkPathLineEdit, ctkSliderWidget
+from ..ctk_choices import ctkDirectoryButton, ctkPathLineEdit
+from ..ctk_sliders import ctkDoubleSlider, ctkSliderWidget
 from ..ctk_widgets import ctkDoubleSpinBox
 from ..mrml_widgets import qMRMLNodeComboBox
 from .annotations import Choice, Decimals, Maximum, Minimum, SingleStep, WithinRange
@@ -143,7 +144,8 @@ class _Combo(Connector):
         choice = self.field.annotation(Choice)
         if choice is None and not _is_enum(self.field):
             raise RuntimeError(
-                f"Parameter '{self.field.name}': a QComboBox for {self.field.datatype} requires the Choice annotation"
+                f"Parameter '{self.field.name}': a QComboBox for {self.field.datatype} "
+                "requires the Choice annotation"
             )
         self._values = choice.choices if choice else list(self.field.datatype)
         self.widget.clear()
@@ -229,5 +231,6 @@ def connector_for(field: Field, widget: Any) -> Connector:
         ):
             return connector(field, widget)
     raise RuntimeError(
-        f"Unable to create GUI connector from datatype '{field.datatype}' to widget type '{type(widget).__name__}'"
+        f"Unable to create GUI connector from datatype '{field.datatype}' "
+        f"to widget type '{type(widget).__name__}'"
     )

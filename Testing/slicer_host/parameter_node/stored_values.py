@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import slicer
@@ -32,9 +33,7 @@ def read_value(node: Any, name: str, field: Field) -> Any:
     """The value in the node; after the scene was cleared, the default."""
     if isinstance(field.kind, PackKind):
         inner = field.datatype.allParameters.values()
-        return _LivePack.of(field)(
-            node, name, {f.name: read_value(node, f"{name}.{f.name}", f) for f in inner}
-        )
+        return _live_pack(field, node, name, {f.name: read_value(node, f"{name}.{f.name}", f) for f in inner})
     if isinstance(field.kind, NodeKind):
         return node.GetNodeReference(name)
     if name not in node.GetParameterNames():
@@ -58,26 +57,15 @@ def write_value(node: Any, name: str, field: Field, value: Any) -> None:
             node.SetParameter(name, text)
 
 
-class _LivePack:
-    """Packs read from a node write their changes back into it."""
-
-    _classes: dict[type, type] = {}
-
-    @classmethod
-    def of(cls, field: Field) -> Any:
-        """A maker of such packs."""
-        pack_class = field.datatype
-
-        def make(node: Any, name: str, values: dict[str, Any]) -> Any:
-            pack = pack_class(**values)
-            live = cls._classes.setdefault(pack_class, _derive(pack_class))
-            object.__setattr__(pack, "_home", (node, name))
-            pack.__class__ = live
-            return pack
-
-        return make
+def _live_pack(field: Field, node: Any, name: str, values: dict[str, Any]) -> Any:
+    """A pack that writes its changes back into the node it was read from."""
+    pack = field.datatype(**values)
+    object.__setattr__(pack, "_home", (node, name))
+    pack.__class__ = _derive(field.datatype)
+    return pack
 
 
+@functools.cache
 def _derive(pack_class: type) -> type:
     def assign(pack: Any, name: str, value: Any) -> None:
         fields = pack_class.allParameters

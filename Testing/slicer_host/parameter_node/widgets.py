@@ -50,7 +50,7 @@ class WidgetConnections:
             connector.stop()
 
     def _show(self) -> None:
-        """Parameters to widgets. As in Slicer, not while a scene is closed or read: connect again after that."""
+        """Parameters to widgets; as in Slicer, not while a scene is closed or read."""
         if self._busy or slicer.mrmlScene.IsBatchProcessing():
             return
         self._busy = True
