@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 	2>/dev/null && echo "$$name" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: install demo test lint help
+.PHONY: install demo test test-slicer lint help
 
 install: $(STAMP) ## make the environment in .venv
 
@@ -33,6 +33,25 @@ demo: $(STAMP) ## show the whole story on phantom data, on DATA=FOLDER, or on DA
 test: lint ## run all checks and the default test suite
 	$(RUN) -m pytest
 
+# The panel is clicked in a Slicer for tests, which needs Python 3.12, that of Slicer 5.12, and no torch.
+# The packages are pinned one by one: Testing/slicer_requirements.txt says why.
+SLICER_VENV := .venv-slicer
+SLICER_STAMP := $(SLICER_VENV)/.installed
+SLICER_PYTHON ?= $(shell for name in python3.12 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.12*/bin/python; do \
+	"$$name" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 12))' \
+	2>/dev/null && echo "$$name" && break; done)
+
+$(SLICER_STAMP): Testing/slicer_requirements.txt
+	@test -n "$(SLICER_PYTHON)" || { echo "No Python 3.12 with venv was found. Install one, or give SLICER_PYTHON=/path/to/python." >&2; exit 1; }
+	@packages="$$("$(SLICER_PYTHON)" Testing/slicer_host/system_libraries.py)"; test -z "$$packages" || \
+		{ echo "Libraries of the system are missing: apt-get install $$packages" >&2; exit 1; }
+	"$(SLICER_PYTHON)" -m venv $(SLICER_VENV)
+	$(SLICER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement Testing/slicer_requirements.txt
+	@touch $@
+
+test-slicer: $(SLICER_STAMP) ## click the panel in a Slicer for tests
+	QT_QPA_PLATFORM=offscreen $(SLICER_VENV)/bin/python -m pytest Testing/slicer
+
 lint: $(STAMP) ## check style, types, and that imports go down the stairs only
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
@@ -40,4 +59,4 @@ lint: $(STAMP) ## check style, types, and that imports go down the stairs only
 	$(VENV)/bin/lint-imports
 
 help: ## list what there is
-	@sed -n 's/^\([a-z]*\):.* ## /make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.* ## /make \1\t/p' Makefile

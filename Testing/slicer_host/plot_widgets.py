@@ -26,6 +26,7 @@ class qMRMLPlotView(RenderedWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         self._context = vtkContextView()
         self._context.GetRenderWindow().SetOffScreenRendering(1)
+        self._context.GetRenderWindow().SetMultiSamples(0)
         self._context.GetRenderer().SetBackground(1, 1, 1)
         self._chart = vtkChartXY()
         self._context.GetScene().AddItem(self._chart)

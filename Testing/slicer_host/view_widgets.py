@@ -65,6 +65,7 @@ class _View(RenderedWidget):
 
     def __init__(self, view: Any, strategy: WhenPainted) -> None:
         super().__init__(view.render_window())
+        view.render_window().SetMultiSamples(0)  # smooth edges take most of the time without a graphics card
         self._view = view
         strategy.widget = self
 
