@@ -43,7 +43,12 @@ class FinetuneStep(Step):
         ui.startFrom.addItem(_("Pre-training of step 2"), OWN)
         ui.startFrom.addItem(_("Nothing (from scratch)"), SCRATCH)
         self.box = JobBox(
-            ui.finetuneJob, "finetune", self.onStart, panel.cancel, curves=_("Fine-tuning: loss and Dice")
+            ui.finetuneJob,
+            "finetune",
+            self.onStart,
+            panel.cancel,
+            curves=_("Fine-tuning: loss and Dice"),
+            plots=panel.plots,
         )
         ui.labelsFrom.connect("currentIndexChanged(int)", lambda _index: self.onSettings())
         ui.startFrom.connect("currentIndexChanged(int)", lambda _index: self.onSettings())
@@ -92,7 +97,8 @@ class FinetuneStep(Step):
 
     def replay(self, events) -> None:
         self.box.forgetCurves()
-        self.box.drawCurves(_lastRound([e for e in events if e.get("job") == "finetune"]))
+        mine = _lastRound([e for e in events if e.get("job") == "finetune"])
+        self.box.drawCurves(mine, isLive=False)
 
     def onBegin(self, job, seen) -> None:
         if not seen and not self.panel.state.canResumeFinetuning:

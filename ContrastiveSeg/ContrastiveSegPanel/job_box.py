@@ -5,7 +5,7 @@ from slicer.i18n import tr as _
 
 from ContrastiveSegLib.slicer_bridge.curves import Curves
 
-from . import job_words, plot_layout
+from . import job_words
 from .state_line import allow
 
 LOG_LINES = 500
@@ -20,11 +20,12 @@ class JobBox:
         onStart: Called by the button.
         onCancel: Called by the button.
         curves: Title of the chart; "" for a job without curves.
+        plots: The PlotLayout that shows the chart.
     """
 
-    def __init__(self, parent, name: str, onStart, onCancel, *, curves: str = "") -> None:
+    def __init__(self, parent, name: str, onStart, onCancel, *, curves: str = "", plots=None) -> None:
         self.name = name
-        self._title = curves
+        self._title, self._plots = curves, plots
         self._curves = None
         column = qt.QVBoxLayout(parent)
         column.setContentsMargins(0, 0, 0, 0)
@@ -91,8 +92,8 @@ class JobBox:
                 self.log.appendPlainText(text)
                 self.line.text = text
 
-    def drawCurves(self, events) -> None:
-        """Add points to the chart; the first one brings the chart into the view layout."""
+    def drawCurves(self, events, *, isLive: bool = True) -> None:
+        """Add points to the chart; of a live job, the first one brings the chart into the view layout."""
         if not self._title or not any("step" in event for event in events):
             return
         if self._curves is None or self._curves.is_lost:
@@ -100,12 +101,10 @@ class JobBox:
         isFirst = self._curves.chart is None
         if not self._curves.take(events):
             return
-        if isFirst and not self.showCurves.checked:
+        if isFirst and isLive:
             self.showCurves.setChecked(True)
-        elif isFirst:
-            plot_layout.show(self._curves.chart)
         if self.showCurves.checked:
-            plot_layout.fit()
+            self._plots.fit()
 
     def forgetCurves(self) -> None:
         """Let the next points begin a new chart; the old nodes leave the scene."""
@@ -122,9 +121,9 @@ class JobBox:
     def _onShowCurves(self, isOn: bool) -> None:
         chart = self._curves.chart if self._curves is not None else None
         if isOn and chart is not None:
-            plot_layout.show(chart)
+            self._plots.show(chart, self.showCurves)
         elif not isOn:
-            plot_layout.restore()
+            self._plots.restore(self.showCurves)
 
     def _button(self, suffix: str, text: str):
         return self._named(qt.QPushButton(text), suffix)

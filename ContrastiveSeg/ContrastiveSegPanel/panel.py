@@ -16,6 +16,7 @@ from .data_step import DataStep
 from .finetune_step import FinetuneStep
 from .job_monitor import JobMonitor
 from .memory import remember
+from .plot_layout import PlotLayout
 from .predict_step import PredictStep
 from .pretrain_step import PretrainStep
 from .results_box import ResultsBox
@@ -36,7 +37,7 @@ class Panel:
     def __init__(self, parent, ui, logic) -> None:
         self.parent, self.ui, self.logic = parent, ui, logic
         self.monitor = JobMonitor(parent, self.onEvents, self.onEnd)
-        self.state = run_state.look(None)
+        self.state, self.plots = run_state.look(None), PlotLayout()
         self.jobName, self.extra, self.steps = "", {}, ()
         self.setup = SetupStep(self)
         self.data = DataStep(self)

@@ -134,6 +134,10 @@ class PredictStep(Step):
                 return
             self.uncertaintyID = node.GetID()
         predictions.show_uncertainty(node if isOn else None)
+        shown = slicer.mrmlScene.GetNodeByID(self.segmentationID) if self.segmentationID else None
+        if shown is not None:
+            # The map would be seen through colored fill; outlines stay.
+            shown.GetDisplayNode().SetVisibility2DFill(not isOn)
 
     def onCorrect(self) -> None:
         """Begin an annotation with the prediction, in the Segment Editor: saved, it is learned next time."""

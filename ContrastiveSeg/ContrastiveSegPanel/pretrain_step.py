@@ -39,7 +39,12 @@ class PretrainStep(Step):
         for name, caption in presets.captions().items():
             ui.pretrainPreset.addItem(caption, name)
         self.box = JobBox(
-            ui.pretrainJob, "pretrain", self.onStart, panel.cancel, curves=_("Pre-training loss")
+            ui.pretrainJob,
+            "pretrain",
+            self.onStart,
+            panel.cancel,
+            curves=_("Pre-training loss"),
+            plots=panel.plots,
         )
         ui.pretrainPreset.connect("currentIndexChanged(int)", lambda _index: self.onSettings())
         ui.pretrainedRun.connect("currentPathChanged(QString)", self.onOtherRun)
@@ -98,7 +103,7 @@ class PretrainStep(Step):
 
     def replay(self, events) -> None:
         self.box.forgetCurves()
-        self.box.drawCurves([e for e in events if e.get("job") == "pretrain"])
+        self.box.drawCurves([e for e in events if e.get("job") == "pretrain"], isLive=False)
 
     def onBegin(self, job, seen) -> None:
         if not seen and not self.panel.state.canResumePretraining:

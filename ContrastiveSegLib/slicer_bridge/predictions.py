@@ -14,6 +14,9 @@ from ContrastiveSegLib.slicer_bridge.nodes import put_beside
 
 PREDICTION = "ContrastiveSeg.Prediction"  # attribute: the file that a segmentation was loaded from
 UNCERTAINTY_COLORS = "vtkMRMLColorTableNodeFileInferno.txt"
+# Where Slicer was built without its color files: dark violet over orange to light yellow, as in Inferno.
+RAMP = ((0.0, 0.0, 0.02), (0.34, 0.06, 0.43), (0.74, 0.22, 0.33), (0.98, 0.56, 0.04), (0.99, 1.0, 0.64))
+RAMP_NAME = "ContrastiveSeg uncertainty"
 SHOWN_ABOVE = 0.1  # of an entropy of 0...1: below, the anatomy stays visible
 OVERLAY_OPACITY = 0.6
 FILL_OPACITY = 0.35
@@ -62,7 +65,7 @@ def load_uncertainty(path: Path, volume: Any, name: str) -> Any:
     node = slicer.util.loadVolume(str(path), {"name": name, "show": False})
     put_beside(node, volume)
     display = node.GetDisplayNode()
-    display.SetAndObserveColorNodeID(UNCERTAINTY_COLORS)
+    display.SetAndObserveColorNodeID(_uncertainty_colors())
     display.AutoWindowLevelOff()
     display.SetWindowLevelMinMax(0, 1)
     display.SetThreshold(SHOWN_ABOVE, 1)
@@ -101,6 +104,23 @@ def add_volumes_table(found: dict[str, float], name: str) -> Any:
     table.AddColumn(amounts)
     table.SetUseColumnTitleAsColumnHeader(True)
     return table
+
+
+def _uncertainty_colors() -> str:
+    """The node of Slicer's own table, or of one that is made once."""
+    scene = slicer.mrmlScene
+    if scene.GetNodeByID(UNCERTAINTY_COLORS) is not None:
+        return UNCERTAINTY_COLORS
+    made = slicer.util.getFirstNodeByClassByName("vtkMRMLColorTableNode", RAMP_NAME)
+    if made is None:
+        made = scene.AddNewNodeByClass("vtkMRMLColorTableNode", RAMP_NAME)
+        made.SetTypeToUser()
+        made.SetNumberOfColors(256)
+        places = np.linspace(0, 1, len(RAMP))
+        for number, place in enumerate(np.linspace(0, 1, 256)):
+            color = [float(np.interp(place, places, channel)) for channel in zip(*RAMP, strict=True)]
+            made.SetColor(number, f"{place:.2f}", *color, 1.0)
+    return str(made.GetID())
 
 
 def _loaded(path: Path, name: str) -> Any:

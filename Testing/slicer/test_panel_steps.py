@@ -162,7 +162,7 @@ def test_a_killed_job_is_noticed_and_can_be_resumed(a_quick_panel, phantoms, tmp
 def test_a_restart_finds_the_running_job_again_with_its_curves(
     a_quick_panel, phantoms, tmp_path, monkeypatch
 ):
-    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.6")
+    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "1.5")
     before = a_quick_panel
     before.choose(phantoms, tmp_path / "run")
     before.child("pretrainStart").click()
