@@ -17,12 +17,16 @@ class StopRules:
         smallest_overlap: Intersection over union with the slice before.
         smallest_score: The model's own estimate.
         largest_growth: Times the area in the slice before; more is another structure.
+        shrunk: Share of the area in the annotated slice; what was smaller than that is about to end ...
+        largest_regrowth: ... and does not grow again by more than this.
     """
 
     smallest_area: float = 0.05
     smallest_overlap: float = 0.1
     smallest_score: float = 0.5
-    largest_growth: float = 2.5
+    largest_growth: float = 4.0
+    shrunk: float = 0.5
+    largest_regrowth: float = 1.4
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ def reason_to_stop(mask: Mask, before: Mask, score: float, track: Track, rules: 
         return f"the model's score is {score:.2f}"
     if area > rules.largest_growth * area_before:
         return f"{area / area_before:.1f} times the area of the slice before"
+    if area_before < rules.shrunk * track.area_at_key and area > rules.largest_regrowth * area_before:
+        return f"{area / area_before:.1f} times the slice before, after it had nearly ended"
     overlap = overlap_of(mask, before)
     if overlap < rules.smallest_overlap:
         return f"overlap {overlap:.2f} with the slice before"
