@@ -59,6 +59,15 @@ def test_own_dialog_is_filled_by_the_test(a_slicer):
     assert line.text == "name"
 
 
+def test_folders_are_not_really_opened(a_slicer):
+    url = qt.QUrl.fromLocalFile("/runs/a")
+    a_slicer.dialogs.answer(False, to="runs")
+
+    assert qt.QDesktopServices.openUrl(url) is False
+    assert qt.QDesktopServices.openUrl(url) is True
+    assert a_slicer.dialogs.texts() == ["file:///runs/a"] * 2
+
+
 def test_message_that_closes_itself_does_not_wait(a_slicer):
     slicer.util.delayDisplay("Loading", autoCloseMsec=5000)
     assert a_slicer.dialogs.texts() == ["Loading"]

@@ -58,7 +58,7 @@ def test_leaving_calls_exit_and_unloading_calls_cleanup(a_slicer, the_panel):
     slicer.util.selectModule("Data")
     assert the_panel.entered == 0
 
-    a_slicer._host.reset()
+    a_slicer.restart()
     assert the_panel.cleaned
     assert not hasattr(slicer.modules, "examplemodule")
 

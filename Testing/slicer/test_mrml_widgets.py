@@ -129,3 +129,16 @@ def test_leaving_the_segment_editor_drops_the_effect(a_slicer):
     slicer.util.selectModule("Data")
 
     assert editor.activeEffect() is None
+
+
+def test_mask_needs_its_segment_before_its_mode(a_slicer):
+    slicer.util.selectModule("SegmentEditor")
+    node = slicer.util.getModuleWidget("SegmentEditor").editor.mrmlSegmentEditorNode()
+    inside = slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment
+
+    node.SetMaskMode(inside)
+    assert node.GetMaskMode() == slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere
+
+    node.SetMaskSegmentID("liver")
+    node.SetMaskMode(inside)
+    assert node.GetMaskMode() == inside

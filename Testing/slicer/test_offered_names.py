@@ -161,6 +161,7 @@ def test_misuse_is_found(an_api, tmp_path):
         "        label = qt.QLabel('x')\n"
         "        label.text()\n"
         "        slicer.app.layoutManager().plotWidgets(0)\n"
+        "        slicer.getNode('x'); qt.QMessageBox.StandardButton.Yes; slicer.vtkMRMLNode\n"
         "        self.ui.goButton.enabled = True; self.ui.goButton.clicked.connect(self.go)\n"
         "        self.ui.goButton.connect('clicked(bool)', self.go); slicer.util.loadUI('x')\n"
     )
@@ -179,6 +180,8 @@ def test_misuse_is_found(an_api, tmp_path):
         "12: ctk has no 'ctkFoo'",
         "14: qt.QLabel.text is a property: read it without ()",
         "15: slicer.app.layoutManager() has no 'plotWidgets'",
+        "16: qt.QMessageBox.StandardButton.Yes: in PythonQt it is qt.QMessageBox.Yes",
+        "16: slicer has no 'getNode'",
     ]
 
 

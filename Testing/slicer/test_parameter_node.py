@@ -219,7 +219,8 @@ def test_logic_node_is_a_singleton_that_survives_clear():
     assert p.z == 4
 
 
-def test_values_survive_a_saved_scene(tmp_path):
+@pytest.mark.parametrize("ending", [".mrml", ".mrb"])
+def test_values_survive_a_saved_scene(tmp_path, ending):
     from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
     class TrialLogic(ScriptedLoadableModuleLogic):
@@ -228,10 +229,10 @@ def test_values_survive_a_saved_scene(tmp_path):
     cls = wrapped({"s": str, "out": pathlib.Path, "mode": Mode, "l": list[str]})
     p = cls(TrialLogic().getParameterNode())
     p.s, p.out, p.mode, p.l = "a\n'b' <&> ü", pathlib.Path("/x"), Mode.SLOW, ["y"]
-    slicer.util.saveScene(str(tmp_path / "scene.mrml"))
+    assert slicer.util.saveScene(str(tmp_path / f"scene{ending}"))
     slicer.mrmlScene.Clear()
 
-    slicer.util.loadScene(str(tmp_path / "scene.mrml"))
+    slicer.util.loadScene(str(tmp_path / f"scene{ending}"))
 
     again = cls(TrialLogic().getParameterNode())
     assert (again.s, again.out, again.mode, again.l) == ("a\n'b' <&> ü", pathlib.Path("/x"), Mode.SLOW, ["y"])

@@ -179,7 +179,7 @@ def test_settings_are_texts_after_a_restart(a_slicer):
     settings.setValue("list", [])
     assert (settings.value("flag"), settings.value("count")) == (True, 3)
 
-    a_slicer.restart_settings()
+    a_slicer.restart()
 
     assert (settings.value("flag"), settings.value("count"), settings.value("list")) == ("true", "3", None)
     assert slicer.util.settingsValue("flag", False, converter=slicer.util.toBool, settings=settings) is True

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6 import QtCore, QtWidgets
+from PySide6 import QtCore, QtGui, QtWidgets
 
 Answer = Any  # a button, a path, a text, or a function that receives the dialog and returns one of them
 
@@ -47,7 +47,7 @@ class Dialogs:
         for index, (to, answer) in enumerate(self._answers):
             if to in shown.text or to in shown.title:
                 del self._answers[index]
-                return answer(widget) if callable(answer) and not isinstance(answer, type) else answer
+                return answer(widget) if callable(answer) else answer
         if default is None:
             raise AssertionError(
                 f"A dialog asked '{shown.text}' and no answer was given: call dialogs.answer(...)."
@@ -111,9 +111,15 @@ def lay_over_dialogs() -> None:
     QtWidgets.QFileDialog.getOpenFileNames = staticmethod(_file_dialog("getOpenFileNames", ()))
     for kind in ("getText", "getItem", "getInt", "getDouble", "getMultiLineText"):
         setattr(QtWidgets.QInputDialog, kind, staticmethod(_input_dialog(kind)))
+    QtGui.QDesktopServices.openUrl = staticmethod(_open_url)
     QtWidgets.QMenu.exec = QtWidgets.QMenu.exec_ = _execute_menu
 
 
 def _execute_menu(menu: QtWidgets.QMenu, *_place: QtCore.QPoint) -> Any:
     words = "\n".join(action.text for action in menu.actions())
     return DIALOGS.ask(ShownDialog("QMenu", words), menu)
+
+
+def _open_url(url: QtCore.QUrl) -> bool:
+    """Nothing is opened; without an answer it is as on a machine with a desktop."""
+    return bool(DIALOGS.ask(ShownDialog("QDesktopServices.openUrl", url.toString()), default=True))

@@ -15,7 +15,6 @@ from .dialogs import DIALOGS, Dialogs
 from .host import Host, start
 from .packaging import INSTALLATIONS, Installations
 from .pictures import as_array, as_qt_image, picture_of
-from .settings import QSettings
 
 
 class SlicerForTests:
@@ -52,9 +51,9 @@ class SlicerForTests:
         """Tell the modules that Slicer has started: some register sample data then."""
         self._host.app.startupCompleted.emit()
 
-    def restart_settings(self) -> None:
-        """As if Slicer were started again: settings have lost their types."""
-        QSettings.forget_types()
+    def restart(self) -> None:
+        """Quit Slicer and start it again: settings stay, but have lost their types; open the panel anew."""
+        self._host.restart()
 
     def pretend_testing_mode(self) -> None:
         """As if Slicer had been started with --testing."""

@@ -134,12 +134,11 @@ class Host:
         self.app.moduleManager()._add(module)
         return module
 
-    def reset(self) -> None:
-        """As freshly started: no scripted modules, empty scene, first layout, nothing shown or answered."""
-        from .dialogs import DIALOGS
+    def quit(self) -> None:
+        """What Slicer does with its modules at the end: exit() of the open one, then cleanup() of all."""
         from .modules import qSlicerScriptedLoadableModule
-        from .packaging import INSTALLATIONS
 
+        self.app.aboutToQuit.emit()
         manager = self.app.moduleManager()
         self.main_window.moduleSelector()._leave()
         self.main_window._show_panel(None)
@@ -147,14 +146,28 @@ class Host:
             manager._remove(module.name)
             sys.modules.pop(module.name, None)
         self.app.processEvents()
+
+    def restart(self) -> None:
+        """Quit and start again: no modules, empty scene, first layout; the settings stay, as texts."""
+        from .settings import QSettings
+
+        self.quit()
         self.core.scene.Clear(0)
         for node in self._nodes():
             if node.GetID() not in self._nodes_of_an_empty_scene and not _is_view(node):
                 self.core.scene.RemoveNode(node)
         self.app.layoutManager().setLayout(self.slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+        self.slicer.modules.sampleDataSources.clear()
+        QSettings.forget_types()
+
+    def reset(self) -> None:
+        """As installed just now: restarted, no settings, nothing shown, answered or asked to be installed."""
+        from .dialogs import DIALOGS
+        from .packaging import INSTALLATIONS
+
+        self.restart()
         self.app._testing = False
         self.app.settings().clear()
-        self.slicer.modules.sampleDataSources.clear()
         DIALOGS.clear()
         INSTALLATIONS.clear()
         self.errors.clear()

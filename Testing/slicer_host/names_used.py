@@ -102,17 +102,27 @@ class _Reader:
         elif owner in _OBJECTS:
             if name not in self.api.members(_OBJECTS[owner]):
                 yield f"{owner} has no '{name}'"
-        elif owner == "ctk" and name not in self.api.classes("ctk"):
-            yield f"ctk has no '{name}'"
-        elif owner == "slicer" and name.startswith(("qMRML", "qSlicer")):
-            if name not in self.api.classes("slicer"):
-                yield f"slicer has no '{name}'"
+        elif owner in ("ctk", "slicer"):
+            if name not in self._top_level(owner) and not name.startswith("vtk"):
+                yield f"{owner} has no '{name}'"
+        elif _is_enumeration(owner) and name[0].isupper():
+            yield f"{owner}.{name}: in PythonQt it is {owner.rpartition('.')[0]}.{name}"
         elif kind := self._class_of(owner):
-            names = self.api.class_names(kind)
-            if names is not None and name not in _EVERY_OBJECT:
-                yield from _misused(node, kind, names)
-            if names is not None and name == "connect":
-                yield from _misspelt_signal(node, kind, names)
+            yield from self._of_widget(node, kind)
+
+    def _of_widget(self, node: ast.Attribute, kind: str) -> Iterator[str]:
+        names = self.api.class_names(kind)
+        if names is None:
+            return
+        if node.attr == "connect":
+            yield from _misspelt_signal(node, kind, names)
+        elif node.attr not in _EVERY_OBJECT:
+            yield from _misused(node, kind, names)
+
+    def _top_level(self, owner: str) -> frozenset[str]:
+        if owner == "ctk":
+            return self.api.classes("ctk")
+        return self.api.classes("slicer") | self.api.members("slicer (top-level names, not classes)")
 
     def _function(self, owner: str, node: ast.Attribute) -> Iterator[str]:
         known = self.api.functions(owner)
@@ -133,6 +143,12 @@ class _Reader:
         if before == "ui" or before.endswith(".ui"):
             return self.widgets.get(last, "")
         return self._made.get(owner, "")
+
+
+def _is_enumeration(owner: str) -> bool:
+    """Whether it is written as Qt 6 may: `qt.QMessageBox.StandardButton`."""
+    module, *names = owner.split(".")
+    return module == "qt" and len(names) == 2 and all(name[:1].isupper() for name in names)
 
 
 def _misused(node: ast.Attribute, kind: str, names: ClassNames) -> Iterator[str]:

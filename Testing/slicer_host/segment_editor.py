@@ -7,10 +7,12 @@ from typing import Any
 
 import slicer
 from PySide6.QtCore import Property, QObject, Signal
+from vtkmodules.vtkCommonCore import vtkCommand
 
 from .declared import declared, setter
 from .mrml_widgets import qMRMLWidget
 from .pythonqt import stand_in
+from .scene_observer import SceneObserver
 
 EFFECTS = (
     "Paint", "Draw", "Erase", "Level tracing", "Grow from seeds", "Fill between slices", "Threshold",
@@ -52,6 +54,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
         self._node: Any = None
+        self._observer = SceneObserver(self)
         self._effect: Any = None
         self._order: list[str] = list(EFFECTS)
         self._shortcuts = 0
@@ -82,7 +85,16 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
 
     def setMRMLSegmentEditorNode(self, node: Any) -> None:
         """Keep the choices in this node."""
+        self._observer.clear()
         self._node = node
+        if node is not None:
+            self._observer.observe(node, vtkCommand.ModifiedEvent, self._correct_mask)
+
+    def _correct_mask(self) -> None:
+        """A mask inside one segment needs that segment first; without it, everywhere may be edited again."""
+        inside = slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment
+        if self._node.GetMaskMode() == inside and not self._node.GetMaskSegmentID():
+            self._node.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere)
 
     def segmentationNode(self) -> Any:
         """The segmentation that is edited."""
