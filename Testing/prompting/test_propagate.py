@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ContrastiveSegLib.prompting._model import Answer
+from ContrastiveSegLib.prompting._model import Answer, Prompt
 from ContrastiveSegLib.prompting.propagate import decide, largest_pieces, propagate
-from ContrastiveSegLib.prompting.slicewise import Slicewise
+from ContrastiveSegLib.prompting.slicewise import Slicewise, scaled
 from ContrastiveSegLib.prompting.stopping import StopRules, Track, reason_to_stop
 
 SHAPE = (21, 40, 50)
@@ -83,6 +83,31 @@ def test_a_wall_that_the_model_cannot_see_goes_along_with_its_chamber(a_model: A
     for k in (8, 9, 11, 12):
         both = (volume[k] == 2) & wall[k]
         assert 2 * both.sum() / ((volume[k] == 2).sum() + wall[k].sum()) > 0.75
+
+
+def test_a_structure_that_doubles_outgrows_its_old_box(a_model: Any) -> None:
+    organ = np.zeros(SHAPE, bool)
+    organ[:10, 14:26, 17:33] = True
+    organ[10:, 11:29, 13:37] = True
+    slices = np.where(organ, 200, 40).astype(np.uint8)
+    answer_of = a_model._one
+
+    def scored(image: np.ndarray, prompt: Prompt) -> Answer:
+        found, truth = answer_of(image, prompt), image > 128
+        complete = float(found.mask.sum() / truth.sum())
+        return Answer(found.logits, complete, found.low_resolution)
+
+    a_model._one = scored
+    volume, _ = carried(Slicewise(a_model, padding=1), slices, 5, np.where(organ[5], 1, 0))
+
+    np.testing.assert_array_equal(volume > 0, organ)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.0, (10, 20, 30, 40)), (0.5, (0, 10, 40, 49)), (-0.25, (15, 25, 25, 35))]
+)
+def test_boxes_are_scaled_about_their_middle(share: float, expected: tuple[int, ...]) -> None:
+    assert scaled((10, 20, 30, 40), share, (50, 60)) == expected
 
 
 def test_the_annotated_slice_is_kept_as_it_was_drawn(a_model: Any) -> None:
