@@ -21,6 +21,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def main() -> None:
     cases = [case for case in find_cases(options.data, only=chosen).cases if case.labels]
     truth = options.output / "truth"
     for case in cases:
-        _once(truth / f"{case.name}.seg.nrrd", lambda case=case: _labels(case))
+        _once(truth / f"{case.name}.seg.nrrd", partial(_labels, case))
     job = _refine if options.job == "refine" else _propagate
     job(options, cases, truth)
 
@@ -100,9 +101,9 @@ class Remembering:
             return Encoded(torch.from_numpy(np.load(path).astype(np.float32)), frame)
         encoded: Encoded = self.model.encode(image)
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.npy")
-        np.save(partial, encoded.features.numpy().astype(np.float16))
-        partial.replace(path)
+        temporary = path.with_suffix(f".{os.getpid()}.npy")
+        np.save(temporary, encoded.features.numpy().astype(np.float16))
+        temporary.replace(path)
         return encoded
 
     def predict(self, encoded: Encoded, prompts: Any) -> Any:
@@ -141,12 +142,17 @@ def _strayed(
     return outside - inside + ERROR_SD_MM * noise / noise.std() < 0
 
 
+def _coarse(predictions: Path | None, case: Case, generator: np.random.Generator) -> Volume:
+    if predictions is None:
+        return coarsened(_labels(case), generator)
+    return read_labels(predictions / f"{case.name}.seg.nrrd").volume
+
+
 def _refine(options: argparse.Namespace, cases: list[Case], truth: Path) -> None:
-    coarse = options.predictions or options.output / "coarse"
+    coarse = options.output / "coarse"
     for number, case in enumerate(cases):
-        if options.predictions is None:
-            target = coarse / f"{case.name}.seg.nrrd"
-            _once(target, lambda case=case, n=number: coarsened(_labels(case), np.random.default_rng(n)))
+        generator = np.random.default_rng(number)
+        _once(coarse / f"{case.name}.seg.nrrd", partial(_coarse, options.predictions, case, generator))
     refined = options.output / f"refined-{options.model}"
     names = tuple(case.name for case in cases)
     began = time.perf_counter()
