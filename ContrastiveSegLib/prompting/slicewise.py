@@ -18,9 +18,9 @@ from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableM
 from ContrastiveSegLib.prompting.figures import Figure, box_around, figures_in, pieces_of
 from ContrastiveSegLib.prompting.gate import judge
 
-# From one thick slice to the next a structure may double: boxes of several sizes are tried, larger or smaller
-# on each side by these shares, and the score of the model chooses.
-SIZES = (0.0, 0.15, 0.35, -0.1)
+# From one thick slice to the next a structure may double. Where the model's score is below this, boxes of other
+# sizes are tried, larger or smaller on each side by these shares, and the score chooses.
+SURE, SIZES = 0.85, (0.15, 0.35, -0.1)
 # What a carried ring claims, in logits: any pixel that the model is sure of wins.
 CARRIED = 0.1
 # A ring that lost this much of itself, or of its place, was not found.
@@ -73,13 +73,15 @@ class SlicewiseWalk:
         return {value: answer for value, answer in {**together, **rings}.items() if value > 0}
 
     def _surest(self, encoded: Any, pieces: Sequence[Mask]) -> list[Answer]:
-        """For each piece the answer with the best score, of several sizes of its box."""
-        boxes = [
-            scaled(box_around(piece, self.padding), share, piece.shape) for piece in pieces for share in SIZES
-        ]
+        """An answer for each piece; where the model is not sure, the surest of several sizes of the box."""
+        boxes = [box_around(piece, self.padding) for piece in pieces]
         answers = self.model.predict(encoded, [Prompt(box=box) for box in boxes])
-        groups = [answers[n : n + len(SIZES)] for n in range(0, len(answers), len(SIZES))]
-        return [max(group, key=lambda answer: answer.score) for group in groups]
+        unsure = [n for n, answer in enumerate(answers) if answer.score < SURE]
+        tries = [(n, Prompt(box=scaled(boxes[n], s, pieces[n].shape))) for n in unsure for s in SIZES]
+        others = self.model.predict(encoded, [prompt for _, prompt in tries])
+        for (n, _), other in zip(tries, others, strict=True):
+            answers[n] = max(answers[n], other, key=lambda answer: answer.score)
+        return answers
 
 
 def scaled(
