@@ -18,8 +18,8 @@ from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableM
 from ContrastiveSegLib.prompting.figures import Figure, box_around, figures_in, pieces_of
 from ContrastiveSegLib.prompting.gate import judge
 
-# From one thick slice to the next a structure may double. Where the model's score is below this, boxes of other
-# sizes are tried, larger or smaller on each side by these shares, and the score chooses.
+# From one thick slice to the next a structure may double. Where the score is below this, boxes of other sizes
+# are tried, larger or smaller on each side by these shares, and the score chooses.
 SURE, SIZES = 0.85, (0.15, 0.35, -0.1)
 # What a carried ring claims, in logits: any pixel that the model is sure of wins.
 CARRIED = 0.1
