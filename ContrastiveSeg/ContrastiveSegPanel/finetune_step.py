@@ -139,11 +139,16 @@ class FinetuneStep(Step):
 
 
 def _lastRound(events):
-    """The events since the last round began; a resumed round begins behind the steps of its first part."""
-    begin, first = 0, None
-    for number, event in enumerate(events):
-        if event.get("kind") != "progress":
-            continue
-        if first is None or event["step"] <= first:
-            begin, first = number, event["step"]
-    return events[begin:]
+    """The events of the last round. After a crash some steps are told twice: the later telling counts."""
+    kept, first = [], None
+    for event in events:
+        step = event.get("step")
+        if event.get("kind") == "progress" and first is not None and step <= kept[-1].get("step", 0):
+            # A round begins with its first second of steps; a round taken up again, far behind that.
+            isNew = step <= 2 * first
+            kept = [] if isNew else [e for e in kept if e["step"] < step]
+            first = None if isNew else first
+        if step is not None:
+            first = step if first is None else first
+            kept.append(event)
+    return kept

@@ -1,9 +1,9 @@
 """Take the pictures of the tutorial: the panel under the test host, on phantoms, with real jobs.
 
-QT_QPA_PLATFORM=offscreen .venv-slicer/bin/python -m Testing.slicer.take_screenshots [FOLDER]
+.venv-slicer/bin/python -m Testing.slicer.take_screenshots [FOLDER [PICTURE ...]]
 
-FOLDER keeps data and run, so that a second call only takes the pictures again. Views are rendered by Slicer's
-own displayable managers; windows are those of the host.
+FOLDER keeps data and run, so that a second call only takes the pictures again, all or those named.
+Views are rendered by Slicer's own displayable managers; windows are those of the host.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "Resources" / "Screenshots"
 PANEL_SIZE, WINDOW_SIZE = (560, 940), (1500, 940)
 SHOWN = "phantom_003"
+WANTED = sys.argv[2:]
 
 
 def _only(panel, *steps: str) -> None:
@@ -29,6 +30,8 @@ def _only(panel, *steps: str) -> None:
 
 def _shoot(panel, name: str) -> None:
     """The whole window: panel and views."""
+    if WANTED and name not in WANTED:
+        return
     window = panel.slicer.main_window
     window.resize(*WINDOW_SIZE)
     panel.slicer.photograph(window, OUTPUT / f"{name}.png")
@@ -76,6 +79,7 @@ def main(folder: Path) -> None:
 
     _only(panel, "pretrain")
     _train(panel, "pretraining", steps="150")
+    panel.child("pretrainCurves").setChecked(True)
     _shoot(panel, "curves")
 
     _only(panel, "annotate")
@@ -96,8 +100,10 @@ def main(folder: Path) -> None:
     panel.panel.annotate.open("phantom_002", index=12)
     slicer.util.selectModule("ContrastiveSeg")
     panel.ui.saveAnnotationButton.click()
-    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
-        node.GetDisplayNode().SetVisibility(False)
+    others = [nodes.find_volume(name) for name in ("phantom_001", "phantom_002")]
+    for node in [*slicer.util.getNodesByClass("vtkMRMLSegmentationNode"), *others]:
+        slicer.mrmlScene.RemoveNode(node)
+    slicer.util.setSliceViewerLayers(background=nodes.find_volume(SHOWN), fit=True)
 
     _only(panel, "finetune")
     panel.ui.labelsFrom.currentIndex = 1

@@ -450,3 +450,20 @@ def test_a_run_is_exported_deleted_and_imported(a_quick_panel, phantoms, tmp_pat
 
     assert panel.ui.runFolder.currentPath == str(tmp_path / "imported" / "run")
     assert panel.state("pretrain") == "done"
+
+
+def _told(*steps):
+    return [{"kind": "progress", "step": step} for step in steps]
+
+
+def test_curves_of_a_reopened_run_are_those_of_the_last_round(a_quick_panel):
+    from ContrastiveSegPanel.finetune_step import _lastRound
+
+    def kept(events):
+        return [event["step"] for event in _lastRound(events)]
+
+    assert kept([]) == []
+    assert kept(_told(3, 50, 100)) == [3, 50, 100]
+    assert kept(_told(3, 50, 4, 60)) == [4, 60]  # a new round
+    assert kept(_told(3, 50, 90, 60, 100)) == [3, 50, 60, 100]  # a crash at 90, taken up again at 60
+    assert kept([*_told(3, 50), {"kind": "validation", "step": 50}, *_told(60)]) == [3, 50, 50, 60]
