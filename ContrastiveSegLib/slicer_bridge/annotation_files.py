@@ -1,0 +1,111 @@
+"""Annotations on disk: each with a copy of its image, laid out like any folder of labeled cases."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_atomically
+from ContrastiveSegLib.volumes.cases import Case
+from ContrastiveSegLib.volumes.file_names import split_suffix
+from ContrastiveSegLib.volumes.files import read_image, write_image
+
+LABELS, SCRIBBLES = "labels", "scribbles"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a run has been told by hand."""
+
+    cases: int = 0
+    slices: int = 0
+    scribbles: int = 0
+
+    @property
+    def words(self) -> str:
+        """One line for the panel."""
+        parts = [f"{self.cases} annotated cases with {self.slices} slices"]
+        if self.scribbles:
+            parts.append(f"{self.scribbles} cases with scribbles")
+        return ", ".join(parts)
+
+
+def annotation_path(run: RunFolder, case: str, *, scribbles: bool) -> Path:
+    """Where the annotation of a case is saved."""
+    return run.annotations / (SCRIBBLES if scribbles else LABELS) / f"{case}.seg.nrrd"
+
+
+def find_annotation(run: RunFolder, case: str) -> Path | None:
+    """The saved annotation of a case, whichever kind it is."""
+    paths = [annotation_path(run, case, scribbles=kind) for kind in (False, True)]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def keep_image(run: RunFolder, case: Case) -> Path:
+    """Put a copy of the image beside the annotation, so that the run can be moved and shared.
+
+    Raises:
+        BadFile: The image cannot be read.
+        CannotWrite: The disk refuses.
+    """
+    folder = run.annotations / "images"
+    make_folder(folder)
+    source = case.images[0]
+    is_plain = len(case.images) == 1 and source.is_file() and not case.last_axis_is_channels
+    suffix = split_suffix(source.name)[1] if is_plain else ""
+    if suffix and suffix not in (".mhd", ".nhdr", ".hdr"):  # these have their voxels in a second file
+        target = folder / f"{case.name}{suffix}"
+        if not target.exists():
+            _copy(source, target)
+        return target
+    target = folder / f"{case.name}.nrrd"
+    if not target.exists():
+        read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
+        write_image(target, read.volume)
+    return target
+
+
+def note_amount(run: RunFolder, case: str, *, slices: int, scribbles: bool) -> None:
+    """Remember how much of a case is annotated, for the counts."""
+    amounts = _amounts(run) | {case: {"slices": slices, "scribbles": scribbles}}
+    make_folder(run.panel)
+    write_atomically(run.panel / "amounts.json", json.dumps(amounts, indent=2, ensure_ascii=False) + "\n")
+
+
+def count(run: RunFolder) -> Counts:
+    """The annotations there are; slices as far as they were counted when they were saved."""
+    amounts = _amounts(run)
+    whole, painted = (_names(run, kind) for kind in (LABELS, SCRIBBLES))
+    slices = sum(int(amounts.get(case, {}).get("slices", 0)) for case in whole)
+    return Counts(len(whole), slices, len(painted))
+
+
+def annotated_cases(run: RunFolder) -> frozenset[str]:
+    """The names of the cases that have an annotation in this run."""
+    return frozenset(_names(run, LABELS) | _names(run, SCRIBBLES))
+
+
+def _names(run: RunFolder, kind: str) -> set[str]:
+    return {path.name.removesuffix(".seg.nrrd") for path in (run.annotations / kind).glob("*.seg.nrrd")}
+
+
+def _amounts(run: RunFolder) -> dict[str, dict[str, int]]:
+    try:
+        found = json.loads((run.panel / "amounts.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # an imported run, or half a file: the annotations themselves still count
+    return found if isinstance(found, dict) else {}
+
+
+def _copy(source: Path, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        shutil.copyfile(source, temporary)
+        temporary.replace(target)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
