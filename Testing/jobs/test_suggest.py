@@ -15,6 +15,7 @@ from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.volumes.files import read_geometry
+from ContrastiveSegLib.volumes.slice_table import read_annotated_slices
 
 SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
 GRID = ["--patch", "32", "32", "--spacing", "8"]
@@ -142,6 +143,7 @@ def test_slices_beside_annotated_ones_can_still_be_suggested(
     assert {row["kind"] for row in rows} == {"slice"}
     assert {row["case"] for row in rows} == set(names)
     assert "2" not in {row["slice"] for row in rows}
+    assert sum(map(len, read_annotated_slices(a_run / "suggestions.csv").values())) == 8
 
 
 def test_both_strategies_and_blocks_work(phantoms: Path, tmp_path: Path) -> None:
