@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from PIL import Image
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "Resources" / "Screenshots"
@@ -28,13 +30,21 @@ def _only(panel, *steps: str) -> None:
     panel.slicer.process_events()
 
 
+def _is_wanted(*names: str) -> bool:
+    """Whether one of these pictures was asked for."""
+    return not WANTED or bool(set(names) & set(WANTED))
+
+
 def _shoot(panel, name: str) -> None:
     """The whole window: panel and views."""
-    if WANTED and name not in WANTED:
+    if not _is_wanted(name):
         return
     window = panel.slicer.main_window
     window.resize(*WINDOW_SIZE)
-    panel.slicer.photograph(window, OUTPUT / f"{name}.png")
+    path = OUTPUT / f"{name}.png"
+    panel.slicer.photograph(window, path)
+    # 256 colors are enough for gray anatomy and a few structures, and a third of the bytes.
+    Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
 
 
 def _train(panel, name: str, **settings: str) -> None:
@@ -69,8 +79,9 @@ def main(folder: Path) -> None:
         write_phantom_folder(data, unlabeled=10, labeled=2, test=4, shape=(24, 112, 112))
     panel.slicer.main_window.resize(*WINDOW_SIZE)
     panel.choose(data, folder / "runs" / "2026-11-21_phantoms")
-    panel.ui.checkButton.click()
-    panel.wait(lambda: not panel.panel.monitor.isBusy, 300)
+    if _is_wanted("data"):
+        panel.ui.checkButton.click()
+        panel.wait(lambda: not panel.panel.monitor.isBusy, 300)
 
     _only(panel, "setup", "data")
     panel.panel.data.onOpenCase(2)
@@ -84,8 +95,9 @@ def main(folder: Path) -> None:
 
     _only(panel, "annotate")
     panel.type(panel.ui.structures, "liver, heart wall, heart cavity, kidneys, pancreas")
-    panel.child("suggestStart").click()
-    panel.wait(lambda: not panel.panel.monitor.isBusy, 600)
+    if _is_wanted("suggestions", "annotate"):
+        panel.child("suggestStart").click()
+        panel.wait(lambda: not panel.panel.monitor.isBusy, 600)
     panel.child("pretrainCurves").setChecked(False)
     _only(panel, "annotate")
     _shoot(panel, "suggestions")
@@ -115,7 +127,8 @@ def main(folder: Path) -> None:
     _only(panel, "predict")
     volume = nodes.find_volume(SHOWN)
     panel.ui.inputVolume.setCurrentNode(volume)
-    panel.job("predict")
+    if _is_wanted("prediction", "uncertainty"):
+        panel.job("predict")
     slicer.util.setSliceViewerLayers(background=volume, fit=True)
     nodes.jump_to(volume, tuple((n - 1) / 2 for n in volume.GetImageData().GetDimensions()))
     _only(panel, "predict")
