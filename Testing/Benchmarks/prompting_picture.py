@@ -31,11 +31,7 @@ def main() -> None:
     options = parser.parse_args()
     ways = {
         "refine": {"truth": "truth", "coarsened": "coarse", "refined": f"refined-{options.model}"},
-        "propagate": {
-            "truth": "truth",
-            "one annotated slice": "annotated",
-            "carried through the volume": f"propagated-{options.model}",
-        },
+        "propagate": {"truth": "truth", "carried from one slice": f"propagated-{options.model}"},
     }
     cases = find_cases(options.data, only=tuple(options.cases)).cases
     for name, folders in ways.items():
