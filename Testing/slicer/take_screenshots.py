@@ -43,8 +43,7 @@ def _shoot(panel, name: str) -> None:
     window.resize(*WINDOW_SIZE)
     path = OUTPUT / f"{name}.png"
     panel.slicer.photograph(window, path)
-    # 256 colors are enough for gray anatomy and a few structures, and a third of the bytes.
-    Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
+    Image.open(path).convert("RGB").save(path, optimize=True)  # Qt leaves a fifth of the bytes unsaved
 
 
 def _train(panel, name: str, **settings: str) -> None:
