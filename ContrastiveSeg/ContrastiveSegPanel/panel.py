@@ -19,6 +19,8 @@ from .memory import remember
 from .plot_layout import PlotLayout
 from .predict_step import PredictStep
 from .pretrain_step import PretrainStep
+from .propagation import Propagation
+from .refinement import Refinement
 from .results_box import ResultsBox
 from .setup_step import SetupStep
 
@@ -43,16 +45,20 @@ class Panel:
         self.data = DataStep(self)
         self.pretrain = PretrainStep(self)
         self.annotate = AnnotateStep(self)
+        self.propagation = Propagation(self)
         self.finetune = FinetuneStep(self)
         self.predict = PredictStep(self)
+        self.refinement = Refinement(self)
         self.results = ResultsBox(self)
         self.steps = (
             self.setup,
             self.data,
             self.pretrain,
             self.annotate,
+            self.propagation,
             self.finetune,
             self.predict,
+            self.refinement,
             self.results,
         )
 
@@ -165,7 +171,9 @@ class Panel:
             "check": self.setup,
             "pretrain": self.pretrain,
             "suggest": self.annotate,
+            "propagate": self.propagation,
             "finetune": self.finetune,
+            "refine": self.refinement,
             "export": self.results,
             "import": self.results,
         }.get(jobName, self.predict)

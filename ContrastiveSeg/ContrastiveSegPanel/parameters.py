@@ -19,5 +19,9 @@ class ContrastiveSegParameterNode:
     labelsFrom: str = "annotations"
     strategy: str = ""
     finetuneOptions: str = "{}"
+    propagateModel: str = "auto"
+    propagateCheckpoint: str = ""
+    refineModel: str = "auto"
+    refineCheckpoint: str = ""
     inputVolume: slicer.vtkMRMLScalarVolumeNode
     replacePredictions: bool = True

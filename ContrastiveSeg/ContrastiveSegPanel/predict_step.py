@@ -32,11 +32,15 @@ class PredictStep(Step):
         ui.showUncertainty.connect("toggled(bool)", self.onUncertainty)
         ui.correctButton.connect("clicked()", self.onCorrect)
         ui.suggestNextButton.connect("clicked()", panel.annotate.onSuggest)
-        self.case, self.segmentationID, self.uncertaintyID = "", "", ""
         self._done = set()
+        self._showNothing()
+
+    def _showNothing(self) -> None:
+        self.case, self.file = "", None
+        self.volumeID, self.segmentationID, self.uncertaintyID = "", "", ""
 
     def replay(self, _events) -> None:
-        self.case, self.segmentationID, self.uncertaintyID = "", "", ""
+        self._showNothing()
         table_rows.fill(self.ui.volumesTable, (), [], [])
 
     def onCurrent(self) -> None:
@@ -97,17 +101,31 @@ class PredictStep(Step):
             return
         self.showResult(case, volume)
 
-    def showResult(self, case: str, volume):
-        """A new segmentation node, volumes in ml, and the uncertainty if it is switched on."""
+    def isShown(self) -> bool:
+        """Whether the segmentation of a prediction is in the scene."""
+        return bool(self.segmentationID) and slicer.mrmlScene.GetNodeByID(self.segmentationID) is not None
+
+    def volume(self):
+        """The volume of the shown prediction; None if it was closed."""
+        return slicer.mrmlScene.GetNodeByID(self.volumeID) if self.volumeID else None
+
+    def showResult(self, case: str, volume, *, path=None):
+        """A new segmentation node, volumes in ml, and the uncertainty if it is switched on.
+
+        Args:
+            path: A refined prediction, instead of the run's own.
+        """
         run, rounds = self.panel.run, self.panel.state.finishedRounds
-        name = _("{case} predicted (round {n})").format(case=case, n=rounds[-1] if rounds else "?")
+        name = _("{case} refined (round {n})") if path else _("{case} predicted (round {n})")
+        name, file = name.format(case=case, n=rounds[-1] if rounds else "?"), path or run.prediction(case)
         try:
             with slicer.util.WaitCursor():
-                node = predictions.show_prediction(run.prediction(case), volume, name)
+                node = predictions.show_prediction(file, volume, name)
         except ContrastiveSegError as error:
             self.fail(str(error))
             return None
-        self.case, self.segmentationID, self.uncertaintyID = case, node.GetID(), ""
+        self.case, self.file = case, file
+        self.volumeID, self.segmentationID, self.uncertaintyID = volume.GetID(), node.GetID(), ""
         self._showVolumes(predictions.volumes_ml(node, volume), case)
         if self.ui.showUncertainty.checked:
             self.onUncertainty(True)
@@ -141,8 +159,7 @@ class PredictStep(Step):
 
     def onCorrect(self) -> None:
         """Begin an annotation with the prediction, in the Segment Editor: saved, it is learned next time."""
-        panel = self.panel
-        panel.annotate.open(self.case, source=panel.run.prediction(self.case))
+        self.panel.annotate.open(self.case, source=self.file)
 
     def refresh(self) -> None:
         panel, ui = self.panel, self.ui
@@ -156,15 +173,14 @@ class PredictStep(Step):
         predicted = panel.state.predicted
         if table_rows.keys(ui.predictionTable) != predicted:
             table_rows.fill(ui.predictionTable, (_("Predicted case"),), [(c,) for c in predicted], predicted)
-        node = slicer.mrmlScene.GetNodeByID(self.segmentationID) if self.segmentationID else None
-        noResult = "" if node is not None else _("Show a prediction first.")
+        noResult = "" if self.isShown() else _("Show a prediction first.")
         isCase = panel.data.reader.case(self.case) is not None
         notCase = "" if isCase else _("Its volume is not in the data folder of step 1.")
         state_line.allow(
             ui.correctButton, noResult or notCase, _("Correct it, save it in step 3, fine-tune again")
         )
         state_line.allow(ui.suggestNextButton, *_suggesting(panel))
-        ui.showUncertainty.enabled = node is not None
+        ui.showUncertainty.enabled = self.isShown()
         self._showState(untrained)
 
     def _showState(self, missing: str) -> None:

@@ -21,7 +21,8 @@ from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
 from ContrastiveSegLib.runs.writing import make_folder
 from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_image, write_image, write_labels
+from ContrastiveSegLib.volumes.files import read_image, read_labels, write_image, write_labels
+from ContrastiveSegLib.volumes.grid import slicing_axes
 from ContrastiveSegLib.volumes.labels import LabelTable, Structure
 from ContrastiveSegLib.volumes.volume import Volume
 
@@ -85,7 +86,37 @@ def suggest(run: RunFolder, data: dict) -> None:
             table.writerow([number + 1, "slice", case.name, 3 + number, "k", 0.9 - 0.1 * number, "typical"])
 
 
-JOBS_HERE = {"pretrain": pretrain, "finetune": finetune, "predict": predict, "suggest": suggest}
+def propagate(run: RunFolder, data: dict) -> None:
+    """The annotated slice as it is, in every slice."""
+    read = read_labels(Path(data["annotation"]))
+    axis = 3 - abs(slicing_axes(read.volume.geometry, data["plane"])[2])
+    cut = np.moveaxis(read.volume.array, axis, 0)
+    labels = np.moveaxis(np.repeat(cut[data["slice"]][None], len(cut), axis=0), 0, axis)
+    for k in range(len(cut)):
+        tell(run.events, "propagated", job="propagate", slice=k, slices=len(cut))
+    output = Path(data["output"])
+    write_labels(output, Volume(labels, read.volume.geometry), read.table, overwrite=data["overwrite"])
+    tell(run.events, "result", job="propagate", text=f"The carried labels are in {output}", file=str(output))
+
+
+def refine(run: RunFolder, data: dict) -> None:
+    """Only the first structure stays."""
+    (case,) = find_cases(Path(data["images"]), only=data["cases"]["only"]).cases
+    read = read_labels(run.prediction(case.name))
+    labels = np.where(read.volume.array == 1, read.volume.array, 0)
+    target = run.prediction(case.name, folder=Path(data["output"]))
+    write_labels(target, Volume(labels, read.volume.geometry), read.table, overwrite=data["overwrite"])
+    tell(run.events, "result", job="refine", case=case.name, file=str(target), asked=3, accepted=2)
+
+
+JOBS_HERE = {
+    "pretrain": pretrain,
+    "finetune": finetune,
+    "predict": predict,
+    "suggest": suggest,
+    "propagate": propagate,
+    "refine": refine,
+}
 
 
 def main(words) -> int:

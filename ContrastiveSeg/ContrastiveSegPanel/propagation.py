@@ -1,0 +1,166 @@
+"""Below step 3: carry the annotated slice through its volume, look at the result, accept it."""
+
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from ContrastiveSegLib.errors import BadSetting, ContrastiveSegError
+from ContrastiveSegLib.slicer_bridge import annotating, nodes, predictions
+from ContrastiveSegLib.volumes.files import write_image
+
+from . import job_words, state_line
+from .prompted_step import PromptedStep
+
+SUFFIX = ".seg.nrrd"
+
+
+class Propagation(PromptedStep):
+    """One annotated slice becomes a segmentation of its own; the annotator's stays as it is."""
+
+    def __init__(self, panel) -> None:
+        text = _("Propagate this slice")
+        super().__init__(panel, "propagate", told="propagated", makes=("volumes", "masks"), text=text)
+        panel.ui.acceptButton.connect("clicked()", self.onAccept)
+        self.case, self.segmentationID = "", ""
+
+    def replay(self, _events) -> None:
+        self.case, self.segmentationID = "", ""
+
+    def onStart(self) -> None:
+        """Save annotation and image where the job finds them, and start it."""
+        case = self.panel.annotate.case
+        try:
+            settings = self._settings(case, *self._nodes())
+        except ContrastiveSegError as error:
+            self.fail(str(error))
+            return
+        self.panel.startJob("propagate", settings)
+
+    def _settings(self, case: str, node, volume) -> dict:
+        """Write what the job reads; its settings."""
+        run, reader = self.panel.run, self.panel.data.reader
+        axis = reader.axisOf(case)
+        painted = annotating.amount(node, volume, axis=axis).painted
+        index = keySlice(painted, nodes.shown_index(volume, axis))
+        run.create()
+        folder = run.panel / "propagated"
+        # The volume of the scene: one file and one channel, on the very grid that was painted on.
+        image, annotation = folder / f"{case}_image.nrrd", folder / f"{case}_annotation{SUFFIX}"
+        write_image(image, nodes.volume_of(volume), overwrite=True)
+        annotating.save_annotation(node, volume, annotation, axis=axis)
+        return {
+            "image": str(image),
+            "annotation": str(annotation),
+            "slice": index,
+            "plane": reader.grid().plane,
+            "output": str(folder / f"{case}{SUFFIX}"),
+            "run": str(run.path),
+            "overwrite": True,
+            **self.choice.settings(),
+        }
+
+    def onEnd(self, job, outcome, extra) -> None:
+        super().onEnd(job, outcome, extra)
+        if outcome.kind == job_words.DONE and self._result:
+            self.showResult(Path(self._result["file"]))
+
+    def showResult(self, path: Path):
+        """The carried labels as a new segmentation, beside the annotator's own."""
+        case = path.name.removesuffix(SUFFIX)
+        volume = nodes.find_volume(case) or self.panel.data.load(case)
+        if volume is None:
+            self.say(_("The volume was closed meanwhile; the result is in {path}").format(path=path))
+            return None
+        try:
+            with slicer.util.WaitCursor():
+                name = _("{case} propagated").format(case=case)
+                node = predictions.show_prediction(path, volume, name)
+        except ContrastiveSegError as error:
+            self.fail(str(error))
+            return None
+        self.case, self.segmentationID = case, node.GetID()
+        return node
+
+    def onAccept(self) -> None:
+        """Begin an annotation with the result; the one drawn before stays in the scene under another name."""
+        before, shown = annotating.annotation_of(self.case), self._shown()
+        if before is not None:
+            before.RemoveAttribute(annotating.ANNOTATION)
+        source = Path(shown.GetAttribute(predictions.PREDICTION))
+        node = self.panel.annotate.open(self.case, source=source)
+        if node is None:
+            if before is not None:
+                before.SetAttribute(annotating.ANNOTATION, self.case)
+            return
+        if before is not None:
+            before.SetName(_("{case} annotation before propagation").format(case=self.case))
+            before.GetDisplayNode().SetVisibility(False)
+            for index in annotating.complete_slices(before):
+                annotating.mark_complete(node, index)
+        shown.GetDisplayNode().SetVisibility(False)
+        self.segmentationID = ""
+        self.panel.refresh()
+
+    def refresh(self) -> None:
+        panel = self.panel
+        node, volume = self._nodes()
+        noRun = "" if panel.run else _("Choose a run folder in step 1.")
+        isOpen = node is not None and volume is not None
+        noNode = "" if isOpen else _("Open a case for annotation first.")
+        scribbles = _("Scribbles are no outlines that could be followed; draw one slice in full.")
+        notPainted = _("No slice is annotated yet: draw the structures in one slice.")
+        noSlice = noNode or ("" if isPainted(node) else notPainted)
+        missing = (
+            noRun or noSlice or (scribbles if panel.parameters.scribbles else "") or self.choice.whyNot()
+        )
+        tip = _("Carry the annotated slice both ways through the volume; of several the one that is shown")
+        state_line.allow(self.box.start, panel.why_not(missing), tip)
+        noResult = "" if self._shown() is not None else _("Propagate a slice first.")
+        tip = _("Opens it as the annotation; correct it, then save. The slice drawn before is kept aside")
+        state_line.allow(self.ui.acceptButton, noResult, tip)
+        self._showState(missing, noResult)
+
+    def _showState(self, missing: str, noResult: str) -> None:
+        if self.panel.jobName == "propagate":
+            self.show(state_line.WORKING, _("carrying the slice through the volume"))
+        elif not noResult:
+            self.show(state_line.DONE, _("look at the ends of each structure, then accept or correct"))
+        elif missing:
+            self.show(state_line.MISSING, missing)
+        else:
+            self.show(state_line.READY, _("one annotated slice can become a whole annotation"))
+
+    def _nodes(self):
+        case = self.panel.annotate.case
+        return (annotating.annotation_of(case), nodes.find_volume(case)) if case else (None, None)
+
+    def _shown(self):
+        return slicer.mrmlScene.GetNodeByID(self.segmentationID) if self.segmentationID else None
+
+
+def isPainted(node) -> bool:
+    """Whether any segment has a voxel; VTK remembers the range, so that asking costs nothing."""
+    for identity in node.GetSegmentation().GetSegmentIDs():
+        labels = node.GetBinaryLabelmapInternalRepresentation(identity)
+        values = labels.GetPointData().GetScalars() if labels is not None else None
+        if values is not None and values.GetRange()[1] > 0:
+            return True
+    return False
+
+
+def keySlice(painted, shown) -> int:
+    """The only annotated slice, or the shown one of several.
+
+    Raises:
+        BadSetting: Nothing is painted, or the shown slice is none of several.
+    """
+    if not painted:
+        raise BadSetting(_("Nothing is painted yet."), _("Draw the structures in one slice."))
+    if len(painted) == 1:
+        return painted[0]
+    if shown not in painted:
+        text = _("{n} slices are annotated, and the one that is shown is none of them.")
+        listed = ", ".join(map(str, painted[:10]))
+        raise BadSetting(text.format(n=len(painted)), _("Show one of them: {listed}.").format(listed=listed))
+    return shown

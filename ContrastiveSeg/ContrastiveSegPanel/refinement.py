@@ -1,0 +1,73 @@
+"""Below step 5: improve the shown prediction with a promptable model, as another segmentation."""
+
+import glob
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.slicer_bridge import nodes
+
+from . import job_words, state_line
+from .predict_step import exported
+from .prompted_step import PromptedStep
+
+
+class Refinement(PromptedStep):
+    """The prediction in the run folder stays as it is."""
+
+    def __init__(self, panel) -> None:
+        super().__init__(panel, "refine", told="refined", makes=("masks",), text=_("Refine"))
+
+    def onStart(self) -> None:
+        """Refine the prediction that is shown."""
+        case, volume = self.panel.predict.case, self.panel.predict.volume()
+        try:
+            settings = self._settings(case, volume)
+        except ContrastiveSegError as error:
+            self.fail(str(error))
+            return
+        self.panel.startJob("refine", settings, volume=volume.GetID())
+
+    def _settings(self, case: str, volume) -> dict:
+        """A case of the data folder is read from its own file, any other volume from the scene."""
+        panel = self.panel
+        isCase = panel.data.reader.case(case) is not None
+        images = {"images": panel.parameters.dataFolder} if isCase else exported(volume, panel.run)
+        return {
+            "run": str(panel.run.path),
+            **images,
+            "output": str(panel.run.path / "predictions_refined"),
+            "cases": {"only": [glob.escape(case)]},
+            "overwrite": True,
+            **self.choice.settings(),
+        }
+
+    def onEnd(self, job, outcome, extra) -> None:
+        super().onEnd(job, outcome, extra)
+        if outcome.kind != job_words.DONE or not self._result.get("case"):
+            return
+        case, path = self._result["case"], Path(self._result["file"])
+        volume = slicer.mrmlScene.GetNodeByID(extra["volume"]) if extra else nodes.find_volume(case)
+        if volume is None:
+            self.say(_("The volume was closed meanwhile; the result is in {path}").format(path=path))
+            return
+        self.panel.predict.showResult(case, volume, path=path)
+        counts = {key: self._result.get(key, 0) for key in ("accepted", "asked")}
+        self.say(_("{accepted} of {asked} outlines were refined; the others stay.").format(**counts))
+
+    def refresh(self) -> None:
+        panel = self.panel
+        noRun = "" if panel.run else _("Choose a run folder in step 1.")
+        isShown = panel.predict.isShown() and panel.predict.volume() is not None
+        noResult = "" if isShown else _("Show a prediction first.")
+        missing = noRun or noResult or self.choice.whyNot()
+        tip = _("A new segmentation node; refined labels of an earlier time are replaced")
+        state_line.allow(self.box.start, panel.why_not(missing), tip)
+        if panel.jobName == "refine":
+            self.show(state_line.WORKING, _("refining slice after slice"))
+        elif missing:
+            self.show(state_line.MISSING, missing)
+        else:
+            self.show(state_line.READY, _("what would depart too far from the prediction is refused"))
