@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
@@ -83,7 +84,7 @@ class Propagation(PromptedStep):
         return node
 
     def onAccept(self) -> None:
-        """Begin an annotation with the result; the one drawn before stays in the scene under another name."""
+        """Begin an annotation with the result; the node drawn before stays, under another name."""
         before, shown = annotating.annotation_of(self.case), self._shown()
         if before is not None:
             before.RemoveAttribute(annotating.ANNOTATION)
@@ -96,6 +97,7 @@ class Propagation(PromptedStep):
         if before is not None:
             before.SetName(_("{case} annotation before propagation").format(case=self.case))
             before.GetDisplayNode().SetVisibility(False)
+            keepDrawn(before, node, nodes.find_volume(self.case), self.panel.data.reader.axisOf(self.case))
             for index in annotating.complete_slices(before):
                 annotating.mark_complete(node, index)
         shown.GetDisplayNode().SetVisibility(False)
@@ -117,7 +119,9 @@ class Propagation(PromptedStep):
         tip = _("Carry the annotated slice both ways through the volume; of several the one that is shown")
         state_line.allow(self.box.start, panel.why_not(missing), tip)
         noResult = "" if self._shown() is not None else _("Propagate a slice first.")
-        tip = _("Opens it as the annotation; correct it, then save. The slice drawn before is kept aside")
+        tip = _(
+            "Opens it as the annotation, with the slices you drew as you drew them; correct it, then save"
+        )
         state_line.allow(self.ui.acceptButton, noResult, tip)
         self._showState(missing, noResult)
 
@@ -164,3 +168,19 @@ def keySlice(painted, shown) -> int:
         listed = ", ".join(map(str, painted[:10]))
         raise BadSetting(text.format(n=len(painted)), _("Show one of them: {listed}.").format(listed=listed))
     return shown
+
+
+def keepDrawn(before, node, volume, axis: int) -> None:
+    """In the slices that were drawn by hand, the hand is right, not what was carried there."""
+    painted = list(annotating.amount(before, volume, axis=axis).painted)
+    for identity in node.GetSegmentation().GetSegmentIDs():
+        name = node.GetSegmentation().GetSegment(identity).GetName()
+        drawn = before.GetSegmentation().GetSegmentIdBySegmentName(name)
+        mask = np.array(slicer.util.arrayFromSegmentBinaryLabelmap(node, identity, volume))
+        slices = np.moveaxis(mask, 2 - axis, 0)
+        if drawn:
+            hand = slicer.util.arrayFromSegmentBinaryLabelmap(before, drawn, volume)
+            slices[painted] = np.moveaxis(hand, 2 - axis, 0)[painted]
+        else:
+            slices[painted] = 0
+        slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, identity, volume)

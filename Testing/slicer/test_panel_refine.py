@@ -84,9 +84,11 @@ def test_a_propagated_slice_is_another_node_until_it_is_accepted(a_quick_panel, 
     assert not (tmp_path / "run" / "annotations").exists()  # only Save does that
 
 
-def test_of_several_slices_the_shown_one_is_propagated(a_quick_panel, phantoms, tmp_path):
+def test_of_several_slices_the_shown_one_is_propagated_and_the_others_stay_drawn(
+    a_quick_panel, phantoms, tmp_path
+):
     panel = a_quick_panel
-    _node, volume = _annotating(panel, phantoms, tmp_path / "run", 2, 6)
+    node, volume = _annotating(panel, phantoms, tmp_path / "run", 2, 6)
     _named_checkpoint(panel, "propagate", tmp_path)
     center = [(n - 1) / 2 for n in volume.GetImageData().GetDimensions()]
 
@@ -100,6 +102,15 @@ def test_of_several_slices_the_shown_one_is_propagated(a_quick_panel, phantoms, 
     panel.job("propagate")
     order = json.loads((tmp_path / "run" / "panel" / "propagate.json").read_text(encoding="utf-8"))
     assert order["propagate"]["slice"] == 6
+
+    drawn = _labels(node, volume)
+    drawn[2, 30:40, 30:40] = 1  # what the annotator goes on drawing while the job runs counts, too
+    identity = node.GetSegmentation().GetSegmentIDs()[0]
+    slicer.util.updateSegmentBinaryLabelmapFromArray(drawn, node, identity, volume)
+    panel.ui.acceptButton.click()
+    accepted = _labels(annotating.annotation_of(CASE), volume)
+    assert np.array_equal(accepted[2], drawn[2])
+    assert np.array_equal(accepted[3], drawn[6])
 
 
 def test_the_buttons_say_why_they_are_off_and_the_license_is_shown(
