@@ -93,5 +93,5 @@ class ModelChoice:
         self._license.text = (
             _("{model}; license of its weights: {license}").format(model=entry.title, license=entry.license)
             if entry
-            else _("The license is that of the checkpoint's family; the job's log names both.")
+            else _("The license is that of the checkpoint's family; see the log.")
         )

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import slicer
 
+from ContrastiveSegLib.runs.job_settings import JOBS
 from ContrastiveSegLib.runs.model_catalog import ModelEntry
+from ContrastiveSegLib.runs.settings import from_dict
 from ContrastiveSegLib.slicer_bridge import annotating, nodes
 from Testing.slicer.panel_fixtures import a_quick_panel, phantoms
 
@@ -61,7 +63,7 @@ def test_a_propagated_slice_is_another_node_until_it_is_accepted(a_quick_panel, 
 
     folder = tmp_path / "run" / "panel"
     order = json.loads((folder / "propagate.json").read_text(encoding="utf-8"))["propagate"]
-    assert order["slice"] == 4
+    assert from_dict(JOBS["propagate"], order).slice == 4  # the real job would take these settings
     assert order["promptable"] == {"model": "mobile_sam", "checkpoint": str(checkpoint)}
     assert Path(order["annotation"]).parent == Path(order["image"]).parent == folder / "propagated"
     result = slicer.mrmlScene.GetNodeByID(panel.panel.propagation.segmentationID)
@@ -158,6 +160,7 @@ def test_a_refined_prediction_is_another_node_and_leaves_the_first(a_quick_panel
     panel.job("refine")
 
     order = json.loads((run / "panel" / "refine.json").read_text(encoding="utf-8"))["refine"]
+    assert from_dict(JOBS["refine"], order).overwrite  # the real job would take these settings
     assert (order["run"], order["images"]) == (str(run), str(phantoms))
     assert order["cases"] == {"only": ["phantom_003"]}
     assert order["promptable"]["model"] == "auto"
