@@ -23,7 +23,7 @@ from ContrastiveSegLib.volumes.files import ReadLabels, read_image, read_labels
 from ContrastiveSegLib.volumes.volume import Volume
 
 WAYS = {"partial cross-entropy": "partial-ce-seed0", "PCLMix": "pclmix-seed0"}
-TITLES = ("scribbles of a person", *WAYS, "truth")
+TITLES = ("scribbles", *WAYS, "truth")
 BACKGROUND = (1.0, 1.0, 1.0)
 
 
