@@ -1,7 +1,7 @@
-"""Before and after, from the labels that prompting.py left: Resources/refine.png and Resources/propagate.png.
+"""Before and after, from the labels that prompting.py left: refine.png and propagate.png, to look at.
 
 cd Testing/Benchmarks
-python prompting_picture.py DATA OUTPUT ../../Resources
+python prompting_picture.py DATA OUTPUT PICTURES
 """
 
 from __future__ import annotations
