@@ -8,7 +8,6 @@ without anchors costs nothing, the decoders are compared by probabilities, and a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -22,7 +21,7 @@ from ContrastiveSegLib.contrast.memory import ClassMemory, memory_contrast
 from ContrastiveSegLib.contrast.mixing import Mix, random_mix
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
-from ContrastiveSegLib.finetuning._losses import partial_cross_entropy
+from ContrastiveSegLib.finetuning._losses import partial_cross_entropy, risen
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.second_decoder import ConvolutionalDecoder, count_classes
@@ -174,11 +173,6 @@ def pseudo_labels(scores: tuple[Tensor, Tensor], mix: Mix) -> Tensor:
     first, second = (each.softmax(1) for each in scores)
     inside, outside = (second, first) if mix.swapped else (first, second)
     return mix.paste(inside, outside).argmax(1)
-
-
-def risen(share: float) -> float:
-    """A weight that rises from nearly 0 to 1 while a share of the training, 0...1, passes."""
-    return math.exp(-5 * (1 - min(share, 1.0)) ** 2)
 
 
 def embedding_head(width: int) -> nn.Sequential:

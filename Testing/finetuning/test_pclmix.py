@@ -15,7 +15,8 @@ from ContrastiveSegLib.contrast.certainty import certain_labels, choose_anchors,
 from ContrastiveSegLib.contrast.memory import memory_contrast
 from ContrastiveSegLib.contrast.mixing import random_mix
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.finetuning.pclmix import Settings, Strategy, pseudo_labels, risen
+from ContrastiveSegLib.finetuning._losses import risen
+from ContrastiveSegLib.finetuning.pclmix import Settings, Strategy, pseudo_labels
 from ContrastiveSegLib.networks.second_decoder import ConvolutionalDecoder
 from ContrastiveSegLib.networks.window_decoder import WindowDecoder
 from ContrastiveSegLib.volumes.annotations import UNKNOWN
