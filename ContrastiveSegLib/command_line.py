@@ -18,6 +18,7 @@ from ContrastiveSegLib.runs.job_settings import JOBS
 from ContrastiveSegLib.runs.method_catalog import (
     ENGINE,
     MethodEntry,
+    chooser_of,
     complete_options,
     find_method,
     list_methods,
@@ -155,7 +156,7 @@ def _method_arguments(
     entry = _chosen_method(cls, given, words, folder)
     if entry is None:
         return []
-    chooser, _ = _chooser(cls)
+    chooser, _ = chooser_of(cls)
     # A settings file for another method says nothing about this one.
     options = given.get("options", {}) if given.get(chooser, entry.name) == entry.name else {}
     options = check_fields(settings_class(entry), options, source=word_after("--settings", words))
@@ -174,18 +175,12 @@ def _method_arguments(
 def _chosen_method(
     cls: type, given: dict[str, Any], words: Sequence[str], folder: Path
 ) -> MethodEntry | None:
-    chooser, kind = _chooser(cls)
+    chooser, kind = chooser_of(cls)
     name = word_after(f"--{chooser}", words) or given.get(chooser) or _default_of(_field(cls, chooser))
     if {"-h", "--help"} & set(words):
         # Help must come even when the name is wrong; the error comes without --help.
         return next((m for m in list_methods(folder) if (m.kind, m.name) == (kind, name)), None)
     return find_method(kind, name, folder)
-
-
-def _chooser(cls: type) -> tuple[str, str]:
-    """The setting that names the method, and the folder of such methods."""
-    marks = {name: rule.marked(MethodOf) for name, rule in rules_of(cls).items()}
-    return next((name, mark.kind) for name, mark in marks.items() if mark is not None)
 
 
 def _form(job: str, arguments: list[Argument], folder: Path) -> type:
@@ -229,7 +224,7 @@ def _settings_from(job: str, values: dict[tuple[str, ...], Any], folder: Path) -
         group = data.setdefault(key[0], {}) if len(key) > 1 else data
         group[key[-1]] = value
     if "options" in rules_of(cls):
-        chooser, kind = _chooser(cls)
+        chooser, kind = chooser_of(cls)
         data["options"] = complete_options(kind, data[chooser], data.get("options", {}), folder=folder)
     return from_dict(cls, data)
 

@@ -21,6 +21,7 @@ from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.command_line import read_order
 from ContrastiveSegLib.errors import BadFile, BadSetting, Cancelled
 from ContrastiveSegLib.runs.job_settings import JOBS, CaseSelection, Compute, GridSettings, PretrainSettings
+from ContrastiveSegLib.runs.method_catalog import ENGINE
 from ContrastiveSegLib.runs.run_folder import RunFolder
 
 POSITION = '''
@@ -209,13 +210,13 @@ def test_flags_are_stronger_than_the_file_and_the_file_than_the_defaults(
     )
 
 
-def test_what_a_run_wrote_down_starts_it_again(a_catalog_folder: Path, tmp_path: Path) -> None:
+def test_what_a_run_wrote_down_starts_it_again(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     run.create()
-    first = typed(f"pretrain {run.path} --images F --threshold 0.1 --only a* b", a_catalog_folder)
+    first = typed(f"pretrain {run.path} --images F --threshold 0.1 --only a* b", ENGINE)
     run.begin("pretrain", first)
 
-    again = typed(f"pretrain {run.path} --settings {run.settings}", a_catalog_folder)
+    again = typed(f"pretrain {run.path} --settings {run.settings}", ENGINE)
 
     assert run.begin("pretrain", again)
 
@@ -405,6 +406,7 @@ WORKER = """
 import sys, time, types
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.errors import Cancelled
+from ContrastiveSegLib.runs.method_catalog import ENGINE
 from ContrastiveSegLib.runs.run_folder import RunFolder
 
 def run(settings):

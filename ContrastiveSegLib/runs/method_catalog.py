@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, Optional, Union
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.runs.field_help import strings_under_fields
-from ContrastiveSegLib.runs.rules import Pattern, Range, rule_of
-from ContrastiveSegLib.runs.settings import from_dict, to_dict, unknown_name
+from ContrastiveSegLib.runs.rules import MethodOf, Pattern, Range, rule_of, rules_of
+from ContrastiveSegLib.runs.settings import Settings, from_dict, to_dict, unknown_name
 
 KINDS = ("pretraining", "finetuning")
 ENGINE = Path(__file__).parents[1]
@@ -96,6 +96,26 @@ def complete_options(
     """
     entry = find_method(kind, name, folder)
     return to_dict(from_dict(settings_class(entry), options, source=source or f"the settings of {name}"))
+
+
+def chooser_of(cls: type) -> tuple[str, str]:
+    """The setting of a job that names its method, and the kind of method."""
+    marks = {name: rule.marked(MethodOf) for name, rule in rules_of(cls).items()}
+    return next((name, mark.kind) for name, mark in marks.items() if mark is not None)
+
+
+def with_all_options(settings: Settings) -> Settings:
+    """The settings of a job with every option of its method written out; of a job without method as they are.
+
+    Raises:
+        BadSetting: As `complete_options`.
+    """
+    if "options" not in rules_of(type(settings)):
+        return settings
+    chooser, kind = chooser_of(type(settings))
+    given = vars(settings)
+    options = complete_options(kind, given[chooser], given["options"])
+    return dataclasses.replace(settings, options=options)  # type: ignore[type-var]
 
 
 def _entry(kind: str, path: Path) -> MethodEntry:

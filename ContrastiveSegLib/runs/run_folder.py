@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.runs.file_lock import held_locks, hold
+from ContrastiveSegLib.runs.method_catalog import with_all_options
 from ContrastiveSegLib.runs.rules import rules_of
 from ContrastiveSegLib.runs.settings import differences, read_jobs, read_settings, to_dict, validate
 from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_atomically
@@ -202,10 +204,10 @@ class RunFolder:
             BadFile: The settings written down cannot be read.
             CannotWrite: The run folder cannot be written.
         """
-        settings = validate(settings)
+        settings = with_all_options(validate(settings))
         jobs = read_jobs(self.settings) if self.settings.exists() else {}
         if job in jobs:
-            changed = differences(self.read_settings(job, type(settings)), settings)
+            changed = self._differences(job, settings)
             if not changed:
                 return True
             if not replace:
@@ -245,10 +247,9 @@ class RunFolder:
             BadFile, BadSetting: The settings of an earlier round cannot be read.
             CannotWrite: The run folder cannot be written.
         """
-        settings = validate(settings)
+        settings = with_all_options(validate(settings))
         for number in reversed(self.finetune_rounds()):
-            before = self.read_settings("finetune", type(settings), round_number=number)
-            if not differences(before, settings) and self._round_data(number) == data:
+            if not self._differences("finetune", settings, number) and self._round_data(number) == data:
                 return number, True
         number = max(self.finetune_rounds(), default=0) + 1
         make_folder(self.finetune(number))
@@ -274,6 +275,14 @@ class RunFolder:
         path = ModelFolder(self.finetune(round_number)).settings if round_number else self.settings
         known = {"run": self.path} if "run" in rules_of(cls) else {}
         return read_settings(path, job, cls, **known)
+
+    def _differences(self, job: str, settings: Any, round_number: int = 0) -> dict[str, tuple[Any, Any]]:
+        """What was asked otherwise before; options that a method got since then had their defaults."""
+        before = self.read_settings(job, type(settings), round_number=round_number)
+        # An option that the method no longer has: differs in any case.
+        with contextlib.suppress(BadSetting):
+            before = with_all_options(before)
+        return differences(before, settings)
 
     def _round_data(self, number: int) -> str:
         identity = read_jobs(ModelFolder(self.finetune(number)).settings).get("data", {}).get("identity", "")

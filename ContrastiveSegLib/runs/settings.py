@@ -83,7 +83,7 @@ def is_required(field: dataclasses.Field[Any]) -> bool:
 def differences(before: Any, now: Any) -> dict[str, tuple[Any, Any]]:
     """The settings that differ between two objects of one class: dotted name, then both plain values.
 
-    Settings marked `MayChange` are not compared.
+    Settings marked `MayChange` are not compared, and two paths to one place are the same.
     """
     found: dict[str, tuple[Any, Any]] = {}
     for name, rule in rules_of(type(before)).items():
@@ -96,7 +96,7 @@ def differences(before: Any, now: Any) -> dict[str, tuple[Any, Any]]:
             old, new = _plain(old), _plain(new)
             keys = [*old, *(key for key in new if key not in old)]
             found |= {f"{name}.{k}": (old.get(k), new.get(k)) for k in keys if old.get(k) != new.get(k)}
-        elif _plain(old) != _plain(new):
+        elif _compared(old) != _compared(new):
             found[name] = (_plain(old), _plain(new))
     return found
 
@@ -222,6 +222,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return value
+
+
+def _compared(value: Any) -> Any:
+    return value.resolve() if isinstance(value, Path) else _plain(value)
 
 
 def _values(settings: Any) -> dict[str, Any]:

@@ -28,13 +28,17 @@ def some_settings(a_run: RunFolder) -> PretrainSettings:
         run=a_run.path,
         images=Path("/data/images"),
         grid=GridSettings(spacing=1.5),
-        options={"threshold": 0.35, "crop": [0.5, 1.0]},
+        options={"threshold": 0.35, "temperature": 0.2},
     )
 
 
 @pytest.fixture
 def a_finetuning(a_run: RunFolder) -> FinetuneSettings:
-    return FinetuneSettings(run=a_run.path, labeled=Path("/data/labeled"), options={"dropout": 0.1})
+    return FinetuneSettings(
+        run=a_run.path,
+        labeled=Path("/data/labeled"),
+        options={"rotation": 10.0, "mirror": True, "consistency": 0.0},
+    )
 
 
 def finish(folder: Path) -> None:
@@ -115,7 +119,7 @@ def test_other_settings_are_refused_by_name_and_change_nothing(
     a_run.begin("pretrain", some_settings)
     before = a_run.settings.read_bytes()
     other = dataclasses.replace(
-        some_settings, epochs=7, grid=GridSettings(spacing=2), options={"threshold": 0.1, "crop": [0.5, 1.0]}
+        some_settings, epochs=7, grid=GridSettings(spacing=2), options={"threshold": 0.1, "temperature": 0.2}
     )
 
     with pytest.raises(BadSetting) as caught:
@@ -233,6 +237,39 @@ def test_the_same_finetuning_is_taken_up_again_even_after_others(
     a_run.begin_finetune(dataclasses.replace(a_finetuning, seed=1))
 
     assert a_run.begin_finetune(a_finetuning) == (1, True)
+
+
+def test_an_option_that_older_settings_do_not_hold_had_its_default(
+    a_run: RunFolder, a_finetuning: FinetuneSettings
+) -> None:
+    a_run.begin_finetune(a_finetuning)
+    path = ModelFolder(a_run.finetune(1)).settings
+    written = json.loads(path.read_text())
+    del written["finetune"]["options"]["consistency"]
+    path.write_text(json.dumps(written))
+
+    assert a_run.begin_finetune(a_finetuning) == (1, True)
+    other = dataclasses.replace(a_finetuning, options={"rotation": 10.0, "consistency": 0.5})
+    assert a_run.begin_finetune(other) == (2, False)
+
+
+def test_a_round_with_an_option_that_is_no_more_does_not_stand_in_the_way(
+    a_run: RunFolder, a_finetuning: FinetuneSettings
+) -> None:
+    a_run.finetune(1).mkdir(parents=True)
+    settings = {"finetune": {"labeled": "/data/labeled", "options": {"rotation": 10.0, "zoom": 2}}}
+    ModelFolder(a_run.finetune(1)).settings.write_text(json.dumps(settings))
+
+    assert a_run.begin_finetune(a_finetuning) == (2, False)
+
+
+def test_an_option_the_method_does_not_have_is_refused_before_anything_is_written(
+    a_run: RunFolder, a_finetuning: FinetuneSettings
+) -> None:
+    with pytest.raises(BadSetting, match="There is no setting 'zoom' in the settings of supervised"):
+        a_run.begin_finetune(dataclasses.replace(a_finetuning, options={"zoom": 2}))
+
+    assert not a_run.finetune(1).exists()
 
 
 def test_more_labels_make_a_new_round(a_run: RunFolder, a_finetuning: FinetuneSettings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ContrastiveSegLib.errors import BadFile, BadSetting
+from ContrastiveSegLib.runs.job_settings import PretrainSettings
 from ContrastiveSegLib.runs.rules import MayChange, Pattern, rule_of
 from ContrastiveSegLib.runs.settings import Range, differences, from_dict, read_settings, to_dict, validate
 
@@ -184,6 +186,15 @@ def test_differences_are_named_with_both_values() -> None:
         "options.k": (1, None),
         "options.new": (None, 3),
     }
+
+
+def test_two_ways_to_write_one_path_are_not_a_difference(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    settings = PretrainSettings(run=tmp_path, images=tmp_path / "images")
+
+    for same in (tmp_path / "runs" / ".." / "images", tmp_path / "link" / "images"):
+        assert not differences(settings, dataclasses.replace(settings, images=same))
+    assert differences(settings, dataclasses.replace(settings, images=tmp_path / "runs"))
 
 
 def test_a_device_is_not_a_difference() -> None:
