@@ -5,9 +5,12 @@ from slicer.i18n import tr as _
 from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.slicer_bridge import annotating, annotation_files, nodes
 
-from . import job_words, segment_editor, state_line, structures, suggestions, table_rows
+from . import annotation_kinds, job_words, segment_editor, state_line, structures, suggestions, table_rows
 from .job_box import JobBox
 from .step import Step
+
+# Attribute of a segmentation node: the prediction that it corrects, and when that was written.
+BEGAN_WITH = "ContrastiveSeg.BeganWith"
 
 
 class AnnotateStep(Step):
@@ -24,23 +27,27 @@ class AnnotateStep(Step):
         ui.completeButton.connect("clicked()", self.onComplete)
         ui.saveAnnotationButton.connect("clicked()", self.onSave)
         ui.structures.connect("editingFinished()", self.onStructures)
-        ui.scribbles.connect("toggled(bool)", self.onScribbles)
+        for kind in annotating.KINDS:
+            ui.annotationKind.addItem(annotation_kinds.name(kind), kind)
+        ui.annotationKind.connect("currentIndexChanged(int)", lambda _index: self.onKind())
         self.case = ""
 
     def fill(self) -> None:
-        parameters = self.panel.parameters
-        self.ui.structures.text = parameters.structures
-        self.ui.scribbles.checked = parameters.scribbles
+        self.ui.structures.text = self.panel.parameters.structures
 
     def onStructures(self) -> None:
         """The names of the task's segments."""
         self.panel.parameters.structures = self.ui.structures.text
         self.refresh()
 
-    def onScribbles(self, isOn: bool) -> None:
-        """Scribbles leave voxels open; whole cases and slices do not."""
-        self.panel.parameters.scribbles = bool(isOn)
-        self.refresh()
+    def onKind(self) -> None:
+        """What unpainted voxels mean: in the open case, and in those that will be opened."""
+        kind = self.ui.annotationKind.currentData
+        self.panel.parameters.annotationKind = kind
+        node = self._nodes()[0]
+        if node is not None:
+            annotating.set_kind(node, kind)
+        self.panel.refresh()
 
     def onSuggest(self) -> None:
         """Rank cases and slices."""
@@ -91,28 +98,32 @@ class AnnotateStep(Step):
         Args:
             index: Slice to jump to, counted from 0 on the image's own grid.
             axis: Of the image along which it is counted; else the axis along which the jobs cut.
-            source: A file to begin with; else the saved annotation, else the labels beside the image.
+            source: A prediction to correct, in place of the annotation that is open; else the saved
+                annotation, else the labels beside the image.
         """
         panel = self.panel
         volume = panel.data.load(case)
         if volume is None:
             return None
         self._failure = ""
-        found = panel.data.reader.case(case)
-        saved = annotation_files.find_annotation(panel.run, case)
         axis = panel.data.reader.axisOf(case) if axis is None else axis
+        before = _otherThan(source, annotating.annotation_of(case)) if source else None
+        if before is not None:
+            before.RemoveAttribute(annotating.ANNOTATION)
         try:
             node = annotating.begin_annotation(
-                case,
-                volume,
-                structures.wanted(panel),
-                source=source or saved or (found.labels if found else None),
-                scribbles=panel.parameters.scribbles,
-                axis=axis,
+                case, volume, structures.wanted(panel), axis=axis, **self._beginning(case, source)
             )
         except (ContrastiveSegError, RuntimeError) as error:
+            if before is not None:
+                before.SetAttribute(annotating.ANNOTATION, case)
             self.fail(str(error))
             return None
+        if before is not None:
+            before.SetName(_("{case} earlier annotation").format(case=case))
+            before.GetDisplayNode().SetVisibility(False)
+        if source:
+            node.SetAttribute(BEGAN_WITH, _version(source))
         self.case = case
         segment_editor.open_(node, volume)
         if index is not None:
@@ -121,6 +132,18 @@ class AnnotateStep(Step):
             nodes.jump_to(volume, tuple(center))
         self.refresh()
         return node
+
+    def _beginning(self, case: str, prediction) -> dict:
+        """The file that an annotation begins with, and what its unpainted voxels mean."""
+        if prediction:
+            # It speaks of every voxel, and whoever corrects it looks at every slice.
+            return {"source": prediction, "kind": annotating.CASES}
+        run, found = self.panel.run, self.panel.data.reader.case(case)
+        saved = annotation_files.find_annotation(run, case)
+        if saved == annotation_files.annotation_path(run, case, scribbles=True):
+            return {"source": saved, "kind": annotating.SCRIBBLES}
+        source = saved or (found.labels if found else None)
+        return {"source": source, "kind": "" if source else self.panel.parameters.annotationKind}
 
     def onComplete(self) -> None:
         """Mark the slice that is shown as complete, or take the mark back."""
@@ -145,19 +168,20 @@ class AnnotateStep(Step):
         if amount.is_empty:
             self.fail(_("Nothing is painted yet, and no slice is marked as complete."))
             return
-        isScribbles = panel.parameters.scribbles
+        kind = annotating.kind_of(node)
+        scribbles = kind == annotating.SCRIBBLES
         try:
             panel.run.create()
             annotation_files.keep_image(panel.run, panel.data.reader.case(case))
-            path = annotation_files.annotation_path(panel.run, case, scribbles=isScribbles)
+            path = annotation_files.annotation_path(panel.run, case, scribbles=scribbles)
             annotating.save_annotation(node, volume, path, axis=axis)
-            slices = len(set(amount.painted) | set(amount.complete))
-            annotation_files.note_amount(panel.run, case, slices=slices, scribbles=isScribbles)
+            annotation_files.forget_other(panel.run, case, scribbles=scribbles)
+            annotation_files.note_amount(panel.run, case, slices=len(amount.known), kind=kind)
         except ContrastiveSegError as error:
             self.fail(str(error))
             return
         self._failure = ""
-        self.say(_("{case} is saved: {n} slices").format(case=case, n=slices))
+        self.say(annotation_kinds.saved(kind).format(case=case, n=len(amount.known)))
         panel.refresh()
 
     def _nodes(self):
@@ -175,28 +199,43 @@ class AnnotateStep(Step):
         state_line.allow(ui.annotateButton, noData or noNames, _("Opens the case selected in step 1"))
         node, volume = self._nodes() if self.case else (None, None)
         noNode = "" if node is not None and volume is not None else _("Open a case for annotation first.")
-        state_line.allow(ui.completeButton, noNode, _("What is not painted in this slice is background"))
+        kind = annotating.kind_of(node) if node is not None else panel.parameters.annotationKind
+        self._showKind(kind)
+        noMark = noNode or annotation_kinds.whyNoMark(kind)
+        state_line.allow(ui.completeButton, noMark, _("What is not painted in this slice is background"))
         state_line.allow(
             ui.saveAnnotationButton, noNode, _("Saves it in the run folder, with a copy of the image")
         )
-        marks = len(annotating.complete_slices(node)) if node is not None else 0
-        ui.annotationCounts.text = _counts(panel.state.annotated, marks)
+        marks = len(annotating.complete_slices(node)) if node is not None and not noMark else 0
+        text = annotation_kinds.counted(panel.state.annotated)
+        marked = _("; slices of this case marked complete: {n}").format(n=marks) if marks else ""
+        ui.annotationCounts.text = text + marked
         self._showState(noData or noNames)
+
+    def _showKind(self, kind: str) -> None:
+        """The kind of the open case; it is not the user who chose it now."""
+        combo = self.ui.annotationKind
+        wasBlocked = combo.blockSignals(True)
+        combo.currentIndex = max(0, combo.findData(kind))
+        combo.blockSignals(wasBlocked)
+        self.ui.annotationKindCaption.text = annotation_kinds.caption(combo.currentData)
 
     def _showState(self, missing: str) -> None:
         annotated = self.panel.state.annotated
         if self.panel.jobName == "suggest":
             self.show(state_line.WORKING, _("ranking cases and slices"))
         elif annotated.cases or annotated.scribbles:
-            self.show(state_line.DONE, _counts(annotated, 0))
+            self.show(state_line.DONE, annotation_kinds.counted(annotated))
         elif missing:
             self.show(state_line.MISSING, missing)
         else:
             self.show(state_line.READY, _("select a case in step 1 or a suggestion, and annotate it"))
 
 
-def _counts(annotated, marks: int) -> str:
-    text = _("{cases} annotated cases ({slices} slices), {scribbles} with scribbles").format(
-        cases=annotated.cases, slices=annotated.slices, scribbles=annotated.scribbles
-    )
-    return text + (_("; {n} slices of this case marked complete").format(n=marks) if marks else "")
+def _otherThan(source, node):
+    """The annotation, unless it is a correction of this very prediction: that one goes on."""
+    return None if node is None or node.GetAttribute(BEGAN_WITH) == _version(source) else node
+
+
+def _version(path) -> str:
+    return f"{path} {path.stat().st_mtime_ns if path.is_file() else 0}"

@@ -15,7 +15,7 @@ class ContrastiveSegParameterNode:
     pretrainPreset: str = "standard"
     pretrainOptions: str = "{}"
     structures: str = ""
-    scribbles: bool = False
+    annotationKind: str = "slices"
     labelsFrom: str = "annotations"
     strategy: str = ""
     finetuneOptions: str = "{}"

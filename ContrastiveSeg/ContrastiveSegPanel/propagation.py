@@ -84,19 +84,13 @@ class Propagation(PromptedStep):
         return node
 
     def onAccept(self) -> None:
-        """Begin an annotation with the result; the node drawn before stays, under another name."""
+        """Begin an annotation of the whole volume with the result; the node drawn before stays, hidden."""
         before, shown = annotating.annotation_of(self.case), self._shown()
-        if before is not None:
-            before.RemoveAttribute(annotating.ANNOTATION)
         source = Path(shown.GetAttribute(predictions.PREDICTION))
         node = self.panel.annotate.open(self.case, source=source)
         if node is None:
-            if before is not None:
-                before.SetAttribute(annotating.ANNOTATION, self.case)
             return
         if before is not None:
-            before.SetName(_("{case} annotation before propagation").format(case=self.case))
-            before.GetDisplayNode().SetVisibility(False)
             keepDrawn(before, node, nodes.find_volume(self.case), self.panel.data.reader.axisOf(self.case))
             for index in annotating.complete_slices(before):
                 annotating.mark_complete(node, index)
@@ -111,11 +105,10 @@ class Propagation(PromptedStep):
         isOpen = node is not None and volume is not None
         noNode = "" if isOpen else _("Open a case for annotation first.")
         scribbles = _("Scribbles are no outlines that could be followed; draw one slice in full.")
+        isScribbled = isOpen and annotating.kind_of(node) == annotating.SCRIBBLES
         notPainted = _("No slice is annotated yet: draw the structures in one slice.")
         noSlice = noNode or ("" if isPainted(node) else notPainted)
-        missing = (
-            noRun or noSlice or (scribbles if panel.parameters.scribbles else "") or self.choice.whyNot()
-        )
+        missing = noRun or noSlice or (scribbles if isScribbled else "") or self.choice.whyNot()
         tip = _("Carry the annotated slice both ways through the volume; of several the one that is shown")
         state_line.allow(self.box.start, panel.why_not(missing), tip)
         noResult = "" if self._shown() is not None else _("Propagate a slice first.")

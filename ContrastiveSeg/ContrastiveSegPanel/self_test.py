@@ -90,7 +90,9 @@ def _annotate(test, here, room) -> None:
     annotating.save_annotation(node, volume, path)
     saved = read_labels(path)
     test.assertEqual(int((saved.volume.array > 0).sum()), int(painted.sum()))
-    test.assertTrue(bool(saved.background[9].all()))
+    for index, isKnown in ((4, True), (9, True), (6, False)):
+        test.assertEqual(bool(((saved.volume.array > 0) | saved.background)[index].all()), isKnown)
+    test.assertEqual(annotating.amount(node, volume).known, (4, 5, 9))
     test.assertEqual(annotation_files.count(here).cases, 1)
 
 

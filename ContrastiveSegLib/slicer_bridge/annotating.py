@@ -1,4 +1,4 @@
-"""Annotations in the scene: create or find the segmentation of a case, mark complete slices, save, count."""
+"""Annotations in the scene: create or find the segmentation of a case, say what it means, save, count."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import slicer
 import vtk
 
 from ContrastiveSegLib.slicer_bridge.nodes import geometry_of, put_beside
+from ContrastiveSegLib.volumes.annotations import Marks
 from ContrastiveSegLib.volumes.label_values import BACKGROUND
 from ContrastiveSegLib.volumes.labels import LabelTable, Structure, same_name
 from ContrastiveSegLib.volumes.saving import save_atomically
@@ -21,21 +22,31 @@ from ContrastiveSegLib.volumes.volume import Volume
 
 ANNOTATION = "ContrastiveSeg.Annotation"  # attribute of a segmentation node: the case it annotates
 COMPLETE = "ContrastiveSeg.CompleteSlices"
+KIND = "ContrastiveSeg.AnnotationKind"
 BACKGROUND_COLOR = (0.5, 0.5, 0.5)
+
+# What unpainted voxels mean, in the words of the jobs: in painted or marked slices they are background; in
+# all slices they are; nobody knows.
+SLICES, CASES, SCRIBBLES = KINDS = ("slices", "cases", "scribbles")
 
 
 @dataclass(frozen=True)
 class Amount:
-    """What is annotated in one case: voxels per segment, and slices with something painted or marked."""
+    """What is annotated in one case: voxels per segment, and slices with something painted or marked.
+
+    Args:
+        known: The slices that the jobs will learn from: which they are depends on the kind.
+    """
 
     voxels: dict[str, int]
     painted: tuple[int, ...]
     complete: tuple[int, ...]
+    known: tuple[int, ...]
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was painted or marked."""
-        return not self.complete and not any(self.voxels.values())
+        """Whether nothing was painted or marked; marks do not count among scribbles."""
+        return not self.painted and not set(self.complete) & set(self.known)
 
 
 def annotation_of(case: str) -> Any | None:
@@ -50,7 +61,7 @@ def begin_annotation(
     structures: LabelTable,
     *,
     source: Path | None = None,
-    scribbles: bool = False,
+    kind: str = "",
     axis: int = 2,
 ) -> Any:
     """The segmentation to annotate a case in: the one in the scene, one loaded from a file, or a new one.
@@ -58,32 +69,42 @@ def begin_annotation(
     Args:
         structures: The segments it must have, with names, colors and terminology.
         source: Earlier annotation, labels or prediction to start from; the file itself is not touched.
-        scribbles: Whether a segment for painted background is wanted.
+        kind: "slices", "cases" or "scribbles", for an annotation that is new to the scene. "": as the file
+            says, else as the jobs would take it; without a file some slices.
         axis: Of the volume along which its slices are counted.
     """
     node: Any = annotation_of(case)
-    if node is None:
+    is_new = node is None
+    if is_new:
         node = _new_annotation(case, volume, source)
+        kind = kind or (_kind_of_file(node, volume, axis) if source else SLICES)
         if source:
-            _without_painted_background(node, volume, axis, keep=scribbles)
+            _without_painted_background(node, volume, axis)
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     for structure in structures.structures:
         _ensure_segment(node, structure.name, structure.color, structure.terminology)
-    if scribbles:
-        _ensure_segment(node, BACKGROUND, BACKGROUND_COLOR, "")
+    if is_new:
+        set_kind(node, kind)
     node.GetDisplayNode().SetVisibility(True)
     return node
+
+
+def kind_of(node: Any) -> str:
+    """What unpainted voxels of this annotation mean; some slices until something else was said."""
+    return _written_kind(node) or SLICES
+
+
+def set_kind(node: Any, kind: str) -> None:
+    """Say what unpainted voxels mean; scribbles get a segment for painted background."""
+    if kind == SCRIBBLES:
+        _ensure_segment(node, BACKGROUND, BACKGROUND_COLOR, "")
+    _tag_all(node, KIND, kind)
 
 
 def mark_complete(node: Any, index: int, *, complete: bool = True) -> None:
     """Write down that a slice is annotated in full, also where it is empty; or take that back."""
     marked = set(complete_slices(node)) - {index} | ({index} if complete else set())
-    text = " ".join(map(str, sorted(marked)))
-    for segment in _segments(node):
-        if text:
-            segment.SetTag(COMPLETE, text)
-        else:
-            segment.RemoveTag(COMPLETE)
+    _tag_all(node, COMPLETE, " ".join(map(str, sorted(marked))))
 
 
 def complete_slices(node: Any) -> tuple[int, ...]:
@@ -99,18 +120,24 @@ def amount(node: Any, volume: Any, *, axis: int = 2) -> Amount:
         axis: Of the volume (i, j, k as 0, 1, 2) along which its slices are counted.
     """
     voxels, painted = {}, set()
-    other_axes = tuple(n for n in range(3) if n != 2 - axis)
     for name, mask in _masks(node, volume):
         voxels[name] = int(np.count_nonzero(mask))
-        painted |= set(np.flatnonzero(mask.any(axis=other_axes)).tolist())
-    return Amount(voxels, tuple(sorted(painted)), complete_slices(node))
+        painted |= set(_touched(np.moveaxis(mask, 2 - axis, 0)))
+    marked, kind = complete_slices(node), kind_of(node)
+    known = {
+        SLICES: painted | set(marked),
+        CASES: range(volume.GetImageData().GetDimensions()[axis]),
+        SCRIBBLES: painted,
+    }[kind]
+    return Amount(voxels, tuple(sorted(painted)), marked, tuple(sorted(known)))
 
 
 def save_annotation(node: Any, volume: Any, path: Path, *, axis: int = 2) -> None:
     """Write the segments on the grid of the volume; where they overlap, the later one wins.
 
-    In slices marked as complete, what nobody painted becomes painted background: that is how the jobs learn
-    that a slice is empty on purpose. The marks themselves travel as a tag of the segments.
+    In slices that are complete, what nobody painted becomes painted background: that is how the jobs learn
+    what is known, and that a slice is empty on purpose. Complete are all slices of a whole case, and of some
+    slices those that are painted or marked. Kind and marks travel as tags of the segments.
 
     Args:
         axis: Of the volume (i, j, k as 0, 1, 2) along which its slices are counted.
@@ -119,44 +146,65 @@ def save_annotation(node: Any, volume: Any, path: Path, *, axis: int = 2) -> Non
         BadFile: The volume has no usable grid.
         CannotWrite: The disk refuses.
     """
-    geometry, marked = geometry_of(volume), complete_slices(node)
+    geometry, kind, marked = geometry_of(volume), kind_of(node), set(complete_slices(node))
     labels = np.zeros(geometry.shape, np.int16)
     structures = []
     for value, (name, mask) in enumerate(_masks(node, volume), start=1):
         labels[mask] = value
         segment = _by_name(node, name)
         structures.append(Structure(value, name, segment.GetColor(), _terminology(segment)))
-    if marked:
+    if kind != SCRIBBLES:
         background = next((s for s in structures if same_name(s.name, BACKGROUND)), None)
         if background is None:
             background = Structure(len(structures) + 1, BACKGROUND, BACKGROUND_COLOR)
             structures.append(background)
         slices = np.moveaxis(labels, 2 - axis, 0)
-        listed = np.isin(np.arange(len(slices)), marked)[:, None, None]
+        # Nothing but background is painted there: what comes back from the file is the mark.
+        marked |= set(_touched(slices)) - set(_touched((slices > 0) & (slices != background.value)))
+        complete = range(len(slices)) if kind == CASES else marked | set(_touched(slices))
+        listed = np.isin(np.arange(len(slices)), list(complete))[:, None, None]
         slices[listed & (slices == 0)] = background.value
     image = Volume(labels.astype(np.uint8) if len(structures) < 256 else labels, geometry).to_sitk()
     describe_segments(image, LabelTable(tuple(structures)))
-    _describe_complete(image, len(structures), marked)
+    tags = {KIND: kind, COMPLETE: "" if kind == SCRIBBLES else " ".join(map(str, sorted(marked)))}
+    _describe(image, len(structures), {key: text for key, text in tags.items() if text})
     save_atomically(image, path, overwrite=True)
 
 
-def _describe_complete(image: Any, segments: int, complete: tuple[int, ...]) -> None:
-    """Add the marked slices to the tags of each segment, where Slicer keeps them too."""
-    for number in range(segments if complete else 0):
+def _describe(image: Any, segments: int, tags: dict[str, str]) -> None:
+    """Add kind and marks to the tags of each segment, where Slicer keeps them too."""
+    added = "".join(f"{key}:{text}|" for key, text in tags.items())
+    for number in range(segments):
         key = f"Segment{number}_Tags"
         text = image.GetMetaData(key) if image.HasMetaDataKey(key) else ""
-        image.SetMetaData(key, f"{text}{COMPLETE}:{' '.join(map(str, complete))}|")
+        image.SetMetaData(key, text + added)
 
 
-def _without_painted_background(node: Any, volume: Any, axis: int, *, keep: bool) -> None:
-    """Take away the background that saving painted into complete slices: the marks say the same."""
+def _kind_of_file(node: Any, volume: Any, axis: int) -> str:
+    """What the file of an annotation says of itself, else what the jobs would take it for."""
+    written = _written_kind(node)
+    if written:
+        return written
+    geometry = geometry_of(volume)
+    marks = np.zeros(geometry.shape, np.int16)
+    for name, mask in _masks(node, volume):
+        marks[mask] = 1 if same_name(name, BACKGROUND) else 2
+    return Marks(Volume(marks, geometry), 2 - axis, are_scribbles=False, notes=()).kind
+
+
+def _without_painted_background(node: Any, volume: Any, axis: int) -> None:
+    """Take away the background that saving painted into complete slices: kind and marks say the same."""
     identity = node.GetSegmentation().GetSegmentIdBySegmentName(BACKGROUND)
     if not identity:
         return
     mask = np.array(slicer.util.arrayFromSegmentBinaryLabelmap(node, identity, volume), np.uint8)
     slices = np.moveaxis(mask, 2 - axis, 0)
-    slices[[n for n in complete_slices(node) if 0 <= n < len(slices)]] = 0
-    if keep or mask.any():
+    written, complete = _written_kind(node), set(complete_slices(node))
+    if written == SLICES:
+        others = [m for name, m in _masks(node, volume) if not same_name(name, BACKGROUND)]
+        complete |= {n for m in others for n in _touched(np.moveaxis(m, 2 - axis, 0))}
+    slices[[n for n in range(len(slices)) if n in complete or written == CASES]] = 0
+    if mask.any():
         slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, identity, volume)
     else:
         node.GetSegmentation().RemoveSegment(identity)
@@ -200,6 +248,25 @@ def _masks(node: Any, volume: Any) -> Iterable[tuple[str, npt.NDArray[np.bool_]]
     for identity in segments.GetSegmentIDs():
         array = slicer.util.arrayFromSegmentBinaryLabelmap(node, identity, volume)
         yield segments.GetSegment(identity).GetName(), np.asarray(array) > 0
+
+
+def _touched(slices: npt.NDArray[Any]) -> list[int]:
+    """The numbers of the slices (N, ...) in which anything is painted."""
+    return [int(n) for n in np.flatnonzero(slices.any(axis=(1, 2)))]
+
+
+def _written_kind(node: Any) -> str:
+    """The kind in the tags of the segments, "" where nobody said."""
+    tags = {_tag(segment, KIND) for segment in _segments(node)}
+    return next((kind for kind in KINDS if kind in tags), "")
+
+
+def _tag_all(node: Any, key: str, text: str) -> None:
+    for segment in _segments(node):
+        if text:
+            segment.SetTag(key, text)
+        else:
+            segment.RemoveTag(key)
 
 
 def _terminology(segment: Any) -> str:

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_atomically
@@ -18,19 +19,19 @@ LABELS, SCRIBBLES = "labels", "scribbles"
 
 @dataclass(frozen=True)
 class Counts:
-    """What a run has been told by hand."""
+    """What a run has been told by hand.
+
+    Args:
+        cases: With labels, whole or in some slices.
+        whole: Those of them of which it is known that they are whole.
+        slices: Of those of which it is known that only some slices are annotated.
+        scribbles: Cases with scribbles.
+    """
 
     cases: int = 0
+    whole: int = 0
     slices: int = 0
     scribbles: int = 0
-
-    @property
-    def words(self) -> str:
-        """One line for the panel."""
-        parts = [f"{self.cases} annotated cases with {self.slices} slices"]
-        if self.scribbles:
-            parts.append(f"{self.scribbles} cases with scribbles")
-        return ", ".join(parts)
 
 
 def annotation_path(run: RunFolder, case: str, *, scribbles: bool) -> Path:
@@ -68,9 +69,22 @@ def keep_image(run: RunFolder, case: Case) -> Path:
     return target
 
 
-def note_amount(run: RunFolder, case: str, *, slices: int, scribbles: bool) -> None:
+def forget_other(run: RunFolder, case: str, *, scribbles: bool) -> None:
+    """Take away what was saved of a case before it was said to be scribbles, or to be none.
+
+    Raises:
+        CannotWrite: The disk refuses.
+    """
+    path = annotation_path(run, case, scribbles=not scribbles)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def note_amount(run: RunFolder, case: str, *, slices: int, kind: str) -> None:
     """Remember how much of a case is annotated, for the counts."""
-    amounts = _amounts(run) | {case: {"slices": slices, "scribbles": scribbles}}
+    amounts = _amounts(run) | {case: {"slices": slices, "kind": kind}}
     make_folder(run.panel)
     write_atomically(run.panel / "amounts.json", json.dumps(amounts, indent=2, ensure_ascii=False) + "\n")
 
@@ -78,9 +92,11 @@ def note_amount(run: RunFolder, case: str, *, slices: int, scribbles: bool) -> N
 def count(run: RunFolder) -> Counts:
     """The annotations there are; slices as far as they were counted when they were saved."""
     amounts = _amounts(run)
-    whole, painted = (_names(run, kind) for kind in (LABELS, SCRIBBLES))
-    slices = sum(int(amounts.get(case, {}).get("slices", 0)) for case in whole)
-    return Counts(len(whole), slices, len(painted))
+    labeled, painted = (_names(run, kind) for kind in (LABELS, SCRIBBLES))
+    told = [amounts[case] for case in labeled if isinstance(amounts.get(case), dict)]
+    whole = [amount for amount in told if amount.get("kind") == "cases"]
+    slices = sum(int(amount.get("slices", 0)) for amount in told if amount not in whole)
+    return Counts(len(labeled), len(whole), slices, len(painted))
 
 
 def annotated_cases(run: RunFolder) -> frozenset[str]:
@@ -92,7 +108,7 @@ def _names(run: RunFolder, kind: str) -> set[str]:
     return {path.name.removesuffix(".seg.nrrd") for path in (run.annotations / kind).glob("*.seg.nrrd")}
 
 
-def _amounts(run: RunFolder) -> dict[str, dict[str, int]]:
+def _amounts(run: RunFolder) -> dict[str, dict[str, Any]]:
     try:
         found = json.loads((run.panel / "amounts.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -4,7 +4,8 @@ What was drawn says where structures are. What the untouched voxels mean depends
 
 - whole cases: they are background;
 - whole slices: in a slice where anything is drawn they are background, elsewhere nobody knows. A slice
-  that is empty on purpose is marked by painting a segment called "background" in it, or listed in a table;
+  that is empty on purpose is marked by painting a segment called "background" in it, or listed in a table.
+  Where structures and painted background fill the volume, it is a whole case;
 - scribbles: nobody knows; background is known where a segment called "background" was painted.
 """
 
@@ -89,6 +90,8 @@ class Marks:
         slices = self.slices.reshape(self.slices.shape[0], -1)
         with_background = slices[(slices == 1).any(1)]
         if with_background.size:
+            if slices.all():
+                return "cases"
             whole = (with_background > 0).mean() >= SHARE_OF_WHOLE_SLICES
             return "slices" if whole else "scribbles"
         if self.are_scribbles:

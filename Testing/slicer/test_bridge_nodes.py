@@ -11,7 +11,7 @@ import vtk
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.phantoms.phantom import make_phantom_case, phantom_table
 from ContrastiveSegLib.slicer_bridge import annotating, nodes, predictions
-from ContrastiveSegLib.volumes.files import read_labels, write_image, write_labels
+from ContrastiveSegLib.volumes.files import write_image, write_labels
 from ContrastiveSegLib.volumes.volume import Volume
 
 GRIDS = {
@@ -112,60 +112,6 @@ def test_the_slice_that_is_jumped_to_is_the_slice_that_is_shown(a_slicer, a_case
     nodes.jump_to(volume, tuple(place))
 
     assert nodes.shown_index(volume, axis) == 3
-
-
-def _painted(volume, node, name, mask):
-    identity = node.GetSegmentation().GetSegmentIdBySegmentName(name)
-    slicer.util.updateSegmentBinaryLabelmapFromArray(mask.astype(np.uint8), node, identity, volume)
-
-
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_an_annotation_comes_back_from_its_file_with_marks_and_without_painted_background(
-    a_slicer, a_case, tmp_path, axis
-):
-    image, labels = a_case
-    (volume,) = nodes.add_volume(image, "case")
-    node = annotating.begin_annotation("case", volume, phantom_table(), axis=axis)
-    mask = labels.array == 1
-    _painted(volume, node, "liver", mask)
-    annotating.mark_complete(node, 2)
-    annotating.mark_complete(node, 4)
-    annotating.mark_complete(node, 4, complete=False)
-    path = tmp_path / "labels" / "case.seg.nrrd"
-
-    annotating.save_annotation(node, volume, path, axis=axis)
-    slicer.mrmlScene.RemoveNode(node)
-    again = annotating.begin_annotation("case", volume, phantom_table(), source=path, axis=axis)
-
-    saved = read_labels(path)
-    slices = np.moveaxis(saved.background, 2 - axis, 0)
-    assert np.array_equal(slices.any((1, 2)), np.arange(len(slices)) == 2)
-    assert np.array_equal(slices[2], ~np.moveaxis(mask, 2 - axis, 0)[2])
-    assert np.array_equal(saved.volume.array > 0, mask)
-    assert annotating.complete_slices(again) == (2,)
-    segments = again.GetSegmentation()
-    names = [segments.GetSegment(i).GetName() for i in segments.GetSegmentIDs()]
-    assert names == list(phantom_table().names)
-    found = annotating.amount(again, volume, axis=axis)
-    assert found.voxels["liver"] == mask.sum()
-    touched = np.flatnonzero(mask.any(tuple(n for n in range(3) if n != 2 - axis)))
-    assert found.painted == tuple(touched.tolist())
-
-
-def test_scribbled_background_stays_a_segment(a_slicer, tmp_path):
-    image, labels = make_phantom_case(2, shape=(6, 20, 20))
-    (volume,) = nodes.add_volume(image, "case")
-    node = annotating.begin_annotation("case", volume, phantom_table(), scribbles=True)
-    _painted(volume, node, "liver", labels.array == 1)
-    stroke = np.zeros(labels.array.shape, bool)
-    stroke[2, 1, 1:6] = True
-    _painted(volume, node, "background", stroke)
-
-    annotating.save_annotation(node, volume, tmp_path / "case.seg.nrrd")
-
-    saved = read_labels(tmp_path / "case.seg.nrrd")
-    assert np.array_equal(saved.background, stroke)
-    assert "background" not in saved.table.names
 
 
 def test_the_annotation_of_a_case_is_reused_and_never_that_of_another(a_slicer):

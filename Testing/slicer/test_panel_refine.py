@@ -80,8 +80,11 @@ def test_a_propagated_slice_is_another_node_until_it_is_accepted(a_quick_panel, 
     assert accepted not in (node, result)
     assert np.array_equal(_labels(accepted, volume), _labels(result, volume))
     assert annotating.complete_slices(accepted) == (4,)
+    assert annotating.kind_of(accepted) == "cases"
+    assert panel.ui.annotationKind.currentText == "Whole volume"
+    assert panel.logic.getParameterNode().annotationKind == "slices"  # of the cases to come
     assert np.array_equal(_labels(node, volume), drawn)
-    assert node.GetName() == f"{CASE} annotation before propagation"
+    assert node.GetName() == f"{CASE} earlier annotation"
     assert slicer.util.getModuleWidget("SegmentEditor").editor.segmentationNode() is accepted
     assert not panel.ui.acceptButton.enabled
     assert not (tmp_path / "run" / "annotations").exists()  # only Save does that

@@ -250,18 +250,19 @@ def test_what_was_chosen_is_saved_with_the_scene(a_quick_panel, phantoms, tmp_pa
     panel.choose(phantoms, tmp_path / "run")
     panel.ui.pretrainMethod.currentIndex = panel.ui.pretrainMethod.findText("MoCo")
     panel.ui.structures.text = "liver, spleen"
-    panel.ui.scribbles.click()
+    panel.ui.annotationKind.currentIndex = 2
     slicer.util.saveScene(str(tmp_path / "scene.mrml"))
 
     slicer.mrmlScene.Clear()
     assert panel.ui.structures.text == ""
+    assert panel.ui.annotationKind.currentText == "Some slices"
     slicer.util.loadScene(str(tmp_path / "scene.mrml"))
 
     assert panel.ui.dataFolder.currentPath == str(phantoms)
     assert panel.ui.runFolder.currentPath == str(tmp_path / "run")
     assert panel.ui.pretrainMethod.currentText == "MoCo"
     assert panel.ui.structures.text == "liver, spleen"
-    assert panel.ui.scribbles.checked
+    assert panel.ui.annotationKind.currentText == "Scribbles"
 
 
 def test_a_round_that_was_cancelled_is_resumed_with_what_it_was_asked(
@@ -393,7 +394,7 @@ def test_annotate_save_and_count(a_quick_panel, phantoms, tmp_path):
     panel.ui.saveAnnotationButton.click()
 
     assert panel.state("annotate") == "done"
-    assert "1 annotated cases (1 slices)" in panel.ui.annotationCounts.text
+    assert panel.ui.annotationCounts.text == "Annotated cases in some slices: 1 (1 slices)"
     assert (tmp_path / "run" / "annotations" / "images" / "phantom_005.nii.gz").is_file()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 
@@ -71,9 +72,12 @@ def test_from_a_folder_of_volumes_to_a_segmentation_in_the_scene(a_real_panel, p
     assert ui.suggestionTable.rowCount > 1, ui.annotateState.text
     names = next(iter(labeled.values())).table.names
     panel.type(ui.structures, ", ".join(names))
+    assert ui.annotationKind.currentText == "Some slices"
+    ui.annotationKind.currentIndex = 1
+    assert ui.annotationKindCaption.text == "What is not painted is background, in every slice."
     for row, name in enumerate(labeled):
         _annotate(panel, row, labeled[name])
-    assert "2 annotated cases" in ui.annotationCounts.text
+    assert ui.annotationCounts.text == "Annotated cases whole: 2"
     saved = read_labels(run.annotations / "labels" / "phantom_001.seg.nrrd")
     assert np.array_equal(saved.volume.array > 0, labeled["phantom_001"].volume.array > 0)
 
@@ -82,6 +86,9 @@ def test_from_a_folder_of_volumes_to_a_segmentation_in_the_scene(a_real_panel, p
     panel.job("finetune")
     assert panel.state("finetune") == "done", ui.finetuneState.text
     assert run.finetune_rounds(finished=True) == (1,)
+    with run.cases.open(encoding="utf-8-sig", newline="") as stream:
+        kinds = {row["case"]: row["annotation"] for row in csv.DictReader(stream) if row["annotation"]}
+    assert kinds == dict.fromkeys(labeled, "whole case")
 
     # 5. Predict a case of the folder, and see it.
     volume = panel.panel.data.load("phantom_003")
@@ -106,7 +113,7 @@ def test_from_a_folder_of_volumes_to_a_segmentation_in_the_scene(a_real_panel, p
     assert slicer.util.selectedModule() == "SegmentEditor"
     slicer.util.selectModule("ContrastiveSeg")
     ui.saveAnnotationButton.click()
-    assert "3 annotated cases" in ui.annotationCounts.text or expected.volume.array.max() == 0
+    assert ui.annotationCounts.text == "Annotated cases whole: 3" or expected.volume.array.max() == 0
 
     # A restart of Slicer opens the run as it was.
     after = panel.restart()

@@ -80,6 +80,16 @@ def test_slices_filled_with_background_are_whole_slices(nothing):
     assert marks(nothing).kind == "slices"
 
 
+def test_a_volume_filled_with_structures_and_background_is_a_whole_case(nothing):
+    nothing[:] = 1
+    nothing[3, 2:6, 3:7] = 3
+    assert marks(nothing).kind == "cases"
+
+    nothing[0, 0, 0] = 0
+
+    assert marks(nothing).kind == "slices"
+
+
 def test_what_lay_among_scribbles_is_scribbles(nothing):
     assert marks(an_organ(nothing), are_scribbles=True).kind == "scribbles"
 
