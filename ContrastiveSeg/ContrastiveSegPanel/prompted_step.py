@@ -1,12 +1,14 @@
 """A part of a step that asks a promptable model: its choice, its job, slice after slice."""
 
+from abc import ABC, abstractmethod
+
 from .job_box import JobBox
 from .model_choice import ModelChoice
 from .step import Step
 
 
-class PromptedStep(Step):
-    """Abstract: counts slices and remembers the result that the job told of.
+class PromptedStep(Step, ABC):
+    """Counts slices and remembers the result that the job told of.
 
     Args:
         name: Of the job; the widgets begin with it.
@@ -22,9 +24,9 @@ class PromptedStep(Step):
         self.choice = ModelChoice(panel, name, makes, panel.refresh)
         self._told, self._slices, self._result = told, 0, {}
 
+    @abstractmethod
     def onStart(self) -> None:
         """The button was pressed."""
-        raise NotImplementedError
 
     def fill(self) -> None:
         self.choice.fill()
