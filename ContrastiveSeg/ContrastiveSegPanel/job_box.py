@@ -36,8 +36,7 @@ class JobBox:
         )
         self._row(column, [self.start, self.cancel, self.showCurves, self.showLog])
         self.bar = self._named(qt.QProgressBar(), "Progress")
-        self.bar.setRange(0, 1)
-        self.bar.setValue(0)
+        self.bar.hide()
         self.line = self._named(qt.QLabel(), "Line")
         self.line.wordWrap = True
         self.log = self._named(qt.QPlainTextEdit(), "Log")
@@ -58,17 +57,18 @@ class JobBox:
         """Whether this box's job runs now."""
         allow(self.cancel, "" if isBusy else _("Nothing is running."), _("Save, then stop"))
         if isBusy:
+            self.bar.show()
             self.bar.setRange(0, 0)  # moves without end until the first progress is told
         elif self.bar.maximum == 0:
             self.bar.setRange(0, 1)
             self.bar.setValue(0)
 
     def clear(self) -> None:
-        """Nothing runs, and nothing was said."""
+        """Nothing runs, and nothing was said: what a run folder holds is told by the state line."""
         self.log.clear()
         self.line.text = ""
         self.setBusy(False)
-        self.fillCount(0, 1)
+        self.bar.hide()
 
     def begin(self) -> None:
         """A new job starts: an empty log, and curves of its own."""

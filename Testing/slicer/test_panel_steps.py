@@ -181,6 +181,25 @@ def test_a_restart_finds_the_running_job_again_with_its_curves(
     assert steps.tolist() == list(range(1, 9))
 
 
+def test_a_bar_is_seen_while_a_job_runs_and_after_it_but_not_of_a_reopened_run(
+    a_quick_panel, phantoms, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.1")
+    before = a_quick_panel
+    before.choose(phantoms, tmp_path / "run")
+    assert before.child("pretrainProgress").isHidden()
+    before.child("pretrainStart").click()
+    assert not before.child("pretrainProgress").isHidden()
+    before.wait(lambda: not before.panel.monitor.isBusy)
+    bar = before.child("pretrainProgress")
+    assert (bar.isHidden(), bar.value, bar.maximum) == (False, 1, 1)
+
+    after = before.restart()
+
+    assert after.state("pretrain") == "done"
+    assert after.child("pretrainProgress").isHidden()
+
+
 def test_a_job_that_died_while_slicer_was_closed_is_explained(a_quick_panel, phantoms, tmp_path, monkeypatch):
     monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.6")
     before = a_quick_panel
