@@ -90,6 +90,7 @@ def run(settings: FinetuneSettings) -> None:
             intensities,
             table,
             annotation=settings.annotation,
+            outlined=settings.outlined,
             slices=listed_slices(found, settings),
         )
         outcomes = prepare_all(found, folder.prepared, recipe, reporter)

@@ -133,6 +133,8 @@ class FinetuneSettings:
     """Folder with annotated cases: labels, some annotated slices, or scribbles beside the images."""
     annotation: Literal["auto", "cases", "slices", "scribbles"] = "auto"
     """What was annotated: whole cases, only some slices, or scribbles; auto: seen from each case."""
+    outlined: bool = False
+    """Scribbles: outside of a closed line of painted background everything is background."""
     annotated_slices: Path | None = None
     """Table (case,slice): only these slices count as annotated, also where they are empty."""
     also: Path | None = None

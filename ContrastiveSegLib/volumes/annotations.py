@@ -25,6 +25,7 @@ from ContrastiveSegLib.volumes.files import ReadLabels, labels_on_grid, read_lab
 from ContrastiveSegLib.volumes.grid import slicing_axes
 from ContrastiveSegLib.volumes.label_values import BACKGROUND, class_indices
 from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.outline import outside
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 __all__ = ["BACKGROUND", "UNKNOWN", "Annotation", "Marks", "annotation_file", "complete", "read_marks"]
@@ -131,12 +132,15 @@ def read_marks(path: Path, case: Case, table: LabelTable, image: Geometry, *, pl
     return Marks(on_image, axis, path == case.scribbles, read.notes)
 
 
-def complete(marks: Marks, kind: str, only: Sequence[int] | None = None) -> tuple[Volume, Annotation]:
+def complete(
+    marks: Marks, kind: str, only: Sequence[int] | None = None, *, outlined: bool = False
+) -> tuple[Volume, Annotation]:
     """Say of each voxel what is known: 0 nothing, 1 background, 1 + class index.
 
     Args:
         kind: "cases", "slices" or "scribbles"; "auto": what it looks like.
         only: The slices that are annotated, whatever is drawn elsewhere.
+        outlined: Whether, in scribbles, background is known outside of a closed line of it.
 
     Raises:
         BadFile: Nothing is annotated, or a slice is listed that the image does not have.
@@ -147,6 +151,8 @@ def complete(marks: Marks, kind: str, only: Sequence[int] | None = None) -> tupl
     slices = np.moveaxis(array, marks.axis, 0)  # a view: what is written here is written to the array
     if only is not None:
         slices[~_listed(only, len(slices))] = 0
+    if outlined and kind == "scribbles":
+        slices[outside(slices)] = 1
     whole = _whole_slices(slices, kind, only)
     slices[whole] = np.maximum(slices[whole], 1)
     known = slices.reshape(len(slices), -1) > 0

@@ -51,6 +51,7 @@ class Recipe:
         table: Prepare the labels too, in the order of this table.
         regions: Prepare superpixels too; supervoxels if the patch is a block.
         annotation: What was annotated: "cases", "slices", "scribbles", or "auto" to see it from each case.
+        outlined: Scribbled background is a line, and what lies outside of a closed one is background too.
         slices: Case name to the slices that are annotated, whatever is drawn elsewhere.
     """
 
@@ -59,6 +60,7 @@ class Recipe:
     table: LabelTable | None = None
     regions: bool = False
     annotation: str = "auto"
+    outlined: bool = False
     slices: Mapping[str, Sequence[int]] | None = None
 
 
@@ -142,7 +144,7 @@ def _with_labels(
     """The outcome with the class index of each voxel, UNKNOWN where nobody vouched."""
     case, table = outcome.case, recipe.table
     only = recipe.slices[case.name] if recipe.slices is not None else None
-    asked = (table.to_json() if table else None, recipe.annotation, only)
+    asked = (table.to_json() if table else None, recipe.annotation, recipe.outlined, only)
     stem = folder / stem_of(case, (*case.images, source), asdict(recipe.grid), asked)
     facts = read_facts(stem) or _make_labels(case, source, stem, prepared, recipe, only)
     known = facts["annotation"]
@@ -176,7 +178,7 @@ def _make_labels(
     table = recipe.table or LabelTable(())
     marks = read_marks(source, case, table, prepared.original, plane=recipe.grid.plane)
     try:
-        known, annotation = complete(marks, recipe.annotation, only)
+        known, annotation = complete(marks, recipe.annotation, only, outlined=recipe.outlined)
     except BadFile as error:
         raise BadFile(f"{source}: {error.what}", error.remedy) from error
     array = prepare_labels(known, prepared.working).array

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -76,14 +77,37 @@ def test_scribbles_of_segments_teach_every_strategy_made_for_them(a_labeled_fold
     assert "Scribbles were found, but this strategy needs whole slices." in told(tmp_path / "supervised")
 
 
-def with_strokes(labeled: Path, folder: Path) -> Path:
-    """The same images with three rows of each slice painted, background as a segment of that name."""
+def test_outside_of_the_line_around_all_structures_is_learned_as_background(a_labeled_folder, tmp_path):
+    scribbles = with_strokes(a_labeled_folder, tmp_path / "scribbled", framed=True)
+    shares = []
+    for flag in ((), ("--outlined",)):
+        assert finetune(tmp_path / "run", scribbles, "--strategy", "partial_ce", *flag) == 0
+        shares.append({share_of(row["annotation"]) for row in rows(tmp_path / "run")})
+
+    assert max(shares[0]) < min(shares[1])
+    assert (tmp_path / "run" / "finetune" / "02").is_dir()
+
+
+def share_of(annotation: str) -> float:
+    """Of the voxels that are known, in %, as the table of cases says it."""
+    return float(re.search(r"\((.*)% of the voxels", annotation)[1])
+
+
+def with_strokes(labeled: Path, folder: Path, *, framed: bool = False) -> Path:
+    """The same images with three rows of each slice painted, background as a segment of that name.
+
+    Args:
+        framed: A line of background runs around all of it, four voxels from the border.
+    """
     (folder / "images").mkdir(parents=True)
     for case in find_cases(labeled).cases:
         read = read_labels(case.labels)
         whole = np.where(read.volume.array == 0, 99, read.volume.array)
         painted = np.zeros_like(whole)
         painted[:, ::5, ::2] = whole[:, ::5, ::2]
+        if framed:
+            painted[:, 4:-4, 4:-4] = np.where(painted[:, 4:-4, 4:-4] > 0, painted[:, 4:-4, 4:-4], 99)
+            painted[:, 5:-5, 5:-5] = np.where(whole == 99, 0, painted)[:, 5:-5, 5:-5]
         table = LabelTable((*read.table.structures, Structure(99, "background", (0.5, 0.5, 0.5))))
         write_labels(
             folder / "images" / f"{case.name}.seg.nrrd", Volume(painted, read.volume.geometry), table
