@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from skimage.measure import label
+from scipy import ndimage
 
 
 def outside(marks: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -24,7 +24,7 @@ def outside(marks: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """
     found = np.zeros(marks.shape, bool)
     for k in np.flatnonzero((marks > 1).any((1, 2))):
-        regions = label(marks[k] != 1, connectivity=1)
+        regions, _ = ndimage.label(marks[k] != 1)
         at_border = np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
         free = np.setdiff1d(at_border, [0, *regions[marks[k] > 1]])
         found[k] = np.isin(regions, free)

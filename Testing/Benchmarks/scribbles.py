@@ -46,7 +46,8 @@ NAMES = {DENSE: "supervised (dense labels)"}
 
 def main() -> None:
     options = _options()
-    profile = replace(PROFILE, finetune_steps=options.steps)
+    patch = (options.patch, options.patch)
+    profile = replace(PROFILE, finetune_steps=options.steps, spacing=options.spacing, patch=patch)
     options.output.mkdir(parents=True, exist_ok=True)
     results = options.results or options.output / "scribbles"
     table = results.with_suffix(".csv")
@@ -75,6 +76,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=PROFILE.finetune_steps)
+    parser.add_argument("--spacing", type=float, default=PROFILE.spacing, help="mm in plane")
+    parser.add_argument("--patch", type=int, default=PROFILE.patch[0], help="side of the patch in pixels")
+    parser.add_argument("--outlined", action="store_true", help="as the flag of finetune")
     parser.add_argument("--annotated", nargs="+", type=int, default=ANNOTATED, help="numbers of patients")
     parser.add_argument("--unseen", nargs="+", type=int, default=ACDC_UNSEEN, help="numbers of patients")
     return parser.parse_args()
@@ -91,6 +95,7 @@ def _one_run(options: argparse.Namespace, profile: Profile, way: str, seed: int)
             run=run,
             labeled=options.data,
             annotation="cases" if strategy == DENSE else "scribbles",
+            outlined=options.outlined,
             start="none",
             strategy=strategy,
             options=json.loads(words or "{}"),
