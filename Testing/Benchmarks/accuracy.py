@@ -11,22 +11,20 @@ can be added later. Each seed has its own annotated patients, because a single o
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import re
 import time
-from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from accuracy_summary import write_summary
+from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN, append, rows_of, scores
 
-from ContrastiveSegLib.jobs import evaluate, finetune, predict, pretrain
+from ContrastiveSegLib.jobs import finetune, pretrain
 from ContrastiveSegLib.runs.job_settings import (
     CaseSelection,
-    EvaluateSettings,
     FinetuneSettings,
     GridSettings,
     PredictSettings,
@@ -53,9 +51,6 @@ PROFILES = {
     "cpu": Profile(1.5, (128, 128), 16, 300, 32, 300, 8),
     "full": Profile(1.25, (352, 352), 32, 20_000, 32, 10_000, 10),
 }
-# The patients that SuperCL and MACL annotate on ACDC, and twenty that nothing was chosen on.
-ACDC_ANNOTATED = (73, 18, 1, 15, 95, 6, 13, 16, 58, 39, 3, 4, 90, 57, 80, 77, 24, 7, 97, 92)
-ACDC_UNSEEN = (2, 8, 9, 11, 12, 17, 19, 20, 23, 25, 27, 28, 30, 31, 32, 33, 35, 37, 38, 40)
 
 
 def main() -> None:
@@ -73,7 +68,7 @@ def main() -> None:
                 if not _is_done(table, name, seed, count):
                     chosen = _rotated(annotated[: max(options.annotated)], seed, count)
                     row = _one_run(options, profile, run, name, seed, chosen, unseen)
-                    _append(table, row)
+                    append(table, row)
                     write_summary(table, options.profile)
     write_summary(table, options.profile)
 
@@ -175,7 +170,7 @@ def _one_run(
     finetuned = time.perf_counter()
     output, cases = run / f"predictions-{len(chosen)}", CaseSelection(only=tuple(unseen))
     number = _round_with(RunFolder(run), chosen)
-    predict.run(
+    judged = scores(
         PredictSettings(
             run=run,
             images=options.data,
@@ -184,26 +179,21 @@ def _one_run(
             mirror=options.mirror,
             uncertainty=False,
             cases=cases,
-        )
+        ),
+        options.data,
+        run / f"report-{len(chosen)}.csv",
     )
-    report = run / f"report-{len(chosen)}.csv"
-    evaluate.run(
-        EvaluateSettings(predictions=output, labels=options.data, output=report, overwrite=True, cases=cases)
-    )
-    dice, distance = _per_patient(report)
     return {
         "profile": options.profile,
         "method": name,
         "seed": seed,
         "annotated": len(chosen),
         "patients": " ".join(chosen),
-        "dice": round(float(np.mean(list(dice.values()))), 5),
-        "hd95_mm": round(float(np.nanmean(list(distance.values()))), 3),
         "pretrain_s": round(pretrained - started),
         "finetune_s": round(finetuned - pretrained),
         **_monitors(run),
         "settings": json.dumps({**asdict(profile), "mirror": options.mirror}),
-        "dice_of_patients": json.dumps({patient: round(value, 5) for patient, value in dice.items()}),
+        **judged,
     }
 
 
@@ -214,20 +204,6 @@ def _round_with(run: RunFolder, chosen: list[str]) -> int:
         for n in run.finetune_rounds(finished=True)
     }
     return next(n for n, settings in rounds.items() if settings.cases.only == tuple(chosen))
-
-
-def _per_patient(report: Path) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean Dice and mean HD95 of each patient, over structures and volumes."""
-    dice, distance = defaultdict(list), defaultdict(list)
-    with report.open(encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            if row["dice"]:
-                dice[row["patient"]].append(float(row["dice"]))
-            if row["hd95_mm"]:
-                distance[row["patient"]].append(float(row["hd95_mm"]))
-    return {p: float(np.mean(v)) for p, v in dice.items()}, {
-        p: float(np.mean(v)) for p, v in distance.items()
-    }
 
 
 def _monitors(run: Path) -> dict[str, Any]:
@@ -249,24 +225,8 @@ def _monitors(run: Path) -> dict[str, Any]:
 def _is_done(table: Path, name: str, seed: int, count: int) -> bool:
     return any(
         (row["method"], int(row["seed"]), int(row["annotated"])) == (name, seed, count)
-        for row in _rows(table)
+        for row in rows_of(table)
     )
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    if not table.exists():
-        return []
-    with table.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def _append(table: Path, row: dict[str, Any]) -> None:
-    is_new = not table.exists()
-    with table.open("a", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(row))
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 if __name__ == "__main__":

@@ -21,15 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy import ACDC_ANNOTATED, ACDC_UNSEEN, _append, _per_patient, _rows
 from accuracy_summary import _difference
 from acquisition import write_changed
+from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN, append, rows_of, scores
 
-from ContrastiveSegLib.jobs import evaluate, finetune, predict
+from ContrastiveSegLib.jobs import finetune
 from ContrastiveSegLib.runs.job_settings import (
     CaseSelection,
     Compute,
-    EvaluateSettings,
     FinetuneSettings,
     GridSettings,
     PredictSettings,
@@ -61,13 +60,13 @@ def main() -> None:
     source, targets = _source_and_targets(options)
     for seed in range(options.seeds):
         for name in STRATEGIES:
-            done = {row["target"] for row in _rows(table) if _of(row) == (name, seed)}
+            done = {row["target"] for row in rows_of(table) if _of(row) == (name, seed)}
             missing = [target for target in targets if target.name not in done]
             if missing:
                 run = options.output / f"{name.replace('+ ', '')}-seed{seed}"
                 seconds = _learn(options, run, STRATEGIES[name], source, seed)
                 for target in missing:
-                    _append(table, _row(options, run, target, name, seed, seconds))
+                    append(table, _row(options, run, target, name, seed, seconds))
                 _write_summary(table)
     _write_summary(table)
 
@@ -141,40 +140,29 @@ def _row(
 ) -> dict[str, Any]:
     """Predict and evaluate one target."""
     place, chosen = target.name.replace(", ", "-").replace(" ", "-"), CaseSelection(only=target.cases)
-    predict.run(
-        PredictSettings(
-            run=run,
-            images=target.images,
-            output=run / place,
-            mirror="no",
-            uncertainty=False,
-            cases=chosen,
-            compute=Compute(threads=options.threads),
-        )
+    predicting = PredictSettings(
+        run=run,
+        images=target.images,
+        output=run / place,
+        mirror="no",
+        uncertainty=False,
+        cases=chosen,
+        compute=Compute(threads=options.threads),
     )
-    report = run / f"{place}.csv"
-    evaluate.run(
-        EvaluateSettings(
-            predictions=run / place, labels=options.data, output=report, overwrite=True, cases=chosen
-        )
-    )
-    dice, distance = _per_patient(report)
     return {
         "strategy": name,
         "seed": seed,
         "target": target.name,
-        "dice": round(float(np.mean(list(dice.values()))), 5),
-        "hd95_mm": round(float(np.nanmean(list(distance.values()))), 3),
         "finetune_s": round(seconds),
         "steps": options.steps,
         "batch": options.batch,
-        "dice_of_patients": json.dumps({patient: round(value, 5) for patient, value in dice.items()}),
+        **scores(predicting, options.data, run / f"{place}.csv"),
     }
 
 
 def _write_summary(table: Path) -> None:
     """Mean and spread over seeds, and the paired difference to the base, for each target."""
-    rows = _rows(table)
+    rows = rows_of(table)
     lines = [
         "| target | strategy | seeds | Dice: mean ± sd over seeds | HD95 mm | to base [95 % interval] |",
         "|---|---|---|---|---|---|",

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
-from accuracy import ACDC_ANNOTATED, ACDC_UNSEEN, _append, _per_patient, _rows
 from sparse_slices import PATIENTS
+from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN, append, rows_of, scores, selected
 
-from ContrastiveSegLib.jobs import evaluate, finetune, predict, propagate
+from ContrastiveSegLib.jobs import finetune, propagate
 from ContrastiveSegLib.runs.job_settings import (
     CaseSelection,
-    EvaluateSettings,
     FinetuneSettings,
     GridSettings,
     PredictSettings,
@@ -39,14 +37,14 @@ WAYS = ("one slice", "one slice and what was carried", "all slices")
 
 def main() -> None:
     options = _options()
-    chosen = CaseSelection(only=tuple(f"patient{n:03d}" for n in ACDC_ANNOTATED[:PATIENTS]))
+    chosen = selected(ACDC_ANNOTATED[:PATIENTS])
     table, carried = _carry(options, chosen)
     rows = options.results.with_suffix(".csv")
     rows.parent.mkdir(parents=True, exist_ok=True)
     for seed in range(options.first_seed, options.seeds):
         for way in WAYS:
-            if not any((row["way"], int(row["seed"])) == (way, seed) for row in _rows(rows)):
-                _append(rows, _one_run(options, chosen, way, seed, table, carried))
+            if not any((row["way"], int(row["seed"])) == (way, seed) for row in rows_of(rows)):
+                append(rows, _one_run(options, chosen, way, seed, table, carried))
     text = _summary(rows)
     print(text)
     options.results.with_suffix(".md").write_text(text, encoding="utf-8")
@@ -98,7 +96,6 @@ def _one_run(
     options: argparse.Namespace, chosen: CaseSelection, way: str, seed: int, table: Path, carried: Path
 ) -> dict[str, object]:
     run = options.output / f"{way.replace(' ', '-')}-seed{seed}"
-    unseen = CaseSelection(only=tuple(f"patient{n:03d}" for n in ACDC_UNSEEN))
     finetune.run(
         FinetuneSettings(
             run=run,
@@ -114,28 +111,19 @@ def _one_run(
             cases=chosen,
         )
     )
-    predict.run(PredictSettings(run=run, images=options.data, uncertainty=False, cases=unseen))
-    report = run / "report.csv"
-    evaluate.run(
-        EvaluateSettings(
-            predictions=run / "predictions", labels=options.data, output=report, overwrite=True, cases=unseen
-        )
-    )
-    dice, distance = _per_patient(report)
+    predicting = PredictSettings(run=run, images=options.data, uncertainty=False, cases=selected(ACDC_UNSEEN))
     return {
         "way": way,
         "seed": seed,
         "steps": options.steps,
-        "dice": round(float(np.mean(list(dice.values()))), 5),
-        "hd95_mm": round(float(np.nanmean(list(distance.values()))), 3),
-        "dice_of_patients": json.dumps({patient: round(value, 5) for patient, value in dice.items()}),
+        **scores(predicting, options.data, run / "report.csv"),
     }
 
 
 def _summary(path: Path) -> str:
     lines = ["| learned from | seeds | Dice: mean ± sd over seeds | HD95 mm |", "|---|---|---|---|"]
     for way in WAYS:
-        rows = [row for row in _rows(path) if row["way"] == way]
+        rows = [row for row in rows_of(path) if row["way"] == way]
         if rows:
             dice = [float(row["dice"]) for row in rows]
             spread = f" ± {np.std(dice, ddof=1):.3f}" if len(dice) > 1 else ""

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from accuracy import ACDC_ANNOTATED, ACDC_UNSEEN
 from monai.losses import DiceCELoss
 from monai.networks.nets import BasicUNet
+from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN
 
 from ContrastiveSegLib.contrast.views import Appearance, Movement, random_grid, recolor, warp
 from ContrastiveSegLib.volumes.cases import Case, find_cases

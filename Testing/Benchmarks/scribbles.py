@@ -23,13 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy import ACDC_ANNOTATED, ACDC_UNSEEN, PROFILES, Profile, _append, _file_name, _per_patient, _rows
+from accuracy import PROFILES, Profile, _file_name
 from accuracy_summary import _difference
+from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN, append, rows_of, scores, selected
 
-from ContrastiveSegLib.jobs import evaluate, finetune, predict
+from ContrastiveSegLib.jobs import finetune
 from ContrastiveSegLib.runs.job_settings import (
-    CaseSelection,
-    EvaluateSettings,
     FinetuneSettings,
     GridSettings,
     PredictSettings,
@@ -54,8 +53,8 @@ def main() -> None:
     table.parent.mkdir(parents=True, exist_ok=True)
     for seed in range(options.first_seed, options.seeds):
         for way in options.ways:
-            if not any((row["way"], int(row["seed"])) == (way, seed) for row in _rows(table)):
-                _append(table, _one_run(options, profile, way, seed))
+            if not any((row["way"], int(row["seed"])) == (way, seed) for row in rows_of(table)):
+                append(table, _one_run(options, profile, way, seed))
                 write_summary(table)
     write_summary(table)
 
@@ -88,7 +87,7 @@ def _one_run(options: argparse.Namespace, profile: Profile, way: str, seed: int)
     """Fine-tune, predict, evaluate; returns the row of the table."""
     strategy, _, words = way.partition(" ")
     run = options.output / f"{_file_name(way)}-seed{seed}"
-    annotated, unseen = _names(options.annotated), CaseSelection(only=_names(options.unseen))
+    annotated, unseen = selected(options.annotated), selected(options.unseen)
     started = time.perf_counter()
     finetune.run(
         FinetuneSettings(
@@ -104,27 +103,22 @@ def _one_run(options: argparse.Namespace, profile: Profile, way: str, seed: int)
             width=profile.width,
             seed=seed,
             grid=GridSettings(spacing=profile.spacing, patch=profile.patch),
-            cases=CaseSelection(only=annotated),
+            cases=annotated,
         )
     )
     seconds = time.perf_counter() - started
     output, report = run / "predictions", run / "report.csv"
-    predict.run(PredictSettings(run=run, images=options.data, output=output, uncertainty=False, cases=unseen))
-    evaluate.run(
-        EvaluateSettings(predictions=output, labels=options.data, output=report, overwrite=True, cases=unseen)
-    )
-    dice, distance = _per_patient(report)
+    predicting = PredictSettings(run=run, images=options.data, output=output, uncertainty=False, cases=unseen)
+    judged = scores(predicting, options.data, report)
     return {
         "way": way,
         "seed": seed,
-        "patients": " ".join(annotated),
-        "dice": round(float(np.mean(list(dice.values()))), 5),
-        "hd95_mm": round(float(np.nanmean(list(distance.values()))), 3),
+        "patients": " ".join(annotated.only),
         "dice_one_piece": _dice_of_one_piece(output, options.data),
         "dice_of_structures": json.dumps(_per_structure(report)),
         "finetune_s": round(seconds),
         "settings": json.dumps(asdict(profile)),
-        "dice_of_patients": json.dumps({patient: round(value, 5) for patient, value in dice.items()}),
+        **judged,
     }
 
 
@@ -148,10 +142,6 @@ def _dice_of_one_piece(predictions: Path, data: Path) -> float:
     return round(float(np.mean([np.mean(values) for values in dice.values()])), 5)
 
 
-def _names(numbers: list[int] | tuple[int, ...]) -> tuple[str, ...]:
-    return tuple(f"patient{n:03d}" for n in numbers)
-
-
 def _per_structure(report: Path) -> dict[str, float]:
     """Mean Dice of each structure over patients, their frames averaged first."""
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -168,11 +158,11 @@ def _per_structure(report: Path) -> dict[str, float]:
 def write_summary(table: Path) -> None:
     """Write one line per way beside the rows of the runs."""
     rows: dict[str, dict[int, dict[str, str]]] = defaultdict(dict)
-    for row in _rows(table):
+    for row in rows_of(table):
         rows[row["way"]][int(row["seed"])] = row
     if not rows:
         return
-    structures = list(json.loads(_rows(table)[0]["dice_of_structures"]))
+    structures = list(json.loads(rows_of(table)[0]["dice_of_structures"]))
     head = [
         "learned with",
         "seeds",

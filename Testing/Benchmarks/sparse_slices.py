@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
-from accuracy import ACDC_ANNOTATED, ACDC_UNSEEN, _append, _per_patient, _rows
+from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN, append, rows_of, scores, selected
 
-from ContrastiveSegLib.jobs import evaluate, finetune, predict
+from ContrastiveSegLib.jobs import finetune
 from ContrastiveSegLib.runs.job_settings import (
     CaseSelection,
-    EvaluateSettings,
     FinetuneSettings,
     GridSettings,
     PredictSettings,
@@ -36,8 +34,8 @@ def main() -> None:
     table.parent.mkdir(parents=True, exist_ok=True)
     for seed in range(options.first_seed, options.seeds):
         for share in options.shares:
-            if not any((float(r["share"]), int(r["seed"])) == (share, seed) for r in _rows(table)):
-                _append(table, _one_run(options, share, seed))
+            if not any((float(r["share"]), int(r["seed"])) == (share, seed) for r in rows_of(table)):
+                append(table, _one_run(options, share, seed))
     print(_summary(table))
 
 
@@ -64,8 +62,7 @@ def even_slices(count: int, share: float) -> list[int]:
 def _one_run(options: argparse.Namespace, share: float, seed: int) -> dict[str, object]:
     run = options.output / f"slices-{share:g}-seed{seed}"
     run.mkdir(parents=True, exist_ok=True)
-    chosen = CaseSelection(only=tuple(f"patient{n:03d}" for n in ACDC_ANNOTATED[:PATIENTS]))
-    unseen = CaseSelection(only=tuple(f"patient{n:03d}" for n in ACDC_UNSEEN))
+    chosen = selected(ACDC_ANNOTATED[:PATIENTS])
     slices = _write_table(run / "slices.csv", options.data, chosen, share)
     finetune.run(
         FinetuneSettings(
@@ -81,22 +78,13 @@ def _one_run(options: argparse.Namespace, share: float, seed: int) -> dict[str, 
             cases=chosen,
         )
     )
-    predict.run(PredictSettings(run=run, images=options.data, uncertainty=False, cases=unseen))
-    report = run / "report.csv"
-    evaluate.run(
-        EvaluateSettings(
-            predictions=run / "predictions", labels=options.data, output=report, overwrite=True, cases=unseen
-        )
-    )
-    dice, distance = _per_patient(report)
+    predicting = PredictSettings(run=run, images=options.data, uncertainty=False, cases=selected(ACDC_UNSEEN))
     return {
         "share": share,
         "seed": seed,
         "slices": slices,
         "steps": options.steps,
-        "dice": round(float(np.mean(list(dice.values()))), 5),
-        "hd95_mm": round(float(np.nanmean(list(distance.values()))), 3),
-        "dice_of_patients": json.dumps({patient: round(value, 5) for patient, value in dice.items()}),
+        **scores(predicting, options.data, run / "report.csv"),
     }
 
 
@@ -114,8 +102,8 @@ def _write_table(path: Path, data: Path, chosen: CaseSelection, share: float) ->
 
 def _summary(table: Path) -> str:
     lines = ["| share of the slices | slices | Dice |", "|---|---|---|"]
-    for share in sorted({float(row["share"]) for row in _rows(table)}):
-        rows = [row for row in _rows(table) if float(row["share"]) == share]
+    for share in sorted({float(row["share"]) for row in rows_of(table)}):
+        rows = [row for row in rows_of(table) if float(row["share"]) == share]
         dice = [float(row["dice"]) for row in rows]
         lines.append(
             f"| {share:g} | {rows[0]['slices']} | {np.mean(dice):.3f} ± {np.std(dice, ddof=1):.3f} "

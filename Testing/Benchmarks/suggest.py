@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy import PROFILES, Profile, _append, _patients, _per_patient, _rows
+from accuracy import PROFILES, Profile, _patients
 from suggest_slices import SliceOfCase, all_slices, write_table
 from suggest_summary import write_summary
+from unseen_patients import append, rows_of, scores
 
-from ContrastiveSegLib.jobs import evaluate, finetune, predict, pretrain, suggest
+from ContrastiveSegLib.jobs import finetune, pretrain, suggest
 from ContrastiveSegLib.runs.job_settings import (
     CaseSelection,
-    EvaluateSettings,
     FinetuneSettings,
     GridSettings,
     PredictSettings,
@@ -75,8 +75,8 @@ def main() -> None:
     table = options.results.with_suffix(".csv")
     table.parent.mkdir(parents=True, exist_ok=True)
     for trial in _trials(options, candidates):
-        if not any((r["unit"], r["choice"], r["number"], r["seed"]) == trial.key for r in _rows(table)):
-            _append(table, _row(options, profile, start, trial, judges))
+        if not any((r["unit"], r["choice"], r["number"], r["seed"]) == trial.key for r in rows_of(table)):
+            append(table, _row(options, profile, start, trial, judges))
             write_summary(table)
     write_summary(table)
 
@@ -151,17 +151,15 @@ def _row(
         cases=selection,
     )
     finetune.run(settings)
-    dice, distance = _judge(options, run, settings, judges, "-".join(trial.key))
+    judged = _judge(options, run, settings, judges, "-".join(trial.key))
     return {
         "unit": trial.unit,
         "choice": trial.choice,
         "number": trial.number,
         "seed": trial.seed,
         "chosen": "; ".join(names),
-        "dice": round(float(np.mean(list(dice.values()))), 5),
-        "hd95_mm": round(float(np.nanmean(list(distance.values()))), 3),
         "settings": json.dumps({**asdict(profile), "method": options.method}),
-        "dice_of_patients": json.dumps({patient: round(value, 5) for patient, value in dice.items()}),
+        **judged,
     }
 
 
@@ -190,7 +188,7 @@ def _suggested(options: argparse.Namespace, start: Path, trial: Trial) -> list[s
             cases=CaseSelection(only=trial.pool),
         )
     )
-    rows = _rows(RunFolder(start).suggestions(folder=output))
+    rows = rows_of(RunFolder(start).suggestions(folder=output))
     if not slices:
         return sorted(row["patient"] for row in rows)
     return [SliceOfCase(row["case"], row["patient"], int(row["slice"])) for row in rows]
@@ -198,26 +196,20 @@ def _suggested(options: argparse.Namespace, start: Path, trial: Trial) -> list[s
 
 def _judge(
     options: argparse.Namespace, run: Path, settings: FinetuneSettings, judges: list[str], name: str
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Dice and HD95 of each unseen patient."""
-    output, cases = options.output / "predictions" / name, CaseSelection(only=tuple(judges))
-    predict.run(
-        PredictSettings(
-            run=run,
-            images=options.data,
-            output=output,
-            round=_round_of(RunFolder(run), settings),
-            mirror="no",
-            uncertainty=False,
-            overwrite=True,
-            cases=cases,
-        )
+) -> dict[str, Any]:
+    """The scores of the unseen patients."""
+    output = options.output / "predictions" / name
+    predicting = PredictSettings(
+        run=run,
+        images=options.data,
+        output=output,
+        round=_round_of(RunFolder(run), settings),
+        mirror="no",
+        uncertainty=False,
+        overwrite=True,
+        cases=CaseSelection(only=tuple(judges)),
     )
-    report = output / "report.csv"
-    evaluate.run(
-        EvaluateSettings(predictions=output, labels=options.data, output=report, overwrite=True, cases=cases)
-    )
-    return _per_patient(report)
+    return scores(predicting, options.data, output / "report.csv")
 
 
 def _round_of(run: RunFolder, settings: FinetuneSettings) -> int:
