@@ -27,10 +27,11 @@ class SetupStep(Step):
         ui.checkButton.connect("clicked()", self.onCheck)
         ui.checkCancel.connect("clicked()", panel.cancel)
         ui.externalPython.connect("currentPathChanged(QString)", self.onPython)
-        self._found = None
+        self._found = None  # looked up once: reading what is installed takes a while
 
     def fill(self) -> None:
         self.ui.externalPython.currentPath = self.panel.logic.externalPython()
+        self._found = None
 
     def refresh(self) -> None:
         ui, external = self.ui, self.panel.logic.externalPython()
@@ -38,7 +39,7 @@ class SetupStep(Step):
             ui.setupFound.text = _("Jobs run in {python}.").format(python=external)
             state_line.allow(ui.installButton, _("An external Python is chosen; install packages there."))
         else:
-            self._found = install.look(Path(self.panel.logic.resource("requirements.txt")))
+            self._found = self._found or self._look()
             ui.setupFound.text = f"Python {sys.version.split()[0]} (Slicer). {self._found.words}"
             reason = _("Everything is installed.") if self._found.is_complete else ""
             state_line.allow(ui.installButton, reason, _("Asks first, then installs what is missing"))
@@ -46,6 +47,9 @@ class SetupStep(Step):
         state_line.allow(ui.checkButton, self.panel.why_not(), _("Takes one real training step"))
         state_line.allow(ui.checkCancel, "" if isChecking else _("No check is running."))
         self._showState(external, isChecking)
+
+    def _look(self):
+        return install.look(Path(self.panel.logic.resource("requirements.txt")))
 
     def _showState(self, external: str, isChecking: bool) -> None:
         passed = recall(PASSED)
@@ -67,8 +71,9 @@ class SetupStep(Step):
     def onInstall(self) -> None:
         """Install what is missing; Slicer asks before each part."""
         self._failure = ""
+        self._found = None  # whatever comes of it: look again
         try:
-            install.install(self._found)
+            install.install(self._look())
         except (ContrastiveSegError, RuntimeError, ImportError) as error:
             # pip's own words, and what the user can do about them.
             self._log(str(error))
@@ -87,6 +92,7 @@ class SetupStep(Step):
 
     def onEnd(self, job, outcome, _extra) -> None:
         self._log(job.tail())
+        self._found = None
         if outcome.kind != job_words.DONE:
             self.fail(_nextStep(outcome.text))
             return

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import slicer
 import vtk
 
-from ContrastiveSegLib.slicer_bridge.nodes import geometry_of, put_beside
+from ContrastiveSegLib.slicer_bridge.nodes import geometry_of, put_beside, segment_masks
 from ContrastiveSegLib.volumes.annotations import Marks
 from ContrastiveSegLib.volumes.label_values import BACKGROUND
 from ContrastiveSegLib.volumes.labels import LabelTable, Structure, same_name
@@ -120,7 +120,7 @@ def amount(node: Any, volume: Any, *, axis: int = 2) -> Amount:
         axis: Of the volume (i, j, k as 0, 1, 2) along which its slices are counted.
     """
     voxels, painted = {}, set()
-    for name, mask in _masks(node, volume):
+    for name, mask in segment_masks(node, volume):
         voxels[name] = int(np.count_nonzero(mask))
         painted |= set(_touched(np.moveaxis(mask, 2 - axis, 0)))
     marked, kind = complete_slices(node), kind_of(node)
@@ -149,7 +149,7 @@ def save_annotation(node: Any, volume: Any, path: Path, *, axis: int = 2) -> Non
     geometry, kind, marked = geometry_of(volume), kind_of(node), set(complete_slices(node))
     labels = np.zeros(geometry.shape, np.int16)
     structures = []
-    for value, (name, mask) in enumerate(_masks(node, volume), start=1):
+    for value, (name, mask) in enumerate(segment_masks(node, volume), start=1):
         labels[mask] = value
         segment = _by_name(node, name)
         structures.append(Structure(value, name, segment.GetColor(), _terminology(segment)))
@@ -187,7 +187,7 @@ def _kind_of_file(node: Any, volume: Any, axis: int) -> str:
         return written
     geometry = geometry_of(volume)
     marks = np.zeros(geometry.shape, np.int16)
-    for name, mask in _masks(node, volume):
+    for name, mask in segment_masks(node, volume):
         marks[mask] = 1 if same_name(name, BACKGROUND) else 2
     return Marks(Volume(marks, geometry), 2 - axis, are_scribbles=False, notes=()).kind
 
@@ -201,8 +201,9 @@ def _without_painted_background(node: Any, volume: Any, axis: int) -> None:
     slices = np.moveaxis(mask, 2 - axis, 0)
     written, complete = _written_kind(node), set(complete_slices(node))
     if written == SLICES:
-        others = [m for name, m in _masks(node, volume) if not same_name(name, BACKGROUND)]
-        complete |= {n for m in others for n in _touched(np.moveaxis(m, 2 - axis, 0))}
+        for name, drawn in segment_masks(node, volume):
+            if not same_name(name, BACKGROUND):
+                complete |= set(_touched(np.moveaxis(drawn, 2 - axis, 0)))
     slices[[n for n in range(len(slices)) if n in complete or written == CASES]] = 0
     if mask.any():
         slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, identity, volume)
@@ -240,14 +241,6 @@ def _segments(node: Any) -> Iterable[Any]:
 
 def _by_name(node: Any, name: str) -> Any:
     return next(segment for segment in _segments(node) if segment.GetName() == name)
-
-
-def _masks(node: Any, volume: Any) -> Iterable[tuple[str, npt.NDArray[np.bool_]]]:
-    """Name and mask (K, H, W) of each segment."""
-    segments = node.GetSegmentation()
-    for identity in segments.GetSegmentIDs():
-        array = slicer.util.arrayFromSegmentBinaryLabelmap(node, identity, volume)
-        yield segments.GetSegment(identity).GetName(), np.asarray(array) > 0
 
 
 def _touched(slices: npt.NDArray[Any]) -> list[int]:

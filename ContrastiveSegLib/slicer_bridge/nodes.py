@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,31 @@ def put_beside(node: Any, volume: Any) -> None:
     tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     parent = tree.GetItemParent(tree.GetItemByDataNode(volume))
     tree.SetItemParent(tree.GetItemByDataNode(node), parent)
+
+
+def segment_masks(segmentation: Any, volume: Any) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+    """Name and mask (K, H, W) on the grid of a volume, segment by segment.
+
+    As slicer.util.arrayFromSegmentBinaryLabelmap, but with one temporary node for all segments: each node
+    that comes and goes lets every node selector of the application look through the scene.
+
+    Raises:
+        RuntimeError: Slicer could not export a segment.
+    """
+    labelmap = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "__temp__")
+    segments, logic = segmentation.GetSegmentation(), slicer.modules.segmentations.logic()
+    try:
+        for identity in segments.GetSegmentIDs():
+            chosen = vtk.vtkStringArray()
+            chosen.InsertNextValue(identity)
+            if not logic.ExportSegmentsToLabelmapNode(segmentation, chosen, labelmap, volume):
+                raise RuntimeError(f"The segment {identity} of {segmentation.GetName()} cannot be read.")
+            yield segments.GetSegment(identity).GetName(), slicer.util.arrayFromVolume(labelmap) > 0
+    finally:
+        display = labelmap.GetDisplayNode()
+        for node in (display.GetColorNode() if display is not None else None, labelmap):
+            if node is not None:
+                slicer.mrmlScene.RemoveNode(node)
 
 
 def jump_to(volume: Any, ijk: tuple[float, float, float]) -> None:

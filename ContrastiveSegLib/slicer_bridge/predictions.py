@@ -10,7 +10,7 @@ import slicer
 import vtk
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.slicer_bridge.nodes import put_beside
+from ContrastiveSegLib.slicer_bridge.nodes import put_beside, segment_masks
 
 PREDICTION = "ContrastiveSeg.Prediction"  # attribute: the file that a segmentation was loaded from
 UNCERTAINTY_COLORS = "vtkMRMLColorTableNodeFileInferno.txt"
@@ -83,12 +83,8 @@ def show_uncertainty(node: Any | None) -> None:
 def volumes_ml(segmentation: Any, volume: Any) -> dict[str, float]:
     """The volume of each segment in ml, counted in voxels of the volume's grid."""
     per_voxel = float(np.prod(volume.GetSpacing())) / 1000
-    segments = segmentation.GetSegmentation()
-    found = {}
-    for identity in segments.GetSegmentIDs():
-        array = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, identity, volume)
-        found[segments.GetSegment(identity).GetName()] = float(np.count_nonzero(array)) * per_voxel
-    return found
+    masks = segment_masks(segmentation, volume)
+    return {name: float(np.count_nonzero(mask)) * per_voxel for name, mask in masks}
 
 
 def add_volumes_table(found: dict[str, float], name: str) -> Any:

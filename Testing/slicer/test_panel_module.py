@@ -51,7 +51,7 @@ def test_installing_asks_for_torch_first_through_its_extension(a_quick_panel, mo
 
     panel, present = a_quick_panel, a_quick_panel.slicer.installations.present
     present["torch"] = ""
-    panel.panel.refresh()
+    panel.panel.fill()
     assert panel.state("setup") == "missing"
     assert "Not installed yet: PyTorch" in panel.ui.setupFound.text
     panel.ui.installButton.click()
@@ -72,7 +72,7 @@ def test_a_failed_installation_shows_pips_words_and_the_next_step(a_quick_panel)
     panel.slicer.installations.present["torch"] = "2.8.0"
     panel.slicer.installations.present["monai"] = ""
     panel.slicer.installations.failure = RuntimeError("No matching distribution found for monai")
-    panel.panel.refresh()
+    panel.panel.fill()
 
     panel.ui.installButton.click()
 
