@@ -1,25 +1,15 @@
-"""What a user types becomes settings, and what goes wrong becomes one paragraph and an exit code."""
+"""What a user types becomes settings."""
 
 from __future__ import annotations
 
-import errno
 import json
-import logging
-import os
-import signal
-import subprocess
-import sys
-import time
-import types
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.command_line import read_order
-from ContrastiveSegLib.errors import BadFile, BadSetting, Cancelled
+from ContrastiveSegLib.errors import BadFile, BadSetting
 from ContrastiveSegLib.runs.job_settings import JOBS, CaseSelection, Compute, GridSettings, PretrainSettings
 from ContrastiveSegLib.runs.method_catalog import ENGINE
 from ContrastiveSegLib.runs.run_folder import RunFolder
@@ -60,34 +50,8 @@ def a_catalog_folder(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def a_job(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
-    """Puts a function in the place of a job; returns the list of settings that the job is called with."""
-
-    def replace(name: str, body: Callable[[Any], None] = lambda _: None) -> list[Any]:
-        calls: list[Any] = []
-        module = types.ModuleType(name)
-        module.run = lambda settings: (calls.append(settings), body(settings))[1]  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, f"ContrastiveSegLib.jobs.{name}", module)
-        return calls
-
-    return replace
-
-
-def failing_with(error: BaseException) -> Callable[[Any], None]:
-    def fail(_: Any) -> None:
-        raise error
-
-    return fail
-
-
 def typed(line: str, folder: Path) -> Any:
     return read_order(line.split(), folder=folder).settings
-
-
-def run_command(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ContrastiveSegLib", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 def test_every_flag_reaches_its_setting(a_catalog_folder: Path) -> None:
@@ -257,206 +221,3 @@ def test_a_bad_settings_file_is_named(
 def test_a_settings_file_that_is_not_there_is_named(a_catalog_folder: Path) -> None:
     with pytest.raises(BadFile, match=r"nowhere\.json cannot be read"):
         typed("pretrain R --images F --settings nowhere.json", a_catalog_folder)
-
-
-@pytest.mark.parametrize("job", ["", *JOBS])
-def test_help_comes_quickly_and_without_torch(job: str) -> None:
-    program = (
-        "import runpy, sys, time; started = time.perf_counter()\n"
-        "try: runpy.run_module('ContrastiveSegLib', run_name='__main__')\n"
-        "except SystemExit as exit: code = exit.code\n"
-        "heavy = [name for name in ('torch', 'monai', 'numpy') if name in sys.modules]\n"
-        "print(code, heavy, time.perf_counter() - started, file=sys.stderr)"
-    )
-    words = [job, "--help"] if job else ["--help"]
-    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
-
-    code, heavy, seconds = done.stderr.split()
-    assert (code, heavy) == ("0", "[]")
-    assert float(seconds) < 2
-    assert "usage: python -m ContrastiveSegLib" in done.stdout
-
-
-@pytest.mark.parametrize("words", [[], ["pretain"], ["scan"], ["scan", "F", "--colour"], ["scan", "F", "G"]])
-def test_a_usage_error_exits_with_2(words: list[str]) -> None:
-    done = run_command(*words)
-
-    assert done.returncode == 2
-    assert done.stderr != ""
-    assert done.stdout == ""
-
-
-def test_methods_lists_kind_name_and_caption_separated_by_tabs() -> None:
-    done = run_command("methods")
-
-    rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert done.returncode == 0
-    assert ["pretraining", "pcl"] in [row[:2] for row in rows]
-    assert {len(row) for row in rows} == {3}
-
-
-def test_a_job_gets_its_settings_and_success_is_0(a_job: Callable[..., list[Any]]) -> None:
-    calls = a_job("scan")
-
-    code = main(["scan", "F"])
-
-    assert code == 0
-    assert [settings.folder for settings in calls] == [Path("F")]
-
-
-def test_an_error_is_one_paragraph_and_1(
-    a_job: Callable[..., list[Any]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    a_job("scan", failing_with(BadFile("The file a.nii is empty.", "Export it again.")))
-
-    code = main(["scan", "F"])
-
-    assert code == 1
-    assert capsys.readouterr().err == "The file a.nii is empty. Export it again.\n"
-
-
-def test_an_error_before_the_job_is_one_paragraph_and_1(capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["check", "--threads", "0"])
-
-    assert code == 1
-    assert "'compute.threads' is 0; allowed is a whole number from 1 to 1024" in capsys.readouterr().err
-
-
-def test_v_adds_the_traceback(a_job: Callable[..., list[Any]], capsys: pytest.CaptureFixture[str]) -> None:
-    a_job("scan", failing_with(BadFile("The file a.nii is empty.", "Export it again.")))
-
-    main(["scan", "F", "-v"])
-
-    shown = capsys.readouterr().err
-    assert shown.startswith("Traceback")
-    assert shown.endswith("\nThe file a.nii is empty. Export it again.\n")
-
-
-def test_the_traceback_is_always_in_the_log_of_the_run(
-    a_job: Callable[..., list[Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def fail_in_run(settings: Any) -> None:
-        RunFolder(settings.run).create()
-        logging.getLogger("ContrastiveSegLib.jobs.predict").info("Reading the weights.")
-        raise ValueError("oops")
-
-    a_job("predict", fail_in_run)
-
-    code = main(["predict", str(tmp_path / "run"), "--images", "F"])
-
-    log, shown = (tmp_path / "run" / "log.txt").read_text(), capsys.readouterr().err
-    assert code == 1
-    assert "INFO    Reading the weights." in log
-    assert "Traceback" in log
-    assert 'raise ValueError("oops")' in log
-    assert shown == (
-        "Reading the weights.\n"
-        "Something unexpected happened: ValueError: oops. "
-        "Add -v for the traceback, and report it with log.txt.\n"
-    )
-
-
-def test_a_run_that_was_refused_leaves_no_folder(a_job: Callable[..., list[Any]], tmp_path: Path) -> None:
-    a_job("predict", failing_with(BadFile("There is no run.", "Check the path.")))
-
-    main(["predict", str(tmp_path / "run"), "--images", "F"])
-
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_only_the_first_of_several_processes_writes_the_log(
-    a_job: Callable[..., list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RANK", "1")
-    a_job("predict", failing_with(ValueError("oops")))
-
-    main(["predict", str(tmp_path), "--images", "F"])
-
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "expected"),
-    [
-        (KeyboardInterrupt(), 130, "Stopped. What was saved before is kept"),
-        (Cancelled("Cancelled after 3 steps.", "Start again to go on."), 130, "Cancelled after 3 steps."),
-        (OSError(errno.ENOSPC, "No space", "/out/a"), 1, "/out/a cannot be written: the disk is full. Free"),
-        (
-            ModuleNotFoundError("x", name="torch.nn"),
-            1,
-            "package 'torch' is not installed. Run: python -m pip",
-        ),
-        (MemoryError(), 1, "Something unexpected happened: MemoryError. Add -v"),
-    ],
-)
-def test_other_ends_have_their_own_words(
-    a_job: Callable[..., list[Any]],
-    capsys: pytest.CaptureFixture[str],
-    error: BaseException,
-    code: int,
-    expected: str,
-) -> None:
-    a_job("scan", failing_with(error))
-
-    assert main(["scan", "F"]) == code
-    assert expected in capsys.readouterr().err
-
-
-WORKER = """
-import sys, time, types
-from ContrastiveSegLib.__main__ import main
-from ContrastiveSegLib.errors import Cancelled
-from ContrastiveSegLib.runs.method_catalog import ENGINE
-from ContrastiveSegLib.runs.run_folder import RunFolder
-
-def run(settings):
-    folder = RunFolder(settings.run)
-    folder.create()
-    with folder.lock():
-        print("working", flush=True)
-        for _ in range(1000):
-            time.sleep(0.02)
-            if folder.cancel_requested() and "deaf" not in settings.images.name:
-                raise Cancelled("Everything is saved.", "Start again to go on.")
-
-job = types.ModuleType("predict")
-job.run = run
-sys.modules["ContrastiveSegLib.jobs.predict"] = job
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-def start_worker(run: Path, images: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WORKER, "predict", str(run), "--images", images]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    process.stdout.readline()
-    return process
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals to one process")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_interrupt_lets_the_job_save(tmp_path: Path, number: signal.Signals) -> None:
-    process = start_worker(tmp_path / "run", "F")
-
-    os.kill(process.pid, number)
-    _, shown = process.communicate(timeout=20)
-
-    assert process.returncode == 130
-    assert "press Ctrl-C again to stop at once" in shown
-    assert shown.endswith("Everything is saved. Start again to go on.\n")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals to one process")
-def test_the_second_interrupt_stops_at_once(tmp_path: Path) -> None:
-    process = start_worker(tmp_path / "run", "deaf")
-    run = RunFolder(tmp_path / "run")
-
-    os.kill(process.pid, signal.SIGINT)
-    while not run.cancel_requested():
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGINT)
-    _, shown = process.communicate(timeout=20)
-
-    assert process.returncode == 130
-    assert "Stopped. What was saved before is kept" in shown

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +19,7 @@ from ContrastiveSegLib.networks.weights import load_parts, read_page, save_model
 from ContrastiveSegLib.runs.job_settings import FinetuneSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
-from ContrastiveSegLib.runs.writing import write_atomically
+from ContrastiveSegLib.runs.writing import write_json
 from ContrastiveSegLib.training.annotated import check_annotations, listed_slices, maps_of_pieces
 from ContrastiveSegLib.training.batches import Sampler
 from ContrastiveSegLib.training.compute import Compute, choose_compute
@@ -84,7 +83,7 @@ def run(settings: FinetuneSettings) -> None:
             from_dict(Intensities, decided["intensities"]),
         )
         table = _table(found, settings)
-        write_atomically(folder.labels, json.dumps(table.to_json(), indent=2))
+        write_json(folder.labels, table.to_json())
         recipe = Recipe(
             grid,
             intensities,

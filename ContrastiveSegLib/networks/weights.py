@@ -14,7 +14,7 @@ from torch import Tensor
 from ContrastiveSegLib.errors import BadCheckpoint
 from ContrastiveSegLib.networks.backbone import Backbone, build_network
 from ContrastiveSegLib.runs.run_folder import ModelFolder
-from ContrastiveSegLib.runs.writing import make_folder, write_atomically
+from ContrastiveSegLib.runs.writing import make_folder, write_atomically, write_json
 
 FORMAT = 2
 
@@ -45,7 +45,7 @@ def save_model(
     make_folder(folder.path)
     write_atomically(folder.weights, payload)
     page |= {"sha256": hashlib.sha256(payload).hexdigest(), **facts}
-    write_atomically(folder.model, json.dumps(page, indent=2))
+    write_json(folder.model, page)
 
 
 def read_page(folder: ModelFolder) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ContrastiveSegLib.runs.file_lock import held_locks, hold
 from ContrastiveSegLib.runs.method_catalog import with_all_options
 from ContrastiveSegLib.runs.rules import rules_of
 from ContrastiveSegLib.runs.settings import differences, read_jobs, read_settings, to_dict, validate
-from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_atomically
+from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_atomically, write_json
 
 __all__ = ["ModelFolder", "RunFolder", "write_atomically"]
 
@@ -213,7 +213,7 @@ class RunFolder:
             if not replace:
                 raise self._other_settings(changed)
             jobs.get("decided", {}).pop(job, None)
-        _write_json(self.settings, {**jobs, job: _without_run(settings)})
+        write_json(self.settings, {**jobs, job: _without_run(settings)})
         return False
 
     def decide(
@@ -230,7 +230,7 @@ class RunFolder:
         decided = jobs.get("decided", {})
         if job not in decided:
             decided[job] = make()
-            _write_json(path, {**jobs, "decided": decided})
+            write_json(path, {**jobs, "decided": decided})
         kept: dict[str, Any] = json.loads(json.dumps(decided[job]))
         return kept
 
@@ -254,7 +254,7 @@ class RunFolder:
         number = max(self.finetune_rounds(), default=0) + 1
         make_folder(self.finetune(number))
         content = {"finetune": _without_run(settings), "data": {"identity": data}}
-        _write_json(ModelFolder(self.finetune(number)).settings, content)
+        write_json(ModelFolder(self.finetune(number)).settings, content)
         return number, False
 
     def finetune_rounds(self, *, finished: bool = False) -> tuple[int, ...]:
@@ -297,7 +297,3 @@ class RunFolder:
 def _without_run(settings: Any) -> dict[str, Any]:
     """Plain values; the folder itself is left out, because a run may be moved or handed on."""
     return {key: value for key, value in to_dict(settings).items() if key != "run"}
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

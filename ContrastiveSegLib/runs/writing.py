@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import sys
 import time
@@ -58,6 +59,16 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         # Only there if something failed above; a disk that refuses this too has already been reported.
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write plain values so that people can read them too; all or nothing.
+
+    Raises:
+        CannotWrite: As `write_atomically`.
+        ValueError: A number is infinite or none.
+    """
+    write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def make_folder(path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_atomically
+from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_json
 from ContrastiveSegLib.volumes.cases import Case
 from ContrastiveSegLib.volumes.file_names import split_suffix
 from ContrastiveSegLib.volumes.files import read_image, write_image
@@ -86,7 +86,7 @@ def note_amount(run: RunFolder, case: str, *, slices: int, kind: str) -> None:
     """Remember how much of a case is annotated, for the counts."""
     amounts = _amounts(run) | {case: {"slices": slices, "kind": kind}}
     make_folder(run.panel)
-    write_atomically(run.panel / "amounts.json", json.dumps(amounts, indent=2, ensure_ascii=False) + "\n")
+    write_json(run.panel / "amounts.json", amounts)
 
 
 def count(run: RunFolder) -> Counts:

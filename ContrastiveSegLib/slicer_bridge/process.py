@@ -14,7 +14,7 @@ from ContrastiveSegLib.errors import BadFile, CannotWrite, RunInUse
 from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.runs.file_lock import hold
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_atomically
+from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_json
 from ContrastiveSegLib.slicer_bridge.engine import ROOT, Engine
 from ContrastiveSegLib.slicer_bridge.process_tree import end_tree, group_options, is_alive
 
@@ -147,14 +147,14 @@ def start(
         )
     make_folder(folder)
     order = folder / f"{name}.json"
-    write_atomically(order, json.dumps({name: dict(settings)}, indent=2, ensure_ascii=False) + "\n")
+    write_json(order, {name: dict(settings)})
     position = _size(run.events) if run else 0
     if run:
         run.clear_cancel()
     process = _launch([*engine.command, name, "--settings", str(order)], engine, _output(folder, name))
     job = Job(name, folder, process.pid, run, position, round(time.time(), 3), process)
     papers = {"job": name, "pid": process.pid, "position": position, "started": job.started, "run": bool(run)}
-    write_atomically(_papers(folder), json.dumps(papers) + "\n")
+    write_json(_papers(folder), papers)
     return job
 
 

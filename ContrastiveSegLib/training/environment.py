@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import psutil
 import torch
 
 from ContrastiveSegLib import __version__
-from ContrastiveSegLib.runs.writing import write_atomically
+from ContrastiveSegLib.runs.writing import write_json
 from ContrastiveSegLib.training.compute import Compute
 
 PACKAGES = ("torch", "monai", "numpy", "scipy", "SimpleITK", "scikit-image", "safetensors")
@@ -37,7 +36,7 @@ def describe_environment(compute: Compute) -> dict[str, Any]:
 
 def write_environment(path: Path, compute: Compute) -> None:
     """Write environment.json; of a resumed job the last start counts."""
-    write_atomically(path, json.dumps(describe_environment(compute), indent=2) + "\n")
+    write_json(path, describe_environment(compute))
 
 
 def _version(package: str) -> str:
