@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ class Model:
     """A fine-tuned network with everything that prediction needs.
 
     Args:
-        single_pieces: Groups of class indices that are one piece in every annotation.
+        single_pieces: Groups of class indices of which the largest piece is kept, one after the other.
         mirrored: Whether it learned from mirrored patches too.
     """
 
@@ -57,6 +57,7 @@ def run(settings: PredictSettings) -> None:
     source = finished_round(folder, settings.round)
     with working(folder, "predict") as reporter:
         model = load(source, compute)
+        model = replace(model, single_pieces=_single_pieces(settings, model))
         output = settings.output or folder.predictions
         make_folder(output)
         found = find_readable_cases(settings.images, settings.cases)
@@ -138,6 +139,15 @@ def segment(model: Model, image: Volume, *, name: str, mirror: bool = False) -> 
     values = np.array([0, *model.table.values], np.int16)
     pieces = keep_largest(winners.array, model.single_pieces)
     return Volume(values[pieces], image.geometry), uncertainty
+
+
+def _single_pieces(settings: PredictSettings, model: Model) -> tuple[tuple[int, ...], ...]:
+    """The groups that the user named; otherwise those that were one piece in every annotation."""
+    if settings.pieces == "auto":
+        return model.single_pieces
+    classes = tuple(range(1, len(model.table.values) + 1))
+    groups = {"each": [], "together": [classes]}
+    return () if settings.pieces == "no" else (*groups[settings.pieces], *((n,) for n in classes))
 
 
 def _mirrors(settings: PredictSettings, model: Model) -> bool:

@@ -184,6 +184,8 @@ class PredictSettings:
     """File format of the labels; seg.nrrd keeps names and colors for 3D Slicer."""
     mirror: Literal["auto", "yes", "no"] = "auto"
     """Average over mirrored copies: better, four times slower; auto: if the network learned mirrored ones."""
+    pieces: Literal["auto", "each", "together", "no"] = "auto"
+    """Keep the largest piece alone: of each structure; first of all together; auto: as the annotations show."""
     uncertainty: bool = True
     """Write a map of the network's uncertainty (entropy, 0 to 1) beside each prediction."""
     overwrite: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,6 @@ import SimpleITK as sitk
 from safetensors.torch import load_file
 
 from ContrastiveSegLib.__main__ import main
-from ContrastiveSegLib.jobs import predict
-from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.volumes.files import read_geometry, read_image, read_labels, write_image
 from ContrastiveSegLib.volumes.volume import Volume
@@ -24,49 +21,9 @@ SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "floa
 GRID = ["--patch", "32", "32", "--spacing", "6"]
 
 
-@pytest.fixture(scope="module")
-def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("phantoms") / "mit Umlaut ä und Leerzeichen"
-    write_phantom_folder(folder, unlabeled=2, labeled=2, test=2, seed=0)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def a_trained_run(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("runs") / "run"
-    assert main(["pretrain", str(run), "--images", str(phantoms), "--steps", "4", *SMALL, *GRID]) == 0
-    assert (
-        main(["finetune", str(run), "--labeled", str(phantoms / "labeled"), "--steps", "4", *SMALL[2:]]) == 0
-    )
-    return run
-
-
-@pytest.fixture
-def a_run(a_trained_run: Path, tmp_path: Path) -> Path:
-    return Path(
-        shutil.copytree(a_trained_run, tmp_path / "run", ignore=shutil.ignore_patterns("predictions"))
-    )
-
-
 def _sentences(run: Path) -> str:
     events, _ = read_new(run / "events.jsonl")
     return "\n".join(str(event.get("text", "")) for event in events)
-
-
-def test_predictions_lie_on_exactly_the_grid_of_their_images(a_run: Path, phantoms: Path) -> None:
-    assert main(["predict", str(a_run), "--images", str(phantoms / "test" / "images")]) == 0
-
-    images = sorted((phantoms / "test" / "images").iterdir())
-    assert len(images) == 2
-    for image in images:
-        case = image.name.removesuffix(".nii.gz")
-        predicted = read_labels(a_run / "predictions" / f"{case}.seg.nrrd")
-        truth = read_labels(phantoms / "test" / "labels" / f"{case}.seg.nrrd")
-        assert predicted.volume.geometry.matches(read_geometry([image]))
-        assert predicted.table == truth.table
-        uncertainty = read_image([a_run / "predictions" / f"{case}_uncertainty.nrrd"]).volume
-        assert uncertainty.geometry.matches(predicted.volume.geometry)
-        assert 0 <= uncertainty.array.min() < uncertainty.array.max() <= 1
 
 
 def test_evaluation_writes_a_line_per_case_and_structure(a_run: Path, phantoms: Path, tmp_path: Path) -> None:
@@ -120,20 +77,6 @@ def test_other_settings_for_the_same_run_are_refused(
 
     assert code == 1
     assert "steps (was 4, now 5)" in capsys.readouterr().err
-
-
-def test_existing_predictions_stay_unless_asked(a_run: Path, phantoms: Path) -> None:
-    words = ["predict", str(a_run), "--images", str(phantoms / "test" / "images")]
-    assert main(words) == 0
-    target = next((a_run / "predictions").glob("*.seg.nrrd"))
-    target.write_bytes(b"corrected by hand")
-
-    assert main(words) == 0
-    assert target.read_bytes() == b"corrected by hand"
-    assert "already there and stays" in _sentences(a_run)
-
-    assert main([*words, "--overwrite"]) == 0
-    assert read_labels(target).table.structures
 
 
 def test_a_mistyped_folder_does_not_bind_the_run(
@@ -262,62 +205,6 @@ def test_volumes_are_learned_in_3d(phantoms: Path, tmp_path: Path) -> None:
     )
     assert main(["predict", str(run), "--images", str(phantoms / "test" / "images"), "--mirror", "yes"]) == 0
     assert len(list((run / "predictions").glob("*.seg.nrrd"))) == 2
-
-
-def test_a_case_with_other_channels_is_left_out_of_prediction(
-    a_run: Path, phantoms: Path, tmp_path: Path
-) -> None:
-    data = Path(shutil.copytree(phantoms / "test" / "images", tmp_path / "data"))
-    image = read_image([next(data.iterdir())]).volume
-    write_image(data / "two.nrrd", Volume(np.concatenate([image.array] * 2), image.geometry))
-
-    assert main(["predict", str(a_run), "--images", str(data)]) == 0
-    assert "has 2 channels, the network was trained with 1" in _sentences(a_run)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda page: page | {"format": 99}, "format version 99"),
-        (lambda page: page | {"sha256": "0" * 64}, "checksum differs"),
-    ],
-)
-def test_a_tampered_model_is_refused(
-    a_run: Path,
-    phantoms: Path,
-    capsys: pytest.CaptureFixture[str],
-    spoil: Callable[[dict], dict],
-    message: str,
-) -> None:
-    path = a_run / "finetune" / "01" / "model.json"
-    path.write_text(json.dumps(spoil(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8")
-
-    assert main(["predict", str(a_run), "--images", str(phantoms / "test" / "images")]) == 1
-    assert message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("learned", [True, False])
-@pytest.mark.parametrize("asked", ["auto", "yes", "no"])
-def test_mirrored_copies_are_averaged_if_asked_or_if_they_were_learned(
-    a_run: Path, phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, learned: bool, asked: str
-) -> None:
-    path = a_run / "finetune" / "01" / "model.json"
-    page = json.loads(path.read_text(encoding="utf-8"))
-    assert page["mirrored"] is True  # as fine-tuning does by default
-    path.write_text(json.dumps(page | {"mirrored": learned}), encoding="utf-8")
-    seen = set()
-
-    def probabilities(_network, images, _patch, _device, *, mirror):
-        seen.add(mirror)
-        return np.full((3, *images.shape[1:]), 1 / 3, np.float16)
-
-    monkeypatch.setattr(predict, "predict_probabilities", probabilities)
-    images = str(phantoms / "test" / "images")
-    assert (
-        main(["predict", str(a_run), "--images", images, "--mirror", asked, "--output", str(tmp_path)]) == 0
-    )
-
-    assert seen == {learned if asked == "auto" else asked == "yes"}
 
 
 def test_scan_shows_cases_labels_and_reasons(

@@ -1,0 +1,139 @@
+"""Prediction as a user asks for it: what is written, where, and what stays as it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.jobs import predict
+from ContrastiveSegLib.runs.events import read_new
+from ContrastiveSegLib.volumes.files import read_geometry, read_image, read_labels, write_image
+from ContrastiveSegLib.volumes.pieces import TOUCHING
+from ContrastiveSegLib.volumes.volume import Volume
+
+
+def _sentences(run: Path) -> str:
+    events, _ = read_new(run / "events.jsonl")
+    return "\n".join(str(event.get("text", "")) for event in events)
+
+
+def test_predictions_lie_on_exactly_the_grid_of_their_images(a_run: Path, phantoms: Path) -> None:
+    assert main(["predict", str(a_run), "--images", str(phantoms / "test" / "images")]) == 0
+
+    images = sorted((phantoms / "test" / "images").iterdir())
+    assert len(images) == 2
+    for image in images:
+        case = image.name.removesuffix(".nii.gz")
+        predicted = read_labels(a_run / "predictions" / f"{case}.seg.nrrd")
+        truth = read_labels(phantoms / "test" / "labels" / f"{case}.seg.nrrd")
+        assert predicted.volume.geometry.matches(read_geometry([image]))
+        assert predicted.table == truth.table
+        uncertainty = read_image([a_run / "predictions" / f"{case}_uncertainty.nrrd"]).volume
+        assert uncertainty.geometry.matches(predicted.volume.geometry)
+        assert 0 <= uncertainty.array.min() < uncertainty.array.max() <= 1
+
+
+def test_existing_predictions_stay_unless_asked(a_run: Path, phantoms: Path) -> None:
+    words = ["predict", str(a_run), "--images", str(phantoms / "test" / "images")]
+    assert main(words) == 0
+    target = next((a_run / "predictions").glob("*.seg.nrrd"))
+    target.write_bytes(b"corrected by hand")
+
+    assert main(words) == 0
+    assert target.read_bytes() == b"corrected by hand"
+    assert "already there and stays" in _sentences(a_run)
+
+    assert main([*words, "--overwrite"]) == 0
+    assert read_labels(target).table.structures
+
+
+def test_a_case_with_other_channels_is_left_out_of_prediction(
+    a_run: Path, phantoms: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(phantoms / "test" / "images", tmp_path / "data"))
+    image = read_image([next(data.iterdir())]).volume
+    write_image(data / "two.nrrd", Volume(np.concatenate([image.array] * 2), image.geometry))
+
+    assert main(["predict", str(a_run), "--images", str(data)]) == 0
+    assert "has 2 channels, the network was trained with 1" in _sentences(a_run)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda page: page | {"format": 99}, "format version 99"),
+        (lambda page: page | {"sha256": "0" * 64}, "checksum differs"),
+    ],
+)
+def test_a_tampered_model_is_refused(
+    a_run: Path,
+    phantoms: Path,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[dict], dict],
+    message: str,
+) -> None:
+    path = a_run / "finetune" / "01" / "model.json"
+    path.write_text(json.dumps(spoil(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8")
+
+    assert main(["predict", str(a_run), "--images", str(phantoms / "test" / "images")]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("learned", [True, False])
+@pytest.mark.parametrize("asked", ["auto", "yes", "no"])
+def test_mirrored_copies_are_averaged_if_asked_or_if_they_were_learned(
+    a_run: Path, phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, learned: bool, asked: str
+) -> None:
+    path = a_run / "finetune" / "01" / "model.json"
+    page = json.loads(path.read_text(encoding="utf-8"))
+    assert page["mirrored"] is True  # as fine-tuning does by default
+    path.write_text(json.dumps(page | {"mirrored": learned}), encoding="utf-8")
+    seen = set()
+
+    def probabilities(_network, images, _patch, _device, *, mirror):
+        seen.add(mirror)
+        return np.full((3, *images.shape[1:]), 1 / 3, np.float16)
+
+    monkeypatch.setattr(predict, "predict_probabilities", probabilities)
+    images = str(phantoms / "test" / "images")
+    assert (
+        main(["predict", str(a_run), "--images", images, "--mirror", asked, "--output", str(tmp_path)]) == 0
+    )
+
+    assert seen == {learned if asked == "auto" else asked == "yes"}
+
+
+def test_the_largest_piece_is_kept_where_the_user_says_so(a_run: Path, phantoms: Path) -> None:
+    _found_in_one_piece(a_run, [])
+    pieces = {asked: _pieces(a_run, phantoms, asked) for asked in ("auto", "no", "each", "together")}
+
+    assert pieces["auto"] == pieces["no"]
+    assert max(pieces["no"]["each"]) > 1
+    assert pieces["no"]["together"] > 1
+    assert max(pieces["each"]["each"]) == 1
+    assert pieces["together"]["together"] == max(pieces["together"]["each"]) == 1
+
+
+def _found_in_one_piece(run: Path, groups: list[list[int]]) -> None:
+    """Let the annotations have shown these groups in one piece."""
+    path = run / "finetune" / "01" / "model.json"
+    page = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(page | {"single_pieces": groups}), encoding="utf-8")
+
+
+def _pieces(run: Path, phantoms: Path, asked: str) -> dict[str, Any]:
+    """Connected pieces of each structure, and of all together, in the first prediction."""
+    output = run / asked
+    images = str(phantoms / "test" / "images")
+    assert main(["predict", str(run), "--images", images, "--output", str(output), "--pieces", asked]) == 0
+    labels = read_labels(min(output.glob("*.seg.nrrd"))).volume.array
+    count = [ndimage.label(labels == value, TOUCHING)[1] for value in np.unique(labels) if value]
+    return {"each": count, "together": ndimage.label(labels > 0, TOUCHING)[1]}
