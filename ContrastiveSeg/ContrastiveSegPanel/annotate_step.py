@@ -19,7 +19,7 @@ class AnnotateStep(Step):
     def __init__(self, panel) -> None:
         super().__init__(panel, panel.ui.annotateState)
         ui = self.ui
-        table_rows.style(ui.suggestionTable)
+        table_rows.style(ui.suggestionTable, wraps=True)
         self.box = JobBox(ui.suggestJob, "suggest", self.onSuggest, panel.cancel)
         self.box.start.text = _("Suggest what to annotate next")
         ui.suggestionTable.connect("cellClicked(int,int)", self.onSuggestion)
@@ -69,16 +69,9 @@ class AnnotateStep(Step):
 
     def replay(self, _events) -> None:
         found = suggestions.read(self.panel.run)
-        columns = (_("What"), _("Case"), _("Slice"), _("Score"), _("Reason"))
-        kinds = {"case": _("whole case"), "slice": _("slice")}
+        columns = (_("Case"), _("Slice"), _("Score"), _("Reason"))
         rows = [
-            (
-                kinds.get(s.kind, s.kind),
-                s.case,
-                "" if s.slice is None else s.slice,
-                round(s.score, 2),
-                s.reason,
-            )
+            (s.case, _("whole case") if s.slice is None else s.slice, round(s.score, 2), s.reason)
             for s in found
         ]
         table_rows.fill(self.ui.suggestionTable, columns, rows, [s.key for s in found])

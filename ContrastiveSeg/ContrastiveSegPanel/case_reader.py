@@ -116,7 +116,7 @@ class CaseReader:
 
     def _row(self, case, isAnnotated: bool):
         geometry = self.geometries.get(case.name)
-        spacing = " x ".join(f"{s:.3g}" for s in geometry.spacing) if geometry else ""
+        spacing = "x".join(f"{s:.3g}" for s in geometry.spacing) if geometry else ""
         channels = _("several") if case.last_axis_is_channels else len(case.images)
         words = [_("here") if isAnnotated else "", _("labels") if case.labels else ""]
         words.append(_("scribbles") if case.scribbles else "")

@@ -53,8 +53,7 @@ class DataStep(Step):
 
     def onUseScene(self) -> None:
         """Write the volumes of the scene into the run folder and use them as data."""
-        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-        volumes = [v for v in volumes if not v.GetAttribute(nodes.CASE) and v.GetImageData() is not None]
+        volumes = _volumesOfScene()
         parameters = self.panel.parameters
         if not parameters.runFolder:
             self.ui.runFolder.currentPath = self.panel.proposeRun(Path("scene"))
@@ -92,10 +91,9 @@ class DataStep(Step):
 
     def refresh(self) -> None:
         ui, reader = self.ui, self.reader
-        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
         state_line.allow(
             ui.useSceneButton,
-            "" if volumes else _("No volume is loaded."),
+            "" if _volumesOfScene() else _("No volume is loaded but those of a data folder."),
             _("Learn from the volumes that are loaded in Slicer"),
         )
         run = self.panel.run
@@ -117,3 +115,9 @@ class DataStep(Step):
         else:
             text = _("{cases} cases, {labeled} with labels; {out} files left out")
             self.show(state_line.DONE, text.format(**reader.counts()))
+
+
+def _volumesOfScene() -> list:
+    """The volumes that the user loaded; cases of a data folder and empty nodes are none."""
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return [v for v in volumes if not v.GetAttribute(nodes.CASE) and v.GetImageData() is not None]

@@ -117,7 +117,7 @@ class FinetuneStep(Step):
         elif panel.state.canResumeFinetuning:
             self.show(state_line.READY, _("interrupted; press Resume to go on"))
         elif rounds := panel.state.finishedRounds:
-            self.show(state_line.DONE, _("{n} finished rounds").format(n=len(rounds)))
+            self.show(state_line.DONE, _("finished rounds: {n}").format(n=len(rounds)))
         elif missing:
             self.show(state_line.MISSING, missing)
         else:

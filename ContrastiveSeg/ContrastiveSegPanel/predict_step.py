@@ -191,7 +191,8 @@ class PredictStep(Step):
             self.show(state_line.MISSING, missing)
         elif predicted:
             self.show(
-                state_line.DONE, _("{n} predicted cases; double click one to see it").format(n=len(predicted))
+                state_line.DONE,
+                _("predicted cases: {n}; double click one to see it").format(n=len(predicted)),
             )
         else:
             self.show(state_line.READY, _("choose a volume, or segment all cases"))

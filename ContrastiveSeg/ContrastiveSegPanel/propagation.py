@@ -80,6 +80,9 @@ class Propagation(PromptedStep):
         except ContrastiveSegError as error:
             self.fail(str(error))
             return None
+        drawn = annotating.annotation_of(case)
+        if drawn is not None:
+            drawn.GetDisplayNode().SetVisibility(False)  # two layers of one color show neither
         self.case, self.segmentationID = case, node.GetID()
         return node
 

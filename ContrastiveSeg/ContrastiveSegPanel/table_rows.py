@@ -20,6 +20,9 @@ def fill(table, columns, rows, keys) -> None:
         setRow(table, number, row, key)
     table.sortingEnabled = True
     table.resizeColumnsToContents()
+    if columns and (table.wordWrap or not any(row[-1] for row in rows)):
+        # A long line, or the header alone, asks for more than is left; stretched, the last column gets that.
+        table.setColumnWidth(len(columns) - 1, 1)
 
 
 def setRow(table, number, row, key) -> None:
@@ -43,14 +46,20 @@ def currentKey(table) -> str:
     return keyOfRow(table, table.currentRow())
 
 
-def style(table) -> None:
-    """The looks that all tables here share."""
+def style(table, *, wraps: bool = False) -> None:
+    """The looks that all tables here share.
+
+    Args:
+        wraps: Whether rows grow until all their text is seen.
+    """
     table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
     table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
     table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
     table.alternatingRowColors = True
-    table.wordWrap = False
+    table.wordWrap = wraps
     table.verticalHeader().hide()
+    if wraps:
+        table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
     table.horizontalHeader().setStretchLastSection(True)
 
 

@@ -13,13 +13,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "Resources" / "Screenshots"
-PANEL_SIZE, WINDOW_SIZE = (560, 940), (1500, 940)
-SHOWN = "phantom_003"
+WINDOW_SIZE = (1500, 1040)
+SHOWN = "phantom_010"
 WANTED = sys.argv[2:]
 
 
@@ -56,6 +57,46 @@ def _train(panel, name: str, **settings: str) -> None:
         panel.wait(lambda: not panel.panel.monitor.isBusy, 3000)
 
 
+def _some_slices(panel, case: str, *, drawn: tuple[int, ...], shown: int) -> None:
+    """What a person would have drawn after a while: a few slices, one of them marked, and saved."""
+    import slicer
+
+    node = panel.panel.annotate.open(case, index=shown)
+    volume = slicer.util.getModuleWidget("SegmentEditor").editor.sourceVolumeNode()
+    for identity in node.GetSegmentation().GetSegmentIDs():
+        mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, identity, volume)
+        kept = np.zeros_like(mask)
+        kept[list(drawn)] = mask[list(drawn)]
+        slicer.util.updateSegmentBinaryLabelmapFromArray(kept, node, identity, volume)
+    slicer.util.selectModule("ContrastiveSeg")
+    panel.ui.annotationKind.currentIndex = 0
+    panel.ui.completeButton.click()
+    panel.ui.saveAnnotationButton.click()
+    node.CreateClosedSurfaceRepresentation()
+    slicer.util.resetThreeDViews()
+
+
+def _richest_slice(labels: Path) -> int:
+    """The slice with the most structures."""
+    from ContrastiveSegLib.volumes.files import read_labels
+
+    array = read_labels(labels).volume.array
+    return int(np.argmax([len(np.unique(k)) + (k > 0).mean() for k in array]))
+
+
+def _remember_speed(run: Path) -> None:
+    """What a panel that followed the pre-training knows; it may have been done by an earlier call."""
+    from ContrastiveSegPanel import presets
+
+    from ContrastiveSegLib.runs.events import read_new
+    from ContrastiveSegLib.runs.run_folder import RunFolder
+
+    told = [
+        e for e in read_new(RunFolder(run).events)[0] if e.get("images_per_s") and e.get("job") == "pretrain"
+    ]
+    presets.rememberRun("pretrain", "pcl", told[-1])
+
+
 def main(folder: Path) -> None:
     """The pictures, in the order of the tutorial."""
     os.environ.setdefault("CONTRASTIVESEG_ENGINE_PYTHON", str(ROOT / ".venv" / "bin" / "python"))
@@ -75,7 +116,7 @@ def main(folder: Path) -> None:
 
     data = folder / "phantoms"
     if not data.is_dir():
-        write_phantom_folder(data, unlabeled=10, labeled=2, test=4, shape=(24, 112, 112))
+        write_phantom_folder(data, unlabeled=6, labeled=8, test=4, shape=(24, 112, 112))
     panel.slicer.main_window.resize(*WINDOW_SIZE)
     panel.choose(data, folder / "runs" / "2026-11-21_phantoms")
     if _is_wanted("data"):
@@ -83,12 +124,14 @@ def main(folder: Path) -> None:
         panel.wait(lambda: not panel.panel.monitor.isBusy, 300)
 
     _only(panel, "setup", "data")
-    panel.panel.data.onOpenCase(2)
+    panel.panel.data.load(SHOWN)
     _only(panel, "setup", "data")
     _shoot(panel, "data")
 
     _only(panel, "pretrain")
-    _train(panel, "pretraining", steps="150")
+    _train(panel, "pretraining", steps="200")
+    _remember_speed(panel.panel.run.path)
+    panel.panel.refresh()
     panel.child("pretrainCurves").setChecked(True)
     _shoot(panel, "curves")
 
@@ -100,25 +143,24 @@ def main(folder: Path) -> None:
     panel.child("pretrainCurves").setChecked(False)
     _only(panel, "annotate")
     _shoot(panel, "suggestions")
-    panel.panel.annotate.open("phantom_001", index=9)
-    slicer.util.selectModule("ContrastiveSeg")
-    panel.ui.completeButton.click()
-    panel.ui.saveAnnotationButton.click()
-    slicer.util.getNodesByClass("vtkMRMLSegmentationNode")[-1].CreateClosedSurfaceRepresentation()
-    slicer.util.resetThreeDViews()
+    _some_slices(panel, "phantom_001", drawn=(5, 9, 13), shown=9)
     _only(panel, "annotate")
     _shoot(panel, "annotate")
-    panel.panel.annotate.open("phantom_002", index=12)
-    slicer.util.selectModule("ContrastiveSeg")
-    panel.ui.saveAnnotationButton.click()
-    others = [nodes.find_volume(name) for name in ("phantom_001", "phantom_002")]
-    for node in [*slicer.util.getNodesByClass("vtkMRMLSegmentationNode"), *others]:
+    if _is_wanted("propagate"):
+        panel.child("propagateStart").click()
+        panel.wait(lambda: not panel.panel.monitor.isBusy, 900)
+        _only(panel, "annotate")
+        _shoot(panel, "propagate")
+    for node in [*slicer.util.getNodesByClass("vtkMRMLSegmentationNode"), nodes.find_volume("phantom_001")]:
         slicer.mrmlScene.RemoveNode(node)
     slicer.util.setSliceViewerLayers(background=nodes.find_volume(SHOWN), fit=True)
 
+    if not _is_wanted("finetune", "prediction", "uncertainty"):
+        return
     _only(panel, "finetune")
     panel.ui.labelsFrom.currentIndex = 1
-    _train(panel, "finetuning", steps="400", validation="0.34", cases_leave_out=SHOWN)
+    panel.child("finetuning_options_mirror").checked = False  # the liver is on the right
+    _train(panel, "finetuning", steps="1500", validation="0.2", cases_leave_out=SHOWN)
     panel.child("finetuneCurves").setChecked(True)
     _shoot(panel, "finetune")
     panel.child("finetuneCurves").setChecked(False)
@@ -129,7 +171,8 @@ def main(folder: Path) -> None:
     if _is_wanted("prediction", "uncertainty"):
         panel.job("predict")
     slicer.util.setSliceViewerLayers(background=volume, fit=True)
-    nodes.jump_to(volume, tuple((n - 1) / 2 for n in volume.GetImageData().GetDimensions()))
+    center = [(n - 1) / 2 for n in volume.GetImageData().GetDimensions()]
+    nodes.jump_to(volume, (*center[:2], _richest_slice(data / "test" / "labels" / f"{SHOWN}.seg.nrrd")))
     _only(panel, "predict")
     _shoot(panel, "prediction")
     panel.ui.showUncertainty.click()

@@ -72,6 +72,7 @@ def test_a_propagated_slice_is_another_node_until_it_is_accepted(a_quick_panel, 
     assert _labels(result, volume).sum() == drawn.sum() * len(drawn)
     assert np.array_equal(_labels(node, volume), drawn)
     assert annotating.annotation_of(CASE) is node
+    assert [n.GetDisplayNode().GetVisibility() for n in (node, result)] == [0, 1]
     assert panel.state("propagate") == "done"
 
     panel.ui.acceptButton.click()
