@@ -15,8 +15,8 @@ from .method_menu import MethodMenu
 from .step import Step
 
 SHOWN = (
-    "annotation", "steps", "batch", "lr", "validation", "network", "width", "grid.spacing", "grid.patch",
-    "cases.only", "cases.leave_out", "compute.device", "seed",
+    "annotation", "outlined", "steps", "batch", "lr", "validation", "network", "width",
+    "grid.spacing", "grid.patch", "cases.only", "cases.leave_out", "compute.device", "seed",
 )  # fmt: skip
 ANNOTATIONS, DATA = "annotations", "data"
 OWN, SCRATCH = "own", "none"

@@ -23,5 +23,6 @@ class ContrastiveSegParameterNode:
     propagateCheckpoint: str = ""
     refineModel: str = "auto"
     refineCheckpoint: str = ""
+    pieces: str = "auto"
     inputVolume: slicer.vtkMRMLScalarVolumeNode
     replacePredictions: bool = True

@@ -26,6 +26,14 @@ class PredictStep(Step):
             table_rows.style(table)
         self.box = JobBox(ui.predictJob, "predict", self.onCurrent, panel.cancel)
         self.box.start.text = _("Segment this volume")
+        for value, words in (
+            ("auto", _("What was one piece in the annotations, as one piece")),
+            ("each", _("The largest piece of each structure")),
+            ("together", _("The largest piece of all structures together")),
+            ("no", _("All pieces")),
+        ):
+            ui.pieces.addItem(words, value)
+        ui.pieces.connect("currentIndexChanged(int)", lambda _index: self.onPieces())
         ui.predictAllButton.connect("clicked()", self.onAll)
         ui.inputVolume.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self.refresh())
         ui.predictionTable.connect("cellDoubleClicked(int,int)", self.onOpen)
@@ -38,6 +46,13 @@ class PredictStep(Step):
     def _showNothing(self) -> None:
         self.case, self.file = "", None
         self.volumeID, self.segmentationID, self.uncertaintyID = "", "", ""
+
+    def fill(self) -> None:
+        self.ui.pieces.currentIndex = max(0, self.ui.pieces.findData(self.panel.parameters.pieces))
+
+    def onPieces(self) -> None:
+        """Which pieces of each structure are kept."""
+        self.panel.parameters.pieces = self.ui.pieces.currentData
 
     def replay(self, _events) -> None:
         self._showNothing()
@@ -57,7 +72,7 @@ class PredictStep(Step):
         """A case of the data folder is predicted from its own file, which may have more channels."""
         panel = self.panel
         case = volume.GetAttribute(nodes.CASE) or ""
-        settings = {"run": str(panel.run.path), "overwrite": True}
+        settings = {"run": str(panel.run.path), "overwrite": True, "pieces": panel.parameters.pieces}
         if panel.data.reader.case(case) is not None:
             images = panel.parameters.dataFolder
             return {**settings, "images": images, "cases": {"only": [glob.escape(case)]}}, case
@@ -70,6 +85,7 @@ class PredictStep(Step):
             "run": str(panel.run.path),
             "images": panel.parameters.dataFolder,
             "overwrite": bool(panel.parameters.replacePredictions),
+            "pieces": panel.parameters.pieces,
         }
         self.panel.startJob("predict", settings, total=len(panel.data.reader.cases))
 

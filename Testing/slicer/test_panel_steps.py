@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-from pathlib import Path
 
 import numpy as np
 import pytest
 import slicer
 
-from ContrastiveSegLib.runs.run_folder import RunFolder
 from Testing.slicer.panel_fixtures import a_quick_panel, phantoms
 
 __all__ = ["a_quick_panel", "phantoms"]
@@ -124,146 +120,6 @@ def test_the_check_shows_device_and_speed(a_quick_panel):
     assert "One training step of 8 slices" in panel.ui.setupLog.plainText
 
 
-def test_cancel_lets_the_job_save_and_resume_goes_on(a_quick_panel, phantoms, tmp_path, monkeypatch):
-    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.5")
-    panel = a_quick_panel
-    panel.choose(phantoms, tmp_path / "run")
-    panel.child("pretrainStart").click()
-    panel.wait(lambda: panel.child("pretrainProgress").value >= 1)
-    assert not panel.child("pretrainStart").enabled
-    assert "Another job is running" in panel.child("pretrainStart").toolTip
-
-    panel.child("pretrainCancel").click()
-    panel.wait(lambda: not panel.panel.monitor.isBusy)
-
-    assert "Cancelled after step" in panel.child("pretrainLine").text
-    assert panel.state("pretrain") == "ready"
-    assert panel.child("pretrainStart").text == "Resume"
-    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.01")
-    panel.job("pretrain")
-    assert panel.state("pretrain") == "done"
-
-
-def test_a_killed_job_is_noticed_and_can_be_resumed(a_quick_panel, phantoms, tmp_path, monkeypatch):
-    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.5")
-    panel = a_quick_panel
-    panel.choose(phantoms, tmp_path / "run")
-    panel.child("pretrainStart").click()
-    panel.wait(lambda: panel.child("pretrainProgress").value >= 1)
-
-    os.kill(panel.panel.monitor.job.pid, signal.SIGKILL)
-    panel.wait(lambda: not panel.panel.monitor.isBusy)
-
-    assert panel.state("pretrain") == "failed"
-    assert "ended without a word" in panel.ui.pretrainState.text
-    assert panel.child("pretrainStart").text == "Resume"
-
-
-def test_a_restart_finds_the_running_job_again_with_its_curves(
-    a_quick_panel, phantoms, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "1.5")
-    before = a_quick_panel
-    before.choose(phantoms, tmp_path / "run")
-    before.child("pretrainStart").click()
-    before.wait(lambda: before.child("pretrainProgress").value >= 2)
-    pid = before.panel.monitor.job.pid
-
-    after = before.restart()
-
-    assert after.ui.runFolder.currentPath == str(tmp_path / "run")
-    assert after.panel.monitor.job.pid == pid
-    assert after.state("pretrain") == "working"
-    after.wait(lambda: not after.panel.monitor.isBusy)
-    assert after.state("pretrain") == "done"
-    chart = after.panel.pretrain.box._curves.chart
-    steps = slicer.util.arrayFromTableColumn(chart.GetNthPlotSeriesNode(0).GetTableNode(), "step")
-    assert steps.tolist() == list(range(1, 9))
-
-
-def test_a_bar_is_seen_while_a_job_runs_and_after_it_but_not_of_a_reopened_run(
-    a_quick_panel, phantoms, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.1")
-    before = a_quick_panel
-    before.choose(phantoms, tmp_path / "run")
-    assert before.child("pretrainProgress").isHidden()
-    before.child("pretrainStart").click()
-    assert not before.child("pretrainProgress").isHidden()
-    before.wait(lambda: not before.panel.monitor.isBusy)
-    bar = before.child("pretrainProgress")
-    assert (bar.isHidden(), bar.value, bar.maximum) == (False, 1, 1)
-
-    after = before.restart()
-
-    assert after.state("pretrain") == "done"
-    assert after.child("pretrainProgress").isHidden()
-
-
-def test_a_job_that_died_while_slicer_was_closed_is_explained(a_quick_panel, phantoms, tmp_path, monkeypatch):
-    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.6")
-    before = a_quick_panel
-    before.choose(phantoms, tmp_path / "run")
-    before.child("pretrainStart").click()
-    before.wait(lambda: before.child("pretrainProgress").value >= 1)
-    process = before.panel.monitor.job.process
-    before.panel.close()
-    process.kill()
-    process.wait()
-
-    after = before.restart()
-
-    assert after.state("pretrain") == "failed"
-    assert "ended without a word" in after.ui.pretrainState.text
-
-
-def test_a_run_folder_that_is_moved_away_ends_the_job(a_quick_panel, phantoms, tmp_path, monkeypatch):
-    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.5")
-    panel = a_quick_panel
-    panel.choose(phantoms, tmp_path / "run")
-    panel.child("pretrainStart").click()
-    panel.wait(lambda: panel.child("pretrainProgress").value >= 1)
-    process = panel.panel.monitor.job.process
-
-    (tmp_path / "run").rename(tmp_path / "elsewhere")
-    panel.wait(lambda: not panel.panel.monitor.isBusy)
-
-    assert "is no longer there" in panel.ui.pretrainState.text
-    panel.wait(lambda: process.poll() is not None)
-
-
-def test_a_half_written_run_folder_is_a_sentence(a_quick_panel, phantoms, tmp_path):
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "settings.json").write_text('{"pretrain": {"met', encoding="utf-8")
-
-    a_quick_panel.choose(phantoms, run)
-
-    assert a_quick_panel.state("data") == "failed"
-    assert "not readable as JSON" in a_quick_panel.ui.dataState.text
-    assert not a_quick_panel.child("pretrainStart").enabled
-
-
-def test_closing_the_scene_empties_the_panel_and_a_job_goes_on(
-    a_quick_panel, phantoms, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.3")
-    panel = a_quick_panel
-    panel.choose(phantoms, tmp_path / "run")
-    panel.child("pretrainStart").click()
-    panel.wait(lambda: panel.child("pretrainProgress").value >= 2)
-    process = panel.panel.monitor.job.process
-
-    slicer.mrmlScene.Clear()
-
-    assert panel.ui.runFolder.currentPath == ""
-    assert panel.state("pretrain") == "missing"
-    assert process.poll() is None
-    panel.choose(phantoms, tmp_path / "run")  # the user opens the run again
-    panel.wait(lambda: not panel.panel.monitor.isBusy)
-    assert panel.state("pretrain") == "done"
-
-
 def test_what_was_chosen_is_saved_with_the_scene(a_quick_panel, phantoms, tmp_path):
     panel = a_quick_panel
     panel.choose(phantoms, tmp_path / "run")
@@ -282,109 +138,6 @@ def test_what_was_chosen_is_saved_with_the_scene(a_quick_panel, phantoms, tmp_pa
     assert panel.ui.pretrainMethod.currentText == "MoCo"
     assert panel.ui.structures.text == "liver, spleen"
     assert panel.ui.annotationKind.currentText == "Scribbles"
-
-
-def test_a_round_that_was_cancelled_is_resumed_with_what_it_was_asked(
-    a_quick_panel, phantoms, tmp_path, monkeypatch
-):
-    panel = a_quick_panel
-    panel.choose(phantoms, tmp_path / "run")
-    panel.ui.labelsFrom.currentIndex, panel.ui.startFrom.currentIndex = 1, 1
-    panel.child("finetuning_steps").text = "77"
-    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.5")
-    panel.child("finetuneStart").click()
-    panel.wait(lambda: panel.child("finetuneProgress").value >= 1)
-    panel.child("finetuneCancel").click()
-    panel.wait(lambda: not panel.panel.monitor.isBusy)
-    assert panel.child("finetuneStart").text == "Resume"
-
-    panel.child("finetuning_steps").text = "88"
-    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.01")
-    panel.job("finetune")
-
-    order = json.loads((tmp_path / "run" / "panel" / "finetune.json").read_text(encoding="utf-8"))
-    assert order["finetune"]["steps"] == 77
-    assert RunFolder(tmp_path / "run").finetune_rounds(finished=True) == (1,)
-
-
-def _whole_run(panel, phantoms, run: Path) -> None:
-    panel.choose(phantoms, run)
-    panel.job("pretrain")
-    panel.ui.labelsFrom.currentIndex = 1
-    panel.job("finetune")
-
-
-def test_fine_tuning_shows_dice_of_each_structure(a_quick_panel, phantoms, tmp_path):
-    panel = a_quick_panel
-
-    _whole_run(panel, phantoms, tmp_path / "run")
-
-    assert panel.state("finetune") == "done"
-    chart = panel.panel.finetune.box._curves.chart
-    names = [chart.GetNthPlotSeriesNode(n).GetName() for n in range(chart.GetNumberOfPlotSeriesNodes())]
-    assert names == ["loss dice_ce", "Dice bright", "Dice middle"]
-
-
-def test_a_prediction_is_a_new_node_and_equals_the_file(a_quick_panel, phantoms, tmp_path):
-    panel = a_quick_panel
-    _whole_run(panel, phantoms, tmp_path / "run")
-    volume = panel.panel.data.load("phantom_003")
-    panel.ui.inputVolume.setCurrentNode(volume)
-
-    panel.job("predict")
-    panel.job("predict")
-
-    nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-    assert len(nodes) == 2
-    assert [node.GetDisplayNode().GetVisibility() for node in nodes] == [0, 1]
-    assert panel.state("predict") == "done"
-    table = panel.ui.volumesTable
-    assert [table.item(row, 0).text() for row in range(table.rowCount)] == ["bright", "middle"]
-    panel.ui.showUncertainty.click()
-    composite = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
-    assert slicer.mrmlScene.GetNodeByID(composite.GetForegroundVolumeID()).GetName().endswith("uncertainty")
-    panel.ui.showUncertainty.click()
-    assert composite.GetForegroundVolumeID() is None
-    (tmp_path / "results").mkdir()
-    for _ in range(2):
-        panel.slicer.dialogs.answer(str(tmp_path / "results"), to="Copy the predictions")
-        panel.ui.exportResultsButton.click()
-    names = sorted(path.name for path in (tmp_path / "results").iterdir())
-    assert names == ["phantom_003.seg.nrrd", "phantom_003_uncertainty.nrrd"]
-    assert "2 files were there already and stayed" in panel.ui.runInfo.text
-
-
-def test_deleting_the_volume_during_a_prediction_does_no_harm(a_quick_panel, phantoms, tmp_path):
-    panel = a_quick_panel
-    _whole_run(panel, phantoms, tmp_path / "run")
-    volume = panel.panel.data.load("phantom_003")
-    panel.ui.inputVolume.setCurrentNode(volume)
-    panel.child("predictStart").click()
-
-    slicer.mrmlScene.RemoveNode(volume)
-    panel.wait(lambda: not panel.panel.monitor.isBusy)
-
-    assert "was closed meanwhile" in panel.child("predictLine").text
-    assert slicer.util.getNodesByClass("vtkMRMLSegmentationNode") == []
-    assert panel.ui.predictionTable.rowCount == 1
-
-
-def test_a_volume_of_the_scene_is_predicted_on_its_own_grid_and_under_its_transform(
-    a_quick_panel, phantoms, tmp_path
-):
-    panel = a_quick_panel
-    _whole_run(panel, phantoms, tmp_path / "run")
-    volume = slicer.util.loadVolume(str(phantoms / "test" / "images" / "phantom_003.nii.gz"))
-    volume.SetName("my scan / no. 1")
-    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    volume.SetAndObserveTransformNodeID(transform.GetID())
-    panel.ui.inputVolume.setCurrentNode(volume)
-
-    panel.job("predict")
-
-    (node,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-    assert node.GetTransformNodeID() == transform.GetID()
-    assert RunFolder(tmp_path / "run").prediction("my_scan_no._1").is_file()
 
 
 def test_annotate_save_and_count(a_quick_panel, phantoms, tmp_path):
@@ -432,6 +185,9 @@ def test_a_suggestion_opens_its_case_and_jumps_to_its_slice(a_quick_panel, phant
     volume = nodes.find_volume("phantom_001")
     assert nodes.shown_index(volume, 2) == 3
     slicer.util.selectModule("ContrastiveSeg")
+    assert panel.ui.annotationKind.currentText == "Whole volume"  # it has labels of neighboring slices
+    assert panel.ui.completeButton.toolTip == "In a whole volume every slice is complete."
+    panel.ui.annotationKind.currentIndex = 0
     panel.ui.completeButton.click()
     assert annotating.complete_slices(annotating.annotation_of("phantom_001")) == (3,)
 
@@ -470,20 +226,3 @@ def test_a_run_is_exported_deleted_and_imported(a_quick_panel, phantoms, tmp_pat
 
     assert panel.ui.runFolder.currentPath == str(tmp_path / "imported" / "run")
     assert panel.state("pretrain") == "done"
-
-
-def _told(*steps):
-    return [{"kind": "progress", "step": step} for step in steps]
-
-
-def test_curves_of_a_reopened_run_are_those_of_the_last_round(a_quick_panel):
-    from ContrastiveSegPanel.finetune_step import _lastRound
-
-    def kept(events):
-        return [event["step"] for event in _lastRound(events)]
-
-    assert kept([]) == []
-    assert kept(_told(3, 50, 100)) == [3, 50, 100]
-    assert kept(_told(3, 50, 4, 60)) == [4, 60]  # a new round
-    assert kept(_told(3, 50, 90, 60, 100)) == [3, 50, 60, 100]  # a crash at 90, taken up again at 60
-    assert kept([*_told(3, 50), {"kind": "validation", "step": 50}, *_told(60)]) == [3, 50, 50, 60]
