@@ -185,7 +185,7 @@ class PredictSettings:
     mirror: Literal["auto", "yes", "no"] = "auto"
     """Average over mirrored copies: better, four times slower; auto: if the network learned mirrored ones."""
     pieces: Literal["auto", "each", "together", "no"] = "auto"
-    """Keep the largest piece alone: of each structure; first of all together; auto: as the annotations show."""
+    """Keep the largest piece alone: of each structure; first of all together; auto: as annotations show."""
     uncertainty: bool = True
     """Write a map of the network's uncertainty (entropy, 0 to 1) beside each prediction."""
     overwrite: bool = False
