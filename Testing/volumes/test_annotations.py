@@ -19,7 +19,7 @@ from ContrastiveSegLib.volumes.annotations import (
     read_marks,
 )
 from ContrastiveSegLib.volumes.cases import Case, find_cases
-from ContrastiveSegLib.volumes.files import read_geometry, read_labels, write_image, write_labels
+from ContrastiveSegLib.volumes.files import read_geometry, write_image, write_labels
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable, Structure
 from ContrastiveSegLib.volumes.prepared import Recipe, collect_table, prepare_cases
@@ -112,23 +112,6 @@ def test_in_whole_slices_only_their_own_rest_is_background(nothing):
     assert not known.array[[0, 2, 5]].any()
     assert (known.array[1] == np.where(nothing[1] == 2, 2, 1)).all()
     assert annotation.describe() == "3 of 6 slices"
-
-
-def test_outside_of_a_closed_line_of_background_is_background_if_asked(nothing):
-    nothing[2, 1:5, 1:5] = 1
-    nothing[2, 2:4, 2:4] = 0
-    nothing[2, 2, 2] = 2
-    nothing[3] = nothing[2]
-    nothing[3, 1, 2] = 0  # an open line: the structure can be reached from the border
-    nothing[4, 1] = 1  # a line alone outlines nothing
-
-    known, _ = complete(marks(nothing), "scribbles", outlined=True)
-    closed = np.ones_like(nothing[2])
-    closed[2:4, 2:4] = [[2, 0], [0, 0]]
-
-    np.testing.assert_array_equal(known.array[2], closed)
-    np.testing.assert_array_equal(known.array[3:], nothing[3:])
-    np.testing.assert_array_equal(complete(marks(nothing), "scribbles")[0].array, nothing)
 
 
 def test_scribbles_say_nothing_about_the_rest(nothing):
@@ -294,17 +277,3 @@ def test_scribbles_of_people_are_read_with_their_background():
     assert annotation.classes == (0, 1, 2, 3)
     assert 0.002 < annotation.share < 0.05
     assert annotation.slices == known.array.any((1, 2)).sum() == annotation.of
-
-
-@pytest.mark.skipif(not (DATA / "acdc").is_dir(), reason=f"no data in {DATA}")
-@pytest.mark.parametrize("name", ["patient001_frame01", "patient073_frame10"])
-def test_what_people_outlined_leaves_no_structure_outside(name):
-    case = next(c for c in find_cases(DATA / "acdc").cases if c.name == name)
-    table = collect_table([case], annotation="scribbles")
-    drawn = read_marks(case.scribbles, case, table, read_geometry(case.images), plane="auto")
-    before, _ = complete(drawn, "scribbles")
-    known, _ = complete(drawn, "scribbles", outlined=True)
-
-    filled = (known.array == 1) & (before.array == 0)
-    assert filled.mean() > 0.2  # of the volume; not every line closes
-    assert not read_labels(case.labels, None).volume.array[filled].any()
