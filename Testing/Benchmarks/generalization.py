@@ -168,7 +168,7 @@ def _write_summary(table: Path) -> None:
         "|---|---|---|---|---|---|",
     ]
     for target in dict.fromkeys(row["target"] for row in rows):
-        scores = {
+        found = {
             name: {
                 int(row["seed"]): json.loads(row["dice_of_patients"])
                 for row in rows
@@ -176,14 +176,14 @@ def _write_summary(table: Path) -> None:
             }
             for name in STRATEGIES
         }
-        for name, seeds in scores.items():
+        for name, seeds in found.items():
             if seeds:
                 means = [float(np.mean(list(patients.values()))) for patients in seeds.values()]
                 spread = f" ± {np.std(means, ddof=1):.3f}" if len(means) > 1 else ""
                 distance = np.mean(
                     [float(r["hd95_mm"]) for r in rows if (r["target"], r["strategy"]) == (target, name)]
                 )
-                difference = _difference(seeds, scores["base"])
+                difference = _difference(seeds, found["base"])
                 lines.append(
                     f"| {target} | {name} | {len(means)} | {np.mean(means):.3f}{spread} | {distance:.1f} "
                     f"| {difference} |"
