@@ -17,6 +17,11 @@ Mask = npt.NDArray[np.bool_]
 Slice = npt.NDArray[np.uint8]
 
 
+# The gate of models that learned from photographs: their outlines of organs are less sure, so that only what
+# nearly agrees may pass (chosen for MobileSAM on six cardiac patients; Testing/Benchmarks/RESULTS.md).
+PHOTOGRAPHS = 0.8
+
+
 @dataclass(frozen=True)
 class Card:
     """What is known about a family before anything is loaded.
@@ -27,6 +32,7 @@ class Card:
         packages: Python packages that `load` needs.
         known: Start of the SHA-256 of published weights, and their name.
         carried: Installed distribution and file in it that hold the weights, if there are such.
+        gate: Smallest overlap of its outlines with the coarse ones, unless the user says otherwise.
         how: How to get the weights.
         source: Author, year, link.
     """
@@ -38,6 +44,7 @@ class Card:
     how: str
     source: str
     carried: tuple[str, str] | None = None
+    gate: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)

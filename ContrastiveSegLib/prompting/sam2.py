@@ -11,11 +11,19 @@ import torch
 
 from ContrastiveSegLib.prompting._checkpoint import Signs, Weights
 from ContrastiveSegLib.prompting._frame import Frame
-from ContrastiveSegLib.prompting._model import Answer, Card, Prompt, Slice
+from ContrastiveSegLib.prompting._model import PHOTOGRAPHS, Answer, Card, Prompt, Slice
 from ContrastiveSegLib.prompting._sam2_network import HOW, LICENSE, SOURCE, is_sam2, load_network, photograph
 from ContrastiveSegLib.training.compute import Compute
 
-CARD = Card(makes="masks", license=LICENSE, packages=("transformers",), known={}, how=HOW, source=SOURCE)
+CARD = Card(
+    makes="masks",
+    license=LICENSE,
+    packages=("transformers",),
+    known={},
+    how=HOW,
+    source=SOURCE,
+    gate=PHOTOGRAPHS,
+)
 
 
 @dataclass(frozen=True, eq=False)

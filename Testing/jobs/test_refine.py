@@ -11,6 +11,8 @@ import pytest
 
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder, BadSetting
 from ContrastiveSegLib.jobs import refine
+from ContrastiveSegLib.prompting import lite_medsam
+from ContrastiveSegLib.prompting.refine import Rules
 from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.runs.job_settings import Compute, RefineSettings
 from ContrastiveSegLib.runs.prompting_settings import GrayValues, PromptableSettings
@@ -139,3 +141,16 @@ def test_a_missing_checkpoint_is_named_before_anything_is_written(a_study: Path)
 def test_a_channel_that_is_not_there_is_refused(a_study: Path, a_sam_folder: Path) -> None:
     with pytest.raises(BadSetting, match=r"has 1 channel\(s\), asked was for number 3"):
         refine.run(settings(a_study, a_sam_folder, gray=GrayValues(channel=3)))
+
+
+def test_a_model_of_photographs_has_a_stricter_gate_unless_asked(
+    a_study: Path, a_sam_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(refine, "Rules", lambda *rules: seen.append(rules) or Rules(*rules))
+
+    refine.run(settings(a_study, a_sam_folder))
+    refine.run(settings(a_study, a_sam_folder, gate=0.3, overwrite=True))
+
+    assert [gate for _, _, gate, _ in seen] == [0.8, 0.3]
+    assert lite_medsam.CARD.gate == 0.5
