@@ -94,7 +94,9 @@ def run(settings: FinetuneSettings) -> None:
         )
         outcomes = prepare_all(found, folder.prepared, recipe, reporter)
         made_for = load_strategy(settings.strategy).Strategy.learns_from
-        check_annotations(outcomes, table, decided["batch"], reporter, made_for=made_for)
+        check_annotations(
+            outcomes, table, decided["batch"], reporter, made_for=made_for, outlined=settings.outlined
+        )
         training, validation = split_patients(usable(outcomes), settings.validation, seed=settings.seed)
         roles = {case.name: "validation" for case in validation}
         if further:

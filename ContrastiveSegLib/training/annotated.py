@@ -22,13 +22,20 @@ WORDS = {"cases": "whole cases", "slices": "cases with annotated slices", "scrib
 
 
 def check_annotations(
-    outcomes: Sequence[Outcome], table: LabelTable, batch: int, reporter: Reporter, *, made_for: Sequence[str]
+    outcomes: Sequence[Outcome],
+    table: LabelTable,
+    batch: int,
+    reporter: Reporter,
+    *,
+    made_for: Sequence[str],
+    outlined: bool = False,
 ) -> None:
     """Say what was found, and warn of what will learn badly.
 
     Args:
         batch: Images per step.
         made_for: Kinds of annotation that the strategy learns from.
+        outlined: Whether lines of scribbled background were said to outline the structures.
 
     Raises:
         BadFolder: Only one class is annotated, so that nothing can be told apart.
@@ -46,6 +53,11 @@ def check_annotations(
     reporter.warn_all(
         [f'"{names[index]}" is not annotated anywhere: {_advice(index)}' for index in missing]
         + _of_kinds(kinds, made_for)
+        + (
+            ["--outlined says nothing here: no case has scribbles."]
+            if outlined and not kinds["scribbles"]
+            else []
+        )
         + _of_few_slices(slices, batch)
     )
 
@@ -98,6 +110,12 @@ def _of_kinds(kinds: Counter[str], made_for: Sequence[str]) -> list[str]:
             "partial_ce, or say --annotation cases if these are complete labels."
         ]
     return [f"This strategy is not made for {WORDS[kind]}." for kind in odd]
+
+
+def _of_outlines(kinds: Counter[str], outlined: bool) -> list[str]:
+    return (
+        ["--outlined changes nothing: no case has scribbles."] if outlined and not kinds["scribbles"] else []
+    )
 
 
 def _of_few_slices(slices: int, batch: int) -> list[str]:

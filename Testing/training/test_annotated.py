@@ -184,9 +184,9 @@ def annotated(make_case, kind: str, slices: int, classes: tuple[int, ...]) -> Ou
     return Outcome(case, make_case(), annotation=Annotation(kind, slices, 30, 0.1, classes))
 
 
-def checked(outcomes, table, *, made_for=("cases", "slices")) -> Listens:
+def checked(outcomes, table, *, made_for=("cases", "slices"), outlined=False) -> Listens:
     reporter = Listens()
-    check_annotations(outcomes, table, 8, reporter, made_for=made_for)
+    check_annotations(outcomes, table, 8, reporter, made_for=made_for, outlined=outlined)
     return reporter
 
 
@@ -217,3 +217,12 @@ def test_what_will_learn_badly_is_said_before(make_case, a_label_table, kind, sl
 def test_one_class_alone_is_refused(make_case, a_label_table):
     with pytest.raises(BadFolder, match=r'Only "liver" is annotated.*Draw the other structures too'):
         checked([annotated(make_case, "scribbles", 5, (1,))], a_label_table)
+
+
+@pytest.mark.parametrize(("kind", "warned"), [("cases", True), ("scribbles", False)])
+def test_outlines_without_scribbles_are_said_to_change_nothing(make_case, a_label_table, kind, warned):
+    outcomes = [annotated(make_case, kind, 30, (0, 1, 2))]
+
+    heard = checked(outcomes, a_label_table, made_for=(kind,), outlined=True)
+
+    assert ("--outlined changes nothing: no case has scribbles." in heard.warned) == warned

@@ -8,48 +8,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ContrastiveSegLib.volumes.annotations import (
-    Marks,
-    complete,
-    read_marks,
-)
+from ContrastiveSegLib.volumes.annotations import complete, read_marks
 from ContrastiveSegLib.volumes.cases import find_cases
 from ContrastiveSegLib.volumes.files import read_geometry, read_labels
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure
+from ContrastiveSegLib.volumes.outline import outside
 from ContrastiveSegLib.volumes.prepared import collect_table
-from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 DATA = Path(os.environ.get("CONTRASTIVESEG_TEST_DATA", "../shared/data"))
-SHAPE = (6, 8, 10)
-GEOMETRY = Geometry((10, 8, 6), (1.0, 1.0, 4.0))
-TABLE = LabelTable((Structure(5, "liver", (1.0, 0.0, 0.0)), Structure(2, "spleen", (0.0, 1.0, 0.0))))
-WITH_BACKGROUND = LabelTable((*TABLE.structures, Structure(9, "Background", (0.0, 0.0, 1.0))))
 
 
-@pytest.fixture
-def nothing() -> np.ndarray:
-    return np.zeros(SHAPE, np.int16)
+def test_outside_is_what_no_structure_is_reached_from():
+    marks = np.zeros((4, 8, 10), np.int16)
+    marks[1, 1:5, 1:5] = 1
+    marks[1, 2:4, 2:4] = [[2, 0], [0, 0]]
+    marks[2] = marks[1]
+    marks[2, 1, 2] = 0  # an open line: the structure can be reached from the border
+    marks[3, 1] = 1  # a line alone outlines nothing
 
-
-def marks(array: np.ndarray, *, axis: int = 0, are_scribbles: bool = False) -> Marks:
-    return Marks(Volume(array.astype(np.int16), GEOMETRY), axis, are_scribbles, ())
-
-
-def test_outside_of_a_closed_line_of_background_is_background_if_asked(nothing):
-    nothing[2, 1:5, 1:5] = 1
-    nothing[2, 2:4, 2:4] = 0
-    nothing[2, 2, 2] = 2
-    nothing[3] = nothing[2]
-    nothing[3, 1, 2] = 0  # an open line: the structure can be reached from the border
-    nothing[4, 1] = 1  # a line alone outlines nothing
-
-    known, _ = complete(marks(nothing), "scribbles", outlined=True)
-    closed = np.ones_like(nothing[2])
-    closed[2:4, 2:4] = [[2, 0], [0, 0]]
-
-    np.testing.assert_array_equal(known.array[2], closed)
-    np.testing.assert_array_equal(known.array[3:], nothing[3:])
-    np.testing.assert_array_equal(complete(marks(nothing), "scribbles")[0].array, nothing)
+    expected = np.zeros_like(marks, bool)
+    expected[1] = True
+    expected[1, 1:5, 1:5] = False
+    np.testing.assert_array_equal(outside(marks), expected)
 
 
 @pytest.mark.skipif(not (DATA / "acdc").is_dir(), reason=f"no data in {DATA}")
