@@ -53,11 +53,7 @@ def check_annotations(
     reporter.warn_all(
         [f'"{names[index]}" is not annotated anywhere: {_advice(index)}' for index in missing]
         + _of_kinds(kinds, made_for)
-        + (
-            ["--outlined says nothing here: no case has scribbles."]
-            if outlined and not kinds["scribbles"]
-            else []
-        )
+        + _of_outlines(kinds, outlined)
         + _of_few_slices(slices, batch)
     )
 
@@ -113,9 +109,8 @@ def _of_kinds(kinds: Counter[str], made_for: Sequence[str]) -> list[str]:
 
 
 def _of_outlines(kinds: Counter[str], outlined: bool) -> list[str]:
-    return (
-        ["--outlined changes nothing: no case has scribbles."] if outlined and not kinds["scribbles"] else []
-    )
+    useless = outlined and not kinds["scribbles"]
+    return ["--outlined changes nothing: no case has scribbles."] if useless else []
 
 
 def _of_few_slices(slices: int, batch: int) -> list[str]:
