@@ -186,13 +186,18 @@ def test_the_network_is_not_asked_about_voxels_that_nobody_vouched_for(make_stra
 def test_mixed_precision_changes_no_term_much(make_strategy):
     strategy = make_strategy(random_convolution=True)
 
-    exact = strategy.loss_terms(a_batch(*PATCH), a_generator())
-    with torch.autocast("cpu", torch.bfloat16):
-        mixed = strategy.loss_terms(a_batch(*PATCH), a_generator())
+    def terms_of_some_batches() -> dict[str, torch.Tensor]:
+        # Rounding decides which blocks are corrupted: single batches differ by more than their arithmetic.
+        batches = [strategy.loss_terms(a_batch(*PATCH), Generator().manual_seed(seed)) for seed in range(6)]
+        return {name: torch.stack([terms[name] for terms in batches]) for name in batches[0]}
 
-    assert {name: term.dtype for name, term in mixed.items()} == dict.fromkeys(exact, torch.float32)
+    exact = terms_of_some_batches()
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = terms_of_some_batches()
+
+    assert {name: terms.dtype for name, terms in mixed.items()} == dict.fromkeys(exact, torch.float32)
     for name in exact:
-        assert mixed[name].item() == pytest.approx(exact[name].item(), rel=0.1, abs=0.01), name
+        assert mixed[name].mean().item() == pytest.approx(exact[name].mean().item(), rel=0.2), name
 
 
 def test_a_batch_without_structures_gives_finite_gradients(make_strategy):
