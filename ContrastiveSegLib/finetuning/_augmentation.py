@@ -29,7 +29,7 @@ class Augmentation:
     """
 
     def __init__(
-        self, patch: Sequence[int], rotation: float = 30.0, *, mirror: bool = True, beyond: int = 0
+        self, patch: Sequence[int], rotation: float = 30.0, *, mirror: bool = False, beyond: int = 0
     ) -> None:
         self.patch, self.beyond = tuple(patch), beyond
         self.movement = Movement(

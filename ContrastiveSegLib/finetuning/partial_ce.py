@@ -28,8 +28,8 @@ class Settings:
     rotation: Annotated[float, Range(0.0, 180.0)] = 30.0
     """Largest rotation in plane that augmentation draws, in degrees."""
 
-    mirror: bool = True
-    """Mirror patches at random. Turn off when left and right are different structures."""
+    mirror: bool = False
+    """Mirror patches at random: for structures that are alike on both sides; prediction then takes longer."""
 
 
 class Strategy(FinetuningStrategy):

@@ -94,7 +94,7 @@ def test_mirrored_copies_are_averaged_if_asked_or_if_they_were_learned(
 ) -> None:
     path = a_run / "finetune" / "01" / "model.json"
     page = json.loads(path.read_text(encoding="utf-8"))
-    assert page["mirrored"] is True  # as fine-tuning does by default
+    assert page["mirrored"] is False  # as fine-tuning does by default
     path.write_text(json.dumps(page | {"mirrored": learned}), encoding="utf-8")
     seen = set()
 

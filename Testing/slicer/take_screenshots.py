@@ -159,7 +159,6 @@ def main(folder: Path) -> None:
         return
     _only(panel, "finetune")
     panel.ui.labelsFrom.currentIndex = 1
-    panel.child("finetuning_options_mirror").checked = False  # the liver is on the right
     _train(panel, "finetuning", steps="1500", validation="0.2", cases_leave_out=SHOWN)
     panel.child("finetuneCurves").setChecked(True)
     _shoot(panel, "finetune")
