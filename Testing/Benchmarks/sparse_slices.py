@@ -3,7 +3,9 @@
     python Testing/Benchmarks/sparse_slices.py DATA RUNS --results Testing/Benchmarks/results/acdc-slices
 
 The same patients, budget and evaluation as accuracy.py; only the table of annotated slices differs. Rows that
-are there are not run again.
+are there are not run again. Whether the unknown slices teach something too:
+
+    --shares 0.01 --steps 600 --consistency 0 1
 """
 
 from __future__ import annotations
@@ -34,8 +36,10 @@ def main() -> None:
     table.parent.mkdir(parents=True, exist_ok=True)
     for seed in range(options.first_seed, options.seeds):
         for share in options.shares:
-            if not any((float(r["share"]), int(r["seed"])) == (share, seed) for r in rows_of(table)):
-                append(table, _one_run(options, share, seed))
+            for consistency in options.consistency:
+                wanted = share, consistency, seed
+                if wanted not in [_key(row) for row in rows_of(table)]:
+                    append(table, _one_run(options, share, consistency, seed))
     print(_summary(table))
 
 
@@ -47,6 +51,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("output", type=Path, help="folder for runs")
     parser.add_argument("--results", type=Path, required=True, help="name of the rows, without suffix")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.25, 1.0], help="of the slices")
+    parser.add_argument("--consistency", type=float, nargs="+", default=[0.0], help="weights, as of finetune")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0, help="to share the work between processes")
     parser.add_argument("--steps", type=int, default=1500)
@@ -59,8 +64,12 @@ def even_slices(count: int, share: float) -> list[int]:
     return [int((n + 0.5) * count / kept) for n in range(kept)]
 
 
-def _one_run(options: argparse.Namespace, share: float, seed: int) -> dict[str, object]:
-    run = options.output / f"slices-{share:g}-seed{seed}"
+def _key(row: dict[str, str]) -> tuple[float, float, int]:
+    return float(row["share"]), float(row["consistency"]), int(row["seed"])
+
+
+def _one_run(options: argparse.Namespace, share: float, consistency: float, seed: int) -> dict[str, object]:
+    run = options.output / f"slices-{share:g}-consistency{consistency:g}-seed{seed}"
     run.mkdir(parents=True, exist_ok=True)
     chosen = selected(ACDC_ANNOTATED[:PATIENTS])
     slices = _write_table(run / "slices.csv", options.data, chosen, share)
@@ -70,6 +79,7 @@ def _one_run(options: argparse.Namespace, share: float, seed: int) -> dict[str, 
             labeled=options.data,
             annotated_slices=run / "slices.csv",
             start="none",
+            options={"consistency": consistency},
             steps=options.steps,
             batch=8,
             width=16,
@@ -81,6 +91,7 @@ def _one_run(options: argparse.Namespace, share: float, seed: int) -> dict[str, 
     predicting = PredictSettings(run=run, images=options.data, uncertainty=False, cases=selected(ACDC_UNSEEN))
     return {
         "share": share,
+        "consistency": consistency,
         "seed": seed,
         "slices": slices,
         "steps": options.steps,
@@ -101,13 +112,13 @@ def _write_table(path: Path, data: Path, chosen: CaseSelection, share: float) ->
 
 
 def _summary(table: Path) -> str:
-    lines = ["| share of the slices | slices | Dice |", "|---|---|---|"]
-    for share in sorted({float(row["share"]) for row in rows_of(table)}):
-        rows = [row for row in rows_of(table) if float(row["share"]) == share]
+    lines = ["| share of the slices | slices | weight of consistency | Dice |", "|---|---|---|---|"]
+    for share, consistency in sorted({_key(row)[:2] for row in rows_of(table)}):
+        rows = [row for row in rows_of(table) if _key(row)[:2] == (share, consistency)]
         dice = [float(row["dice"]) for row in rows]
         lines.append(
-            f"| {share:g} | {rows[0]['slices']} | {np.mean(dice):.3f} ± {np.std(dice, ddof=1):.3f} "
-            f"({len(dice)} seeds) |"
+            f"| {share:g} | {rows[0]['slices']} | {consistency:g} | "
+            f"{np.mean(dice):.3f} ± {np.std(dice, ddof=1):.3f} ({len(dice)} seeds) |"
         )
     return "\n".join(lines)
 
