@@ -81,7 +81,8 @@ def _propagator(settings: PropagateSettings, reporter: Reporter) -> Propagator:
     model, weights = load_family(family, asked.checkpoint, compute, checksum=asked.checksum)
     way = "with memory" if family.card.makes == "volumes" else "box by box"
     reporter.say(f"{family.name} ({way}), license {family.card.license}: {weights.describe()}")
-    propagator: Propagator = model if family.card.makes == "volumes" else Slicewise(model, settings.padding)
+    slicewise = Slicewise(model, settings.padding, shown=family.card.photographs)
+    propagator: Propagator = model if family.card.makes == "volumes" else slicewise
     return propagator
 
 

@@ -71,8 +71,9 @@ def run(settings: RefineSettings) -> None:
         model, weights = load_family(family, asked.checkpoint, compute, checksum=asked.checksum)
         reporter.say(f"{family.name}, license {family.card.license}: {weights.describe()}")
         make_folder(output)
-        gate = family.card.gate if settings.gate is None else settings.gate
-        rules = Rules(settings.padding, settings.passes, gate, settings.smallest)
+        rules = Rules(
+            settings.padding, settings.passes, settings.gate, settings.smallest, family.card.photographs
+        )
         work = _Work(model, rules, _intensities(settings), output)
         reasons = [_one_case(partner, work, settings, reporter) for partner in partners]
         if all(reasons):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from ContrastiveSegLib.prompting._model import Answer, Slice
+from ContrastiveSegLib.prompting._model import Answer, Mask, Slice
+
+# How sure an outline is that a model is shown, in logits. Of 4, 8, 16 and 30 the first two were alike and the
+# best, on six cardiac patients with MobileSAM (Testing/Benchmarks/RESULTS.md).
+SHOWN = 4.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,19 @@ class Frame:
         """Positions (..., 2) in pixels of the slice to those in the square."""
         scale = np.array(self.inside[::-1]) / self.shape[::-1]
         return (np.asarray(columns_and_rows, float) * scale).astype(np.float32)
+
+    def logits(self, outline: Mask, features: torch.Tensor) -> torch.Tensor:
+        """An outline (H, W) as the model's own answer would be, on a grid four times as fine as its features.
+
+        Args:
+            features: (1, D, h, h) of the image encoder.
+
+        Returns:
+            (1, 1, 4 h, 4 h), positive inside.
+        """
+        small = replace(self, side=4 * features.shape[-1])
+        inside = small.padded(small.gray(outline.astype(np.uint8), features.device))
+        return SHOWN * (2 * inside - 1)
 
     def answers(self, low: torch.Tensor, scores: Sequence[float]) -> list[Answer]:
         """Small logits (N, h, w) of the square as answers on the slice."""

@@ -17,11 +17,6 @@ Mask = npt.NDArray[np.bool_]
 Slice = npt.NDArray[np.uint8]
 
 
-# The gate of models that learned from photographs: their outlines of organs are less sure, so that only what
-# nearly agrees may pass (chosen for MobileSAM on six cardiac patients; Testing/Benchmarks/RESULTS.md).
-PHOTOGRAPHS = 0.8
-
-
 @dataclass(frozen=True)
 class Card:
     """What is known about a family before anything is loaded.
@@ -32,7 +27,8 @@ class Card:
         packages: Python packages that `load` needs.
         known: Start of the SHA-256 of published weights, and their name.
         carried: Installed distribution and file in it that hold the weights, if there are such.
-        gate: Smallest overlap of its outlines with the coarse ones, unless the user says otherwise.
+        photographs: Whether it learned from photographs, and from outlines besides boxes; models for medical
+            images were tuned on boxes alone.
         how: How to get the weights.
         source: Author, year, link.
     """
@@ -44,7 +40,7 @@ class Card:
     how: str
     source: str
     carried: tuple[str, str] | None = None
-    gate: float = 0.5
+    photographs: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +50,19 @@ class Prompt:
     Args:
         box: First and last column and row of the structure: (left, top, right, bottom), in pixels.
         logits: An earlier answer's `low_resolution`, to be improved.
+        outline: (H, W), true inside; nearly right. Not looked at where there are logits.
         points: (column, row, whether it is inside), in pixels.
     """
 
     box: tuple[float, float, float, float] | None = None
     logits: npt.NDArray[np.float32] | None = None
+    outline: Mask | None = None
     points: tuple[tuple[float, float, bool], ...] = ()
+
+    @property
+    def is_box(self) -> bool:
+        """Whether it is a box and nothing else."""
+        return self.box is not None and self.logits is None and self.outline is None and not self.points
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,8 +85,8 @@ class SamModel:
 
     @torch.inference_mode()
     def predict(self, encoded: Encoded, prompts: Sequence[Prompt]) -> list[Answer]:
-        """Ask prompt after prompt; prompts without logits and points are asked together."""
-        if all(prompt.box and prompt.logits is None and not prompt.points for prompt in prompts):
+        """Ask prompt after prompt; those that are boxes alone are asked together."""
+        if all(prompt.is_box for prompt in prompts):
             return self._boxes(encoded, prompts) if prompts else []
         return [self._one(encoded, prompt) for prompt in prompts]
 
@@ -106,6 +106,8 @@ class SamModel:
             asked["input_labels"] = torch.tensor(inside, device=self.compute.device)[None, None]
         if prompt.logits is not None:
             asked["input_masks"] = torch.from_numpy(prompt.logits)[None, None].to(self.compute.device)
+        elif prompt.outline is not None:
+            asked["input_masks"] = encoded.frame.logits(prompt.outline, encoded.features)
         return self._ask(encoded, **asked)[0]
 
     def _ask(self, encoded: Encoded, **asked: torch.Tensor) -> list[Answer]:

@@ -59,17 +59,6 @@ def pieces_of(outline: Mask) -> list[Mask]:
     return sorted(pieces, key=lambda piece: -int(piece.sum()))
 
 
-def box_around(mask: Mask, padding: float) -> tuple[float, float, float, float]:
-    """First and last column and row of a mask, wider by the padding, within the slice."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return (
-        max(0.0, columns[0] - padding),
-        max(0.0, rows[0] - padding),
-        min(mask.shape[1] - 1.0, columns[-1] + padding),
-        min(mask.shape[0] - 1.0, rows[-1] + padding),
-    )
-
-
 def _figures_of(value: int, mask: Mask, others: dict[int, Mask]) -> list[Figure]:
     """The figure of a structure, and that of its hole if it surrounds nothing that has a name."""
     hull = convex_hull_image(mask)

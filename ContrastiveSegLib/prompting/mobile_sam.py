@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ContrastiveSegLib.prompting._checkpoint import Signs, Weights, load_exactly, read_tensors
-from ContrastiveSegLib.prompting._model import PHOTOGRAPHS, Card
+from ContrastiveSegLib.prompting._model import Card
 from ContrastiveSegLib.prompting._sam_network import SamModel, decoder_only, photograph, renamed_decoder
 from ContrastiveSegLib.prompting._tiny_vit import TinyViT
 from ContrastiveSegLib.training.compute import Compute
@@ -15,7 +15,7 @@ CARD = Card(
     known={"6dbb90523a35330f": "MobileSAM"},
     how="Get mobile_sam.pt from the authors of MobileSAM and name it with --checkpoint.",
     source="Zhang et al., Faster Segment Anything, 2023, https://arxiv.org/abs/2306.14289",
-    gate=PHOTOGRAPHS,
+    photographs=True,
 )
 SIDE, STRIDE = 1024, 16
 

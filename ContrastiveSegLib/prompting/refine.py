@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel, Slice
-from ContrastiveSegLib.prompting.figures import Figure, box_around, figures_in, pieces_of
-from ContrastiveSegLib.prompting.gate import Verdict, judge, overlap_of
+from ContrastiveSegLib.prompting._model import Answer, Mask, PromptableModel, Slice
+from ContrastiveSegLib.prompting.asking import prompt_for
+from ContrastiveSegLib.prompting.figures import Figure, figures_in, pieces_of
+from ContrastiveSegLib.prompting.gate import Verdict, judge, judge_border, overlap_of
 
 # How sure a coarse pixel is, in logits: the model's own pixels win against it.
 COARSE = 1e-3
@@ -31,12 +32,15 @@ class Rules:
         passes: How often each box is asked; from the second time with the answer before.
         gate: Smallest overlap with the coarse outline.
         smallest: Pieces with fewer pixels are not asked for.
+        photographs: The model learned from photographs: it is shown the coarse outline too, not its box
+            alone, and what it finds must not lie on a fainter border.
     """
 
     padding: int = 3
     passes: int = 1
     gate: float = 0.5
     smallest: int = 20
+    photographs: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,14 +101,14 @@ def refine_slice(
     if large:
         answers = _ask(model, image, [pieces[n].mask for n in large], rules)
         for n, answer in zip(large, answers, strict=True):
-            pieces[n] = _judged(replace(pieces[n], answer=answer), rules)
+            pieces[n] = _judged(replace(pieces[n], answer=answer), image, rules)
     pieces = _with_rings_judged(pieces, labels, rules)
     return _decided(figures, pieces, labels), [_line(piece) for piece in pieces]
 
 
 def _ask(model: PromptableModel, image: Slice, masks: Sequence[Mask], rules: Rules) -> list[Answer]:
     encoded = model.encode(image)
-    prompts = [Prompt(box=box_around(mask, rules.padding)) for mask in masks]
+    prompts = [prompt_for(mask, rules.padding, shown=rules.photographs) for mask in masks]
     answers = model.predict(encoded, prompts)
     for _ in range(1, rules.passes):
         again = [replace(p, logits=a.low_resolution) for p, a in zip(prompts, answers, strict=True)]
@@ -112,12 +116,15 @@ def _ask(model: PromptableModel, image: Slice, masks: Sequence[Mask], rules: Rul
     return answers
 
 
-def _judged(piece: _Piece, rules: Rules) -> _Piece:
+def _judged(piece: _Piece, image: Slice, rules: Rules) -> _Piece:
     """The part of the answer that touches the piece, and what the gate says to it."""
     found = piece.answer.mask if piece.answer else np.zeros_like(piece.mask)
     touching = [part for part in pieces_of(found) if (part & piece.mask).any()]
     found = np.any([*touching, np.zeros_like(found)], axis=0)
-    return replace(piece, found=found, verdict=judge(found, piece.mask, rules.gate))
+    verdict = judge(found, piece.mask, rules.gate)
+    if verdict.accepted and rules.gate > 0 and rules.photographs:
+        verdict = replace(verdict, reason=judge_border(found, piece.mask, image))
+    return replace(piece, found=found, verdict=verdict)
 
 
 def _with_rings_judged(pieces: list[_Piece], labels: npt.NDArray[Any], rules: Rules) -> list[_Piece]:

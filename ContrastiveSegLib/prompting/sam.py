@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ContrastiveSegLib.prompting._checkpoint import Signs, Weights, load_exactly, read_tensors
-from ContrastiveSegLib.prompting._model import PHOTOGRAPHS, Card
+from ContrastiveSegLib.prompting._model import Card
 from ContrastiveSegLib.prompting._sam_network import SamModel, photograph, renamed
 from ContrastiveSegLib.training.compute import Compute
 
@@ -19,7 +19,7 @@ CARD = Card(
     how="Get sam_vit_b_01ec64.pth (or _l_, _h_) from Meta's segment-anything, or a folder of transformers "
     "(config.json, model.safetensors), and name it with --checkpoint.",
     source="Kirillov et al., Segment Anything, ICCV 2023, https://arxiv.org/abs/2304.02643",
-    gate=PHOTOGRAPHS,
+    photographs=True,
 )
 POSITIONS = "shared_image_embedding.positional_embedding"
 POSITIONS_AGAIN = "prompt_encoder.shared_embedding.positional_embedding"

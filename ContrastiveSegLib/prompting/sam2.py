@@ -11,7 +11,7 @@ import torch
 
 from ContrastiveSegLib.prompting._checkpoint import Signs, Weights
 from ContrastiveSegLib.prompting._frame import Frame
-from ContrastiveSegLib.prompting._model import PHOTOGRAPHS, Answer, Card, Prompt, Slice
+from ContrastiveSegLib.prompting._model import Answer, Card, Prompt, Slice
 from ContrastiveSegLib.prompting._sam2_network import HOW, LICENSE, SOURCE, is_sam2, load_network, photograph
 from ContrastiveSegLib.training.compute import Compute
 
@@ -22,7 +22,7 @@ CARD = Card(
     known={},
     how=HOW,
     source=SOURCE,
-    gate=PHOTOGRAPHS,
+    photographs=True,
 )
 
 
@@ -64,6 +64,8 @@ class Sam2Slices:
             asked["input_labels"] = torch.tensor(labels, device=self.compute.device)[None, None]
         if prompt.logits is not None:
             asked["input_masks"] = torch.from_numpy(prompt.logits)[None, None].to(self.compute.device)
+        elif prompt.outline is not None:
+            asked["input_masks"] = encoded.frame.logits(prompt.outline, encoded.features[-1])
         found = self.network(image_embeddings=encoded.features, multimask_output=False, **asked)
         return encoded.frame.answers(found.pred_masks[0, :, 0], found.iou_scores[0, :, 0].tolist())[0]
 

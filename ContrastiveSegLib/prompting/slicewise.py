@@ -7,7 +7,7 @@ it had.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel
-from ContrastiveSegLib.prompting.figures import Figure, box_around, figures_in, pieces_of
+from ContrastiveSegLib.prompting.asking import prompt_for
+from ContrastiveSegLib.prompting.figures import Figure, figures_in, pieces_of
 from ContrastiveSegLib.prompting.gate import judge
 
 # From one thick slice to the next a structure may double. Where the score is below this, boxes of other sizes
@@ -35,10 +36,12 @@ class Slicewise:
 
     Args:
         padding: Pixels by which a box is larger than the structure in the slice before.
+        shown: Show the model the outline in the slice before too, not its box alone.
     """
 
     model: PromptableModel
     padding: int = 3
+    shown: bool = False
 
     def start(
         self,
@@ -47,7 +50,7 @@ class Slicewise:
         masks: Mapping[int, Mask],  # noqa: ARG002
     ) -> SlicewiseWalk:
         """Nothing is remembered of the annotated slice but what the first step is told."""
-        return SlicewiseWalk(self.model, slices, self.padding)
+        return SlicewiseWalk(self.model, slices, self.padding, self.shown)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,7 @@ class SlicewiseWalk:
     model: PromptableModel
     slices: npt.NDArray[np.uint8]
     padding: int
+    shown: bool
 
     def step(self, k: int, before: Mapping[int, Mask]) -> dict[int, Answer]:
         """Ask for every structure in slice `k` where it was in the slice before."""
@@ -74,28 +78,29 @@ class SlicewiseWalk:
 
     def _surest(self, encoded: Any, pieces: Sequence[Mask]) -> list[Answer]:
         """An answer for each piece; where the model is not sure, the surest of several sizes of the box."""
-        boxes = [box_around(piece, self.padding) for piece in pieces]
-        answers = self.model.predict(encoded, [Prompt(box=box) for box in boxes])
+        prompts = [prompt_for(piece, self.padding, shown=self.shown) for piece in pieces]
+        answers = self.model.predict(encoded, prompts)
         unsure = [n for n, answer in enumerate(answers) if answer.score < SURE]
-        tries = [(n, Prompt(box=scaled(boxes[n], s, pieces[n].shape))) for n in unsure for s in SIZES]
+        tries = [(n, scaled(prompts[n], s, pieces[n].shape)) for n in unsure for s in SIZES]
         others = self.model.predict(encoded, [prompt for _, prompt in tries])
         for (n, _), other in zip(tries, others, strict=True):
             answers[n] = max(answers[n], other, key=lambda answer: answer.score)
         return answers
 
 
-def scaled(
-    box: tuple[float, float, float, float], share: float, shape: tuple[int, ...]
-) -> tuple[float, float, float, float]:
-    """A box that is larger by a share of its size on each side, or smaller, within the slice (H, W)."""
-    left, top, right, bottom = box
+def scaled(prompt: Prompt, share: float, shape: tuple[int, ...]) -> Prompt:
+    """A prompt with a box that is larger by a share of its size on each side, within the slice (H, W)."""
+    if prompt.box is None:
+        return prompt
+    left, top, right, bottom = prompt.box
     across, down = share * (right - left), share * (bottom - top)
-    return (
+    box = (
         max(0.0, left - across),
         max(0.0, top - down),
         min(shape[1] - 1.0, right + across),
         min(shape[0] - 1.0, bottom + down),
     )
+    return replace(prompt, box=box)
 
 
 def label_map(masks: Mapping[int, Mask]) -> npt.NDArray[np.int32]:

@@ -64,8 +64,8 @@ class RefineSettings:
     """Pixels by which a box is larger than its structure, on each side."""
     passes: Annotated[int, Range(1, 3)] = 1
     """How often the model is asked; after the first time it also sees its own mask."""
-    gate: Share | None = None
-    """Smallest overlap (intersection over union) with the coarse outline; 0: none; empty: the model's own."""
+    gate: Share = 0.5
+    """Smallest overlap (intersection over union) of a refined outline with the one before; 0 accepts all."""
     smallest: Pixels = 20
     """Pieces with fewer pixels in a slice stay as they are."""
     overwrite: bool = False

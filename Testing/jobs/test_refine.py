@@ -143,14 +143,13 @@ def test_a_channel_that_is_not_there_is_refused(a_study: Path, a_sam_folder: Pat
         refine.run(settings(a_study, a_sam_folder, gray=GrayValues(channel=3)))
 
 
-def test_a_model_of_photographs_has_a_stricter_gate_unless_asked(
+def test_models_of_photographs_are_shown_outlines_and_those_for_medicine_boxes_alone(
     a_study: Path, a_sam_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    monkeypatch.setattr(refine, "Rules", lambda *rules: seen.append(rules) or Rules(*rules))
+    monkeypatch.setattr(refine, "Rules", lambda *rules: seen.append(Rules(*rules)) or seen[-1])
 
     refine.run(settings(a_study, a_sam_folder))
-    refine.run(settings(a_study, a_sam_folder, gate=0.3, overwrite=True))
 
-    assert [gate for _, _, gate, _ in seen] == [0.8, 0.3]
-    assert lite_medsam.CARD.gate == 0.5
+    assert seen[0].photographs
+    assert not lite_medsam.CARD.photographs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ContrastiveSegLib.prompting.figures import box_around, figures_in, pieces_of
+from ContrastiveSegLib.prompting.figures import figures_in, pieces_of
 
 SHAPE = (40, 50)
 
@@ -82,11 +82,3 @@ def test_pieces_touch_at_a_corner_and_the_largest_comes_first() -> None:
     sizes = [int(piece.sum()) for piece in pieces_of(mask)]
 
     assert sizes == [5, 1]
-
-
-def test_a_box_names_the_outermost_pixels_and_stays_within_the_slice() -> None:
-    mask = np.zeros(SHAPE, bool)
-    mask[2:11, 40:48] = True
-
-    assert box_around(mask, 0) == (40, 2, 47, 10)
-    assert box_around(mask, 5) == (35, 0, 49, 15)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ContrastiveSegLib.prompting._frame import Frame
+from ContrastiveSegLib.prompting._frame import SHOWN, Frame
 
 CPU = torch.device("cpu")
 
@@ -43,3 +43,19 @@ def test_points_are_moved_with_the_pixels() -> None:
 
     np.testing.assert_allclose(keeping.points([[10, 30]]), [[20, 60]])
     np.testing.assert_allclose(filling.points([[10, 30]]), [[30, 60]])
+
+
+@pytest.mark.parametrize("keeps_shape", [True, False])
+def test_an_outline_is_shown_as_the_answer_that_would_give_it_back(keeps_shape: bool) -> None:
+    drawn = np.zeros((300, 200), bool)
+    drawn[75:150, 60:150] = True
+    frame = Frame(drawn.shape, 1024, keeps_shape)
+
+    shown = frame.logits(drawn, torch.zeros(1, 3, 64, 64))
+    (answer,) = frame.answers(shown[0], [1.0])
+
+    assert shown.shape == (1, 1, 256, 256)
+    both = answer.mask & drawn
+    assert 2 * both.sum() / (answer.mask.sum() + drawn.sum()) > 0.98
+    assert float(shown.min()) == pytest.approx(-SHOWN)
+    assert float(shown.max()) == pytest.approx(SHOWN)

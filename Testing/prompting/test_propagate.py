@@ -107,7 +107,30 @@ def test_a_structure_that_doubles_outgrows_its_old_box(a_model: Any) -> None:
     ("share", "expected"), [(0.0, (10, 20, 30, 40)), (0.5, (0, 10, 40, 49)), (-0.25, (15, 25, 25, 35))]
 )
 def test_boxes_are_scaled_about_their_middle(share: float, expected: tuple[int, ...]) -> None:
-    assert scaled((10, 20, 30, 40), share, (50, 60)) == expected
+    prompt = Prompt(box=(10, 20, 30, 40), points=((15, 25, True),))
+
+    larger = scaled(prompt, share, (50, 60))
+
+    assert larger.box == expected
+    assert larger.points == prompt.points
+
+
+def test_a_model_that_understands_outlines_is_shown_that_of_the_slice_before(a_model: Any) -> None:
+    organ = ellipsoid((10, 20, 25), (7, 12, 14))
+    slices, seen = np.where(organ, 200, 40).astype(np.uint8), list[Prompt]()
+    answer_of = a_model._one
+
+    def noted(image: np.ndarray, prompt: Prompt) -> Answer:
+        seen.append(prompt)
+        return answer_of(image, prompt)
+
+    a_model._one = noted
+    walk = Slicewise(a_model, shown=True).start(slices, 10, {})
+    first = walk.step(11, {1: organ[10]})
+    walk.step(12, {1: first[1].mask})
+
+    np.testing.assert_array_equal(seen[0].outline, organ[10])
+    np.testing.assert_array_equal(seen[1].outline, first[1].mask)
 
 
 def test_the_annotated_slice_is_kept_as_it_was_drawn(a_model: Any) -> None:

@@ -15,9 +15,9 @@ import pytest
 
 from ContrastiveSegLib.prompting._checkpoint import carried_weights
 from ContrastiveSegLib.prompting._model import Prompt
+from ContrastiveSegLib.prompting.asking import box_around
 from ContrastiveSegLib.prompting.catalog import choose_family, load_family
 from ContrastiveSegLib.prompting.cut import gray_volume
-from ContrastiveSegLib.prompting.figures import box_around
 from ContrastiveSegLib.prompting.lite_medsam import CARD
 from ContrastiveSegLib.prompting.propagate import propagate
 from ContrastiveSegLib.prompting.slicewise import Slicewise

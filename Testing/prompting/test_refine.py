@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,35 @@ def test_what_the_gate_refuses_stays_pixel_by_pixel() -> None:
     np.testing.assert_array_equal(refined, coarse)
     assert asked[0].verdict.reason.startswith("overlap")
     assert (asked[0].before, asked[0].after) == (coarse.astype(bool).sum(), model.answers[0].sum())
+
+
+def test_the_coarse_outline_is_shown_to_models_that_understand_it() -> None:
+    coarse = labeled(disk((24, 36), 7), disk((24, 36), 12), disk((24, 11), 5))
+    boxes, shown = Painted(CHAMBER, WALL_OUTLINE, BESIDE), Painted(CHAMBER, WALL_OUTLINE, BESIDE)
+
+    refine_slice(boxes, BLANK, coarse, RULES)
+    refine_slice(shown, BLANK, coarse, replace(RULES, photographs=True))
+
+    assert all(prompt.is_box for prompt in boxes.prompts)
+    filled = [coarse >= 2, coarse == 3, coarse == 1]
+    for prompt, outline in zip(shown.prompts, filled, strict=True):
+        np.testing.assert_array_equal(prompt.outline, outline)
+
+
+@pytest.mark.parametrize("photographs", [True, False])
+def test_what_a_model_of_photographs_finds_must_not_lie_on_a_fainter_border(photographs: bool) -> None:
+    organ, wider = disk((24, 30), 10), disk((24, 30), 12)
+    image = np.where(organ, 200, 40).astype(np.uint8)
+    rules = replace(RULES, photographs=photographs)
+
+    away, (refused,) = refine_slice(Painted(wider), image, np.where(organ, 1, 0), rules)
+    back, (accepted,) = refine_slice(Painted(organ), image, np.where(wider, 1, 0), rules)
+
+    np.testing.assert_array_equal(away, organ if photographs else wider)
+    assert refused.verdict.reason.startswith("its border is fainter" if photographs else "")
+    assert refused.verdict.accepted is not photographs
+    np.testing.assert_array_equal(back, organ)
+    assert accepted.verdict.accepted
 
 
 def test_without_the_gate_the_same_answer_is_taken() -> None:

@@ -100,6 +100,7 @@ def test_boxes_points_and_masks_each_change_the_answer(a_sam: Any, an_image: np.
         Prompt(box=box.box, points=((20, 20, False),)),
         Prompt(points=((20, 20, True), (3, 3, False))),
         Prompt(box=box.box, logits=first.low_resolution),
+        Prompt(box=box.box, outline=first.mask),
     ]
 
     answers = [first, *a_sam.predict(encoded, others)]
@@ -107,6 +108,20 @@ def test_boxes_points_and_masks_each_change_the_answer(a_sam: Any, an_image: np.
     for n, answer in enumerate(answers):
         for other in answers[n + 1 :]:
             assert np.abs(answer.logits - other.logits).max() > 1e-7
+
+
+def test_an_earlier_answer_counts_more_than_the_outline_it_came_from(
+    a_sam: Any, an_image: np.ndarray
+) -> None:
+    encoded, box = a_sam.encode(an_image), (10, 5, 40, 30)
+    (first,) = a_sam.predict(encoded, [Prompt(box=box)])
+    both = Prompt(box=box, logits=first.low_resolution, outline=~first.mask)
+
+    (again,), (alone,) = (
+        a_sam.predict(encoded, [prompt]) for prompt in (both, Prompt(box=box, logits=first.low_resolution))
+    )
+
+    np.testing.assert_array_equal(again.logits, alone.logits)
 
 
 def test_metas_file_is_the_same_model(

@@ -47,6 +47,7 @@ def test_slices_are_answered_for_boxes_points_and_masks(
             Prompt(box=(10, 5, 40, 35)),
             Prompt(points=((20, 20, True),)),
             Prompt(box=(10, 5, 40, 30), logits=first.low_resolution),
+            Prompt(box=(10, 5, 40, 30), outline=square(5, 10, 25)),
         ],
     )
 
