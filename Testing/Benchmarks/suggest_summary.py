@@ -12,6 +12,8 @@ import numpy as np
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
+# Columns from left to right.
+CHOICES = ("random", "typicality", "coverage", "k_center")
 Scores = dict[str, dict[str, list[float]]]  # unit, choice
 
 
@@ -19,7 +21,7 @@ def write_summary(table: Path) -> None:
     """Write table and picture beside the rows of the runs."""
     scores: Scores = defaultdict(lambda: defaultdict(list))
     with table.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
+        for row in sorted(csv.DictReader(stream), key=lambda row: CHOICES.index(row["choice"])):
             scores[row["unit"]][row["choice"]].append(float(row["dice"]))
     text = _table(scores)
     table.with_suffix(".md").write_text(text, encoding="utf-8")
@@ -52,7 +54,7 @@ def _draw(scores: Scores, path: Path, title: str) -> None:
     )
     for panel, (unit, choices) in zip(panels[0], scores.items(), strict=True):
         for n, (choice, dice) in enumerate(choices.items()):
-            color = "gray" if choice == "random" else f"C{n}"
+            color = "gray" if choice == "random" else f"C{CHOICES.index(choice)}"
             panel.scatter(n + np.linspace(-0.12, 0.12, len(dice)), dice, color=color, alpha=0.7)
             panel.hlines(np.mean(dice), n - 0.3, n + 0.3, color=color)
         panel.set_xticks(range(len(choices)), list(choices))
