@@ -81,7 +81,7 @@ def _propagator(settings: PropagateSettings, reporter: Reporter) -> Propagator:
     model, weights = load_family(family, asked.checkpoint, compute, checksum=asked.checksum)
     way = "with memory" if family.card.makes == "volumes" else "box by box"
     reporter.say(f"{family.name} ({way}), license {family.card.license}: {weights.describe()}")
-    slicewise = Slicewise(model, settings.padding, shown=family.card.photographs)
+    slicewise = Slicewise(model, settings.padding, photographs=family.card.photographs)
     propagator: Propagator = model if family.card.makes == "volumes" else slicewise
     return propagator
 

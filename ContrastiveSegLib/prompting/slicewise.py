@@ -7,23 +7,25 @@ it had.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel
-from ContrastiveSegLib.prompting.asking import prompt_for
+from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel, Slice
+from ContrastiveSegLib.prompting.asking import box_around, prompt_for
 from ContrastiveSegLib.prompting.figures import Figure, figures_in, pieces_of
-from ContrastiveSegLib.prompting.gate import judge
+from ContrastiveSegLib.prompting.gate import contrast_across, judge, overlap_of
 
 # From one thick slice to the next a structure may double. Where the score is below this, boxes of other sizes
 # are tried, larger or smaller on each side by these shares, and the score chooses.
 SURE, SIZES = 0.85, (0.15, 0.35, -0.1)
 # What a carried ring claims, in logits: any pixel that the model is sure of wins.
 CARRIED = 0.1
+# What overlaps less with the slice before is another structure, however clear its border.
+SAME = 0.25
 # A ring that lost this much of itself, or of its place, was not found.
 RING_GATE = 0.25
 # Pieces with fewer pixels ask for nothing.
@@ -36,12 +38,13 @@ class Slicewise:
 
     Args:
         padding: Pixels by which a box is larger than the structure in the slice before.
-        shown: Show the model the outline in the slice before too, not its box alone.
+        photographs: Whether the model learned from photographs: it is shown outlines too, and borders choose
+            between its answers instead of its score.
     """
 
     model: PromptableModel
     padding: int = 3
-    shown: bool = False
+    photographs: bool = False
 
     def start(
         self,
@@ -50,7 +53,7 @@ class Slicewise:
         masks: Mapping[int, Mask],  # noqa: ARG002
     ) -> SlicewiseWalk:
         """Nothing is remembered of the annotated slice but what the first step is told."""
-        return SlicewiseWalk(self.model, slices, self.padding, self.shown)
+        return SlicewiseWalk(self.model, slices, self.padding, self.photographs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,47 +63,64 @@ class SlicewiseWalk:
     model: PromptableModel
     slices: npt.NDArray[np.uint8]
     padding: int
-    shown: bool
+    photographs: bool
 
     def step(self, k: int, before: Mapping[int, Mask]) -> dict[int, Answer]:
         """Ask for every structure in slice `k` where it was in the slice before."""
         figures = figures_in(label_map(before))
         pieces = [(f, p) for f in figures for p in pieces_of(f.outline) if p.sum() >= SMALLEST]
-        encoded = self.model.encode(self.slices[k])
+        answers = self._answers(self.slices[k], [piece for _, piece in pieces])
         found: dict[int, list[Answer]] = {}
-        for (figure, piece), answer in zip(
-            pieces, self._surest(encoded, [p for _, p in pieces]), strict=True
-        ):
+        for (figure, piece), answer in zip(pieces, answers, strict=True):
             found.setdefault(figure.value, []).append(_touching(answer, piece))
         together = {value: _together(answers) for value, answers in found.items()}
         rings = {f.value: _ring(f, together, before) for f in figures if f.is_ring and f.value in together}
         return {value: answer for value, answer in {**together, **rings}.items() if value > 0}
 
+    def _answers(self, image: Slice, pieces: Sequence[Mask]) -> list[Answer]:
+        """For each piece the best of several answers."""
+        encoded = self.model.encode(image)
+        return self._clearest(encoded, pieces, image) if self.photographs else self._surest(encoded, pieces)
+
+    def _clearest(self, encoded: Any, pieces: Sequence[Mask], image: Slice) -> list[Answer]:
+        """Of the answers to the outline and to its box, for each piece, that on the clearer border."""
+        to_outlines, to_boxes = (
+            self.model.predict(encoded, [prompt_for(p, self.padding, shown=shown) for p in pieces])
+            for shown in (True, False)
+        )
+
+        def clearness(answer: Answer, piece: Mask) -> float:
+            return contrast_across(answer.mask, image) if overlap_of(answer.mask, piece) > SAME else -1.0
+
+        return [
+            one if clearness(one, piece) >= clearness(other, piece) else other
+            for one, other, piece in zip(to_outlines, to_boxes, pieces, strict=True)
+        ]
+
     def _surest(self, encoded: Any, pieces: Sequence[Mask]) -> list[Answer]:
         """An answer for each piece; where the model is not sure, the surest of several sizes of the box."""
-        prompts = [prompt_for(piece, self.padding, shown=self.shown) for piece in pieces]
-        answers = self.model.predict(encoded, prompts)
+        boxes = [box_around(piece, self.padding) for piece in pieces]
+        answers = self.model.predict(encoded, [Prompt(box=box) for box in boxes])
         unsure = [n for n, answer in enumerate(answers) if answer.score < SURE]
-        tries = [(n, scaled(prompts[n], s, pieces[n].shape)) for n in unsure for s in SIZES]
+        tries = [(n, Prompt(box=scaled(boxes[n], s, pieces[n].shape))) for n in unsure for s in SIZES]
         others = self.model.predict(encoded, [prompt for _, prompt in tries])
         for (n, _), other in zip(tries, others, strict=True):
             answers[n] = max(answers[n], other, key=lambda answer: answer.score)
         return answers
 
 
-def scaled(prompt: Prompt, share: float, shape: tuple[int, ...]) -> Prompt:
-    """A prompt with a box that is larger by a share of its size on each side, within the slice (H, W)."""
-    if prompt.box is None:
-        return prompt
-    left, top, right, bottom = prompt.box
+def scaled(
+    box: tuple[float, float, float, float], share: float, shape: tuple[int, ...]
+) -> tuple[float, float, float, float]:
+    """A box that is larger by a share of its size on each side, or smaller, within the slice (H, W)."""
+    left, top, right, bottom = box
     across, down = share * (right - left), share * (bottom - top)
-    box = (
+    return (
         max(0.0, left - across),
         max(0.0, top - down),
         min(shape[1] - 1.0, right + across),
         min(shape[0] - 1.0, bottom + down),
     )
-    return replace(prompt, box=box)
 
 
 def label_map(masks: Mapping[int, Mask]) -> npt.NDArray[np.int32]:
