@@ -102,7 +102,7 @@ def refine_slice(
         answers = _ask(model, image, [pieces[n].mask for n in large], rules)
         for n, answer in zip(large, answers, strict=True):
             pieces[n] = _judged(replace(pieces[n], answer=answer), image, rules)
-    pieces = _with_rings_judged(pieces, labels, rules)
+    pieces = _with_rings_kept(_with_rings_judged(pieces, labels, rules), labels, rules)
     return _decided(figures, pieces, labels), [_line(piece) for piece in pieces]
 
 
@@ -140,6 +140,23 @@ def _with_rings_judged(pieces: list[_Piece], labels: npt.NDArray[Any], rules: Ru
             return piece
         outline = overlap_of(piece.found, piece.mask)
         return replace(piece, verdict=Verdict(outline, f"of the ring that would be left: {verdict.reason}"))
+
+    return [judged(piece) for piece in pieces]
+
+
+def _with_rings_kept(pieces: list[_Piece], labels: npt.NDArray[Any], rules: Rules) -> list[_Piece]:
+    """Refuse what would take the ring around it: a chamber's outline that lies on the border of the wall."""
+    eaten = dict[int, str]()
+    for piece in pieces:
+        if piece.figure.is_ring:
+            ring = piece.mask & (labels == piece.figure.value)
+            left = judge(_kept(piece) & ~_inside_of(piece.figure, pieces), ring, rules.gate)
+            reasons = [] if left.accepted else piece.figure.inside
+            eaten |= dict.fromkeys(reasons, f"of the ring around it: {left.reason}")
+
+    def judged(piece: _Piece) -> _Piece:
+        reason = eaten.get(piece.figure.value, "") if piece.verdict.accepted else ""
+        return replace(piece, verdict=replace(piece.verdict, reason=reason)) if reason else piece
 
     return [judged(piece) for piece in pieces]
 

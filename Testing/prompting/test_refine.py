@@ -96,6 +96,18 @@ def test_a_ring_of_which_nothing_would_be_left_is_refused_even_if_its_outline_pa
     np.testing.assert_array_equal(refined, coarse)
 
 
+def test_a_chamber_that_would_take_its_wall_is_refused() -> None:
+    coarse = labeled(disk((24, 36), 10), WALL_OUTLINE, BESIDE)
+    model = Painted(disk((24, 36), 13), WALL_OUTLINE, BESIDE)
+
+    refined, asked = refine_slice(model, BLANK, coarse, RULES)
+
+    (chamber,) = [line for line in asked if line.value == 3]
+    assert chamber.verdict.overlap > 0.5
+    assert chamber.verdict.reason.startswith("of the ring around it: overlap 0.")
+    np.testing.assert_array_equal(refined, coarse)
+
+
 def test_what_the_gate_refuses_stays_pixel_by_pixel() -> None:
     coarse = np.where(disk((24, 20), 5), 4, 0).astype(np.int16)
     model = Painted(disk((24, 30), 14))
