@@ -28,7 +28,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage, stats
+from coarse_masks import LEFT, RIGHT, WALL, coarsened
+from scipy import stats
 
 from ContrastiveSegLib.agreement.report import EvaluationReport
 from ContrastiveSegLib.jobs import propagate, refine
@@ -42,7 +43,6 @@ from ContrastiveSegLib.volumes.files import read_labels, write_labels
 from ContrastiveSegLib.volumes.labels import LabelTable, Structure
 from ContrastiveSegLib.volumes.volume import Volume
 
-RIGHT, WALL, LEFT = 1, 2, 3
 TABLE = LabelTable(
     (
         Structure(RIGHT, "right ventricle", (0.3, 0.6, 1.0)),
@@ -52,8 +52,6 @@ TABLE = LabelTable(
 )
 # Twenty patients that no rule or number of the promptable models was chosen on.
 UNSEEN = (2, 8, 9, 11, 12, 17, 19, 20, 23, 25, 27, 28, 30, 31, 32, 33, 35, 37, 38, 40)
-# How far a coarsened outline strays, and over which distance it stays on one side.
-ERROR_SD_MM, ERROR_LENGTH_MM = 5.0, 10.0
 
 
 def main() -> None:
@@ -116,30 +114,6 @@ def _remembering(load: Any, folder: Path) -> Any:
         return Remembering(model, folder / family.name), weights
 
     return load_once
-
-
-def coarsened(labels: Volume, generator: np.random.Generator) -> Volume:
-    """Labels (K, H, W) whose outlines stray smoothly: each chamber and the heart's outline by itself."""
-    sides = labels.geometry.spacing_khw[1:]
-    array = np.zeros_like(labels.array)
-    for k, true in enumerate(labels.array):
-        left, heart = (_strayed(m, sides, generator) for m in (true == LEFT, np.isin(true, (LEFT, WALL))))
-        right = _strayed(true == RIGHT, sides, generator)
-        array[k][right] = RIGHT
-        array[k][heart] = WALL
-        array[k][left & heart] = LEFT
-    return Volume(array, labels.geometry)
-
-
-def _strayed(
-    mask: npt.NDArray[np.bool_], sides: tuple[float, ...], generator: np.random.Generator
-) -> npt.NDArray[np.bool_]:
-    if not mask.any():
-        return mask
-    outside = ndimage.distance_transform_edt(~mask, sampling=sides)
-    inside = ndimage.distance_transform_edt(mask, sampling=sides)
-    noise = ndimage.gaussian_filter(generator.normal(size=mask.shape), [ERROR_LENGTH_MM / s for s in sides])
-    return outside - inside + ERROR_SD_MM * noise / noise.std() < 0
 
 
 def _coarse(predictions: Path | None, case: Case, generator: np.random.Generator) -> Volume:

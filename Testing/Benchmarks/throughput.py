@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from random_cases import CLASSES, random_cases
 from torch import Tensor, nn
 
 from ContrastiveSegLib.finetuning._strategy import load_strategy
@@ -35,11 +35,8 @@ from ContrastiveSegLib.training.batches import Batch, Sampler
 from ContrastiveSegLib.training.compute import Compute, choose_compute
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.schedule import Schedule
-from ContrastiveSegLib.volumes.slices import PreparedCase
-from ContrastiveSegLib.volumes.volume import Geometry
 
 WARM_UP = 2  # steps at the beginning of a turn that do not count
-CLASSES = 5
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 
 
@@ -107,7 +104,13 @@ def main() -> None:
 def _pretraining(name: str, asked: argparse.Namespace, compute: Compute, folder: Path) -> Race:
     arguments = {"in_channels": asked.channels, "classes": 2, "width": asked.width, "spatial_dims": 2}
     method = build_method(name, {}, "unet", arguments, seed=0)
-    sampler = Sampler(_cases(asked), (asked.size,) * 2, labeled=False, seed=0, partners=method.partners)
+    sampler = Sampler(
+        random_cases(asked.size, asked.channels),
+        (asked.size,) * 2,
+        labeled=False,
+        seed=0,
+        partners=method.partners,
+    )
     parameters = trainable_parameters(method)
     compute.place(method)
     passes = _passes_of(method, sampler.draw(0, asked.batch).on(compute.device), compute)
@@ -187,7 +190,9 @@ def _finetuning(name: str, asked: argparse.Namespace, compute: Compute, folder: 
     )
     module = load_strategy(name)
     strategy = module.Strategy(network, patch, module.Settings())
-    sampler = Sampler(_cases(asked), patch, labeled=True, seed=0, margin=strategy.margin)
+    sampler = Sampler(
+        random_cases(asked.size, asked.channels), patch, labeled=True, seed=0, margin=strategy.margin
+    )
     parameters = list(strategy.parameters())
 
     shape = (asked.batch, asked.channels, *patch)
@@ -258,32 +263,6 @@ def _bare_step(
 def _wait(compute: Compute) -> None:
     if compute.device.type == "cuda":
         torch.cuda.synchronize()
-
-
-def _cases(asked: argparse.Namespace) -> list[PreparedCase]:
-    """Four cases with random gray values and blocks for structures, somewhat larger than a patch."""
-    side, slices = int(1.2 * asked.size), 40
-    random = np.random.default_rng(0)
-    geometry = Geometry((side, side, slices))
-    labels = np.kron(
-        random.integers(0, CLASSES, (slices, 4, 4)), np.ones((1, side // 4 + 1, side // 4 + 1), np.int16)
-    )
-    labels = labels[:, :side, :side].astype(np.int16)
-    squares = np.arange(100, dtype=np.uint16).reshape(10, 10) + 1
-    regions = np.kron(squares, np.ones((side // 10 + 1,) * 2, np.uint16))[None, :side, :side]
-    regions = np.ascontiguousarray(np.broadcast_to(regions, labels.shape))
-    return [
-        PreparedCase(
-            f"case{n}",
-            f"case{n}",
-            random.random((asked.channels, *geometry.shape), np.float32).astype(np.float16),
-            labels,
-            geometry,
-            geometry,
-            regions,
-        )
-        for n in range(4)
-    ]
 
 
 def _arguments() -> argparse.Namespace:
