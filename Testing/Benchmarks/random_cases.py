@@ -7,7 +7,6 @@ import numpy as np
 from ContrastiveSegLib.volumes.slices import PreparedCase
 from ContrastiveSegLib.volumes.volume import Geometry
 
-
 CLASSES = 5
 
 

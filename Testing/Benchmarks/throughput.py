@@ -104,13 +104,8 @@ def main() -> None:
 def _pretraining(name: str, asked: argparse.Namespace, compute: Compute, folder: Path) -> Race:
     arguments = {"in_channels": asked.channels, "classes": 2, "width": asked.width, "spatial_dims": 2}
     method = build_method(name, {}, "unet", arguments, seed=0)
-    sampler = Sampler(
-        random_cases(asked.size, asked.channels),
-        (asked.size,) * 2,
-        labeled=False,
-        seed=0,
-        partners=method.partners,
-    )
+    cases, patch = random_cases(asked.size, asked.channels), (asked.size,) * 2
+    sampler = Sampler(cases, patch, labeled=False, seed=0, partners=method.partners)
     parameters = trainable_parameters(method)
     compute.place(method)
     passes = _passes_of(method, sampler.draw(0, asked.batch).on(compute.device), compute)
@@ -190,9 +185,8 @@ def _finetuning(name: str, asked: argparse.Namespace, compute: Compute, folder: 
     )
     module = load_strategy(name)
     strategy = module.Strategy(network, patch, module.Settings())
-    sampler = Sampler(
-        random_cases(asked.size, asked.channels), patch, labeled=True, seed=0, margin=strategy.margin
-    )
+    cases = random_cases(asked.size, asked.channels)
+    sampler = Sampler(cases, patch, labeled=True, seed=0, margin=strategy.margin)
     parameters = list(strategy.parameters())
 
     shape = (asked.batch, asked.channels, *patch)
