@@ -79,7 +79,8 @@ class Sampler:
         patch: (H, W) for slices, (K, H, W) for volumes.
         labeled: Give labels, of slices with known voxels alone, and take half of the patches where a
             structure is.
-        unknown: Draw slices without known voxels too.
+        unknown: Draw slices without known voxels too, together as often as the known ones: what is background
+            in a slice is otherwise hardly taught any more.
         margin: Patches are cut larger by this factor in plane, so that rotation finds pixels.
         partners: Chooses slices that come with each slice; slices without partners are not drawn.
         flags: Which slices show the organ, for partners that ask.
@@ -103,7 +104,11 @@ class Sampler:
         self.dims, self.patch = len(patch), tuple(patch[-2:])
         in_plane = [int(np.ceil(n * margin)) for n in patch[-2:]]
         self.cut = (*(patch[:-2] or (1,)), *in_plane)
-        every = [(c, k) for c, case in enumerate(cases) for k in _slices_of(case, labeled and not unknown)]
+        every = [(c, k) for c, case in enumerate(cases) for k in _slices_of(case, known=labeled)]
+        if unknown:
+            others = [(c, k) for c, case in enumerate(cases) for k in _slices_of(case, known=False)]
+            others = sorted(set(others) - set(every))
+            every = every * max(1, round(len(others) / len(every))) + others
         self.slices = np.array(partners.arrange(cases, flags or {}) if partners else every)
         self.present = _where_structures_are(cases) if labeled else {}
 
@@ -236,7 +241,7 @@ def _within(middle: int, size: int, limit: int) -> int:
     return limit // 2 if size >= limit else int(np.clip(middle, size // 2, limit - (size - size // 2)))
 
 
-def _slices_of(case: PreparedCase, known: bool) -> Sequence[int]:
+def _slices_of(case: PreparedCase, *, known: bool) -> Sequence[int]:
     """The slices to draw: all, or those with known voxels; those of a favored case several times."""
     slices = range(case.shape[0])
     if known:
