@@ -1,4 +1,4 @@
-"""What a model is told about an outline that is nearly right: a box, or the outline too.
+"""What a model is told about an outline that is nearly right, how often, and which of its answers counts.
 
 Source: boxes as in PolyCL, MELBA 2026:002, https://arxiv.org/abs/2505.19208; outlines and points as SAM was
 trained with, https://arxiv.org/abs/2304.02643.
@@ -6,21 +6,49 @@ trained with, https://arxiv.org/abs/2304.02643.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 from scipy import ndimage
 
-from ContrastiveSegLib.prompting._model import Mask, Prompt
+from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel, Slice
+from ContrastiveSegLib.prompting.gate import contrast_across, overlap_of
+
+# How often a model is asked that is shown outlines: once more with its own answer instead of the outline.
+PASSES_SHOWN = 2
 
 
-def prompt_for(outline: Mask, padding: float, *, shown: bool) -> Prompt:
-    """Ask for the structure with this outline (H, W).
+def showing(outline: Mask) -> Prompt:
+    """Show an outline (H, W), its exact box and its middle; in a wider box SAM takes what surrounds it."""
+    return Prompt(box_around(outline, 0), outline=outline, points=((*middle_of(outline), True),))
+
+
+def asked(model: PromptableModel, encoded: Any, prompts: Sequence[Prompt], passes: int) -> list[list[Answer]]:
+    """Ask several times, from the second time on with the answer before.
+
+    Returns:
+        For each time one answer per prompt.
+    """
+    rounds = [model.predict(encoded, prompts)]
+    for _ in range(1, passes):
+        again = [replace(p, logits=a.low_resolution) for p, a in zip(prompts, rounds[-1], strict=True)]
+        rounds.append(model.predict(encoded, again))
+    return rounds
+
+
+def clearest(answers: Sequence[Answer], outline: Mask, image: Slice, same: float) -> Answer:
+    """Of several answers that on the clearest border in the gray values (H, W); of equals the first.
 
     Args:
-        padding: Pixels around the box.
-        shown: Show the outline and its middle too, not its box alone.
+        same: What overlaps less with the outline is another structure, however clear its border.
     """
-    box = box_around(outline, padding)
-    return Prompt(box, outline=outline, points=((*middle_of(outline), True),)) if shown else Prompt(box)
+
+    def clearness(answer: Answer) -> float:
+        return contrast_across(answer.mask, image) if overlap_of(answer.mask, outline) > same else -1.0
+
+    return max(answers, key=clearness)
 
 
 def box_around(mask: Mask, padding: float) -> tuple[float, float, float, float]:

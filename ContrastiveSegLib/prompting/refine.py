@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ContrastiveSegLib.prompting._model import Answer, Mask, PromptableModel, Slice
-from ContrastiveSegLib.prompting.asking import prompt_for
+from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel, Slice
+from ContrastiveSegLib.prompting.asking import asked, box_around, clearest, showing
 from ContrastiveSegLib.prompting.figures import Figure, figures_in, pieces_of
 from ContrastiveSegLib.prompting.gate import Verdict, judge, judge_border, overlap_of
 
@@ -28,12 +28,12 @@ class Rules:
     """How to ask, and what to accept.
 
     Args:
-        padding: Pixels around a box.
-        passes: How often each box is asked; from the second time with the answer before.
+        padding: Pixels around a box that is all a model is told.
+        passes: How often a model is asked; from the second time with the answer before.
         gate: Smallest overlap with the coarse outline.
         smallest: Pieces with fewer pixels are not asked for.
         photographs: The model learned from photographs: it is shown the coarse outline too, not its box
-            alone, and what it finds must not lie on a fainter border.
+            alone, its answer on the clearest border counts, and that must not be fainter than before.
     """
 
     padding: int = 3
@@ -108,12 +108,11 @@ def refine_slice(
 
 def _ask(model: PromptableModel, image: Slice, masks: Sequence[Mask], rules: Rules) -> list[Answer]:
     encoded = model.encode(image)
-    prompts = [prompt_for(mask, rules.padding, shown=rules.photographs) for mask in masks]
-    answers = model.predict(encoded, prompts)
-    for _ in range(1, rules.passes):
-        again = [replace(p, logits=a.low_resolution) for p, a in zip(prompts, answers, strict=True)]
-        answers = model.predict(encoded, again)
-    return answers
+    if not rules.photographs:
+        boxes = [Prompt(box_around(mask, rules.padding)) for mask in masks]
+        return asked(model, encoded, boxes, rules.passes)[-1]
+    rounds = asked(model, encoded, [showing(mask) for mask in masks], rules.passes)
+    return [clearest(each, mask, image, rules.gate) for *each, mask in zip(*rounds, masks, strict=True)]
 
 
 def _judged(piece: _Piece, image: Slice, rules: Rules) -> _Piece:

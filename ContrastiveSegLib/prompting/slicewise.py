@@ -15,9 +15,9 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel, Slice
-from ContrastiveSegLib.prompting.asking import box_around, prompt_for
+from ContrastiveSegLib.prompting.asking import PASSES_SHOWN, asked, box_around, clearest, showing
 from ContrastiveSegLib.prompting.figures import Figure, figures_in, pieces_of
-from ContrastiveSegLib.prompting.gate import contrast_across, judge, overlap_of
+from ContrastiveSegLib.prompting.gate import judge
 
 # From one thick slice to the next a structure may double. Where the score is below this, boxes of other sizes
 # are tried, larger or smaller on each side by these shares, and the score chooses.
@@ -83,19 +83,12 @@ class SlicewiseWalk:
         return self._clearest(encoded, pieces, image) if self.photographs else self._surest(encoded, pieces)
 
     def _clearest(self, encoded: Any, pieces: Sequence[Mask], image: Slice) -> list[Answer]:
-        """Of the answers to the outline and to its box, for each piece, that on the clearer border."""
-        to_outlines, to_boxes = (
-            self.model.predict(encoded, [prompt_for(p, self.padding, shown=shown) for p in pieces])
-            for shown in (True, False)
-        )
-
-        def clearness(answer: Answer, piece: Mask) -> float:
-            return contrast_across(answer.mask, image) if overlap_of(answer.mask, piece) > SAME else -1.0
-
-        return [
-            one if clearness(one, piece) >= clearness(other, piece) else other
-            for one, other, piece in zip(to_outlines, to_boxes, pieces, strict=True)
-        ]
+        """For each piece the answer on the clearest border: to its outline, or to its box, exact or wider."""
+        rounds = asked(self.model, encoded, [showing(piece) for piece in pieces], PASSES_SHOWN)
+        for padding in (0, self.padding):
+            boxes = [Prompt(box_around(piece, padding)) for piece in pieces]
+            rounds.append(self.model.predict(encoded, boxes))
+        return [clearest(each, piece, image, SAME) for *each, piece in zip(*rounds, pieces, strict=True)]
 
     def _surest(self, encoded: Any, pieces: Sequence[Mask]) -> list[Answer]:
         """An answer for each piece; where the model is not sure, the surest of several sizes of the box."""

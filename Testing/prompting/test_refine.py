@@ -148,6 +148,25 @@ def test_what_a_model_of_photographs_finds_must_not_lie_on_a_fainter_border(phot
     assert accepted.verdict.accepted
 
 
+def test_of_several_passes_a_model_of_photographs_answers_with_the_clearest() -> None:
+    organ, wider = disk((24, 30), 10), disk((24, 30), 11)
+    image = np.where(organ, 200, 40).astype(np.uint8)
+
+    class Worse(Painted):
+        """Finds the organ first, and less when it is asked again."""
+
+        def _one(self, prompt: Prompt) -> Answer:
+            self.answers = (organ,) if prompt.logits is None else (wider,)
+            return super()._one(prompt)
+
+    coarse = np.where(disk((24, 31), 11), 1, 0)
+    last, _ = refine_slice(Worse(), image, coarse, replace(RULES, passes=2))
+    best, _ = refine_slice(Worse(), image, coarse, replace(RULES, passes=2, photographs=True))
+
+    np.testing.assert_array_equal(last, wider)
+    np.testing.assert_array_equal(best, organ)
+
+
 def test_without_the_gate_the_same_answer_is_taken() -> None:
     coarse = np.where(disk((24, 20), 5), 4, 0).astype(np.int16)
     model = Painted(disk((24, 30), 14))
