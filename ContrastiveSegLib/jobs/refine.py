@@ -15,7 +15,6 @@ from ContrastiveSegLib.jobs.predict import finished_round
 from ContrastiveSegLib.networks.weights import read_page
 from ContrastiveSegLib.prompting._model import PromptableModel
 from ContrastiveSegLib.prompting._voice import telling
-from ContrastiveSegLib.prompting.asking import PASSES_SHOWN
 from ContrastiveSegLib.prompting.catalog import choose_family, load_family
 from ContrastiveSegLib.prompting.cut import Cut, gray_volume
 from ContrastiveSegLib.prompting.partners import Partner, find_partners
@@ -72,9 +71,9 @@ def run(settings: RefineSettings) -> None:
         model, weights = load_family(family, asked.checkpoint, compute, checksum=asked.checksum)
         reporter.say(f"{family.name}, license {family.card.license}: {weights.describe()}")
         make_folder(output)
-        shown = family.card.photographs
-        passes = settings.passes or (PASSES_SHOWN if shown else 1)
-        rules = Rules(settings.padding, passes, settings.gate, settings.smallest, photographs=shown)
+        rules = Rules(
+            settings.padding, settings.passes, settings.gate, settings.smallest, family.card.photographs
+        )
         work = _Work(model, rules, _intensities(settings), output)
         reasons = [_one_case(partner, work, settings, reporter) for partner in partners]
         if all(reasons):

@@ -16,9 +16,6 @@ from scipy import ndimage
 from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel, Slice
 from ContrastiveSegLib.prompting.gate import contrast_across, overlap_of
 
-# How often a model is asked that is shown outlines: once more with its own answer instead of the outline.
-PASSES_SHOWN = 2
-
 
 def showing(outline: Mask) -> Prompt:
     """Show an outline (H, W), its exact box and its middle; in a wider box SAM takes what surrounds it."""

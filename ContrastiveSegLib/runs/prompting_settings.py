@@ -62,9 +62,9 @@ class RefineSettings:
     """Folder for the refined labels; empty: beside the predictions, with _refined behind its name."""
     padding: Pixels = 3
     """Pixels by which a box is larger than its structure, on each side, if the model is told nothing else."""
-    passes: Annotated[int, Range(1, 3)] | None = None
-    """How often the model is asked; after the first time it also sees its own mask; empty: twice if it
-    learned from photographs, once otherwise."""
+    passes: Annotated[int, Range(1, 3)] = 1
+    """How often the model is asked; after the first time it also sees its own mask. Twice helps coarse
+    outlines and may harm good ones."""
     gate: Share = 0.5
     """Smallest overlap (intersection over union) of a refined outline with the one before; 0 accepts all."""
     smallest: Pixels = 20

@@ -147,12 +147,9 @@ def test_models_of_photographs_are_shown_outlines_and_those_for_medicine_boxes_a
     a_study: Path, a_sam_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    monkeypatch.setattr(
-        refine, "Rules", lambda *rules, **more: seen.append(Rules(*rules, **more)) or seen[-1]
-    )
+    monkeypatch.setattr(refine, "Rules", lambda *rules: seen.append(Rules(*rules)) or seen[-1])
 
     refine.run(settings(a_study, a_sam_folder))
-    refine.run(settings(a_study, a_sam_folder, passes=1, overwrite=True))
 
-    assert [(rules.photographs, rules.passes) for rules in seen] == [(True, 2), (True, 1)]
+    assert seen[0].photographs
     assert not lite_medsam.CARD.photographs
