@@ -22,9 +22,8 @@ from ContrastiveSegLib.prompting.gate import judge
 # From one thick slice to the next a structure may double. Where the score is below this, boxes of other sizes
 # are tried, larger or smaller on each side by these shares, and the score chooses.
 SURE, SIZES = 0.85, (0.15, 0.35, -0.1)
-# Outlines are also shown larger and smaller, by these shares of the radius of a disk of their area, and asked
-# for twice, the second time with the model's own answer.
-GROWN, PASSES = (0.0, 0.15, -0.15, 0.3, -0.3), 2
+# How often a model is asked that is shown outlines: once more with its own answer.
+PASSES = 2
 # What a carried ring claims, in logits: any pixel that the model is sure of wins.
 CARRIED = 0.1
 # What overlaps less with the slice before is another structure, however clear its border.
@@ -86,12 +85,11 @@ class SlicewiseWalk:
         return self._clearest(encoded, pieces, image) if self.photographs else self._surest(encoded, pieces)
 
     def _clearest(self, encoded: Any, pieces: Sequence[Mask], image: Slice) -> list[Answer]:
-        """For each piece the answer on the clearest border: to outlines of several sizes, and to its box."""
-        rounds = []
-        for share in GROWN:
-            rounds += asked(self.model, encoded, [showing(grown(p, share)) for p in pieces], PASSES)
+        """For each piece the answer on the clearest border: to its outline, or to its box, exact or wider."""
+        rounds = asked(self.model, encoded, [showing(piece) for piece in pieces], PASSES)
         for padding in (0, self.padding):
-            rounds += [self.model.predict(encoded, [Prompt(box_around(p, padding)) for p in pieces])]
+            boxes = [Prompt(box_around(piece, padding)) for piece in pieces]
+            rounds.append(self.model.predict(encoded, boxes))
         return [clearest(each, piece, image, SAME) for *each, piece in zip(*rounds, pieces, strict=True)]
 
     def _surest(self, encoded: Any, pieces: Sequence[Mask]) -> list[Answer]:
@@ -104,14 +102,6 @@ class SlicewiseWalk:
         for (n, _), other in zip(tries, others, strict=True):
             answers[n] = max(answers[n], other, key=lambda answer: answer.score)
         return answers
-
-
-def grown(mask: Mask, share: float) -> Mask:
-    """A mask (H, W) whose border lies outside by a share of its radius, or inside where something is left."""
-    radius = share * float(np.sqrt(mask.sum() / np.pi))
-    depth = ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
-    moved: Mask = depth > -radius
-    return moved if moved.sum() >= SMALLEST else mask
 
 
 def scaled(

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from ContrastiveSegLib.prompting._model import Answer, Prompt
 from ContrastiveSegLib.prompting.propagate import decide, largest_pieces, propagate
-from ContrastiveSegLib.prompting.slicewise import Slicewise, grown, scaled
+from ContrastiveSegLib.prompting.slicewise import Slicewise, scaled
 from ContrastiveSegLib.prompting.stopping import StopRules, Track, reason_to_stop
 
 SHAPE = (21, 40, 50)
@@ -109,24 +109,6 @@ def test_a_structure_that_doubles_outgrows_its_old_box(a_model: Any) -> None:
 )
 def test_boxes_are_scaled_about_their_middle(share: float, expected: tuple[int, ...]) -> None:
     assert scaled((10, 20, 30, 40), share, (50, 60)) == expected
-
-
-@pytest.mark.parametrize(("share", "radius"), [(0.0, 10), (0.3, 13), (-0.3, 7)])
-def test_a_disk_grows_and_shrinks_by_a_share_of_its_radius(share: float, radius: float) -> None:
-    rows, columns = np.indices((40, 40)) - 20
-    disk = np.hypot(rows, columns) <= 10
-
-    found = grown(disk, share)
-
-    assert np.sqrt(found.sum() / np.pi) == pytest.approx(radius, abs=0.5)
-    assert found[20, 20]
-
-
-def test_what_is_too_small_to_shrink_stays() -> None:
-    dot = np.zeros((9, 9), bool)
-    dot[4, 3:6] = dot[3:6, 4] = True
-
-    np.testing.assert_array_equal(grown(dot, -0.9), dot)
 
 
 def test_of_two_answers_that_on_the_clearer_border_wins(a_model: Any) -> None:
