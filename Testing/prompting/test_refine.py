@@ -153,7 +153,7 @@ def test_of_several_passes_a_model_of_photographs_answers_with_the_clearest() ->
     image = np.where(organ, 200, 40).astype(np.uint8)
 
     class Worse(Painted):
-        """Finds the organ first, and less when it is asked again."""
+        """Finds the organ first, and more than that when it is asked again."""
 
         def _one(self, prompt: Prompt) -> Answer:
             self.answers = (organ,) if prompt.logits is None else (wider,)
