@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from ContrastiveSegLib.errors import BadSetting, Cancelled, CannotWrite
 from ContrastiveSegLib.prompting._model import Propagator
 from ContrastiveSegLib.prompting._voice import telling
 from ContrastiveSegLib.prompting.catalog import choose_family, load_family
-from ContrastiveSegLib.prompting.cut import gray_volume
+from ContrastiveSegLib.prompting.cut import Cut, gray_volume
+from ContrastiveSegLib.prompting.guided import Guided
 from ContrastiveSegLib.prompting.key_slice import KeySlice, find_key_slice, refuse_other_grid
 from ContrastiveSegLib.prompting.propagate import Followed, largest_pieces, propagate
 from ContrastiveSegLib.prompting.slicewise import Slicewise
@@ -28,7 +30,7 @@ from ContrastiveSegLib.volumes.file_names import split_suffix
 from ContrastiveSegLib.volumes.files import read_image, read_labels, write_labels
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.preprocessing import Intensities
-from ContrastiveSegLib.volumes.volume import Volume
+from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 COLUMNS = ("slice", "structure", "outcome", "reason", "score", "overlap", "area_mm2", "confidence")
 
@@ -48,7 +50,8 @@ def run(settings: PropagateSettings) -> None:
     slices = key.cut.stack(gray_volume(image.volume, gray, channel=settings.gray.channel))
     with telling(settings.run, "propagate") as reporter:
         reporter.warn_all([*image.notes, *annotation.notes])
-        labels, lines = _followed(_propagator(settings, reporter), slices, key, reporter)
+        propagator = _propagator(settings, key.cut, image.volume.geometry, reporter)
+        labels, lines = _followed(propagator, slices, key, reporter)
         result = Volume(key.cut.unstack(largest_pieces(labels, key.number)), image.volume.geometry)
         write_labels(output, result, annotation.table, overwrite=settings.overwrite)
         pixel = key.cut.pixel_mm2(image.volume.geometry)
@@ -73,16 +76,21 @@ def _output(settings: PropagateSettings) -> Path:
     return output
 
 
-def _propagator(settings: PropagateSettings, reporter: Reporter) -> Propagator:
-    """The model; one that knows single slices alone asks for the next with the box of the slice before."""
+def _propagator(settings: PropagateSettings, cut: Cut, geometry: Geometry, reporter: Reporter) -> Propagator:
+    """The model; one that knows single slices alone is asked for the next as its family asks for."""
     asked = settings.promptable
     family = choose_family(asked.model, asked.checkpoint, makes=("volumes", "masks"))
     compute = choose_compute(settings.compute)
     model, weights = load_family(family, asked.checkpoint, compute, checksum=asked.checksum)
-    way = "with memory" if family.card.makes == "volumes" else "box by box"
+    propagator: Propagator
+    if family.card.makes == "volumes":
+        way, propagator = "with memory", model
+    elif family.card.photographs:
+        pixel_mm = math.sqrt(cut.pixel_mm2(geometry))
+        way, propagator = "guided by place and shade", Guided(model, pixel_mm, cut.slice_mm(geometry))
+    else:
+        way, propagator = "box by box", Slicewise(model, settings.padding)
     reporter.say(f"{family.name} ({way}), license {family.card.license}: {weights.describe()}")
-    slicewise = Slicewise(model, settings.padding, photographs=family.card.photographs)
-    propagator: Propagator = model if family.card.makes == "volumes" else slicewise
     return propagator
 
 

@@ -38,6 +38,10 @@ class Cut:
         sides = [spacing for axis, spacing in enumerate(geometry.spacing_khw) if axis != self.axis]
         return sides[0] * sides[1]
 
+    def slice_mm(self, geometry: Geometry) -> float:
+        """Distance of two slices."""
+        return geometry.spacing_khw[self.axis]
+
 
 def gray_volume(image: Volume, intensities: Intensities, *, channel: int = 1) -> npt.NDArray[np.uint8]:
     """Gray values 0...255 of one channel (K, H, W), by the same window as in training.

@@ -1,4 +1,4 @@
-"""Follow structures with a model that knows no volumes: the box in the slice before asks for the next.
+"""Follow structures with a model that knows organs: the box in the slice before asks for the next.
 
 A ring that the model cannot find, because it finds what the ring surrounds, is carried along at the thickness
 it had.
@@ -12,22 +12,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel, Slice
-from ContrastiveSegLib.prompting.asking import asked, box_around, clearest, showing
+from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel
+from ContrastiveSegLib.prompting.asking import box_around
 from ContrastiveSegLib.prompting.figures import Figure, figures_in, pieces_of
 from ContrastiveSegLib.prompting.gate import judge
+from ContrastiveSegLib.prompting.place import carried_ring
 
 # From one thick slice to the next a structure may double. Where the score is below this, boxes of other sizes
 # are tried, larger or smaller on each side by these shares, and the score chooses.
 SURE, SIZES = 0.85, (0.15, 0.35, -0.1)
-# How often a model is asked that is shown outlines: once more with its own answer.
-PASSES = 2
 # What a carried ring claims, in logits: any pixel that the model is sure of wins.
 CARRIED = 0.1
-# What overlaps less with the slice before is another structure, however clear its border.
-SAME = 0.25
 # A ring that lost this much of itself, or of its place, was not found.
 RING_GATE = 0.25
 # Pieces with fewer pixels ask for nothing.
@@ -40,13 +36,10 @@ class Slicewise:
 
     Args:
         padding: Pixels by which a box is larger than the structure in the slice before.
-        photographs: Whether the model learned from photographs: it is shown outlines too, and borders choose
-            between its answers instead of its score.
     """
 
     model: PromptableModel
     padding: int = 3
-    photographs: bool = False
 
     def start(
         self,
@@ -55,7 +48,7 @@ class Slicewise:
         masks: Mapping[int, Mask],  # noqa: ARG002
     ) -> SlicewiseWalk:
         """Nothing is remembered of the annotated slice but what the first step is told."""
-        return SlicewiseWalk(self.model, slices, self.padding, self.photographs)
+        return SlicewiseWalk(self.model, slices, self.padding)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,32 +58,18 @@ class SlicewiseWalk:
     model: PromptableModel
     slices: npt.NDArray[np.uint8]
     padding: int
-    photographs: bool
 
     def step(self, k: int, before: Mapping[int, Mask]) -> dict[int, Answer]:
         """Ask for every structure in slice `k` where it was in the slice before."""
         figures = figures_in(label_map(before))
         pieces = [(f, p) for f in figures for p in pieces_of(f.outline) if p.sum() >= SMALLEST]
-        answers = self._answers(self.slices[k], [piece for _, piece in pieces])
+        answers = self._surest(self.model.encode(self.slices[k]), [piece for _, piece in pieces])
         found: dict[int, list[Answer]] = {}
         for (figure, piece), answer in zip(pieces, answers, strict=True):
             found.setdefault(figure.value, []).append(_touching(answer, piece))
         together = {value: _together(answers) for value, answers in found.items()}
         rings = {f.value: _ring(f, together, before) for f in figures if f.is_ring and f.value in together}
         return {value: answer for value, answer in {**together, **rings}.items() if value > 0}
-
-    def _answers(self, image: Slice, pieces: Sequence[Mask]) -> list[Answer]:
-        """For each piece the best of several answers."""
-        encoded = self.model.encode(image)
-        return self._clearest(encoded, pieces, image) if self.photographs else self._surest(encoded, pieces)
-
-    def _clearest(self, encoded: Any, pieces: Sequence[Mask], image: Slice) -> list[Answer]:
-        """For each piece the answer on the clearest border: to its outline, or to its box, exact or wider."""
-        rounds = asked(self.model, encoded, [showing(piece) for piece in pieces], PASSES)
-        for padding in (0, self.padding):
-            boxes = [Prompt(box_around(piece, padding)) for piece in pieces]
-            rounds.append(self.model.predict(encoded, boxes))
-        return [clearest(each, piece, image, SAME) for *each, piece in zip(*rounds, pieces, strict=True)]
 
     def _surest(self, encoded: Any, pieces: Sequence[Mask]) -> list[Answer]:
         """An answer for each piece; where the model is not sure, the surest of several sizes of the box."""
@@ -146,7 +125,8 @@ def _ring(figure: Figure, found: Mapping[int, Answer], before: Mapping[int, Mask
     ring = np.where(inside, np.float32(-1), outline.logits)
     if not inside.any() or judge(ring > 0, before[figure.value], RING_GATE).accepted:
         return Answer(ring, outline.score, outline.low_resolution)
-    new = _carried(inside, figure, before)
+    ring = before[figure.value]
+    new = carried_ring(inside, figure.outline & ~ring, ring)
     scores = [found[value].score for value in figure.inside if value in found]
     return Answer(np.where(new, np.float32(CARRIED), np.float32(-1)), min(scores), outline.low_resolution)
 
@@ -155,13 +135,3 @@ def _inside(figure: Figure, found: Mapping[int, Answer]) -> Mask:
     masks = [found[value].mask for value in figure.inside if value in found]
     inside: Mask = np.any([*masks, np.zeros_like(figure.outline)], axis=0)
     return inside
-
-
-def _carried(inside: Mask, figure: Figure, before: Mapping[int, Mask]) -> Mask:
-    """Everything within the former thickness of the ring around what lies inside now."""
-    ring = before[figure.value]
-    was_inside = figure.outline & ~ring
-    thickness = ndimage.distance_transform_edt(~was_inside)[ring]
-    # The mean distance within a band is half its thickness.
-    new: Mask = (ndimage.distance_transform_edt(~inside) <= 2 * float(thickness.mean())) & ~inside
-    return new

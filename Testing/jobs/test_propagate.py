@@ -167,7 +167,7 @@ def test_gray_values_follow_the_window_of_training() -> None:
 def test_a_structure_that_vanishes_at_once_is_warned_of(
     a_case: Path, a_sam_folder: Path, caplog: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(propagate, "Slicewise", lambda *_, **__: _Nothing())
+    monkeypatch.setattr(propagate, "Guided", lambda *_: _Nothing())
 
     with caplog.at_level("INFO", "ContrastiveSegLib"):
         propagate.run(settings(a_case, a_sam_folder))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
 from ContrastiveSegLib.prompting._model import Answer, Prompt
 from ContrastiveSegLib.prompting.propagate import decide, largest_pieces, propagate
@@ -109,27 +108,6 @@ def test_a_structure_that_doubles_outgrows_its_old_box(a_model: Any) -> None:
 )
 def test_boxes_are_scaled_about_their_middle(share: float, expected: tuple[int, ...]) -> None:
     assert scaled((10, 20, 30, 40), share, (50, 60)) == expected
-
-
-def test_of_two_answers_that_on_the_clearer_border_wins(a_model: Any) -> None:
-    organ = ellipsoid((10, 20, 25), (7, 12, 14))
-    slices, shown = np.where(organ, 200, 40).astype(np.uint8), list[np.ndarray]()
-    answer_of = a_model._one
-
-    def blurred_for_boxes(image: np.ndarray, prompt: Prompt) -> Answer:
-        answer = answer_of(image, prompt)
-        if prompt.outline is None:
-            wider = ndimage.binary_dilation(answer.mask, iterations=3)
-            return Answer(np.where(wider, np.float32(4), np.float32(-4)), 1.0, answer.low_resolution)
-        shown.append(prompt.outline)
-        return answer
-
-    a_model._one = blurred_for_boxes
-    walk = Slicewise(a_model, photographs=True).start(slices, 10, {})
-    found = walk.step(11, {1: organ[10]})
-
-    np.testing.assert_array_equal(shown[0], organ[10])
-    np.testing.assert_array_equal(found[1].mask, organ[11])
 
 
 def test_the_annotated_slice_is_kept_as_it_was_drawn(a_model: Any) -> None:

@@ -1,0 +1,94 @@
+"""Follow structures by where they were and how bright they are, and ask a model of photographs.
+
+A model that has never seen an organ takes what surrounds it for a part of it. The annotated slice knows
+better: it shows the shades of each structure and of its surroundings, and how far the model is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ContrastiveSegLib.prompting._model import Answer, Mask, PromptableModel
+from ContrastiveSegLib.prompting.place import expected, with_holes, with_rings_moved
+from ContrastiveSegLib.prompting.shades import Labels, Shades
+from ContrastiveSegLib.prompting.slicewise import label_map
+from ContrastiveSegLib.prompting.witnesses import (
+    Probabilities,
+    Trust,
+    ask_about,
+    believed,
+    decided,
+    persuaded,
+    together,
+    trust_in,
+)
+
+# Share by which the shades become those of each new slice.
+LEARNED = 0.3
+# Pixels that a border strays from slice to slice, at least.
+SHORTEST_REACH = 1.0
+
+
+@dataclass(frozen=True)
+class Guided:
+    """A Propagator made of a PromptableModel that knows no organs.
+
+    Args:
+        pixel_mm: Side of a pixel.
+        slice_mm: Distance of two slices; a border is expected to stray as far, one unit of log odds.
+    """
+
+    model: PromptableModel
+    pixel_mm: float = 1.0
+    slice_mm: float = 1.0
+
+    @property
+    def reach(self) -> float:
+        """Pixels that a border is expected to stray from slice to slice."""
+        return max(SHORTEST_REACH, self.slice_mm / self.pixel_mm)
+
+    def start(self, slices: npt.NDArray[np.uint8], key: int, masks: Mapping[int, Mask]) -> GuidedWalk:
+        """Learn from the annotated slice the shades of each structure, and how far to believe the model."""
+        labels = with_holes(label_map(masks))
+        opinions = ask_about(self.model, self.model.encode(slices[key]), labels)
+        shades = Shades.of(slices[key : key + 1], labels[None], self.pixel_mm)
+        return GuidedWalk(self, slices, shades, trust_in(opinions, labels, self.reach))
+
+
+class GuidedWalk:
+    """One way through the volume; remembers the shades on its way."""
+
+    def __init__(
+        self, guide: Guided, slices: npt.NDArray[np.uint8], shades: Shades, trust: Mapping[int, Trust]
+    ) -> None:
+        self.guide, self.slices, self.shades, self.trust = guide, slices, shades, trust
+
+    def step(self, k: int, before: Mapping[int, Mask]) -> dict[int, Answer]:
+        """A first guess, the rings laid around it, and what the model makes of that."""
+        was = with_holes(label_map(before))
+        classes = [0, *(int(value) for value in np.unique(was) if value)]
+        shades = self.shades.log_likelihood(self.slices[k], classes)
+        guess = decided(together(expected(was, classes, self.guide.reach), shades), classes, was)
+        places, moved = with_rings_moved(was, guess)
+        probabilities = together(expected(places, classes, self.guide.reach, moved), shades)
+        guess = decided(probabilities, classes, was)
+        if guess.any():
+            model = self.guide.model
+            opinions = ask_about(model, model.encode(self.slices[k]), guess)
+            probabilities = persuaded(probabilities, classes, believed(opinions, self.trust))
+            guess = decided(probabilities, classes, was)
+        seen = Shades.of(self.slices[k : k + 1], guess[None], self.guide.pixel_mm)
+        self.shades = self.shades.moved_towards(seen, LEARNED)
+        return {value: _answer(guess, value, probabilities, classes) for value in before}
+
+
+def _answer(labels: Labels, value: int, probabilities: Probabilities, classes: list[int]) -> Answer:
+    """A structure as an answer: how likely it is where it is, and the mean of that as its score."""
+    there = labels == value
+    likely = probabilities[classes.index(value)]
+    logits = np.where(there, likely, -1).astype(np.float32)
+    return Answer(logits, float(likely[there].mean()) if there.any() else 0.0, logits)

@@ -1,0 +1,151 @@
+"""Witnesses decide on each pixel together: the expected place, the shade, and what a model found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.special import softmax
+
+from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel
+from ContrastiveSegLib.prompting.asking import box_around, showing
+from ContrastiveSegLib.prompting.figures import TOUCHING, Figure, figures_in, pieces_of
+from ContrastiveSegLib.prompting.gate import overlap_of
+from ContrastiveSegLib.prompting.shades import Labels
+
+Probabilities = npt.NDArray[np.float64]
+
+# Pixels by which probabilities are smoothed: a structure is no single pixel.
+SMOOTHNESS = 1.5
+# What overlaps less with the outline that was shown is another structure; a ring that is left overlaps more.
+SAME, SAME_RING = 0.3, 0.6
+# No answer of a model is surer than this, in logits.
+SUREST = 4.0
+# Pieces with fewer pixels are not asked for.
+SMALLEST = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Opinion:
+    """What a model says of a figure.
+
+    Args:
+        logits: (H, W), positive inside.
+        members: The classes that lie inside of it.
+    """
+
+    logits: npt.NDArray[np.float32]
+    members: tuple[int, ...]
+
+
+def together(*scores: npt.NDArray[np.float64]) -> Probabilities:
+    """Scores (N, H, W) in log odds, of witnesses that do not know each other, as smooth probabilities."""
+    probabilities = softmax(np.sum(scores, axis=0), axis=0)
+    return ndimage.gaussian_filter(probabilities, (0, SMOOTHNESS, SMOOTHNESS))
+
+
+def persuaded(
+    probabilities: Probabilities, classes: Sequence[int], opinions: Iterable[Opinion]
+) -> Probabilities:
+    """The probabilities (N, H, W) after a model has been heard."""
+    scores = np.log(probabilities + 1e-6)
+    for opinion in opinions:
+        inside, outside = -np.logaddexp(0, -opinion.logits), -np.logaddexp(0, opinion.logits)
+        for n, value in enumerate(classes):
+            scores[n] += inside if value in opinion.members else outside
+    return softmax(scores, axis=0)
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What an answer is worth, in log odds: where it says inside, and where it says outside (negative)."""
+
+    inside: float
+    outside: float
+
+
+def trust_in(opinions: Iterable[Opinion], labels: Labels, reach: float) -> dict[int, Trust]:
+    """How often a model was right about a slice whose labels (H, W) are known, near each border.
+
+    Args:
+        reach: Pixels on both sides of a border that count; farther away being right is no merit.
+
+    Returns:
+        For each figure's value.
+    """
+    return {opinion.members[0]: _trust(opinion, labels, reach) for opinion in opinions}
+
+
+def believed(opinions: Iterable[Opinion], trust: Mapping[int, Trust]) -> list[Opinion]:
+    """The same opinions as far as the model is to be believed; of a figure that is new to it, half."""
+    found = []
+    for opinion in opinions:
+        worth = trust.get(opinion.members[0], Trust(SUREST / 2, -SUREST / 2))
+        sure = 1 / (1 + np.exp(-opinion.logits))
+        logits = sure * worth.inside + (1 - sure) * worth.outside
+        found.append(Opinion(logits.astype(np.float32), opinion.members))
+    return found
+
+
+def _trust(opinion: Opinion, labels: Labels, reach: float) -> Trust:
+    """Log ratios of how often it says so where it is true and where it is not, one pixel of each added."""
+    there, said = np.isin(labels, opinion.members), opinion.logits > 0
+    depth = ndimage.distance_transform_edt(there) + ndimage.distance_transform_edt(~there)
+    near = depth <= reach
+    right = ((there & said & near).sum() + 1) / ((there & near).sum() + 2)
+    wrong = ((~there & said & near).sum() + 1) / ((~there & near).sum() + 2)
+    inside, outside = np.log(right / wrong), np.log((1 - right) / (1 - wrong))
+    return Trust(float(np.clip(inside, 0, SUREST)), float(np.clip(outside, -SUREST, 0)))
+
+
+def decided(probabilities: Probabilities, classes: Sequence[int], before: Labels) -> Labels:
+    """The likeliest class of each pixel (H, W): pieces that touch where it was before, without gaps."""
+    winners = np.asarray(classes)[probabilities.argmax(axis=0)]
+    labels = np.zeros_like(before)
+    for value in classes:
+        if value:
+            pieces, _ = ndimage.label(winners == value, TOUCHING)
+            touching = np.unique(pieces[before == value])
+            whole = ndimage.binary_fill_holes(np.isin(pieces, touching[touching > 0]))
+            labels[whole & ((winners == value) | (winners == 0))] = value
+    return labels
+
+
+def ask_about(model: PromptableModel, encoded: Any, labels: Labels) -> list[Opinion]:
+    """What a model of photographs says of each figure of a slice (H, W), if it means the same figure."""
+    found = []
+    for figure in figures_in(np.maximum(labels, 0)):
+        answers = [_answer(model, encoded, figure, piece, labels) for piece in pieces_of(figure.outline)]
+        heard = [logits for logits in answers if logits is not None]
+        if heard:
+            members = (figure.value, *figure.inside)
+            found.append(Opinion(np.max(heard, axis=0), members))
+    return found
+
+
+def _answer(
+    model: PromptableModel, encoded: Any, figure: Figure, piece: Mask, labels: Labels
+) -> npt.NDArray[np.float32] | None:
+    """The mean of what it answers to the outline and to its exact box; None if it means something else."""
+    if piece.sum() < SMALLEST:
+        return None
+    prompts = [showing(piece), Prompt(box_around(piece, 0))]
+    answers = [answer for prompt in prompts for answer in model.predict(encoded, [prompt])]
+    same = [answer for answer in answers if _is_meant(answer, figure, piece, labels)]
+    if not same:
+        return None
+    logits: npt.NDArray[np.float32] = np.mean(
+        [np.clip(answer.logits, -SUREST, SUREST) for answer in same], axis=0
+    )
+    return logits
+
+
+def _is_meant(answer: Answer, figure: Figure, piece: Mask, labels: Labels) -> bool:
+    if overlap_of(answer.mask, piece) <= SAME:
+        return False
+    inside = np.isin(labels, figure.inside)
+    return not figure.is_ring or overlap_of(answer.mask & ~inside, piece & ~inside) > SAME_RING

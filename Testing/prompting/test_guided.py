@@ -1,0 +1,133 @@
+"""Guided by place and shade: structures are followed where the model takes too much or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from ContrastiveSegLib.prompting._model import Answer, Prompt
+from ContrastiveSegLib.prompting.guided import Guided
+from ContrastiveSegLib.prompting.propagate import propagate
+from ContrastiveSegLib.prompting.stopping import StopRules
+
+SHAPE, KEY = (17, 64, 64), 8
+AROUND = 110
+RIGHT, WALL, LEFT = 1, 2, 3
+
+
+def cone(radius: float, column: float, drift: float, shrink: float) -> np.ndarray:
+    """A structure (K, H, W) that drifts to the right and becomes smaller away from the annotated slice."""
+    k, rows, columns = np.indices(SHAPE).astype(float)
+    inside: np.ndarray = np.hypot(rows - 32, columns - column - drift * (k - KEY)) <= radius - shrink * abs(
+        k - KEY
+    )
+    return inside
+
+
+@pytest.fixture
+def a_heart() -> tuple[np.ndarray, np.ndarray]:
+    """Gray slices and labels: two bright chambers, one of them in a dark wall, among gray."""
+    labels = np.zeros(SHAPE, np.int32)
+    labels[cone(9, 12, 0.4, 0.5)] = RIGHT
+    labels[cone(15, 40, 0.4, 0.8)] = WALL
+    labels[cone(9, 40, 0.4, 0.8)] = LEFT
+    shades = np.array([AROUND, 200, 50, 210])
+    noise = np.random.default_rng(0).normal(0, 12, SHAPE)
+    return np.clip(shades[labels] + noise, 0, 255).astype(np.uint8), labels
+
+
+class Greedy:
+    """Takes all that differs from the surroundings in a wide box, the wall with its chamber."""
+
+    def __init__(self, *, finds: bool = True) -> None:
+        self.finds, self.encoded = finds, 0
+
+    def encode(self, image: np.ndarray) -> Any:
+        self.encoded += 1
+        return image
+
+    def predict(self, encoded: Any, prompts: Sequence[Prompt]) -> list[Answer]:
+        return [self._one(encoded, prompt) for prompt in prompts]
+
+    def _one(self, image: np.ndarray, prompt: Prompt) -> Answer:
+        left, top, right, bottom = (round(n) for n in prompt.box or (0, 0, 0, 0))
+        box = np.zeros(image.shape, bool)
+        box[max(0, top - 4) : bottom + 5, max(0, left - 4) : right + 5] = self.finds
+        different = np.abs(ndimage.gaussian_filter(image.astype(float), 1) - AROUND) > 40
+        different = ndimage.binary_closing(different, iterations=2)
+        logits = np.where(box & different, np.float32(3), np.float32(-3))
+        return Answer(logits, 0.99, logits[::2, ::2])
+
+
+def carried(model: Any, slices: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, list[Any]]:
+    found, lines = np.zeros_like(labels), []
+    for k, labels_of_slice, more in propagate(Guided(model), slices, KEY, labels[KEY], StopRules()):
+        found[k] = labels_of_slice
+        lines += more
+    return found, lines
+
+
+def dice(one: np.ndarray, other: np.ndarray) -> float:
+    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
+
+
+@pytest.mark.parametrize("finds", [True, False])
+def test_structures_are_followed_whatever_the_model_says(
+    a_heart: tuple[np.ndarray, np.ndarray], finds: bool
+) -> None:
+    slices, labels = a_heart
+
+    found, _ = carried(Greedy(finds=finds), slices, labels)
+
+    for value, least in ((RIGHT, 0.93), (WALL, 0.88), (LEFT, 0.93)):
+        assert dice(found == value, labels == value) > least
+
+
+def test_shades_are_learned_from_every_slice(a_heart: tuple[np.ndarray, np.ndarray]) -> None:
+    _, labels = a_heart
+    # Light falls off: the last slice is as dark as the wall was in the annotated one.
+    light = 1 - 0.06 * np.abs(np.arange(SHAPE[0]) - KEY)[:, None, None]
+    slices = (np.array([AROUND, 200, 50, 210])[labels] * light).astype(np.uint8)
+
+    found, _ = carried(Greedy(finds=False), slices, labels)
+
+    for value in (RIGHT, WALL, LEFT):
+        assert dice(found == value, labels == value) > 0.85
+
+
+def test_the_annotated_slice_stays_and_confidence_falls_away_from_it(
+    a_heart: tuple[np.ndarray, np.ndarray],
+) -> None:
+    slices, labels = a_heart
+
+    found, lines = carried(Greedy(), slices, labels)
+
+    np.testing.assert_array_equal(found[KEY], labels[KEY])
+    up = [line.confidence for line in lines if line.value == LEFT and line.slice >= KEY and not line.reason]
+    assert up == sorted(up, reverse=True)
+    assert 0 < up[-1] < up[0] == 1
+
+
+def test_a_ring_around_nothing_with_a_name_keeps_its_hole(a_heart: tuple[np.ndarray, np.ndarray]) -> None:
+    slices, labels = a_heart
+    wall = np.where(labels == WALL, WALL, 0)
+
+    found, _ = carried(Greedy(), slices, wall)
+
+    assert set(np.unique(found)) == {0, WALL}
+    assert dice(found == WALL, wall == WALL) > 0.85
+
+
+def test_the_model_sees_each_slice_once_and_the_annotated_one_for_each_way(
+    a_heart: tuple[np.ndarray, np.ndarray],
+) -> None:
+    slices, labels = a_heart
+    model = Greedy()
+
+    carried(model, slices, labels)
+
+    assert model.encoded == SHAPE[0] - 1 + 2

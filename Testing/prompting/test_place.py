@@ -1,0 +1,104 @@
+"""Where structures are expected: a border strays so far, a ring goes with what it surrounds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ContrastiveSegLib.prompting.place import (
+    DEEPEST,
+    FARTHEST,
+    MOVED,
+    carried_ring,
+    expected,
+    with_holes,
+    with_rings_moved,
+)
+
+SHAPE = (60, 60)
+
+
+def disk(radius: float, row: int = 30, column: int = 30) -> np.ndarray:
+    rows, columns = np.indices(SHAPE)
+    inside: np.ndarray = np.hypot(rows - row, columns - column) <= radius
+    return inside
+
+
+def ring_and_chamber(radius: float, outer: float, column: int = 30) -> np.ndarray:
+    labels = np.where(disk(outer, column=column), 2, 0).astype(np.int32)
+    labels[disk(radius, column=column)] = 3
+    return labels
+
+
+def test_one_unit_is_the_reach_on_either_side_of_a_border() -> None:
+    labels = np.zeros(SHAPE, np.int32)
+    labels[:, 30:] = 4
+
+    background, structure = expected(labels, [0, 4], reach=5.0)
+
+    # Hand values: the tenth pixel inside is ten pixels from the nearest one outside.
+    assert structure[30, 39] == 2.0
+    assert structure[30, 24] == pytest.approx(-6 / 5)
+    np.testing.assert_allclose(background[30, 20:40], -structure[30, 20:40])
+
+
+def test_no_place_is_certain() -> None:
+    labels = np.where(disk(20), 1, 0).astype(np.int32)
+
+    scores = expected(labels, [0, 1], reach=1.0)
+
+    assert (scores.min(), scores.max()) == (FARTHEST, DEEPEST)
+
+
+def test_a_ring_that_was_moved_strays_less() -> None:
+    labels = np.where(disk(20), 1, 0).astype(np.int32)
+
+    far, near = (expected(labels, [1], 10.0, moved)[0] for moved in ((), (1,)))
+
+    assert near[30, 55] == pytest.approx(far[30, 55] / MOVED)
+
+
+def test_a_hole_without_a_name_gets_one() -> None:
+    ring = np.where(disk(15) & ~disk(8), 5, 0).astype(np.int32)
+
+    named = with_holes(ring)
+
+    np.testing.assert_array_equal(named == -5, disk(8))
+    np.testing.assert_array_equal(named == 5, ring == 5)
+    np.testing.assert_array_equal(with_holes(ring_and_chamber(8, 15)), ring_and_chamber(8, 15))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_ring_goes_with_what_it_surrounds_at_the_thickness_it_had(named: bool) -> None:
+    before, now = ring_and_chamber(8, 14), np.where(disk(6, column=33), 3, 0).astype(np.int32)
+    if not named:
+        before, now = with_holes(np.where(before == 3, 0, before)), np.where(now == 3, -2, now)
+
+    places, moved = with_rings_moved(before, now)
+
+    assert moved == (2,)
+    np.testing.assert_array_equal(places < 0 if not named else places == 3, disk(6, column=33))
+    wanted = disk(12, column=33) & ~disk(6, column=33)
+    assert 2 * ((places == 2) & wanted).sum() / ((places == 2).sum() + wanted.sum()) > 0.93
+
+
+def test_a_ring_whose_inside_was_lost_stays_where_it_was() -> None:
+    before = ring_and_chamber(8, 14)
+
+    places, moved = with_rings_moved(before, np.zeros_like(before))
+
+    assert moved == ()
+    np.testing.assert_array_equal(places, before)
+
+
+def test_a_band_of_six_pixels_is_six_pixels_thick_elsewhere() -> None:
+    band = np.zeros((40, 60), bool)
+    band[:, 20:26] = True
+    was_inside = np.zeros_like(band)
+    was_inside[:, :20] = True
+    inside = np.zeros_like(band)
+    inside[:, :30] = True
+
+    found = carried_ring(inside, was_inside, band)
+
+    np.testing.assert_array_equal(np.flatnonzero(found[10]), np.arange(30, 36))
