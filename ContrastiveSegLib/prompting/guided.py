@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.prompting._model import Answer, Mask, PromptableModel
-from ContrastiveSegLib.prompting.place import expected, with_holes, with_rings_moved
+from ContrastiveSegLib.prompting.place import expected, thickness_of, with_holes, with_rings_moved
 from ContrastiveSegLib.prompting.shades import Labels, Shades
 from ContrastiveSegLib.prompting.slicewise import label_map
 from ContrastiveSegLib.prompting.witnesses import (
@@ -56,16 +56,23 @@ class Guided:
         labels = with_holes(label_map(masks))
         opinions = ask_about(self.model, self.model.encode(slices[key]), labels)
         shades = Shades.of(slices[key : key + 1], labels[None], self.pixel_mm)
-        return GuidedWalk(self, slices, shades, trust_in(opinions, labels, self.reach))
+        known = Known(trust_in(opinions, labels, self.reach), thickness_of(labels))
+        return GuidedWalk(self, slices, shades, known)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the annotated slice says for all others: how far to believe the model, and how thick rings are."""
+
+    trust: Mapping[int, Trust]
+    thickness: Mapping[int, float]
 
 
 class GuidedWalk:
     """One way through the volume; remembers the shades on its way."""
 
-    def __init__(
-        self, guide: Guided, slices: npt.NDArray[np.uint8], shades: Shades, trust: Mapping[int, Trust]
-    ) -> None:
-        self.guide, self.slices, self.shades, self.trust = guide, slices, shades, trust
+    def __init__(self, guide: Guided, slices: npt.NDArray[np.uint8], shades: Shades, known: Known) -> None:
+        self.guide, self.slices, self.shades, self.known = guide, slices, shades, known
 
     def step(self, k: int, before: Mapping[int, Mask]) -> dict[int, Answer]:
         """A first guess, the rings laid around it, and what the model makes of that."""
@@ -73,13 +80,13 @@ class GuidedWalk:
         classes = [0, *(int(value) for value in np.unique(was) if value)]
         shades = self.shades.log_likelihood(self.slices[k], classes)
         guess = decided(together(expected(was, classes, self.guide.reach), shades), classes, was)
-        places, moved = with_rings_moved(was, guess)
+        places, moved = with_rings_moved(was, guess, self.known.thickness)
         probabilities = together(expected(places, classes, self.guide.reach, moved), shades)
         guess = decided(probabilities, classes, was)
         if guess.any():
             model = self.guide.model
             opinions = ask_about(model, model.encode(self.slices[k]), guess)
-            probabilities = persuaded(probabilities, classes, believed(opinions, self.trust))
+            probabilities = persuaded(probabilities, classes, believed(opinions, self.known.trust))
             guess = decided(probabilities, classes, was)
         seen = Shades.of(self.slices[k : k + 1], guess[None], self.guide.pixel_mm)
         self.shades = self.shades.moved_towards(seen, LEARNED)

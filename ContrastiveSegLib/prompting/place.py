@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -45,12 +45,15 @@ def with_holes(labels: Labels) -> Labels:
     return named
 
 
-def with_rings_moved(before: Labels, now: Labels) -> tuple[Labels, tuple[int, ...]]:
-    """Lay each ring, at the thickness it had, around what it surrounds now.
+def with_rings_moved(
+    before: Labels, now: Labels, thickness: Mapping[int, float]
+) -> tuple[Labels, tuple[int, ...]]:
+    """Lay each ring around what it surrounds now.
 
     Args:
         before: (H, W), the slice before, holes named.
         now: (H, W), a first guess at this slice.
+        thickness: Of rings that were annotated; others stay where they are.
 
     Returns:
         Where the structures are expected, and which of them are such rings.
@@ -58,18 +61,26 @@ def with_rings_moved(before: Labels, now: Labels) -> tuple[Labels, tuple[int, ..
     places, moved = before.copy(), []
     for figure in figures_in(np.maximum(before, 0)):
         inside = np.isin(now, figure.inside)
-        if figure.is_ring and inside.any():
-            ring = before == figure.value
-            places[ring | np.isin(before, figure.inside)] = 0
-            places[carried_ring(inside, figure.outline & ~ring, ring)] = figure.value
+        if figure.is_ring and figure.value in thickness and inside.any():
+            places[np.isin(before, (figure.value, *figure.inside))] = 0
+            places[around(inside, thickness[figure.value])] = figure.value
             places[inside] = now[inside]
             moved.append(figure.value)
     return places, tuple(moved)
 
 
-def carried_ring(inside: Mask, was_inside: Mask, ring: Mask) -> Mask:
-    """Everything within the thickness of a ring around what lies inside now."""
-    outermost = ring & ndimage.binary_dilation(~(was_inside | ring))
-    thickness = ndimage.distance_transform_edt(~was_inside)[outermost if outermost.any() else ring]
-    new: Mask = (ndimage.distance_transform_edt(~inside) <= float(thickness.mean())) & ~inside
-    return new
+def thickness_of(labels: Labels) -> dict[int, float]:
+    """Pixels that each ring of a slice (H, W) is thick: twice the mean distance from its inside."""
+    found = {}
+    for figure in figures_in(np.maximum(labels, 0)):
+        if figure.is_ring:
+            ring = labels == figure.value
+            distance = ndimage.distance_transform_edt(~(figure.outline & ~ring))
+            found[figure.value] = 2 * float(distance[ring].mean())
+    return found
+
+
+def around(inside: Mask, thickness: float) -> Mask:
+    """A ring of this thickness around what lies inside (H, W)."""
+    ring: Mask = (ndimage.distance_transform_edt(~inside) <= thickness) & ~inside
+    return ring

@@ -1,7 +1,7 @@
 """Follow structures with a model that knows organs: the box in the slice before asks for the next.
 
 A ring that the model cannot find, because it finds what the ring surrounds, is carried along at the thickness
-it had.
+it had where it was annotated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableM
 from ContrastiveSegLib.prompting.asking import box_around
 from ContrastiveSegLib.prompting.figures import Figure, figures_in, pieces_of
 from ContrastiveSegLib.prompting.gate import judge
-from ContrastiveSegLib.prompting.place import carried_ring
+from ContrastiveSegLib.prompting.place import around, thickness_of
 
 # From one thick slice to the next a structure may double. Where the score is below this, boxes of other sizes
 # are tried, larger or smaller on each side by these shares, and the score chooses.
@@ -45,10 +45,10 @@ class Slicewise:
         self,
         slices: npt.NDArray[np.uint8],
         key: int,  # noqa: ARG002 - the first step is told what was seen there
-        masks: Mapping[int, Mask],  # noqa: ARG002
+        masks: Mapping[int, Mask],
     ) -> SlicewiseWalk:
-        """Nothing is remembered of the annotated slice but what the first step is told."""
-        return SlicewiseWalk(self.model, slices, self.padding)
+        """Nothing is remembered of the annotated slice but how thick its rings are."""
+        return SlicewiseWalk(self.model, slices, self.padding, thickness_of(label_map(masks)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +58,7 @@ class SlicewiseWalk:
     model: PromptableModel
     slices: npt.NDArray[np.uint8]
     padding: int
+    thickness: Mapping[int, float]
 
     def step(self, k: int, before: Mapping[int, Mask]) -> dict[int, Answer]:
         """Ask for every structure in slice `k` where it was in the slice before."""
@@ -68,7 +69,12 @@ class SlicewiseWalk:
         for (figure, piece), answer in zip(pieces, answers, strict=True):
             found.setdefault(figure.value, []).append(_touching(answer, piece))
         together = {value: _together(answers) for value, answers in found.items()}
-        rings = {f.value: _ring(f, together, before) for f in figures if f.is_ring and f.value in together}
+        thickness = {**thickness_of(label_map(before)), **self.thickness}
+        rings = {
+            f.value: _ring(f, together, before, thickness[f.value])
+            for f in figures
+            if f.is_ring and f.value in together
+        }
         return {value: answer for value, answer in {**together, **rings}.items() if value > 0}
 
     def _surest(self, encoded: Any, pieces: Sequence[Mask]) -> list[Answer]:
@@ -119,14 +125,15 @@ def _together(answers: list[Answer]) -> Answer:
     return Answer(logits, min(answer.score for answer in answers), answers[0].low_resolution)
 
 
-def _ring(figure: Figure, found: Mapping[int, Answer], before: Mapping[int, Mask]) -> Answer:
+def _ring(
+    figure: Figure, found: Mapping[int, Answer], before: Mapping[int, Mask], thickness: float
+) -> Answer:
     """The outline without its inside, or, where that leaves no ring, the ring carried along."""
     outline, inside = found[figure.value], _inside(figure, found)
     ring = np.where(inside, np.float32(-1), outline.logits)
     if not inside.any() or judge(ring > 0, before[figure.value], RING_GATE).accepted:
         return Answer(ring, outline.score, outline.low_resolution)
-    ring = before[figure.value]
-    new = carried_ring(inside, figure.outline & ~ring, ring)
+    new = around(inside, thickness)
     scores = [found[value].score for value in figure.inside if value in found]
     return Answer(np.where(new, np.float32(CARRIED), np.float32(-1)), min(scores), outline.low_resolution)
 

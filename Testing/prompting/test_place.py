@@ -9,8 +9,9 @@ from ContrastiveSegLib.prompting.place import (
     DEEPEST,
     FARTHEST,
     MOVED,
-    carried_ring,
+    around,
     expected,
+    thickness_of,
     with_holes,
     with_rings_moved,
 )
@@ -69,12 +70,12 @@ def test_a_hole_without_a_name_gets_one() -> None:
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_ring_goes_with_what_it_surrounds_at_the_thickness_it_had(named: bool) -> None:
+def test_a_ring_goes_with_what_it_surrounds_at_its_thickness(named: bool) -> None:
     before, now = ring_and_chamber(8, 14), np.where(disk(6, column=33), 3, 0).astype(np.int32)
     if not named:
         before, now = with_holes(np.where(before == 3, 0, before)), np.where(now == 3, -2, now)
 
-    places, moved = with_rings_moved(before, now)
+    places, moved = with_rings_moved(before, now, {2: 6.0})
 
     assert moved == (2,)
     np.testing.assert_array_equal(places < 0 if not named else places == 3, disk(6, column=33))
@@ -85,20 +86,34 @@ def test_a_ring_goes_with_what_it_surrounds_at_the_thickness_it_had(named: bool)
 def test_a_ring_whose_inside_was_lost_stays_where_it_was() -> None:
     before = ring_and_chamber(8, 14)
 
-    places, moved = with_rings_moved(before, np.zeros_like(before))
+    places, moved = with_rings_moved(before, np.zeros_like(before), {2: 6.0})
 
     assert moved == ()
     np.testing.assert_array_equal(places, before)
 
 
-def test_a_band_of_six_pixels_is_six_pixels_thick_elsewhere() -> None:
-    band = np.zeros((40, 60), bool)
-    band[:, 20:26] = True
-    was_inside = np.zeros_like(band)
-    was_inside[:, :20] = True
-    inside = np.zeros_like(band)
+def test_thickness_is_twice_the_mean_distance_within_the_ring() -> None:
+    rows, columns = np.nonzero(disk(14) & ~disk(8))
+    away = [np.hypot(*(np.argwhere(disk(8)) - (r, c)).T).min() for r, c in zip(rows, columns, strict=True)]
+
+    found = thickness_of(ring_and_chamber(8, 14))
+
+    assert found == {2: pytest.approx(2 * np.mean(away))}
+    assert thickness_of(with_holes(np.where(disk(14) & ~disk(8), 5, 0).astype(np.int32))).keys() == {5}
+    assert thickness_of(np.where(disk(8), 3, 0).astype(np.int32)) == {}
+
+
+def test_a_ring_is_as_thick_as_asked_everywhere() -> None:
+    inside = np.zeros((40, 60), bool)
     inside[:, :30] = True
 
-    found = carried_ring(inside, was_inside, band)
+    np.testing.assert_array_equal(np.flatnonzero(around(inside, 6.4)[10]), np.arange(30, 36))
 
-    np.testing.assert_array_equal(np.flatnonzero(found[10]), np.arange(30, 36))
+
+def test_a_ring_that_was_not_annotated_stays_where_it_was() -> None:
+    before, now = ring_and_chamber(8, 14), np.where(disk(6, column=33), 3, 0).astype(np.int32)
+
+    places, moved = with_rings_moved(before, now, {})
+
+    assert moved == ()
+    np.testing.assert_array_equal(places, before)
