@@ -13,7 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.prompting._model import Answer, Mask, PromptableModel
-from ContrastiveSegLib.prompting.place import expected, thickness_of, with_holes, with_rings_moved
+from ContrastiveSegLib.prompting.place import (
+    SHORTEST_REACH,
+    expected,
+    thickness_of,
+    with_holes,
+    with_rings_moved,
+)
 from ContrastiveSegLib.prompting.shades import Labels, Shades
 from ContrastiveSegLib.prompting.slicewise import label_map
 from ContrastiveSegLib.prompting.witnesses import (
@@ -29,8 +35,6 @@ from ContrastiveSegLib.prompting.witnesses import (
 
 # Share by which the shades become those of each new slice.
 LEARNED = 0.3
-# Pixels that a border strays from slice to slice, at least.
-SHORTEST_REACH = 1.0
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from scipy import ndimage
 from scipy.special import softmax
 
 from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel
-from ContrastiveSegLib.prompting.asking import box_around, showing
+from ContrastiveSegLib.prompting.asking import asked, box_around, showing
 from ContrastiveSegLib.prompting.figures import TOUCHING, Figure, figures_in, pieces_of
 from ContrastiveSegLib.prompting.gate import overlap_of
 from ContrastiveSegLib.prompting.shades import Labels
@@ -115,33 +115,31 @@ def decided(probabilities: Probabilities, classes: Sequence[int], before: Labels
     return labels
 
 
-def ask_about(model: PromptableModel, encoded: Any, labels: Labels) -> list[Opinion]:
-    """What a model of photographs says of each figure of a slice (H, W), if it means the same figure."""
+def ask_about(model: PromptableModel, encoded: Any, labels: Labels, passes: int = 1) -> list[Opinion]:
+    """What a model of photographs says of each figure of a slice (H, W), if it means the same figure.
+
+    Args:
+        passes: How often it is asked; from the second time on with its answer before.
+    """
     found = []
     for figure in figures_in(np.maximum(labels, 0)):
-        answers = [_answer(model, encoded, figure, piece, labels) for piece in pieces_of(figure.outline)]
-        heard = [logits for logits in answers if logits is not None]
+        pieces = [piece for piece in pieces_of(figure.outline) if piece.sum() >= SMALLEST]
+        prompts = [[showing(piece), Prompt(box_around(piece, 0))] for piece in pieces]
+        answers = [asked(model, encoded, both, passes)[-1] for both in prompts]
+        meant = [
+            [answer for answer in each if _is_meant(answer, figure, piece, labels)]
+            for piece, each in zip(pieces, answers, strict=True)
+        ]
+        heard = [_mean_logits(each) for each in meant if each]
         if heard:
             members = (figure.value, *figure.inside)
             found.append(Opinion(np.max(heard, axis=0), members))
     return found
 
 
-def _answer(
-    model: PromptableModel, encoded: Any, figure: Figure, piece: Mask, labels: Labels
-) -> npt.NDArray[np.float32] | None:
-    """The mean of what it answers to the outline and to its exact box; None if it means something else."""
-    if piece.sum() < SMALLEST:
-        return None
-    prompts = [showing(piece), Prompt(box_around(piece, 0))]
-    answers = [answer for prompt in prompts for answer in model.predict(encoded, [prompt])]
-    same = [answer for answer in answers if _is_meant(answer, figure, piece, labels)]
-    if not same:
-        return None
-    logits: npt.NDArray[np.float32] = np.mean(
-        [np.clip(answer.logits, -SUREST, SUREST) for answer in same], axis=0
-    )
-    return logits
+def _mean_logits(answers: Sequence[Answer]) -> npt.NDArray[np.float32]:
+    mean: npt.NDArray[np.float32] = np.mean([np.clip(a.logits, -SUREST, SUREST) for a in answers], axis=0)
+    return mean
 
 
 def _is_meant(answer: Answer, figure: Figure, piece: Mask, labels: Labels) -> bool:
