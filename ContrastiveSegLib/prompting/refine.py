@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel, Slice
 from ContrastiveSegLib.prompting.asking import asked, box_around
 from ContrastiveSegLib.prompting.figures import Figure, figures_in, pieces_of
-from ContrastiveSegLib.prompting.gate import Verdict, judge, overlap_of
+from ContrastiveSegLib.prompting.gate import Verdict, judge, judge_border, overlap_of
 from ContrastiveSegLib.prompting.place import expected, with_holes
 from ContrastiveSegLib.prompting.shades import Labels, Shades
 from ContrastiveSegLib.prompting.witnesses import ask_about, decided, persuaded, together
@@ -36,7 +36,7 @@ class Rules:
         gate: Smallest overlap with the coarse outline.
         smallest: Pieces with fewer pixels are not asked for.
         photographs: The model learned from photographs and knows no organs: the coarse outline and the shades
-            of the structures are heard beside it.
+            of the structures are heard beside it, and the border must not become fainter.
         stray: Pixels that a coarse outline may be off; only heard with `photographs`.
     """
 
@@ -127,7 +127,7 @@ def refine_slice(
         else:
             answers = _ask(model, image, [piece.mask for piece in asked_for], rules)
         for n, answer in zip(large, answers, strict=True):
-            pieces[n] = _judged(replace(pieces[n], answer=answer), rules)
+            pieces[n] = _judged(replace(pieces[n], answer=answer), image, rules)
     pieces = _with_rings_kept(_with_rings_judged(pieces, labels, rules), labels, rules)
     return _decided(figures, pieces, labels), [_line(piece) for piece in pieces]
 
@@ -161,12 +161,15 @@ def _answer_for(figure: Figure, guess: Labels, sure: npt.NDArray[np.float64]) ->
     return Answer(logits, float(sure[there].mean()) if there.any() else 0.0, logits)
 
 
-def _judged(piece: _Piece, rules: Rules) -> _Piece:
+def _judged(piece: _Piece, image: Slice, rules: Rules) -> _Piece:
     """The part of the answer that touches the piece, and what the gate says to it."""
     found = piece.answer.mask if piece.answer else np.zeros_like(piece.mask)
     touching = [part for part in pieces_of(found) if (part & piece.mask).any()]
     found = np.any([*touching, np.zeros_like(found)], axis=0)
-    return replace(piece, found=found, verdict=judge(found, piece.mask, rules.gate))
+    verdict = judge(found, piece.mask, rules.gate)
+    if verdict.accepted and rules.gate > 0 and rules.photographs:
+        verdict = replace(verdict, reason=judge_border(found, piece.mask, image))
+    return replace(piece, found=found, verdict=verdict)
 
 
 def _with_rings_judged(pieces: list[_Piece], labels: npt.NDArray[Any], rules: Rules) -> list[_Piece]:

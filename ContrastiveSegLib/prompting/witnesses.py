@@ -75,9 +75,10 @@ def trust_in(opinions: Iterable[Opinion], labels: Labels, reach: float) -> dict[
         reach: Pixels on both sides of a border that count; farther away being right is no merit.
 
     Returns:
-        For each figure's value.
+        For each figure's value; none in figures about which it had nothing to say.
     """
-    return {opinion.members[0]: _trust(opinion, labels, reach) for opinion in opinions}
+    heard = {opinion.members[0]: _trust(opinion, labels, reach) for opinion in opinions}
+    return {**{figure.value: Trust(0.0, 0.0) for figure in figures_in(np.maximum(labels, 0))}, **heard}
 
 
 def believed(opinions: Iterable[Opinion], trust: Mapping[int, Trust]) -> list[Opinion]:

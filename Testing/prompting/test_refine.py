@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from ContrastiveSegLib.prompting._model import Answer, Prompt
 from ContrastiveSegLib.prompting.refine import Rules, refine_slice, refine_volume
+from ContrastiveSegLib.prompting.shades import Shades
 
 SHAPE = (48, 64)
 BLANK = np.zeros(SHAPE, np.uint8)
@@ -127,7 +128,7 @@ def a_painted_slice() -> tuple[np.ndarray, np.ndarray]:
     return np.clip(np.array([110, 190, 40, 200])[true] + noise, 0, 255).astype(np.uint8), true
 
 
-PHOTOGRAPHS = replace(RULES, photographs=True, stray=3.0)
+PHOTOGRAPHS = replace(RULES, photographs=True, stray=3.0, gate=0.4)
 WORN = labeled(disk((24, 37), 6), disk((24, 35), 12), disk((25, 11), 6))
 
 
@@ -179,6 +180,20 @@ def test_what_departs_too_far_is_refused_with_shades_too(
 
     np.testing.assert_array_equal(refined, coarse)
     assert line.verdict.reason.startswith("overlap")
+
+
+def test_what_a_model_of_photographs_finds_must_not_lie_on_a_fainter_border() -> None:
+    organ, wider = disk((24, 30), 10), disk((24, 30), 13)
+    image = np.where(organ, 200, 40).astype(np.uint8)
+    nothing_known = Shades({})
+
+    away, (refused,) = refine_slice(Painted(wider), image, np.where(organ, 1, 0), PHOTOGRAPHS, nothing_known)
+    back, (accepted,) = refine_slice(Painted(organ), image, np.where(wider, 1, 0), PHOTOGRAPHS, nothing_known)
+
+    np.testing.assert_array_equal(away, organ)
+    assert refused.verdict.reason.startswith("its border is fainter")
+    assert dice(back == 1, organ) > 0.98
+    assert accepted.verdict.accepted
 
 
 def test_without_the_gate_the_same_answer_is_taken() -> None:

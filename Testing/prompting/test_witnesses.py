@@ -170,3 +170,9 @@ def test_a_believed_opinion_is_worth_what_it_was_worth_before() -> None:
 
     np.testing.assert_allclose(known.logits, np.where(disk(8), 2.5, -0.5), atol=1e-6)
     np.testing.assert_allclose(new.logits, np.where(disk(8), SUREST / 2, -SUREST / 2), atol=1e-6)
+
+
+def test_a_model_that_meant_something_else_in_the_annotated_slice_is_not_believed_later() -> None:
+    labels = np.where(disk(8), 3, 0).astype(np.int32)
+
+    assert trust_in([], labels, reach=4.0) == {3: Trust(0.0, 0.0)}
