@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ from ContrastiveSegLib.prompting._voice import telling
 from ContrastiveSegLib.prompting.catalog import choose_family, load_family
 from ContrastiveSegLib.prompting.cut import Cut, gray_volume
 from ContrastiveSegLib.prompting.partners import Partner, find_partners
-from ContrastiveSegLib.prompting.place import SHORTEST_REACH
 from ContrastiveSegLib.prompting.refine import Asked, Rules, refine_volume
 from ContrastiveSegLib.runs.job_settings import RefineSettings
 from ContrastiveSegLib.runs.run_folder import RunFolder
@@ -138,10 +136,8 @@ def _refined(
     slices = cut.stack(gray_volume(image, work.intensities, channel=settings.gray.channel))
     labels = cut.stack(coarse.array)
     refined, asked = np.zeros_like(labels), []
-    pixel_mm = math.sqrt(cut.pixel_mm2(coarse.geometry))
-    rules = replace(work.rules, stray=max(SHORTEST_REACH, settings.stray_mm / pixel_mm))
     with reporter.bar(len(slices), "slice") as advance:
-        for k, found, lines in refine_volume(work.model, slices, labels, rules, pixel_mm=pixel_mm):
+        for k, found, lines in refine_volume(work.model, slices, labels, work.rules):
             if reporter.cancelled():
                 raise Cancelled(f"Refining was cancelled at {name}.", "Start it again.")
             refined[k] = found

@@ -1,4 +1,4 @@
-"""What a model is told about an outline that is nearly right, and how often.
+"""What a model is told about an outline that is nearly right, how often, and which of its answers counts.
 
 Source: boxes as in PolyCL, MELBA 2026:002, https://arxiv.org/abs/2505.19208; outlines and points as SAM was
 trained with, https://arxiv.org/abs/2304.02643.
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel
+from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel, Slice
+from ContrastiveSegLib.prompting.gate import contrast_across, overlap_of
 
 
 def showing(outline: Mask) -> Prompt:
@@ -32,6 +33,19 @@ def asked(model: PromptableModel, encoded: Any, prompts: Sequence[Prompt], passe
         again = [replace(p, logits=a.low_resolution) for p, a in zip(prompts, rounds[-1], strict=True)]
         rounds.append(model.predict(encoded, again))
     return rounds
+
+
+def clearest(answers: Sequence[Answer], outline: Mask, image: Slice, same: float) -> Answer:
+    """Of several answers that on the clearest border in the gray values (H, W); of equals the first.
+
+    Args:
+        same: What overlaps less with the outline is another structure, however clear its border.
+    """
+
+    def clearness(answer: Answer) -> float:
+        return contrast_across(answer.mask, image) if overlap_of(answer.mask, outline) > same else -1.0
+
+    return max(answers, key=clearness)
 
 
 def box_around(mask: Mask, padding: float) -> tuple[float, float, float, float]:

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from ContrastiveSegLib.prompting._model import Answer, Mask, PromptableModel
 from ContrastiveSegLib.prompting.place import (
-    SHORTEST_REACH,
     expected,
     thickness_of,
     with_holes,
@@ -35,6 +34,8 @@ from ContrastiveSegLib.prompting.witnesses import (
 
 # Share by which the shades become those of each new slice.
 LEARNED = 0.3
+# Pixels that a border strays from slice to slice, at least: less would not be seen.
+SHORTEST_REACH = 1.0
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,6 @@ from ContrastiveSegLib.prompting.shades import Labels
 
 # However deep inside or far outside, other witnesses are still heard; in log odds.
 DEEPEST, FARTHEST = 2.0, -8.0
-# A border that strays less than a pixel would not be seen to move.
-SHORTEST_REACH = 1.0
 # A ring that was moved with what it surrounds strays less than one that stayed where it was.
 MOVED = 0.5
 

@@ -14,12 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel, Slice
-from ContrastiveSegLib.prompting.asking import asked, box_around
+from ContrastiveSegLib.prompting.asking import asked, box_around, clearest, showing
 from ContrastiveSegLib.prompting.figures import Figure, figures_in, pieces_of
 from ContrastiveSegLib.prompting.gate import Verdict, judge, judge_border, overlap_of
-from ContrastiveSegLib.prompting.place import expected, with_holes
-from ContrastiveSegLib.prompting.shades import Labels, Shades
-from ContrastiveSegLib.prompting.witnesses import ask_about, decided, persuaded, together
 
 # How sure a coarse pixel is, in logits: the model's own pixels win against it.
 COARSE = 1e-3
@@ -35,9 +32,8 @@ class Rules:
         passes: How often a model is asked; from the second time with the answer before.
         gate: Smallest overlap with the coarse outline.
         smallest: Pieces with fewer pixels are not asked for.
-        photographs: The model learned from photographs and knows no organs: the coarse outline and the shades
-            of the structures are heard beside it, and the border must not become fainter.
-        stray: Pixels that a coarse outline may be off; only heard with `photographs`.
+        photographs: The model learned from photographs: it is shown the coarse outline too, not its box
+            alone, its answer on the clearest border counts, and that must not be fainter than before.
     """
 
     padding: int = 3
@@ -45,7 +41,6 @@ class Rules:
     gate: float = 0.5
     smallest: int = 20
     photographs: bool = False
-    stray: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -80,39 +75,22 @@ class _Piece:
 
 
 def refine_volume(
-    model: PromptableModel,
-    slices: npt.NDArray[np.uint8],
-    labels: npt.NDArray[Any],
-    rules: Rules,
-    *,
-    pixel_mm: float = 1.0,
+    model: PromptableModel, slices: npt.NDArray[np.uint8], labels: npt.NDArray[Any], rules: Rules
 ) -> Iterator[tuple[int, npt.NDArray[Any], list[Asked]]]:
     """Refine slice after slice of (K, H, W), as it is asked for; empty slices are not shown to the model.
 
     Yields:
         Number of the slice, its new labels (H, W), and the report.
     """
-    shades = None
-    if rules.photographs:  # those of all slices: one alone may lie beside its structures
-        named = np.stack([with_holes(coarse.astype(np.int32)) for coarse in labels])
-        shades = Shades.of(slices, named, pixel_mm)
     for k, (image, coarse) in enumerate(zip(slices, labels, strict=True)):
-        refined, asked = refine_slice(model, image, coarse, rules, shades) if coarse.any() else (coarse, [])
+        refined, asked = refine_slice(model, image, coarse, rules) if coarse.any() else (coarse, [])
         yield k, refined, [replace(line, slice=k) for line in asked]
 
 
 def refine_slice(
-    model: PromptableModel,
-    image: Slice,
-    labels: npt.NDArray[Any],
-    rules: Rules,
-    shades: Shades | None = None,
+    model: PromptableModel, image: Slice, labels: npt.NDArray[Any], rules: Rules
 ) -> tuple[npt.NDArray[Any], list[Asked]]:
-    """Refine the structures of one slice (H, W).
-
-    Args:
-        shades: Of the structures in the whole volume; if they shall be heard.
-    """
+    """Refine the structures of one slice (H, W)."""
     figures = figures_in(labels)
     pieces = [
         _Piece(figure, number, mask)
@@ -121,11 +99,7 @@ def refine_slice(
     ]
     large = [n for n, piece in enumerate(pieces) if piece.mask.sum() >= rules.smallest]
     if large:
-        asked_for = [pieces[n] for n in large]
-        if shades:
-            answers = _hear_all(model, image, asked_for, labels.astype(np.int32), shades, rules)
-        else:
-            answers = _ask(model, image, [piece.mask for piece in asked_for], rules)
+        answers = _ask(model, image, [pieces[n].mask for n in large], rules)
         for n, answer in zip(large, answers, strict=True):
             pieces[n] = _judged(replace(pieces[n], answer=answer), image, rules)
     pieces = _with_rings_kept(_with_rings_judged(pieces, labels, rules), labels, rules)
@@ -133,32 +107,12 @@ def refine_slice(
 
 
 def _ask(model: PromptableModel, image: Slice, masks: Sequence[Mask], rules: Rules) -> list[Answer]:
-    boxes = [Prompt(box_around(mask, rules.padding)) for mask in masks]
-    return asked(model, model.encode(image), boxes, rules.passes)[-1]
-
-
-def _hear_all(
-    model: PromptableModel,
-    image: Slice,
-    pieces: Sequence[_Piece],
-    labels: Labels,
-    shades: Shades,
-    rules: Rules,
-) -> list[Answer]:
-    """What the coarse outlines, the shades, and the model shown what these two say, make of each piece."""
-    was = with_holes(labels)
-    classes = [0, *(int(value) for value in np.unique(was) if value)]
-    probabilities = together(expected(was, classes, rules.stray), shades.log_likelihood(image, classes))
-    opinions = ask_about(model, model.encode(image), decided(probabilities, classes, was), rules.passes)
-    probabilities = persuaded(probabilities, classes, opinions)
-    guess = decided(probabilities, classes, was)
-    return [_answer_for(piece.figure, guess, probabilities.max(axis=0)) for piece in pieces]
-
-
-def _answer_for(figure: Figure, guess: Labels, sure: npt.NDArray[np.float64]) -> Answer:
-    there = np.isin(guess, (figure.value, *figure.inside))
-    logits = np.where(there, sure, -1).astype(np.float32)
-    return Answer(logits, float(sure[there].mean()) if there.any() else 0.0, logits)
+    encoded = model.encode(image)
+    if not rules.photographs:
+        boxes = [Prompt(box_around(mask, rules.padding)) for mask in masks]
+        return asked(model, encoded, boxes, rules.passes)[-1]
+    rounds = asked(model, encoded, [showing(mask) for mask in masks], rules.passes)
+    return [clearest(each, mask, image, rules.gate) for *each, mask in zip(*rounds, masks, strict=True)]
 
 
 def _judged(piece: _Piece, image: Slice, rules: Rules) -> _Piece:

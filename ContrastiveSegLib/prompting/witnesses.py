@@ -12,7 +12,7 @@ from scipy import ndimage
 from scipy.special import softmax
 
 from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel
-from ContrastiveSegLib.prompting.asking import asked, box_around, showing
+from ContrastiveSegLib.prompting.asking import box_around, showing
 from ContrastiveSegLib.prompting.figures import TOUCHING, Figure, figures_in, pieces_of
 from ContrastiveSegLib.prompting.gate import overlap_of
 from ContrastiveSegLib.prompting.shades import Labels
@@ -116,17 +116,13 @@ def decided(probabilities: Probabilities, classes: Sequence[int], before: Labels
     return labels
 
 
-def ask_about(model: PromptableModel, encoded: Any, labels: Labels, passes: int = 1) -> list[Opinion]:
-    """What a model of photographs says of each figure of a slice (H, W), if it means the same figure.
-
-    Args:
-        passes: How often it is asked; from the second time on with its answer before.
-    """
+def ask_about(model: PromptableModel, encoded: Any, labels: Labels) -> list[Opinion]:
+    """What a model of photographs says of each figure of a slice (H, W), if it means the same figure."""
     found = []
     for figure in figures_in(np.maximum(labels, 0)):
         pieces = [piece for piece in pieces_of(figure.outline) if piece.sum() >= SMALLEST]
         prompts = [[showing(piece), Prompt(box_around(piece, 0))] for piece in pieces]
-        answers = [asked(model, encoded, both, passes)[-1] for both in prompts]
+        answers = [model.predict(encoded, both) for both in prompts]
         meant = [
             [answer for answer in each if _is_meant(answer, figure, piece, labels)]
             for piece, each in zip(pieces, answers, strict=True)

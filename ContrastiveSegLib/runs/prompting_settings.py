@@ -67,9 +67,6 @@ class RefineSettings:
     outlines and may harm good ones."""
     gate: Share = 0.5
     """Smallest overlap (intersection over union) of a refined outline with the one before; 0 accepts all."""
-    stray_mm: Annotated[float, Range(0.1, 100)] = 2.0
-    """How far the outlines may be off, in mm; for models that learned from photographs. Rough outlines
-    need 5, good predictions suffer from more than 2."""
     smallest: Pixels = 20
     """Pieces with fewer pixels in a slice stay as they are."""
     overwrite: bool = False

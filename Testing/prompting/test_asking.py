@@ -1,4 +1,4 @@
-"""What a model is told about an outline, and how often."""
+"""What a model is told about an outline, how often, and which of its answers counts."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
 from ContrastiveSegLib.prompting._model import Answer, Prompt
-from ContrastiveSegLib.prompting.asking import asked, box_around, middle_of, showing
+from ContrastiveSegLib.prompting.asking import asked, box_around, clearest, middle_of, showing
 
 SHAPE = (40, 50)
 
@@ -80,3 +81,22 @@ def test_each_prompt_is_asked_again_with_its_own_answer() -> None:
         for old, first, prompt in zip(before, prompts, again, strict=True):
             assert prompt.logits is old.low_resolution
             assert (prompt.box, prompt.outline, prompt.points) == (first.box, first.outline, first.points)
+
+
+def test_the_clearest_border_wins_unless_it_is_that_of_something_else() -> None:
+    organ, wider, bone = drawn(np.s_[10:20, 10:20]), drawn(np.s_[7:23, 7:23]), drawn(np.s_[10:20, 30:40])
+    image = np.where(organ, 150, np.where(bone, 255, 40)).astype(np.uint8)
+    answers = [answer(mask) for mask in (wider, bone, organ)]
+
+    assert clearest(answers, organ, image, same=0.25) is answers[2]
+    assert clearest(answers[:2], organ, image, same=0.25) is answers[0]
+    assert clearest(answers, bone, image, same=0.25) is answers[1]
+
+
+@pytest.mark.parametrize("flat", [0, 200])
+def test_of_equally_clear_answers_the_first_counts(flat: int) -> None:
+    one, other = answer(drawn(np.s_[10:20, 10:20])), answer(drawn(np.s_[9:21, 9:21]))
+    image = np.full(SHAPE, flat, np.uint8)
+
+    assert clearest([one, other], one.mask, image, same=0.25) is one
+    assert clearest([other, one], one.mask, image, same=0.25) is other
