@@ -178,6 +178,23 @@ def test_a_structure_that_vanishes_at_once_is_warned_of(
     assert any(record.levelname == "WARNING" and "liver" in record.message for record in caplog.records)
 
 
+def test_models_of_photographs_are_guided(a_case: Path, a_sam_folder: Path, caplog: Any) -> None:
+    with caplog.at_level("INFO", "ContrastiveSegLib"):
+        propagate.run(settings(a_case, a_sam_folder))
+
+    assert "sam (guided by place and shade), license Apache-2.0" in caplog.text
+
+
+def test_borders_stray_as_far_as_slices_are_apart(a_case: Path, a_sam_folder: Path, monkeypatch: Any) -> None:
+    made = []
+    monkeypatch.setattr(propagate, "Guided", lambda *given: made.append(given) or _Nothing())
+
+    propagate.run(settings(a_case, a_sam_folder))
+
+    ((_, pixel_mm, slice_mm),) = made
+    assert (pixel_mm, slice_mm) == pytest.approx((1.5, 8.0))
+
+
 class _Nothing:
     """A propagator that loses everything."""
 
