@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 Mask = npt.NDArray[np.bool_]
 Slice = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)

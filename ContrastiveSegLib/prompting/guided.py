@@ -12,25 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ContrastiveSegLib.prompting._model import Answer, Mask, PromptableModel
-from ContrastiveSegLib.prompting.place import (
-    expected,
-    thickness_of,
-    with_holes,
-    with_rings_moved,
-)
-from ContrastiveSegLib.prompting.shades import Labels, Shades
+from ContrastiveSegLib.prompting._model import Answer, Labels, Mask, PromptableModel
+from ContrastiveSegLib.prompting.figures import figures_in
+from ContrastiveSegLib.prompting.opinions import Trust, ask_about, believed, trust_in
+from ContrastiveSegLib.prompting.place import expected, thickness_of, with_holes, with_rings_moved
+from ContrastiveSegLib.prompting.shades import Shades
 from ContrastiveSegLib.prompting.slicewise import label_map
-from ContrastiveSegLib.prompting.witnesses import (
-    Probabilities,
-    Trust,
-    ask_about,
-    believed,
-    decided,
-    persuaded,
-    together,
-    trust_in,
-)
+from ContrastiveSegLib.prompting.witnesses import Probabilities, decided, persuaded, together
 
 # Share by which the shades become those of each new slice.
 LEARNED = 0.3
@@ -58,10 +46,11 @@ class Guided:
 
     def start(self, slices: npt.NDArray[np.uint8], key: int, masks: Mapping[int, Mask]) -> GuidedWalk:
         """Learn from the annotated slice the shades of each structure, and how far to believe the model."""
-        labels = with_holes(label_map(masks))
+        drawn = label_map(masks)
+        labels = with_holes(drawn)
         opinions = ask_about(self.model, self.model.encode(slices[key]), labels)
         shades = Shades.of(slices[key : key + 1], labels[None], self.pixel_mm)
-        known = Known(trust_in(opinions, labels, self.reach), thickness_of(labels))
+        known = Known(trust_in(opinions, labels, self.reach), thickness_of(figures_in(drawn), labels))
         return GuidedWalk(self, slices, shades, known)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ContrastiveSegLib.prompting._model import Mask
-from ContrastiveSegLib.prompting.figures import figures_in
-from ContrastiveSegLib.prompting.shades import Labels
+from ContrastiveSegLib.prompting._model import Labels, Mask
+from ContrastiveSegLib.prompting.figures import Figure, figures_in
 
 # However deep inside or far outside, other witnesses are still heard; in log odds.
 DEEPEST, FARTHEST = 2.0, -8.0
@@ -69,10 +68,10 @@ def with_rings_moved(
     return places, tuple(moved)
 
 
-def thickness_of(labels: Labels) -> dict[int, float]:
+def thickness_of(figures: Iterable[Figure], labels: Labels) -> dict[int, float]:
     """Pixels that each ring of a slice (H, W) is thick: twice the mean distance from its inside."""
     found = {}
-    for figure in figures_in(np.maximum(labels, 0)):
+    for figure in figures:
         if figure.is_ring:
             ring = labels == figure.value
             distance = ndimage.distance_transform_edt(~(figure.outline & ~ring))

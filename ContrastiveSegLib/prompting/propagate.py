@@ -29,7 +29,7 @@ class Followed:
 
     Args:
         reason: Why it ends before this slice; "" if it is there.
-        confidence: 0...1: the model's score times the overlap with the slice before, along the whole way.
+        confidence: 0...1: the scores along the whole way, multiplied.
     """
 
     slice: int

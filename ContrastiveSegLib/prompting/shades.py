@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ContrastiveSegLib.prompting._model import Slice
+from ContrastiveSegLib.prompting._model import Labels, Slice
 
-Labels = npt.NDArray[np.int32]
 Histogram = npt.NDArray[np.float64]
 
 # Gray values 0...255 in so many bins, blurred by so many pixels before they are counted and by so many bins

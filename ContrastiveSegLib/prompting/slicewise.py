@@ -48,7 +48,8 @@ class Slicewise:
         masks: Mapping[int, Mask],
     ) -> SlicewiseWalk:
         """Nothing is remembered of the annotated slice but how thick its rings are."""
-        return SlicewiseWalk(self.model, slices, self.padding, thickness_of(label_map(masks)))
+        drawn = label_map(masks)
+        return SlicewiseWalk(self.model, slices, self.padding, thickness_of(figures_in(drawn), drawn))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +63,16 @@ class SlicewiseWalk:
 
     def step(self, k: int, before: Mapping[int, Mask]) -> dict[int, Answer]:
         """Ask for every structure in slice `k` where it was in the slice before."""
-        figures = figures_in(label_map(before))
+        labels = label_map(before)
+        figures = figures_in(labels)
         pieces = [(f, p) for f in figures for p in pieces_of(f.outline) if p.sum() >= SMALLEST]
         answers = self._surest(self.model.encode(self.slices[k]), [piece for _, piece in pieces])
         found: dict[int, list[Answer]] = {}
         for (figure, piece), answer in zip(pieces, answers, strict=True):
             found.setdefault(figure.value, []).append(_touching(answer, piece))
         together = {value: _together(answers) for value, answers in found.items()}
-        thickness = {**thickness_of(label_map(before)), **self.thickness}
+        new = [figure for figure in figures if figure.value not in self.thickness]
+        thickness = {**self.thickness, **thickness_of(new, labels)}
         rings = {
             f.value: _ring(f, together, before, thickness[f.value])
             for f in figures

@@ -1,4 +1,4 @@
-"""When to stop following a structure: it became too small, jumped away, or the model doubts it."""
+"""When to stop following a structure: it became too small, jumped away, or is doubted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class StopRules:
     Args:
         smallest_area: Share of the area in the annotated slice; below it twice in a row is the end.
         smallest_overlap: Intersection over union with the slice before.
-        smallest_score: The model's own estimate.
+        smallest_score: How sure the propagator is, 0...1.
         largest_growth: Times the area in the slice before; more is another structure.
         shrunk: Share of the area in the annotated slice; what was smaller than that is about to end ...
         largest_regrowth: ... and does not grow again by more than this.
@@ -45,7 +45,7 @@ def reason_to_stop(mask: Mask, before: Mask, score: float, track: Track, rules: 
     if is_small(area, track, rules) and track.small_for >= 1:
         return f"below {rules.smallest_area:.0%} of the annotated area in two slices"
     if score < rules.smallest_score:
-        return f"the model's score is {score:.2f}"
+        return f"its score is {score:.2f}"
     if area > rules.largest_growth * area_before:
         return f"{area / area_before:.1f} times the area of the slice before"
     if area_before < rules.shrunk * track.area_at_key and area > rules.largest_regrowth * area_before:

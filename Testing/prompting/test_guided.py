@@ -13,6 +13,7 @@ from ContrastiveSegLib.prompting._model import Answer, Prompt
 from ContrastiveSegLib.prompting.guided import Guided
 from ContrastiveSegLib.prompting.propagate import propagate
 from ContrastiveSegLib.prompting.stopping import StopRules
+from Testing.prompting.drawings import dice
 
 SHAPE, KEY = (17, 64, 64), 8
 AROUND = 110
@@ -69,10 +70,6 @@ def carried(model: Any, slices: np.ndarray, labels: np.ndarray) -> tuple[np.ndar
         found[k] = labels_of_slice
         lines += more
     return found, lines
-
-
-def dice(one: np.ndarray, other: np.ndarray) -> float:
-    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
 
 
 @pytest.mark.parametrize("finds", [True, False])

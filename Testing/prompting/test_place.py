@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ContrastiveSegLib.prompting.figures import figures_in
 from ContrastiveSegLib.prompting.place import (
     DEEPEST,
     FARTHEST,
@@ -15,14 +16,14 @@ from ContrastiveSegLib.prompting.place import (
     with_holes,
     with_rings_moved,
 )
+from Testing.prompting import drawings
+from Testing.prompting.drawings import dice
 
 SHAPE = (60, 60)
 
 
-def disk(radius: float, row: int = 30, column: int = 30) -> np.ndarray:
-    rows, columns = np.indices(SHAPE)
-    inside: np.ndarray = np.hypot(rows - row, columns - column) <= radius
-    return inside
+def disk(radius: float, column: int = 30) -> np.ndarray:
+    return drawings.disk(SHAPE, (30, column), radius)
 
 
 def ring_and_chamber(radius: float, outer: float, column: int = 30) -> np.ndarray:
@@ -80,7 +81,7 @@ def test_a_ring_goes_with_what_it_surrounds_at_its_thickness(named: bool) -> Non
     assert moved == (2,)
     np.testing.assert_array_equal(places < 0 if not named else places == 3, disk(6, column=33))
     wanted = disk(12, column=33) & ~disk(6, column=33)
-    assert 2 * ((places == 2) & wanted).sum() / ((places == 2).sum() + wanted.sum()) > 0.93
+    assert dice(places == 2, wanted) > 0.93
 
 
 def test_a_ring_whose_inside_was_lost_stays_where_it_was() -> None:
@@ -92,15 +93,19 @@ def test_a_ring_whose_inside_was_lost_stays_where_it_was() -> None:
     np.testing.assert_array_equal(places, before)
 
 
+def measured(labels: np.ndarray) -> dict[int, float]:
+    return thickness_of(figures_in(np.maximum(labels, 0)), labels)
+
+
 def test_thickness_is_twice_the_mean_distance_within_the_ring() -> None:
     rows, columns = np.nonzero(disk(14) & ~disk(8))
     away = [np.hypot(*(np.argwhere(disk(8)) - (r, c)).T).min() for r, c in zip(rows, columns, strict=True)]
 
-    found = thickness_of(ring_and_chamber(8, 14))
+    found = measured(ring_and_chamber(8, 14))
 
     assert found == {2: pytest.approx(2 * np.mean(away))}
-    assert thickness_of(with_holes(np.where(disk(14) & ~disk(8), 5, 0).astype(np.int32))).keys() == {5}
-    assert thickness_of(np.where(disk(8), 3, 0).astype(np.int32)) == {}
+    assert measured(with_holes(np.where(disk(14) & ~disk(8), 5, 0).astype(np.int32))).keys() == {5}
+    assert measured(np.where(disk(8), 3, 0).astype(np.int32)) == {}
 
 
 def test_a_ring_is_as_thick_as_asked_everywhere() -> None:

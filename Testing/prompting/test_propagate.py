@@ -176,7 +176,7 @@ def square(side: int, corner: int = 0) -> np.ndarray:
         (square(0), square(10), 0.9, 0, "nothing was found"),
         (square(2), square(2), 0.9, 0, ""),
         (square(2), square(2), 0.9, 1, "below 5% of the annotated area in two slices"),
-        (square(10), square(10), 0.4, 0, "the model's score is 0.40"),
+        (square(10), square(10), 0.4, 0, "its score is 0.40"),
         (square(30), square(10), 0.9, 0, "9.0 times the area of the slice before"),
         (square(9), square(7), 0.9, 0, "1.7 times the slice before, after it had nearly ended"),
         (square(8), square(7), 0.9, 0, ""),

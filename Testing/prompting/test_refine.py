@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,45 +12,14 @@ from scipy import ndimage
 
 from ContrastiveSegLib.prompting._model import Answer, Prompt
 from ContrastiveSegLib.prompting.refine import Rules, refine_slice, refine_volume
+from Testing.prompting import drawings
+from Testing.prompting.drawings import Painted, dice
 
 SHAPE = (48, 64)
 BLANK = np.zeros(SHAPE, np.uint8)
 # A narrow box, because the model below is guided by the area of the box.
 RULES = Rules(padding=1)
-
-
-def disk(center: tuple[int, int], radius: float) -> np.ndarray:
-    rows, columns = np.indices(SHAPE)
-    inside: np.ndarray = (rows - center[0]) ** 2 + (columns - center[1]) ** 2 <= radius**2
-    return inside
-
-
-def dice(one: np.ndarray, other: np.ndarray) -> float:
-    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
-
-
-class Painted:
-    """Answers every prompt with the true structure that its box holds most of, as the images are painted."""
-
-    def __init__(self, *answers: np.ndarray) -> None:
-        self.answers, self.prompts = answers, list[Prompt]()
-
-    def encode(self, image: np.ndarray) -> Any:
-        return image
-
-    def predict(self, encoded: Any, prompts: Sequence[Prompt]) -> list[Answer]:  # noqa: ARG002
-        self.prompts += prompts
-        return [self._one(prompt) for prompt in prompts]
-
-    def _one(self, prompt: Prompt) -> Answer:
-        left, top, right, bottom = (int(n) for n in prompt.box or (0, 0, 0, 0))
-        box = np.zeros(SHAPE, bool)
-        box[top : bottom + 1, left : right + 1] = True
-        best = max(self.answers, key=lambda mask: (mask & box).sum() / (mask | box).sum())
-        logits = np.where(best, np.float32(4), np.float32(-4))
-        return Answer(logits, 0.8, logits[::2, ::2])
-
-
+disk = partial(drawings.disk, SHAPE)
 CHAMBER, WALL_OUTLINE, BESIDE = disk((24, 36), 8), disk((24, 36), 14), disk((24, 10), 7)
 
 
