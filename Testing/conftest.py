@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # The tensors here are so small that two threads would wait for each other longer than they compute.
 THREADS = 1
+SEED = 0
 OBLIQUE = (0.8, 0.0, 0.6, 0.0, 1.0, 0.0, -0.6, 0.0, 0.8)
 FLIPPED = (-1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
 
@@ -33,6 +34,13 @@ def _the_same_arithmetic_everywhere() -> None:
     """Sums depend on the number of threads."""
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(THREADS)
+
+
+@pytest.fixture(autouse=True)
+def _the_same_random_numbers_in_any_order() -> None:
+    """Layers that a test makes itself would otherwise start from what the tests before it left."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(SEED)
 
 
 def _smooth(shape: tuple[int, ...]) -> np.ndarray:
