@@ -15,12 +15,12 @@ import numpy.typing as npt
 from ContrastiveSegLib.errors import BadSetting, Cancelled, CannotWrite
 from ContrastiveSegLib.prompting._model import Propagator
 from ContrastiveSegLib.prompting._voice import telling
+from ContrastiveSegLib.prompting.asking import by_box, by_outline
 from ContrastiveSegLib.prompting.catalog import choose_family, load_family
 from ContrastiveSegLib.prompting.cut import Cut, gray_volume
 from ContrastiveSegLib.prompting.guided import Guided
 from ContrastiveSegLib.prompting.key_slice import KeySlice, find_key_slice, refuse_other_grid
 from ContrastiveSegLib.prompting.propagate import Followed, largest_pieces, propagate
-from ContrastiveSegLib.prompting.slicewise import Slicewise
 from ContrastiveSegLib.prompting.stopping import StopRules
 from ContrastiveSegLib.runs.job_settings import PropagateSettings
 from ContrastiveSegLib.runs.writing import write_atomically
@@ -77,7 +77,7 @@ def _output(settings: PropagateSettings) -> Path:
 
 
 def _propagator(settings: PropagateSettings, cut: Cut, geometry: Geometry, reporter: Reporter) -> Propagator:
-    """The model; one that knows single slices alone is asked for the next as its family asks for."""
+    """The model; one that knows single slices alone is heard beside place and shade."""
     asked = settings.promptable
     family = choose_family(asked.model, asked.checkpoint, makes=("volumes", "masks"))
     compute = choose_compute(settings.compute)
@@ -85,11 +85,10 @@ def _propagator(settings: PropagateSettings, cut: Cut, geometry: Geometry, repor
     propagator: Propagator
     if family.card.makes == "volumes":
         way, propagator = "with memory", model
-    elif family.card.photographs:
-        pixel_mm = math.sqrt(cut.pixel_mm2(geometry))
-        way, propagator = "guided by place and shade", Guided(model, pixel_mm, cut.slice_mm(geometry))
     else:
-        way, propagator = "box by box", Slicewise(model, settings.padding)
+        asking = by_outline if family.card.photographs else by_box(settings.padding)
+        pixel_mm = math.sqrt(cut.pixel_mm2(geometry))
+        way, propagator = "with place and shade", Guided(model, asking, pixel_mm, cut.slice_mm(geometry))
     reporter.say(f"{family.name} ({way}), license {family.card.license}: {weights.describe()}")
     return propagator
 

@@ -6,7 +6,7 @@ trained with, https://arxiv.org/abs/2304.02643.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,19 @@ from scipy import ndimage
 
 from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableModel, Slice
 from ContrastiveSegLib.prompting.gate import contrast_across, overlap_of
+
+# How a family is asked for a piece (H, W) of an outline: with one prompt or several.
+Asking = Callable[[Mask], list[Prompt]]
+
+
+def by_outline(piece: Mask) -> list[Prompt]:
+    """As models of photographs are asked: the outline shown, and its exact box alone."""
+    return [showing(piece), Prompt(box_around(piece, 0))]
+
+
+def by_box(padding: float) -> Asking:
+    """As models for medical images are asked: a box that is wider by so many pixels."""
+    return lambda piece: [Prompt(box_around(piece, padding))]
 
 
 def showing(outline: Mask) -> Prompt:

@@ -6,6 +6,7 @@ ring is asked for as its filled outline, and what lies inside is taken out after
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
-from ContrastiveSegLib.prompting._model import Mask
+from ContrastiveSegLib.prompting._model import Labels, Mask
 
 # Another structure counts as surrounded if so much of it lies within the convex hull of the ring.
 SURROUNDED = 0.8
@@ -50,6 +51,14 @@ def figures_in(labels: npt.NDArray[Any]) -> list[Figure]:
     for value, mask in masks.items():
         figures += _figures_of(value, mask, {v: m for v, m in masks.items() if v != value})
     return sorted(figures, key=lambda figure: (-len(figure.inside), -int(figure.outline.sum()), figure.value))
+
+
+def label_map(masks: Mapping[int, Mask]) -> Labels:
+    """Masks (H, W) as one label map; they do not overlap."""
+    labels = np.zeros(next(iter(masks.values())).shape, np.int32)
+    for value, mask in masks.items():
+        labels[mask] = value
+    return labels
 
 
 def pieces_of(outline: Mask) -> list[Mask]:

@@ -1,7 +1,8 @@
-"""Follow structures by where they were and how bright they are, and ask a model of photographs.
+"""Follow structures by where they were, by how bright they are, and by what a promptable model says.
 
-A model that has never seen an organ takes what surrounds it for a part of it. The annotated slice knows
-better: it shows the shades of each structure and of its surroundings, and how far the model is right.
+A model that has never seen an organ takes what surrounds it for a part of it, and goes on where it ends. The
+annotated slice knows better: it shows the shades of each structure and of its surroundings, and how far the
+model is right.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ContrastiveSegLib.prompting._model import Answer, Labels, Mask, PromptableModel
-from ContrastiveSegLib.prompting.figures import figures_in
-from ContrastiveSegLib.prompting.opinions import Trust, ask_about, believed, trust_in
+from ContrastiveSegLib.prompting._model import Answer, Labels, Mask, PromptableModel, Slice
+from ContrastiveSegLib.prompting.asking import Asking
+from ContrastiveSegLib.prompting.figures import figures_in, label_map
+from ContrastiveSegLib.prompting.opinions import Opinion, Trust, ask_about, believed, trust_in
 from ContrastiveSegLib.prompting.place import expected, thickness_of, with_holes, with_rings_moved
 from ContrastiveSegLib.prompting.shades import Shades
-from ContrastiveSegLib.prompting.slicewise import label_map
 from ContrastiveSegLib.prompting.witnesses import Probabilities, decided, persuaded, together
 
 # Share by which the shades become those of each new slice.
@@ -28,14 +29,16 @@ SHORTEST_REACH = 1.0
 
 @dataclass(frozen=True)
 class Guided:
-    """A Propagator made of a PromptableModel that knows no organs.
+    """A Propagator made of a PromptableModel.
 
     Args:
+        asking: How the model is asked for a piece of what is expected.
         pixel_mm: Side of a pixel.
         slice_mm: Distance of two slices; a border is expected to stray as far, one unit of log odds.
     """
 
     model: PromptableModel
+    asking: Asking
     pixel_mm: float = 1.0
     slice_mm: float = 1.0
 
@@ -48,10 +51,14 @@ class Guided:
         """Learn from the annotated slice the shades of each structure, and how far to believe the model."""
         drawn = label_map(masks)
         labels = with_holes(drawn)
-        opinions = ask_about(self.model, self.model.encode(slices[key]), labels)
+        opinions = self.asked(slices[key], labels)
         shades = Shades.of(slices[key : key + 1], labels[None], self.pixel_mm)
         known = Known(trust_in(opinions, labels, self.reach), thickness_of(figures_in(drawn), labels))
         return GuidedWalk(self, slices, shades, known)
+
+    def asked(self, image: Slice, labels: Labels) -> list[Opinion]:
+        """What the model says of the figures of a slice (H, W)."""
+        return ask_about(self.model, self.asking, self.model.encode(image), labels)
 
 
 @dataclass(frozen=True)
@@ -78,8 +85,7 @@ class GuidedWalk:
         probabilities = together(expected(places, classes, self.guide.reach, moved), shades)
         guess = decided(probabilities, classes, was)
         if guess.any():
-            model = self.guide.model
-            opinions = ask_about(model, model.encode(self.slices[k]), guess)
+            opinions = self.guide.asked(self.slices[k], guess)
             probabilities = persuaded(probabilities, classes, believed(opinions, self.known.trust))
             guess = decided(probabilities, classes, was)
         seen = Shades.of(self.slices[k : k + 1], guess[None], self.guide.pixel_mm)

@@ -1,4 +1,4 @@
-"""What a model of photographs says of the figures of a slice, and how far it is to be believed."""
+"""What a promptable model says of the figures of a slice, and how far it is to be believed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ContrastiveSegLib.prompting._model import Answer, Labels, Mask, Prompt, PromptableModel
-from ContrastiveSegLib.prompting.asking import box_around, showing
+from ContrastiveSegLib.prompting._model import Answer, Labels, Mask, PromptableModel
+from ContrastiveSegLib.prompting.asking import Asking
 from ContrastiveSegLib.prompting.figures import Figure, figures_in, pieces_of
 from ContrastiveSegLib.prompting.gate import overlap_of
 
@@ -68,13 +68,12 @@ def believed(opinions: Iterable[Opinion], trust: Mapping[int, Trust]) -> list[Op
     return found
 
 
-def ask_about(model: PromptableModel, encoded: Any, labels: Labels) -> list[Opinion]:
-    """What a model of photographs says of each figure of a slice (H, W), if it means the same figure."""
+def ask_about(model: PromptableModel, asking: Asking, encoded: Any, labels: Labels) -> list[Opinion]:
+    """What a model says of each figure of a slice (H, W), if it means the same figure."""
     found = []
     for figure in figures_in(np.maximum(labels, 0)):
         pieces = [piece for piece in pieces_of(figure.outline) if piece.sum() >= SMALLEST]
-        prompts = [[showing(piece), Prompt(box_around(piece, 0))] for piece in pieces]
-        answers = [model.predict(encoded, both) for both in prompts]
+        answers = [model.predict(encoded, asking(piece)) for piece in pieces]
         meant = [
             [answer for answer in each if _is_meant(answer, figure, piece, labels)]
             for piece, each in zip(pieces, answers, strict=True)

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ContrastiveSegLib.prompting._model import Answer, Mask, Propagator
+from ContrastiveSegLib.prompting.figures import label_map
 from ContrastiveSegLib.prompting.gate import overlap_of
-from ContrastiveSegLib.prompting.slicewise import label_map
 from ContrastiveSegLib.prompting.stopping import StopRules, Track, is_small, reason_to_stop
 
 # Voxels that touch at a face, an edge or a corner, as where predictions keep one piece.

@@ -94,7 +94,7 @@ class PropagateSettings:
     run: Annotated[Path, MayChange()] | None = None
     """Run folder whose events tell the progress, for programs; empty: none."""
     padding: Pixels = 3
-    """Pixels by which a box is larger than the structure in the slice before, on each side; only models for
+    """Pixels by which a box is larger than the structure is expected to be, on each side; only models for
     medical images are asked by boxes alone."""
     overwrite: bool = False
     """Replace a result that is already there."""

@@ -11,6 +11,7 @@ import pytest
 
 from ContrastiveSegLib.errors import BadFile, BadSetting, CannotWrite
 from ContrastiveSegLib.jobs import propagate
+from ContrastiveSegLib.prompting.asking import by_outline
 from ContrastiveSegLib.prompting.cut import Cut, gray_volume
 from ContrastiveSegLib.prompting.key_slice import find_key_slice
 from ContrastiveSegLib.runs.events import read_new
@@ -178,11 +179,11 @@ def test_a_structure_that_vanishes_at_once_is_warned_of(
     assert any(record.levelname == "WARNING" and "liver" in record.message for record in caplog.records)
 
 
-def test_models_of_photographs_are_guided(a_case: Path, a_sam_folder: Path, caplog: Any) -> None:
+def test_it_says_who_is_heard(a_case: Path, a_sam_folder: Path, caplog: Any) -> None:
     with caplog.at_level("INFO", "ContrastiveSegLib"):
         propagate.run(settings(a_case, a_sam_folder))
 
-    assert "sam (guided by place and shade), license Apache-2.0" in caplog.text
+    assert "sam (with place and shade), license Apache-2.0" in caplog.text
 
 
 def test_borders_stray_as_far_as_slices_are_apart(a_case: Path, a_sam_folder: Path, monkeypatch: Any) -> None:
@@ -191,7 +192,8 @@ def test_borders_stray_as_far_as_slices_are_apart(a_case: Path, a_sam_folder: Pa
 
     propagate.run(settings(a_case, a_sam_folder))
 
-    ((_, pixel_mm, slice_mm),) = made
+    ((_, asking, pixel_mm, slice_mm),) = made
+    assert asking is by_outline
     assert (pixel_mm, slice_mm) == pytest.approx((1.5, 8.0))
 
 

@@ -10,6 +10,7 @@ import pytest
 from scipy import ndimage
 
 from ContrastiveSegLib.prompting._model import Answer, Prompt
+from ContrastiveSegLib.prompting.asking import Asking, by_box, by_outline
 from ContrastiveSegLib.prompting.guided import Guided
 from ContrastiveSegLib.prompting.propagate import propagate
 from ContrastiveSegLib.prompting.stopping import StopRules
@@ -64,24 +65,46 @@ class Greedy:
         return Answer(logits, 0.99, logits[::2, ::2])
 
 
-def carried(model: Any, slices: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, list[Any]]:
+def carried(
+    model: Any,
+    slices: np.ndarray,
+    labels: np.ndarray,
+    asking: Asking = by_outline,
+    slice_mm: float = 1.0,
+) -> tuple[np.ndarray, list[Any]]:
     found, lines = np.zeros_like(labels), []
-    for k, labels_of_slice, more in propagate(Guided(model), slices, KEY, labels[KEY], StopRules()):
+    for k, labels_of_slice, more in propagate(
+        Guided(model, asking, slice_mm=slice_mm), slices, KEY, labels[KEY], StopRules()
+    ):
         found[k] = labels_of_slice
         lines += more
     return found, lines
 
 
+@pytest.mark.parametrize("asking", [by_outline, by_box(3)])
 @pytest.mark.parametrize("finds", [True, False])
 def test_structures_are_followed_whatever_the_model_says(
-    a_heart: tuple[np.ndarray, np.ndarray], finds: bool
+    a_heart: tuple[np.ndarray, np.ndarray], finds: bool, asking: Asking
 ) -> None:
     slices, labels = a_heart
 
-    found, _ = carried(Greedy(finds=finds), slices, labels)
+    found, _ = carried(Greedy(finds=finds), slices, labels, asking)
 
     for value, least in ((RIGHT, 0.93), (WALL, 0.88), (LEFT, 0.93)):
         assert dice(found == value, labels == value) > least
+
+
+def test_a_structure_ends_where_another_shade_takes_its_place() -> None:
+    labels = np.zeros(SHAPE, np.int32)
+    labels[:12, 26:38, 26:38] = LEFT
+    slices = np.where(labels, 200, AROUND).astype(np.uint8)
+    slices[:, 20:44, 46:] = 20  # as the lung is beside the liver ...
+    slices[12:, 20:44, 20:] = 20  # ... and above it
+
+    found, lines = carried(Greedy(), slices, labels, by_box(3), slice_mm=3.0)
+
+    np.testing.assert_array_equal(found.any(axis=(1, 2)), labels.any(axis=(1, 2)))
+    assert [line.slice for line in lines if line.reason] == [12]
 
 
 def test_shades_are_learned_from_every_slice(a_heart: tuple[np.ndarray, np.ndarray]) -> None:

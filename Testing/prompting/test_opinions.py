@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ContrastiveSegLib.prompting.asking import by_box, by_outline
 from ContrastiveSegLib.prompting.opinions import SUREST, Opinion, Trust, ask_about, believed, trust_in
 from Testing.prompting import drawings
 from Testing.prompting.drawings import Painted, logits_of
@@ -25,7 +26,7 @@ def test_each_figure_is_shown_and_asked_for_by_its_box() -> None:
     labels[disk(8)] = 3
     model = Painted(disk(15), disk(8), sure=20.0)
 
-    outline, chamber = ask_about(model, None, labels)
+    outline, chamber = ask_about(model, by_outline, None, labels)
 
     assert (set(outline.members), set(chamber.members)) == ({2, 3}, {3})
     np.testing.assert_array_equal(outline.logits > 0, disk(15))
@@ -34,16 +35,26 @@ def test_each_figure_is_shown_and_asked_for_by_its_box() -> None:
     np.testing.assert_array_equal(model.prompts[0].outline, disk(15))
 
 
+def test_a_model_of_boxes_is_asked_by_a_wider_box_alone() -> None:
+    model = Painted(disk(8))
+
+    ask_about(model, by_box(3), None, np.where(disk(8), 3, 0).astype(np.int32))
+
+    (prompt,) = model.prompts
+    assert prompt.is_box
+    assert prompt.box == (14, 14, 36, 36)
+
+
 @pytest.mark.parametrize("found", [disk(3), disk(8, column=40)])
 def test_an_answer_about_something_else_is_not_heard(found: np.ndarray) -> None:
-    assert ask_about(Painted(found), None, np.where(disk(12), 1, 0).astype(np.int32)) == []
+    assert ask_about(Painted(found), by_outline, None, np.where(disk(12), 1, 0).astype(np.int32)) == []
 
 
 def test_a_ring_is_not_heard_of_where_only_its_inside_was_found() -> None:
     labels = np.where(disk(15), 2, 0).astype(np.int32)
     labels[disk(11)] = 3
 
-    (chamber,) = ask_about(Painted(disk(11)), None, labels)
+    (chamber,) = ask_about(Painted(disk(11)), by_outline, None, labels)
 
     assert chamber.members == (3,)
 
@@ -51,7 +62,7 @@ def test_a_ring_is_not_heard_of_where_only_its_inside_was_found() -> None:
 def test_tiny_pieces_are_not_asked_for() -> None:
     model = Painted(disk(1))
 
-    assert ask_about(model, None, np.where(disk(1), 1, 0).astype(np.int32)) == []
+    assert ask_about(model, by_outline, None, np.where(disk(1), 1, 0).astype(np.int32)) == []
     assert model.prompts == []
 
 

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ContrastiveSegLib.prompting._model import Answer, Prompt
+from ContrastiveSegLib.prompting._model import Answer, Prompt, PromptableModel
+from ContrastiveSegLib.prompting.asking import box_around
 from ContrastiveSegLib.prompting.propagate import decide, largest_pieces, propagate
-from ContrastiveSegLib.prompting.slicewise import Slicewise, scaled
 from ContrastiveSegLib.prompting.stopping import StopRules, Track, reason_to_stop
 
 SHAPE = (21, 40, 50)
 RULES = StopRules()
+
+
+@dataclass
+class Boxes:
+    """The simplest propagator: asks in each slice for a box around what was found in the slice before."""
+
+    model: PromptableModel
+    slices: np.ndarray | None = None
+
+    def start(self, slices: np.ndarray, key: int, masks: Mapping[int, np.ndarray]) -> Any:  # noqa: ARG002
+        return Boxes(self.model, slices)
+
+    def step(self, k: int, before: Mapping[int, np.ndarray]) -> dict[int, Answer]:
+        encoded = self.model.encode(self.slices[k])
+        prompts = [Prompt(box_around(mask, 3)) for mask in before.values()]
+        return dict(zip(before, self.model.predict(encoded, prompts), strict=True))
 
 
 def ellipsoid(center: tuple[int, int, int], radii: tuple[float, float, float]) -> np.ndarray:
@@ -38,7 +55,7 @@ def test_an_ellipsoid_is_followed_to_within_a_slice_of_its_ends(a_model: Any) ->
     organ = ellipsoid((10, 20, 25), (7, 12, 14))
     slices = np.where(organ, 200, 40).astype(np.uint8)
 
-    volume, lines = carried(Slicewise(a_model), slices, 10, np.where(organ[10], 3, 0))
+    volume, lines = carried(Boxes(a_model), slices, 10, np.where(organ[10], 3, 0))
 
     ends = np.flatnonzero((volume == 3).any(axis=(1, 2)))
     true = np.flatnonzero(organ.any(axis=(1, 2)))
@@ -52,7 +69,7 @@ def test_slices_beyond_the_ends_are_not_looked_at_and_each_other_once(a_model: A
     organ = ellipsoid((10, 20, 25), (4.5, 12, 14))
     slices = np.where(organ, 200, 40).astype(np.uint8)
 
-    carried(Slicewise(a_model), slices, 10, np.where(organ[10], 1, 0))
+    carried(Boxes(a_model), slices, 10, np.where(organ[10], 1, 0))
 
     # Four slices each way, and one on each side that shows the end.
     assert a_model.encoded == 10
@@ -63,7 +80,7 @@ def test_several_structures_go_their_own_ways(a_model: Any) -> None:
     slices = np.where(long | short, 200, 40).astype(np.uint8)
     labels = np.where(long[10], 1, 0) + np.where(short[10], 2, 0)
 
-    volume, _ = carried(Slicewise(a_model), slices, 10, labels)
+    volume, _ = carried(Boxes(a_model), slices, 10, labels)
 
     for value, organ in ((1, long), (2, short)):
         found = np.flatnonzero((volume == value).any(axis=(1, 2)))
@@ -71,50 +88,11 @@ def test_several_structures_go_their_own_ways(a_model: Any) -> None:
         assert np.abs(found[[0, -1]] - true[[0, -1]]).max() <= 1
 
 
-def test_a_wall_that_the_model_cannot_see_goes_along_with_its_chamber(a_model: Any) -> None:
-    chamber, outline = ellipsoid((10, 20, 25), (8, 8, 8)), ellipsoid((10, 20, 25), (11, 11, 11))
-    slices = np.where(chamber, 200, 40).astype(np.uint8)
-    labels = np.where(outline[10], 2, 0)
-    labels[chamber[10]] = 3
-
-    volume, _ = carried(Slicewise(a_model), slices, 10, labels)
-
-    wall = outline & ~chamber
-    for k in (8, 9, 11, 12):
-        both = (volume[k] == 2) & wall[k]
-        assert 2 * both.sum() / ((volume[k] == 2).sum() + wall[k].sum()) > 0.75
-
-
-def test_a_structure_that_doubles_outgrows_its_old_box(a_model: Any) -> None:
-    organ = np.zeros(SHAPE, bool)
-    organ[:10, 14:26, 17:33] = True
-    organ[10:, 11:29, 13:37] = True
-    slices = np.where(organ, 200, 40).astype(np.uint8)
-    answer_of = a_model._one
-
-    def scored(image: np.ndarray, prompt: Prompt) -> Answer:
-        found, truth = answer_of(image, prompt), image > 128
-        complete = float(found.mask.sum() / truth.sum())
-        return Answer(found.logits, complete, found.low_resolution)
-
-    a_model._one = scored
-    volume, _ = carried(Slicewise(a_model, padding=1), slices, 5, np.where(organ[5], 1, 0))
-
-    np.testing.assert_array_equal(volume > 0, organ)
-
-
-@pytest.mark.parametrize(
-    ("share", "expected"), [(0.0, (10, 20, 30, 40)), (0.5, (0, 10, 40, 49)), (-0.25, (15, 25, 25, 35))]
-)
-def test_boxes_are_scaled_about_their_middle(share: float, expected: tuple[int, ...]) -> None:
-    assert scaled((10, 20, 30, 40), share, (50, 60)) == expected
-
-
 def test_the_annotated_slice_is_kept_as_it_was_drawn(a_model: Any) -> None:
     organ = ellipsoid((10, 20, 25), (7, 12, 14))
     drawn = np.where(ellipsoid((10, 21, 25), (7, 10, 14))[10], 7, 0)
 
-    volume, lines = carried(Slicewise(a_model), np.where(organ, 200, 40).astype(np.uint8), 10, drawn)
+    volume, lines = carried(Boxes(a_model), np.where(organ, 200, 40).astype(np.uint8), 10, drawn)
 
     np.testing.assert_array_equal(volume[10], drawn)
     (own,) = [line for line in lines if line.slice == 10]
@@ -125,7 +103,7 @@ def test_confidence_falls_along_the_way(a_model: Any) -> None:
     organ = ellipsoid((10, 20, 25), (7, 12, 14))
 
     _, lines = carried(
-        Slicewise(a_model), np.where(organ, 200, 40).astype(np.uint8), 10, np.where(organ[10], 1, 0)
+        Boxes(a_model), np.where(organ, 200, 40).astype(np.uint8), 10, np.where(organ[10], 1, 0)
     )
 
     up = [line.confidence for line in lines if line.slice > 10 and not line.reason]
@@ -137,7 +115,7 @@ def test_an_annotation_at_the_end_of_the_volume_goes_one_way_only(a_model: Any, 
     slices = np.zeros(SHAPE, np.uint8)
     slices[:, 10:30, 10:30] = 200
 
-    volume, _ = carried(Slicewise(a_model), slices, key, np.where(slices[key] > 0, 1, 0))
+    volume, _ = carried(Boxes(a_model), slices, key, np.where(slices[key] > 0, 1, 0))
 
     assert (volume > 0).any(axis=(1, 2)).all()
 

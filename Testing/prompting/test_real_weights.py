@@ -15,12 +15,12 @@ import pytest
 
 from ContrastiveSegLib.prompting._checkpoint import carried_weights
 from ContrastiveSegLib.prompting._model import Prompt
-from ContrastiveSegLib.prompting.asking import box_around
+from ContrastiveSegLib.prompting.asking import box_around, by_box
 from ContrastiveSegLib.prompting.catalog import choose_family, load_family
 from ContrastiveSegLib.prompting.cut import gray_volume
+from ContrastiveSegLib.prompting.guided import Guided
 from ContrastiveSegLib.prompting.lite_medsam import CARD
 from ContrastiveSegLib.prompting.propagate import propagate
-from ContrastiveSegLib.prompting.slicewise import Slicewise
 from ContrastiveSegLib.prompting.stopping import StopRules
 from ContrastiveSegLib.volumes.files import read_image, read_labels
 from ContrastiveSegLib.volumes.preprocessing import Intensities
@@ -30,6 +30,7 @@ if carried_weights(CARD) is None:
 pytest.importorskip("transformers", reason="promptable models need transformers")
 
 RIGHT, LEFT = 1, 3
+PIXEL_MM, SLICE_MM = 1.37, 10.0  # of the patient below
 
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:
@@ -84,7 +85,8 @@ def test_one_slice_becomes_a_volume(a_lite_medsam: Any, a_heart: tuple[np.ndarra
     key = len(slices) // 2
     found = np.zeros_like(labels)
 
-    for k, carried, _ in propagate(Slicewise(a_lite_medsam), slices, key, labels[key], StopRules()):
+    guide = Guided(a_lite_medsam, by_box(3), PIXEL_MM, SLICE_MM)
+    for k, carried, _ in propagate(guide, slices, key, labels[key], StopRules()):
         found[k] = carried
 
     assert dice(found == LEFT, labels == LEFT) > 0.9
