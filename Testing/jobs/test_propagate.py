@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,27 @@ def test_borders_stray_as_far_as_slices_are_apart(a_case: Path, a_sam_folder: Pa
     ((_, asking, pixel_mm, slice_mm),) = made
     assert asking is by_outline
     assert (pixel_mm, slice_mm) == pytest.approx((1.5, 8.0))
+
+
+def test_models_for_medical_images_are_asked_by_a_padded_box(
+    a_case: Path, a_sam_folder: Path, monkeypatch: Any
+) -> None:
+    made, choose = [], propagate.choose_family
+    monkeypatch.setattr(propagate, "Guided", lambda *given: made.append(given) or _Nothing())
+    monkeypatch.setattr(
+        propagate, "choose_family", lambda *which, **how: _for_medical_images(choose(*which, **how))
+    )
+
+    propagate.run(settings(a_case, a_sam_folder, padding=5))
+
+    ((_, asking, _, _),) = made
+    (prompt,) = asking(drawn(3).array[3] == 2)
+    assert prompt.is_box
+    assert prompt.box == (0, 0, 18, 20)
+
+
+def _for_medical_images(family: Any) -> Any:
+    return replace(family, card=replace(family.card, photographs=False))
 
 
 class _Nothing:
