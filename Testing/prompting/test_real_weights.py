@@ -24,6 +24,7 @@ from ContrastiveSegLib.prompting.propagate import propagate
 from ContrastiveSegLib.prompting.stopping import StopRules
 from ContrastiveSegLib.volumes.files import read_image, read_labels
 from ContrastiveSegLib.volumes.preprocessing import Intensities
+from Testing.prompting.drawings import dice
 
 if carried_weights(CARD) is None:
     pytest.skip(f"the weights of LiteMedSAM are not installed: {CARD.how}", allow_module_level=True)
@@ -31,10 +32,6 @@ pytest.importorskip("transformers", reason="promptable models need transformers"
 
 RIGHT, LEFT = 1, 3
 PIXEL_MM, SLICE_MM = 1.37, 10.0  # of the patient below
-
-
-def dice(one: np.ndarray, other: np.ndarray) -> float:
-    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
 
 
 @pytest.fixture(scope="module")
