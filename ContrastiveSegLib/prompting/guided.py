@@ -1,4 +1,4 @@
-"""Follow structures by where they were, by how bright they are, and by what a promptable model says.
+"""Follow structures by where they moved, by how bright they are, and by what a promptable model says.
 
 A model that has never seen an organ takes what surrounds it for a part of it, and goes on where it ends. The
 annotated slice knows better: it shows the shades of each structure and of its surroundings, and how far the
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ContrastiveSegLib.prompting._model import Answer, Labels, Mask, PromptableModel, Slice
 from ContrastiveSegLib.prompting.asking import Asking
 from ContrastiveSegLib.prompting.figures import figures_in, label_map
+from ContrastiveSegLib.prompting.flow import moved_along
 from ContrastiveSegLib.prompting.opinions import Opinion, Trust, ask_about, believed, trust_in
 from ContrastiveSegLib.prompting.place import expected, thickness_of, with_holes, with_rings_moved
 from ContrastiveSegLib.prompting.shades import Shades
@@ -23,8 +24,9 @@ from ContrastiveSegLib.prompting.witnesses import Probabilities, decided, persua
 
 # Share by which the shades become those of each new slice.
 LEARNED = 0.3
-# Pixels that a border strays from slice to slice, at least: less would not be seen.
-SHORTEST_REACH = 1.0
+# How far a border strays from where everything moved: as a share of the distance of two slices, and at least
+# so many pixels, because less would not be seen.
+STRAYING, SHORTEST_REACH = 0.7, 1.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Guided:
     Args:
         asking: How the model is asked for a piece of what is expected.
         pixel_mm: Side of a pixel.
-        slice_mm: Distance of two slices; a border is expected to stray as far, one unit of log odds.
+        slice_mm: Distance of two slices; the farther, the more a border strays.
     """
 
     model: PromptableModel
@@ -44,8 +46,8 @@ class Guided:
 
     @property
     def reach(self) -> float:
-        """Pixels that a border is expected to stray from slice to slice."""
-        return max(SHORTEST_REACH, self.slice_mm / self.pixel_mm)
+        """Pixels that a border is expected to stray from slice to slice, one unit of log odds."""
+        return max(SHORTEST_REACH, STRAYING * self.slice_mm / self.pixel_mm)
 
     def start(self, slices: npt.NDArray[np.uint8], key: int, masks: Mapping[int, Mask]) -> GuidedWalk:
         """Learn from the annotated slice the shades of each structure, and how far to believe the model."""
@@ -54,7 +56,7 @@ class Guided:
         opinions = self.asked(slices[key], labels)
         shades = Shades.of(slices[key : key + 1], labels[None], self.pixel_mm)
         known = Known(trust_in(opinions, labels, self.reach), thickness_of(figures_in(drawn), labels))
-        return GuidedWalk(self, slices, shades, known)
+        return GuidedWalk(self, slices, key, shades, known)
 
     def asked(self, image: Slice, labels: Labels) -> list[Opinion]:
         """What the model says of the figures of a slice (H, W)."""
@@ -70,14 +72,18 @@ class Known:
 
 
 class GuidedWalk:
-    """One way through the volume; remembers the shades on its way."""
+    """One way through the volume; remembers where it is, and the shades on its way."""
 
-    def __init__(self, guide: Guided, slices: npt.NDArray[np.uint8], shades: Shades, known: Known) -> None:
-        self.guide, self.slices, self.shades, self.known = guide, slices, shades, known
+    def __init__(
+        self, guide: Guided, slices: npt.NDArray[np.uint8], key: int, shades: Shades, known: Known
+    ) -> None:
+        self.guide, self.slices, self.here, self.shades, self.known = guide, slices, key, shades, known
 
     def step(self, k: int, before: Mapping[int, Mask]) -> dict[int, Answer]:
         """A first guess, the rings laid around it, and what the model makes of that."""
+        left, self.here = self.here, k
         was = with_holes(label_map(before))
+        was = moved_along(was, self.slices[left], self.slices[k], self.guide.pixel_mm)
         classes = [0, *(int(value) for value in np.unique(was) if value)]
         shades = self.shades.log_likelihood(self.slices[k], classes)
         guess = decided(together(expected(was, classes, self.guide.reach), shades), classes, was)

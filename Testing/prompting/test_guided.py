@@ -119,6 +119,16 @@ def test_shades_are_learned_from_every_slice(a_heart: tuple[np.ndarray, np.ndarr
         assert dice(found == value, labels == value) > 0.85
 
 
+def test_slices_that_are_shifted_once_are_followed(a_heart: tuple[np.ndarray, np.ndarray]) -> None:
+    slices, labels = a_heart
+    slices[12:], labels[12:] = (np.roll(each[12:], (6, -4), axis=(1, 2)) for each in (slices, labels))
+
+    found, _ = carried(Greedy(finds=False), slices, labels)
+
+    for value in (RIGHT, WALL, LEFT):
+        assert dice(found[12:] == value, labels[12:] == value) > 0.85
+
+
 def test_the_annotated_slice_stays_and_confidence_falls_away_from_it(
     a_heart: tuple[np.ndarray, np.ndarray],
 ) -> None:
