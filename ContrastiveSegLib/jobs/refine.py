@@ -72,7 +72,12 @@ def run(settings: RefineSettings) -> None:
         reporter.say(f"{family.name}, license {family.card.license}: {weights.describe()}")
         make_folder(output)
         rules = Rules(
-            settings.padding, settings.passes, settings.gate, settings.smallest, family.card.photographs
+            padding=settings.padding,
+            passes=settings.passes,
+            gate=settings.gate,
+            smallest=settings.smallest,
+            photographs=family.card.photographs,
+            steady=settings.steady,
         )
         work = _Work(model, rules, _intensities(settings), output)
         reasons = [_one_case(partner, work, settings, reporter) for partner in partners]
@@ -135,9 +140,10 @@ def _refined(
     cut = Cut.of(coarse.geometry)
     slices = cut.stack(gray_volume(image, work.intensities, channel=settings.gray.channel))
     labels = cut.stack(coarse.array)
+    pixel_mm = cut.pixel_mm2(coarse.geometry) ** 0.5
     refined, asked = np.zeros_like(labels), []
     with reporter.bar(len(slices), "slice") as advance:
-        for k, found, lines in refine_volume(work.model, slices, labels, work.rules):
+        for k, found, lines in refine_volume(work.model, slices, labels, work.rules, pixel_mm):
             if reporter.cancelled():
                 raise Cancelled(f"Refining was cancelled at {name}.", "Start it again.")
             refined[k] = found

@@ -6,13 +6,16 @@ Source: Zach et al., A duality based approach for realtime TV-L1 optical flow, D
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 from skimage.registration import optical_flow_tvl1
+from skimage.transform import resize
 
 from ContrastiveSegLib.prompting._model import Labels, Slice
 
-# What is looked at around the structures.
-AROUND_MM = 25.0
+# What is looked at around the structures, and the longest side of the image that the flow is computed on, in
+# pixels: it is smooth, and a large one would take seconds.
+AROUND_MM, LONGEST = 25.0, 256
 
 
 def moved_along(labels: Labels, before: Slice, now: Slice, pixel_mm: float) -> Labels:
@@ -24,11 +27,20 @@ def moved_along(labels: Labels, before: Slice, now: Slice, pixel_mm: float) -> L
     if not labels.any():
         return labels
     part = _around(labels, round(AROUND_MM / pixel_mm))
-    came_from = optical_flow_tvl1(*(image[part].astype(np.float32) / 255 for image in (now, before)))
     moved = labels.copy()
-    places = np.indices(came_from[0].shape) + came_from
+    places = np.indices(labels[part].shape) + _came_from(before[part], now[part])
     moved[part] = ndimage.map_coordinates(labels[part], places, order=0, mode="nearest")
     return moved if np.array_equal(np.unique(moved), np.unique(labels)) else labels
+
+
+def _came_from(before: Slice, now: Slice) -> npt.NDArray[np.float32]:
+    """(2, H, W): how many rows and columns away each pixel of this slice was in the slice before."""
+    shrinking = min(1.0, LONGEST / max(now.shape))
+    small = [max(1, round(side * shrinking)) for side in now.shape]
+    images = [resize(image.astype(np.float32) / 255, small, anti_aliasing=True) for image in (now, before)]
+    flow = optical_flow_tvl1(*images)
+    whole: npt.NDArray[np.float32] = resize(flow / shrinking, (2, *now.shape)).astype(np.float32)
+    return whole
 
 
 def _around(labels: Labels, margin: int) -> tuple[slice, ...]:

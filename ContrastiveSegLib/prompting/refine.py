@@ -1,7 +1,7 @@
 """Improve predicted structures slice by slice: a box asks, the model answers, the gate decides.
 
 Source: PolyCL, MELBA 2026:002, https://arxiv.org/abs/2505.19208 (boxes from coarse masks). The gate, the
-outlines of rings and the decision between structures are this project's.
+outlines of rings, what steadies outlines before and the decision between structures are this project's.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableM
 from ContrastiveSegLib.prompting.asking import asked, box_around, clearest, showing
 from ContrastiveSegLib.prompting.figures import Figure, figures_in, pieces_of
 from ContrastiveSegLib.prompting.gate import Verdict, judge, judge_border, overlap_of
+from ContrastiveSegLib.prompting.steady import Steadying
 
 # How sure a coarse pixel is, in logits: the model's own pixels win against it.
 COARSE = 1e-3
@@ -34,6 +35,8 @@ class Rules:
         smallest: Pieces with fewer pixels are not asked for.
         photographs: The model learned from photographs: it is shown the coarse outline too, not its box
             alone, its answer on the clearest border counts, and that must not be fainter than before.
+        steady: Outlines are steadied by the slices beside and by the shades of the volume before the model is
+            asked; what follows compares with that.
     """
 
     padding: int = 3
@@ -41,6 +44,7 @@ class Rules:
     gate: float = 0.5
     smallest: int = 20
     photographs: bool = False
+    steady: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Asked:
     Args:
         piece: 1 is the largest piece of its structure.
         score: The model's own estimate; None if it was not asked.
-        before: Pixels of the coarse outline.
+        before: Pixels of the outline that was asked about.
         after: Pixels of the new outline, accepted or not; None if it was not asked.
     """
 
@@ -75,15 +79,24 @@ class _Piece:
 
 
 def refine_volume(
-    model: PromptableModel, slices: npt.NDArray[np.uint8], labels: npt.NDArray[Any], rules: Rules
+    model: PromptableModel,
+    slices: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any],
+    rules: Rules,
+    pixel_mm: float,
 ) -> Iterator[tuple[int, npt.NDArray[Any], list[Asked]]]:
     """Refine slice after slice of (K, H, W), as it is asked for; empty slices are not shown to the model.
 
     Yields:
         Number of the slice, its new labels (H, W), and the report.
     """
+    steadying = Steadying.of(slices, labels, pixel_mm) if rules.steady else None
     for k, (image, coarse) in enumerate(zip(slices, labels, strict=True)):
-        refined, asked = refine_slice(model, image, coarse, rules) if coarse.any() else (coarse, [])
+        if not coarse.any():
+            yield k, coarse, []
+            continue
+        outlines = steadying.slice(k, rules.gate).astype(labels.dtype) if steadying else coarse
+        refined, asked = refine_slice(model, image, outlines, rules)
         yield k, refined, [replace(line, slice=k) for line in asked]
 
 

@@ -68,7 +68,10 @@ class RefineSettings:
     gate: Share = 0.5
     """Smallest overlap (intersection over union) of a refined outline with the one before; 0 accepts all."""
     smallest: Pixels = 20
-    """Pieces with fewer pixels in a slice stay as they are."""
+    """The model is not asked for pieces with fewer pixels in a slice."""
+    steady: bool = True
+    """Before the model is asked, let the slices beside and the shades of the whole volume correct each
+    outline; what departs further than the gate allows stays as it was."""
     overwrite: bool = False
     """Replace refined labels that are already there."""
     promptable: PromptableSettings = field(default_factory=PromptableSettings)

@@ -147,7 +147,7 @@ def test_models_of_photographs_are_shown_outlines_and_those_for_medicine_boxes_a
     a_study: Path, a_sam_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    monkeypatch.setattr(refine, "Rules", lambda *rules: seen.append(Rules(*rules)) or seen[-1])
+    monkeypatch.setattr(refine, "Rules", lambda **rules: seen.append(Rules(**rules)) or seen[-1])
 
     refine.run(settings(a_study, a_sam_folder))
 
