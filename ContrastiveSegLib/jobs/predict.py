@@ -20,6 +20,7 @@ from ContrastiveSegLib.training.data import find_readable_cases, nothing_left, w
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.volumes.cases import Case
 from ContrastiveSegLib.volumes.files import read_image, write_image, write_labels
+from ContrastiveSegLib.volumes.gray_correction import corrected_by_gray
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.pieces import keep_largest
@@ -113,11 +114,14 @@ def load(source: ModelFolder, compute: Compute) -> Model:
     )
 
 
-def segment(model: Model, image: Volume, *, name: str, mirror: bool = False) -> tuple[Volume, Volume]:
+def segment(
+    model: Model, image: Volume, *, name: str, mirror: bool = False, gray_correction: bool = True
+) -> tuple[Volume, Volume]:
     """Segment one image on its own grid.
 
     Args:
         image: (C, K, H, W).
+        gray_correction: Let the gray values of this volume correct what the network says of it.
 
     Returns:
         Labels (K, H, W) with the values of the label table, and uncertainty (1, K, H, W): entropy, 0...1.
@@ -135,6 +139,8 @@ def segment(model: Model, image: Volume, *, name: str, mirror: bool = False) -> 
         probabilities = predict_probabilities(
             model.network, working.array, model.grid.patch, model.compute.device, mirror=mirror
         )
+    if gray_correction:
+        probabilities = corrected_by_gray(probabilities, working.array, working.geometry.spacing_khw[-1])
     winners, uncertainty = restore_probabilities(probabilities, working.geometry, image.geometry)
     values = np.array([0, *model.table.values], np.int16)
     pieces = keep_largest(winners.array, model.single_pieces)
@@ -164,7 +170,13 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
         read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
         for note in read.notes:
             reporter.warn(f"{case.name}: {note}")
-        labels, uncertainty = segment(model, read.volume, name=case.name, mirror=_mirrors(settings, model))
+        labels, uncertainty = segment(
+            model,
+            read.volume,
+            name=case.name,
+            mirror=_mirrors(settings, model),
+            gray_correction=settings.gray_correction,
+        )
     except BadFile as error:
         reporter.warn(f"{case.name} is left out: {error}", case=case.name)
         return str(error)

@@ -10,14 +10,10 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ContrastiveSegLib.prompting._model import Labels, Slice
+from ContrastiveSegLib.volumes.gray_levels import BINS, NEAR_MM, density_of, levels_of
 
 Histogram = npt.NDArray[np.float64]
 
-# Gray values 0...255 in so many bins, blurred by so many pixels before they are counted and by so many bins
-# afterwards; every shade keeps a small chance. Chosen on sixteen cardiac patients, and not critical.
-BINS, BLUR_PIXELS, BLUR_BINS, FLOOR = 32, 0.7, 1.5, 1e-3
-# What lies farther from all structures says nothing about their surroundings.
-NEAR_MM = 25.0
 # Fewer pixels are no histogram.
 FEWEST = 20
 
@@ -52,14 +48,8 @@ class Shades:
         """
         bins = _bins(image)
         unknown = self.histograms.get(0, np.full(BINS, 1 / BINS))
-        return np.stack([np.log(_density(self.histograms.get(value, unknown)))[bins] for value in classes])
+        return np.stack([np.log(density_of(self.histograms.get(value, unknown)))[bins] for value in classes])
 
 
 def _bins(image: Slice) -> npt.NDArray[np.int64]:
-    blurred = ndimage.gaussian_filter(image.astype(np.float32), BLUR_PIXELS)
-    return np.clip((blurred * BINS / 256).astype(np.int64), 0, BINS - 1)
-
-
-def _density(histogram: Histogram) -> Histogram:
-    blurred: Histogram = ndimage.gaussian_filter1d(histogram, BLUR_BINS, mode="nearest") + FLOOR
-    return blurred / blurred.sum()
+    return levels_of(image / np.float32(256))

@@ -21,7 +21,7 @@ from ContrastiveSegLib.prompting.witnesses import decided, together
 
 # What a slice beside counts, where the slice itself counts 1, and how far an outline is expected to stray.
 # Chosen on sixteen cardiac patients (Testing/Benchmarks/RESULTS.md): more would wear good outlines down.
-BESIDE, STRAYING_MM = 0.5, 2.0
+BESIDE, STRAYING_MM = 0.3, 2.0
 
 
 @dataclass(frozen=True, eq=False)

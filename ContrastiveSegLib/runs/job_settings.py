@@ -186,6 +186,8 @@ class PredictSettings:
     """Average over mirrored copies: better, four times slower; auto: if the network learned mirrored ones."""
     pieces: Literal["auto", "each", "together", "no"] = "auto"
     """Keep the largest piece alone: of each structure; first of all together; auto: as annotations show."""
+    gray_correction: bool = True
+    """Let the gray values of each volume correct its own prediction, near the structures."""
     uncertainty: bool = True
     """Write a map of the network's uncertainty (entropy, 0 to 1) beside each prediction."""
     overwrite: bool = False
