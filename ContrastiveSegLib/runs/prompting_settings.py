@@ -70,8 +70,8 @@ class RefineSettings:
     smallest: Pixels = 20
     """The model is not asked for pieces with fewer pixels in a slice."""
     steady: bool = True
-    """Before the model is asked, let the slices beside and the shades of the whole volume correct each
-    outline; what departs further than the gate allows stays as it was."""
+    """Where outlines stray from slice to slice, let the slices beside and the shades of the whole volume
+    correct each before the model is asked; what departs further than the gate allows stays as it was."""
     overwrite: bool = False
     """Replace refined labels that are already there."""
     promptable: PromptableSettings = field(default_factory=PromptableSettings)

@@ -100,6 +100,33 @@ def test_nothing_appears_where_a_structure_was_not_and_holes_stay_open() -> None
     assert not mended[2][32, 30]
 
 
+def test_outlines_that_agree_from_slice_to_slice_are_left_alone() -> None:
+    true = tube()
+    labels = np.stack([ndimage.binary_erosion(each, iterations=2) for each in true]).astype(np.int16)
+    model = Painted(drawings.disk(SHAPE[1:], (2, 2), 1))
+
+    found = list(refine_volume(model, photographed(true), labels, Rules(), 1.0))
+
+    np.testing.assert_array_equal(np.stack([each for _, each, _ in found]), labels)
+
+
+@pytest.mark.parametrize(("wider", "expected"), [(0, 0), (3, 3), (6, 6)])
+def test_straying_is_the_distance_of_neighboring_outlines(wider: float, expected: float) -> None:
+    still = np.full(SHAPE, 100, np.uint8)
+    labels = np.stack([drawings.disk(SHAPE[1:], (32, 32), 14 + wider * (k % 2)) for k in range(SHAPE[0])])
+
+    found = Steadying.of(still, labels.astype(np.int16), pixel_mm=0.5).straying_mm()
+
+    assert found == pytest.approx(0.5 * expected, abs=0.3)
+
+
+def test_a_single_outline_does_not_stray() -> None:
+    labels = np.zeros(SHAPE, np.int16)
+    labels[3] = tube()[3]
+
+    assert Steadying.of(photographed(tube()), labels, pixel_mm=1.0).straying_mm() == 0
+
+
 @pytest.mark.parametrize("steady", [True, False])
 def test_the_model_is_asked_about_what_was_steadied(steady: bool) -> None:
     true = tube()
