@@ -20,7 +20,7 @@ from ContrastiveSegLib.training.data import find_readable_cases, nothing_left, w
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.volumes.cases import Case
 from ContrastiveSegLib.volumes.files import read_image, write_image, write_labels
-from ContrastiveSegLib.volumes.gray_correction import corrected_by_gray
+from ContrastiveSegLib.volumes.gray_correction import correct_by_gray
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.pieces import keep_largest
@@ -140,7 +140,7 @@ def segment(
             model.network, working.array, model.grid.patch, model.compute.device, mirror=mirror
         )
     if gray_correction:
-        probabilities = corrected_by_gray(probabilities, working.array, working.geometry.spacing_khw[-1])
+        correct_by_gray(probabilities, working.array, working.geometry.spacing_khw[-1])
     winners, uncertainty = restore_probabilities(probabilities, working.geometry, image.geometry)
     values = np.array([0, *model.table.values], np.int16)
     pieces = keep_largest(winners.array, model.single_pieces)

@@ -23,26 +23,22 @@ LEAST = 1e-4
 BLUR_SLICES = 1.0
 
 
-def corrected_by_gray(
-    probabilities: npt.NDArray[Any], image: npt.NDArray[Any], pixel_mm: float
-) -> npt.NDArray[np.float16]:
-    """The probabilities after the gray values were heard, near the structures; far away they stay.
+def correct_by_gray(probabilities: npt.NDArray[np.float16], image: npt.NDArray[Any], pixel_mm: float) -> None:
+    """Hear the gray values near the structures; far away probabilities stay.
 
     Args:
-        probabilities: (N, K, H, W), background first.
+        probabilities: (N, K, H, W), background first; changed in place, because a copy may need gigabytes.
         image: (C, K, H, W), gray values 0...1; channels are heard as one, by their mean.
-
-    Returns:
-        (N, K, H, W), each voxel to the sum 1.
     """
-    heard = probabilities.astype(np.float16)
     nearby = list(_near(probabilities, pixel_mm))
-    for channel in image:
-        densities = density_of(_counts(probabilities, channel, nearby))
-        for k, near in enumerate(nearby):
-            likelihood = np.log(densities[:, k][:, levels_of(channel[k])[near]]) / len(image)
-            heard[:, k, near] = softmax(np.log(heard[:, k, near] + LEAST) + likelihood, axis=0)
-    return heard
+    densities = [density_of(_counts(probabilities, channel, nearby)) for channel in image]
+    for k, near in enumerate(nearby):
+        heard = [
+            np.log(density[:, k][:, levels_of(channel[k])[near]])
+            for density, channel in zip(densities, image, strict=True)
+        ]
+        said = np.log(probabilities[:, k, near].astype(np.float32) + LEAST)
+        probabilities[:, k, near] = softmax(said + np.mean(heard, axis=0), axis=0)
 
 
 def _near(probabilities: npt.NDArray[Any], pixel_mm: float) -> Iterator[npt.NDArray[np.bool_]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ContrastiveSegLib.volumes.gray_correction import corrected_by_gray
+from ContrastiveSegLib.volumes.gray_correction import correct_by_gray
 from ContrastiveSegLib.volumes.gray_levels import BINS, FLOOR, density_of, levels_of
 
 SHAPE = (3, 64, 64)
@@ -30,6 +30,12 @@ def scanned(mask: np.ndarray, light: np.ndarray | float = 1.0) -> np.ndarray:
     return image
 
 
+def corrected(said: np.ndarray, image: np.ndarray) -> np.ndarray:
+    found = said.copy()
+    correct_by_gray(found, image, pixel_mm=1.0)
+    return found
+
+
 def dice(one: np.ndarray, other: np.ndarray) -> float:
     return float(2 * (one & other).sum() / (one.sum() + other.sum()))
 
@@ -39,7 +45,7 @@ def test_a_border_that_was_missed_is_found_where_the_gray_values_change(light: n
     true = disk(14)
     said = hesitating(disk(12, column=33))
 
-    found = corrected_by_gray(said, scanned(true, light), pixel_mm=1.0)
+    found = corrected(said, scanned(true, light))
 
     assert dice(said.argmax(axis=0) == 1, true) < 0.92
     assert dice(found.argmax(axis=0) == 1, true) > 0.96
@@ -48,7 +54,7 @@ def test_a_border_that_was_missed_is_found_where_the_gray_values_change(light: n
 def test_where_all_is_equally_gray_nothing_changes() -> None:
     said = hesitating(disk(12))
 
-    found = corrected_by_gray(said, np.full((1, *SHAPE), 0.5), pixel_mm=1.0)
+    found = corrected(said, np.full((1, *SHAPE), 0.5))
 
     np.testing.assert_allclose(found, said, atol=2e-3)
 
@@ -61,7 +67,7 @@ def test_far_from_structures_and_in_slices_without_any_nothing_changes() -> None
     image = scanned(true)
     image[0, 0, 28:33, 58:63] = image[0, 2] = 0.6
 
-    found = corrected_by_gray(said, image, pixel_mm=1.0)
+    found = corrected(said, image)
 
     np.testing.assert_array_equal(found[:, 2], said[:, 2])
     np.testing.assert_array_equal(found[:, 0, 30, 60], said[:, 0, 30, 60])
@@ -71,13 +77,13 @@ def test_nothing_predicted_stays_nothing() -> None:
     said = np.zeros((3, *SHAPE), np.float16)
     said[0] = 1
 
-    np.testing.assert_array_equal(corrected_by_gray(said, scanned(disk(10)), pixel_mm=1.0), said)
+    np.testing.assert_array_equal(corrected(said, scanned(disk(10))), said)
 
 
 def test_the_answer_is_that_of_bayes_voxel_by_voxel() -> None:
     said, image = hesitating(disk(10))[:, :1], scanned(disk(11))[:, :1]
 
-    found = corrected_by_gray(said, image, pixel_mm=1.0)
+    found = corrected(said, image)
 
     levels = levels_of(image[0, 0])
     near = ndimage.distance_transform_edt(said[0, 0] > 0.5) <= 25
@@ -93,8 +99,8 @@ def test_the_answer_is_that_of_bayes_voxel_by_voxel() -> None:
 def test_channels_are_heard_as_one() -> None:
     said, image = hesitating(disk(12)), scanned(disk(14))
 
-    once = corrected_by_gray(said, image, pixel_mm=1.0)
-    twice = corrected_by_gray(said, np.concatenate([image, np.full_like(image, 0.5)]), pixel_mm=1.0)
+    once = corrected(said, image)
+    twice = corrected(said, np.concatenate([image, np.full_like(image, 0.5)]))
 
     assert dice(once.argmax(axis=0) == 1, disk(14)) >= dice(twice.argmax(axis=0) == 1, disk(14))
     assert dice(twice.argmax(axis=0) == 1, disk(14)) > dice(said.argmax(axis=0) == 1, disk(14))
