@@ -36,7 +36,9 @@ def moved_along(labels: Labels, before: Slice, now: Slice, pixel_mm: float) -> L
 def _came_from(before: Slice, now: Slice) -> npt.NDArray[np.float32]:
     """(2, H, W): how many rows and columns away each pixel of this slice was in the slice before."""
     shrinking = min(1.0, LONGEST / max(now.shape))
-    small = [max(1, round(side * shrinking)) for side in now.shape]
+    small = [round(side * shrinking) for side in now.shape]
+    if min(small) < 2:  # a line has no gradient across
+        return np.zeros((2, *now.shape), np.float32)
     images = [resize(image.astype(np.float32) / 255, small, anti_aliasing=True) for image in (now, before)]
     flow = optical_flow_tvl1(*images)
     whole: npt.NDArray[np.float32] = resize(flow / shrinking, (2, *now.shape)).astype(np.float32)

@@ -59,3 +59,21 @@ def test_labels_of_which_one_would_be_lost_stay_where_they_were() -> None:
     image, now = photographed(drawn(40, 30, 12)), photographed(drawn(40, 30, 1))
 
     assert np.array_equal(moved_along(before, image, now, pixel_mm=1.0), before)
+
+
+@pytest.mark.parametrize("shape", [(1, 40), (2, 700), (1, 1)])
+def test_a_slice_that_is_a_line_moves_nothing(shape: tuple[int, int]) -> None:
+    labels = np.ones(shape, np.int32)
+    before, now = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.uint8)
+
+    np.testing.assert_array_equal(moved_along(labels, before, now, pixel_mm=1.0), labels)
+
+
+def test_large_slices_are_moved_as_far_as_small_ones() -> None:
+    before, now = (np.kron(drawn(40, column, 12), np.ones((5, 5), np.int32)) for column in (30, 36))
+    images = [np.kron(photographed(each[::5, ::5]), np.ones((5, 5), np.uint8)) for each in (before, now)]
+
+    moved = moved_along(before, *images, pixel_mm=0.2)
+
+    assert dice(moved == 1, now == 1) > 0.9
+    assert dice(before == 1, now == 1) < 0.75
