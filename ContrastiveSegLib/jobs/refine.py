@@ -7,8 +7,10 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile, BadSetting, Cancelled
 from ContrastiveSegLib.jobs.predict import finished_round
@@ -19,6 +21,7 @@ from ContrastiveSegLib.prompting.catalog import choose_family, load_family
 from ContrastiveSegLib.prompting.cut import Cut, gray_volume
 from ContrastiveSegLib.prompting.partners import Partner, find_partners
 from ContrastiveSegLib.prompting.refine import Asked, Rules, refine_volume
+from ContrastiveSegLib.prompting.steady import STRAYING_MM, Steadying
 from ContrastiveSegLib.runs.job_settings import RefineSettings
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
@@ -72,12 +75,7 @@ def run(settings: RefineSettings) -> None:
         reporter.say(f"{family.name}, license {family.card.license}: {weights.describe()}")
         make_folder(output)
         rules = Rules(
-            padding=settings.padding,
-            passes=settings.passes,
-            gate=settings.gate,
-            smallest=settings.smallest,
-            photographs=family.card.photographs,
-            steady=settings.steady,
+            settings.padding, settings.passes, settings.gate, settings.smallest, family.card.photographs
         )
         work = _Work(model, rules, _intensities(settings), output)
         reasons = [_one_case(partner, work, settings, reporter) for partner in partners]
@@ -141,9 +139,10 @@ def _refined(
     slices = cut.stack(gray_volume(image, work.intensities, channel=settings.gray.channel))
     labels = cut.stack(coarse.array)
     pixel_mm = cut.pixel_mm2(coarse.geometry) ** 0.5
+    steadying = _steadying(name, slices, labels, pixel_mm, reporter) if settings.steady else None
     refined, asked = np.zeros_like(labels), []
     with reporter.bar(len(slices), "slice") as advance:
-        for k, found, lines in refine_volume(work.model, slices, labels, work.rules, pixel_mm):
+        for k, found, lines in refine_volume(work.model, slices, labels, work.rules, steadying):
             if reporter.cancelled():
                 raise Cancelled(f"Refining was cancelled at {name}.", "Start it again.")
             refined[k] = found
@@ -151,6 +150,22 @@ def _refined(
             advance(1)
             reporter.tell("refined", case=name, slice=k, slices=len(slices))
     return Volume(cut.unstack(refined), coarse.geometry), asked
+
+
+def _steadying(
+    name: str, slices: npt.NDArray[np.uint8], labels: npt.NDArray[Any], pixel_mm: float, reporter: Reporter
+) -> Steadying | None:
+    """What steadies the outlines of a case, if they stray from slice to slice; it is said."""
+    steadying = Steadying.of(slices, labels, pixel_mm)
+    straying = steadying.straying_mm()
+    if straying <= STRAYING_MM:
+        return None
+    reporter.say(
+        f"{name}: outlines lie {straying:.1f} mm from those of the slices beside, and are steadied before "
+        "the model is asked; --no-steady leaves them as they are.",
+        case=name,
+    )
+    return steadying
 
 
 def _report(asked: Sequence[Asked], table: LabelTable, pixel_mm2: float) -> str:

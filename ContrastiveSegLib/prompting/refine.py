@@ -17,7 +17,7 @@ from ContrastiveSegLib.prompting._model import Answer, Mask, Prompt, PromptableM
 from ContrastiveSegLib.prompting.asking import asked, box_around, clearest, showing
 from ContrastiveSegLib.prompting.figures import Figure, figures_in, pieces_of
 from ContrastiveSegLib.prompting.gate import Verdict, judge, judge_border, overlap_of
-from ContrastiveSegLib.prompting.steady import STRAYING_MM, Steadying
+from ContrastiveSegLib.prompting.steady import Steadying
 
 # How sure a coarse pixel is, in logits: the model's own pixels win against it.
 COARSE = 1e-3
@@ -35,8 +35,6 @@ class Rules:
         smallest: Pieces with fewer pixels are not asked for.
         photographs: The model learned from photographs: it is shown the coarse outline too, not its box
             alone, its answer on the clearest border counts, and that must not be fainter than before.
-        steady: Outlines that stray from slice to slice are steadied by the slices beside and by the shades of
-            the volume before the model is asked; what follows compares with that.
     """
 
     padding: int = 3
@@ -44,7 +42,6 @@ class Rules:
     gate: float = 0.5
     smallest: int = 20
     photographs: bool = False
-    steady: bool = True
 
 
 @dataclass(frozen=True)
@@ -83,16 +80,16 @@ def refine_volume(
     slices: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any],
     rules: Rules,
-    pixel_mm: float,
+    steadying: Steadying | None = None,
 ) -> Iterator[tuple[int, npt.NDArray[Any], list[Asked]]]:
     """Refine slice after slice of (K, H, W), as it is asked for; empty slices are not shown to the model.
+
+    Args:
+        steadying: Corrects the outlines before the model is asked; what follows compares with that.
 
     Yields:
         Number of the slice, its new labels (H, W), and the report.
     """
-    steadying = Steadying.of(slices, labels, pixel_mm) if rules.steady else None
-    if steadying and steadying.straying_mm() <= STRAYING_MM:
-        steadying = None
     for k, (image, coarse) in enumerate(zip(slices, labels, strict=True)):
         if not coarse.any():
             yield k, coarse, []

@@ -143,11 +143,26 @@ def test_a_channel_that_is_not_there_is_refused(a_study: Path, a_sam_folder: Pat
         refine.run(settings(a_study, a_sam_folder, gray=GrayValues(channel=3)))
 
 
+@pytest.mark.parametrize("steady", [True, False])
+def test_outlines_that_stray_are_steadied_and_it_is_said(
+    a_study: Path, a_sam_folder: Path, steady: bool
+) -> None:
+    strayed = labels()
+    strayed.array[2] = np.roll(strayed.array[2], 6, axis=0)  # 9 mm
+    write_labels(a_study / "predictions" / "p1.seg.nrrd", strayed, TABLE, overwrite=True)
+
+    refine.run(settings(a_study, a_sam_folder, run=a_study, steady=steady))
+
+    events, _ = read_new(RunFolder(a_study).events, 0)
+    steadied = [event["case"] for event in events if "steadied" in event.get("text", "")]
+    assert steadied == (["p1"] if steady else [])
+
+
 def test_models_of_photographs_are_shown_outlines_and_those_for_medicine_boxes_alone(
     a_study: Path, a_sam_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    monkeypatch.setattr(refine, "Rules", lambda **rules: seen.append(Rules(**rules)) or seen[-1])
+    monkeypatch.setattr(refine, "Rules", lambda *rules: seen.append(Rules(*rules)) or seen[-1])
 
     refine.run(settings(a_study, a_sam_folder))
 

@@ -215,7 +215,7 @@ def test_empty_slices_are_not_shown_to_the_model() -> None:
     labels[1][BESIDE] = 1
     model = Counting(BESIDE)
 
-    found = list(refine_volume(model, np.zeros((3, *SHAPE), np.uint8), labels, Rules(), pixel_mm=1.0))
+    found = list(refine_volume(model, np.zeros((3, *SHAPE), np.uint8), labels, Rules()))
 
     assert model.seen == 1
     assert [k for k, _, _ in found] == [0, 1, 2]
