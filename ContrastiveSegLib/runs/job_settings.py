@@ -223,7 +223,7 @@ class DemoSettings:
     """Folder for runs, predictions and pictures."""
     method: Annotated[str, MethodOf("pretraining")] = "supercl"
     """Pre-training method."""
-    pretrain_steps: Steps | None = 300
+    pretrain_steps: Steps | None = 150
     """Training steps of pre-training; empty: as the pre-training chooses."""
     finetune_steps: Steps | None = 400
     """Training steps of each fine-tuning; empty: as the fine-tuning chooses."""

@@ -61,7 +61,7 @@ class Compute:
 
     def default_width(self) -> int:
         """Channels of a network's first level: 32 as in the papers, on a CPU what two cores train in minutes."""
-        return 20 if self.device.type == "cpu" else 32
+        return 24 if self.device.type == "cpu" else 32
 
     def largest_side(self) -> int:
         """Largest side of a patch that is chosen from the data."""

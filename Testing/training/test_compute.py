@@ -125,7 +125,7 @@ def test_the_description_names_device_threads_and_precision(a_compute):
 def test_a_cpu_gets_a_smaller_network_and_smaller_patches(a_compute):
     gpu = Compute(torch.device("cuda"), "bfloat16")
 
-    assert (a_compute.default_width(), gpu.default_width()) == (20, 32)
+    assert (a_compute.default_width(), gpu.default_width()) == (24, 32)
     assert (a_compute.largest_side(), gpu.largest_side()) == (128, 256)
 
 
