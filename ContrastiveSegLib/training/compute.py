@@ -60,7 +60,7 @@ class Compute:
         return f"{self.device} ({threads}), {self.precision}"
 
     def default_width(self) -> int:
-        """Channels of a network's first level: 32 as in the papers, on a CPU what two cores train in minutes."""
+        """Channels of a network's first level: 32 as in the papers; about half of the work on a CPU."""
         return 24 if self.device.type == "cpu" else 32
 
     def largest_side(self) -> int:
