@@ -18,12 +18,13 @@ Scores = dict[str, dict[int, dict[int, dict[str, float]]]]  # method, annotated,
 
 
 def write_summary(table: Path, profile: str) -> None:
-    """Write table and curve beside the rows of the runs."""
+    """Write the table, and the curve if there is one, beside the rows of the runs."""
     scores = _read(table)
     text = _table(scores)
     table.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text, flush=True)
-    _draw(scores, table.with_suffix(".png"), profile)
+    if len({count for found in scores.values() for count in found}) > 1:  # one point is no curve
+        _draw(scores, table.with_suffix(".png"), profile)
 
 
 def _read(table: Path) -> Scores:

@@ -16,15 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from one_slice_carried import carry
 
 from ContrastiveSegLib.agreement.measures import compare
-from ContrastiveSegLib.jobs import propagate
 from ContrastiveSegLib.prompting.cut import Cut
-from ContrastiveSegLib.runs.job_settings import PropagateSettings
 from ContrastiveSegLib.runs.prompting_settings import PromptableSettings
 from ContrastiveSegLib.volumes.cases import Case, find_cases
-from ContrastiveSegLib.volumes.files import read_labels, write_labels
-from ContrastiveSegLib.volumes.volume import Volume
+from ContrastiveSegLib.volumes.files import read_labels
 
 
 def main() -> None:
@@ -35,8 +33,11 @@ def main() -> None:
         if case.labels:
             key, dice = _carried(case, case.labels, options)
             everything += dice
-            print(f"| {case.name} | {key} | {len(dice)} | {np.mean(dice):.3f} |", flush=True)
-    print(f"| all | | {len(everything)} | {np.mean(everything):.4f} |")
+            mean = f"{np.mean(dice):.3f}" if dice else "none"
+            print(f"| {case.name} | {key} | {len(dice)} | {mean} |", flush=True)
+    if not everything:
+        raise SystemExit(f"No case in {options.data} has labels whose slice shows a structure that counts.")
+    print(f"| all | | {len(everything)} | {np.mean(everything):.3f} |")
 
 
 def _options() -> argparse.Namespace:
@@ -57,28 +58,20 @@ def _options() -> argparse.Namespace:
 def _carried(case: Case, labels: Path, options: argparse.Namespace) -> tuple[int, list[float]]:
     """The annotated slice, and the Dice of each structure around it."""
     read = read_labels(labels)
-    true, geometry = read.volume.array, read.volume.geometry
-    cut = Cut.of(geometry)
-    stack = cut.stack(true)
+    cut = Cut.of(read.volume.geometry)
+    stack = cut.stack(read.volume.array)
     key = _fullest(stack) if options.slice == "fullest" else len(stack) // 2
+    annotation = options.output / "annotated" / f"{case.name}.seg.nrrd"
     target = options.output / f"{case.name}-{options.model}.seg.nrrd"
-    if not target.exists():
-        one = np.zeros_like(stack)
-        one[key] = stack[key]
-        annotation = options.output / "annotated" / f"{case.name}.seg.nrrd"
-        write_labels(annotation, Volume(cut.unstack(one), geometry), read.table, overwrite=True)
-        model = PromptableSettings(model=options.model, checkpoint=options.checkpoint)
-        settings = PropagateSettings(
-            image=case.images[0], annotation=annotation, output=target, promptable=model
-        )
-        propagate.run(settings)
+    model = PromptableSettings(model=options.model, checkpoint=options.checkpoint)
+    carry(case, read.volume, read.table, key, annotation, target, promptable=model)
     found = cut.stack(read_labels(target, read.table).volume.array)
     near = slice(max(0, key - options.within), key + options.within + 1)
     values, pixels = np.unique(stack[key][stack[key] > 0], return_counts=True)
     judged = compare(
         found[near],
         stack[near],
-        spacing_khw=geometry.spacing_khw,
+        spacing_khw=read.volume.geometry.spacing_khw,
         values=values[pixels >= options.smallest].tolist(),
     )
     return key, [each.dice for each in judged if each.dice is not None]

@@ -15,21 +15,20 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from one_slice_carried import carry
 from sparse_slices import PATIENTS
 from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN, append, rows_of, scores, selected
 
-from ContrastiveSegLib.jobs import finetune, propagate
+from ContrastiveSegLib.jobs import finetune
 from ContrastiveSegLib.runs.job_settings import (
     CaseSelection,
     FinetuneSettings,
     GridSettings,
     PredictSettings,
-    PropagateSettings,
 )
 from ContrastiveSegLib.runs.prompting_settings import PromptableSettings
 from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_labels, write_labels
-from ContrastiveSegLib.volumes.volume import Volume
+from ContrastiveSegLib.volumes.files import read_labels
 
 LEFT = 3
 WAYS = ("one slice", "one slice and what was carried", "all slices")
@@ -77,15 +76,9 @@ def _carry(options: argparse.Namespace, chosen: CaseSelection) -> tuple[Path, Pa
         image, target = carried / "images" / case.images[0].name, carried / "labels" / f"{case.name}.seg.nrrd"
         if not image.exists():
             image.symlink_to(case.images[0].resolve())
-        if not target.exists():
-            one = np.zeros_like(labels.volume.array)
-            one[key] = labels.volume.array[key]
-            annotation = options.output / "annotated" / f"{case.name}.seg.nrrd"
-            write_labels(annotation, Volume(one, labels.volume.geometry), labels.table, overwrite=True)
-            model = PromptableSettings(model=options.model, checkpoint=options.checkpoint)
-            propagate.run(
-                PropagateSettings(image=image, annotation=annotation, output=target, promptable=model)
-            )
+        annotation = options.output / "annotated" / f"{case.name}.seg.nrrd"
+        model = PromptableSettings(model=options.model, checkpoint=options.checkpoint)
+        carry(case, labels.volume, labels.table, key, annotation, target, promptable=model)
     table = options.output / "slices.csv"
     with table.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows(rows)

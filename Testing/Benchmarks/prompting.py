@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from coarse_masks import LEFT, RIGHT, WALL, coarsened
+from one_slice_carried import carry
 from scipy import stats
 
 from ContrastiveSegLib.agreement.report import EvaluationReport
@@ -36,7 +37,7 @@ from ContrastiveSegLib.jobs import propagate, refine
 from ContrastiveSegLib.jobs.evaluate import evaluate
 from ContrastiveSegLib.prompting._frame import Frame
 from ContrastiveSegLib.prompting._sam_network import Encoded
-from ContrastiveSegLib.runs.job_settings import CaseSelection, Compute, PropagateSettings, RefineSettings
+from ContrastiveSegLib.runs.job_settings import CaseSelection, Compute, RefineSettings
 from ContrastiveSegLib.runs.prompting_settings import PromptableSettings
 from ContrastiveSegLib.volumes.cases import Case, find_cases
 from ContrastiveSegLib.volumes.files import read_labels, write_labels
@@ -158,21 +159,17 @@ def _propagate(options: argparse.Namespace, cases: list[Case], truth: Path) -> N
         shown = np.flatnonzero((labels.array == LEFT).any(axis=(1, 2)))
         key = int(shown[len(shown) // 2])
         target = results / f"{case.name}.seg.nrrd"
-        if not target.exists():
-            one = np.zeros_like(labels.array)
-            one[key] = labels.array[key]
-            annotation = options.output / "annotated" / f"{case.name}.seg.nrrd"
-            write_labels(annotation, Volume(one, labels.geometry), TABLE, overwrite=True)
-            propagate.run(
-                PropagateSettings(
-                    image=case.images[0],
-                    annotation=annotation,
-                    output=target,
-                    promptable=PromptableSettings(model=options.model, checkpoint=options.checkpoint),
-                    compute=Compute(threads=1),
-                    **options.flags,
-                )
-            )
+        carry(
+            case,
+            labels,
+            TABLE,
+            key,
+            options.output / "annotated" / f"{case.name}.seg.nrrd",
+            target,
+            promptable=PromptableSettings(model=options.model, checkpoint=options.checkpoint),
+            compute=Compute(threads=1),
+            **options.flags,
+        )
         ends += list(_ends(case.name, read_labels(target, TABLE).volume.array, labels.array, key))
     names = tuple(case.name for case in cases)
     report = _evaluated(results, truth, names)
