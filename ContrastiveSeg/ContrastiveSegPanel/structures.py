@@ -3,8 +3,9 @@
 import json
 
 from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.volumes.colors import colors_for
 from ContrastiveSegLib.volumes.files import read_labels
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure, distinct_color, same_name
+from ContrastiveSegLib.volumes.labels import LabelTable, Structure, same_name
 
 _ofFile = {}
 
@@ -15,12 +16,16 @@ def wanted(panel) -> LabelTable:
     table = known(panel)
     if not names:
         return table
-    found = []
-    for number, name in enumerate(dict.fromkeys(names), start=1):
-        same = next((s for s in table.structures if same_name(s.name, name)), None)
-        color, terminology = (same.color, same.terminology) if same else (distinct_color(number), "")
-        found.append(Structure(number, name, color, terminology))
-    return LabelTable(tuple(found))
+    found = {name: next((s for s in table.structures if same_name(s.name, name)), None) for name in names}
+    new = [name for name, same in found.items() if same is None]
+    taken = [same.color for same in found.values() if same is not None]
+    colors = dict(zip(new, colors_for([(name, "") for name in new], taken), strict=True))
+    return LabelTable(
+        tuple(
+            Structure(value, name, same.color if same else colors[name], same.terminology if same else "")
+            for value, (name, same) in enumerate(found.items(), start=1)
+        )
+    )
 
 
 def known(panel) -> LabelTable:

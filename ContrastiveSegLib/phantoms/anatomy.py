@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from ContrastiveSegLib.volumes.colors import colors_for
 from ContrastiveSegLib.volumes.labels import LabelTable, Structure
 
 Array = npt.NDArray[np.float32]
@@ -32,15 +33,15 @@ class Part:
 
 def phantom_table() -> LabelTable:
     """The label table of every phantom."""
-    return LabelTable(
-        (
-            Structure(LIVER, "liver", (0.867, 0.510, 0.396)),
-            Structure(WALL, "heart wall", (0.753, 0.408, 0.345)),
-            Structure(CAVITY, "heart cavity", (0.596, 0.216, 0.753)),
-            Structure(KIDNEYS, "kidneys", (0.725, 0.769, 0.298)),
-            Structure(PANCREAS, "pancreas", (0.302, 0.596, 0.843)),
-        )
-    )
+    names = {
+        LIVER: "liver",
+        WALL: "heart wall",
+        CAVITY: "heart cavity",
+        KIDNEYS: "kidneys",
+        PANCREAS: "pancreas",
+    }
+    colors = colors_for([(name, "") for name in names.values()])
+    return LabelTable(tuple(Structure(*s, color) for s, color in zip(names.items(), colors, strict=True)))
 
 
 def parts(points: Array, draw: np.random.Generator) -> Iterator[Part]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.errors import BadFile, BadSetting
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure, distinct_color
+from ContrastiveSegLib.volumes.colors import colors_for
+from ContrastiveSegLib.volumes.labels import LabelTable, Structure
 
 DATASET_FILE = "dataset.json"
 
@@ -37,7 +38,9 @@ def read_dataset_file(path: Path) -> DatasetFile:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
         names = _names_by_value(data.get("labels") or {})
         channels = len(data.get("channel_names") or data.get("modality") or ())
-        table = LabelTable(tuple(Structure(v, names[v], distinct_color(v)) for v in sorted(names)))
+        named = sorted(names.items())
+        colors = colors_for([(name, "") for _, name in named])
+        table = LabelTable(tuple(Structure(*s, color) for s, color in zip(named, colors, strict=True)))
     except (OSError, ValueError, TypeError, AttributeError, BadSetting) as error:
         raise BadFile(
             f"{path} cannot be understood: {error}",

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import colorsys
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.volumes.colors import distinct_color
 
 # Label maps are int16 throughout.
 LARGEST_VALUE = 32767
-
-GOLDEN_RATIO = 0.6180339887
 
 
 @dataclass(frozen=True)
@@ -130,14 +128,6 @@ class LabelTable:
                 f"The label table cannot be understood: {type(error).__name__}: {error}.",
                 "It needs 'structures', a list with 'value', 'name' and 'color' (three numbers from 0 to 1).",
             ) from error
-
-
-def distinct_color(value: int) -> tuple[float, float, float]:
-    """A color for a label value; neighbors in number are far apart in hue."""
-    hue = (0.02 + (value - 1) * GOLDEN_RATIO) % 1
-    # Hues come close again after 8 and after 13 values, so saturation and brightness change there.
-    red, green, blue = colorsys.hsv_to_rgb(hue, (0.7, 0.4)[value // 8 % 2], (0.95, 0.65)[value // 13 % 2])
-    return round(red, 3), round(green, 3), round(blue, 3)
 
 
 def free_value(wanted: int, taken: set[int]) -> int:

@@ -14,12 +14,12 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.volumes.colors import Color, colors_for
 from ContrastiveSegLib.volumes.label_values import values_in
 from ContrastiveSegLib.volumes.labels import (
     LARGEST_VALUE,
     LabelTable,
     Structure,
-    distinct_color,
     free_value,
     same_name,
 )
@@ -129,7 +129,8 @@ def _segment(image: sitk.Image, number: int, before: list[Structure]) -> Segment
     free_name = next(n for n in names if not any(same_name(n, structure.name) for structure in before))
     tags = header_text(image, f"Segment{number}_Tags").split("|")
     terminology = next((tag.removeprefix(TERMINOLOGY) for tag in tags if tag.startswith(TERMINOLOGY)), "")
-    return Segment(Structure(value, free_name, _color(image, number, value), terminology), layer, label_value)
+    color = _color(image, number) or colors_for([(name, terminology)], [s.color for s in before])[0]
+    return Segment(Structure(value, free_name, color, terminology), layer, label_value)
 
 
 def _name(image: sitk.Image, number: int) -> str:
@@ -154,10 +155,10 @@ def _twin_notes(segment: Segment, name: str, before: list[Segment], path: Path) 
     return notes
 
 
-def _color(image: sitk.Image, number: int, value: int) -> tuple[float, float, float]:
+def _color(image: sitk.Image, number: int) -> Color | None:
     text = header_text(image, f"Segment{number}_Color") or header_text(image, f"Segment{number}_DefaultColor")
     if not text:
-        return distinct_color(value)
+        return None
     red, green, blue = (min(max(float(part), 0.0), 1.0) for part in text.split())
     return red, green, blue
 

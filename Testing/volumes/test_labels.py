@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure, distinct_color, free_value
+from ContrastiveSegLib.volumes.labels import LabelTable, Structure, free_value
 
 RED, GREEN, BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 LIVER = Structure(1, "liver", RED, "Segmentation category~SCT^85756007^Tissue")
@@ -111,16 +111,6 @@ def test_default_names_carry_the_value_so_that_tables_of_two_files_agree():
     assert few.names == ("structure 1", "structure 3")
     assert few.mapping_to(many) == {1: 1, 3: 3}
     assert few.by_value(3).color == many.by_value(3).color
-
-
-def test_colors_of_two_dozen_structures_can_be_told_apart():
-    colors = [distinct_color(value) for value in range(1, 25)]
-
-    distances = [
-        sum(abs(a - b) for a, b in zip(p, q, strict=True)) for p in colors for q in colors if p is not q
-    ]
-    assert min(distances) > 0.2
-    assert all(0 <= part <= 1 for color in colors for part in color)
 
 
 def test_a_free_value_is_kept_and_a_taken_one_replaced_by_the_smallest():
