@@ -60,9 +60,17 @@ def registerSampleData() -> None:
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="ContrastiveSeg",
         sampleName="ContrastiveSegPhantoms",
+        # Nothing is downloaded, and None instead of no files is refused.
+        uris=[],
+        fileNames=[],
         thumbnailFileName=str(icons / "ContrastiveSegPhantoms.png"),
-        customDownloader=lambda _source: ContrastiveSegLogic().makePhantoms(),
+        customDownloader=makePhantoms,
     )
+
+
+def makePhantoms(_source=None) -> list:
+    """What Sample Data calls; a function with a name, so that registering twice lists it once."""
+    return ContrastiveSegLogic().makePhantoms()
 
 
 class ContrastiveSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -232,4 +240,4 @@ class ContrastiveSegTest(ScriptedLoadableModuleTest):
         findLibrary()
         from ContrastiveSegPanel import self_test
 
-        self_test.run(self, ContrastiveSegLogic())
+        self_test.run(self, ContrastiveSegLogic(), registerSampleData)

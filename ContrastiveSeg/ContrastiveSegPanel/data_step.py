@@ -12,6 +12,7 @@ from ContrastiveSegLib.volumes.files import read_image, write_image
 from . import state_line, table_rows
 from .case_reader import CaseReader
 from .file_names import safeName
+from .run_state import proposed
 from .step import Step
 
 
@@ -48,7 +49,7 @@ class DataStep(Step):
         parameters = self.panel.parameters
         parameters.dataFolder = path
         if path and not parameters.runFolder:
-            self.ui.runFolder.currentPath = self.panel.proposeRun(Path(path))
+            self.ui.runFolder.currentPath = proposed(self.panel.logic.runsFolder(), Path(path))
         self.reader.read(path)
 
     def onUseScene(self) -> None:
@@ -56,7 +57,7 @@ class DataStep(Step):
         volumes = _volumesOfScene()
         parameters = self.panel.parameters
         if not parameters.runFolder:
-            self.ui.runFolder.currentPath = self.panel.proposeRun(Path("scene"))
+            self.ui.runFolder.currentPath = proposed(self.panel.logic.runsFolder(), Path("scene"))
         folder = self.panel.run.panel / "scene" / "images"
         try:
             for volume in volumes:

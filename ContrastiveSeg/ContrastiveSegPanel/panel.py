@@ -1,8 +1,6 @@
 """The whole panel: six steps, one job at a time, one look at the run folder for all."""
 
-import datetime
 import logging
-from pathlib import Path
 
 from slicer.i18n import tr as _
 
@@ -75,15 +73,6 @@ class Panel:
     def run(self):
         """The chosen run folder, or None."""
         return run_state.runFolder(self.parameters.runFolder)
-
-    def proposeRun(self, dataFolder: Path) -> str:
-        """A place for a new run: in the user's documents, named after the day and the data."""
-        day = datetime.date.today().isoformat()
-        name, number = f"{day}_{dataFolder.name}", 2
-        folder = self.logic.runsFolder()
-        while (folder / name).exists():
-            name, number = f"{day}_{dataFolder.name}_{number}", number + 1
-        return str(folder / name)
 
     def fill(self) -> None:
         """Show what the parameter node remembers; after start, scene load and scene close."""

@@ -1,5 +1,6 @@
 """What a run folder holds at this moment, as the steps need to know it."""
 
+import datetime
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,3 +78,12 @@ def _predicted(run):
 def runFolder(text: str):
     """The run folder of a path in the panel; None for an empty one."""
     return RunFolder(Path(text)) if text else None
+
+
+def proposed(runs: Path, data: Path) -> str:
+    """A place for a new run: in the user's documents, named after the day and the data."""
+    name, number = f"{datetime.date.today().isoformat()}_{data.name}", 2
+    free = name
+    while (runs / free).exists():
+        free, number = f"{name}_{number}", number + 1
+    return str(runs / free)

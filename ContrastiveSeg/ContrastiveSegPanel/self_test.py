@@ -17,6 +17,7 @@ from ContrastiveSegLib.volumes.cases import find_cases
 from ContrastiveSegLib.volumes.files import read_labels, write_image
 
 from . import job_words
+from .self_test_window import openPanel, openSampleData
 
 TIMEOUT_S = 120
 
@@ -26,11 +27,17 @@ def standIn() -> Engine:
     return Engine((sys.executable, "-u", str(Path(__file__).with_name("self_test_engine.py"))))
 
 
-def run(test, logic) -> None:
-    """Play the story; every step asserts what the user would look for."""
+def run(test, logic, registerSampleData) -> None:
+    """Play the story; every step asserts what the user would look for.
+
+    Args:
+        registerSampleData: What the module does when Slicer has started.
+    """
     with tempfile.TemporaryDirectory() as folder:
         room = Path(folder)
         truth = _data(test, room)
+        openPanel(test, room / "data", ["one"])
+        openSampleData(test, room / "phantoms", registerSampleData)
         here = RunFolder(room / "run")
         _pretrain(test, here, room)
         _annotate(test, here, room)

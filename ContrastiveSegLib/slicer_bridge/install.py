@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import slicer
-
 from ContrastiveSegLib.errors import BadSetting
 
 TORCH = "torch>=2.6"
@@ -51,6 +49,8 @@ def look(requirements: Path) -> Found:
     Args:
         requirements: The requirements.txt of the module.
     """
+    import slicer.packaging  # no attribute of slicer before somebody has imported it
+
     wanted = [str(requirement) for requirement in slicer.packaging.load_requirements(requirements)]
     return Found(
         missing=tuple(requirement for requirement in wanted if not slicer.packaging.pip_check(requirement)),
@@ -66,6 +66,8 @@ def install(found: Found) -> None:
         BadSetting: The PyTorch extension is not there, or the user declined.
         RuntimeError: pip failed; the text is pip's.
     """
+    import slicer.packaging
+
     if not found.has_torch:
         # First, because MONAI would otherwise bring a torch that does not know this computer's graphics card.
         _check_can_install_torch(found)

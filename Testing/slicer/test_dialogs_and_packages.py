@@ -89,7 +89,20 @@ def test_packages_are_checked_and_asked_for(a_slicer):
     assert pip_check("torch>=2.6")
 
 
+def test_packaging_is_no_attribute_of_slicer_until_somebody_imports_it(a_slicer):
+    with pytest.raises(AttributeError, match="packaging"):
+        slicer.packaging.pip_check("numpy")
+
+    import slicer.packaging as imported
+
+    assert slicer.packaging is imported
+    a_slicer.restart()
+    assert not hasattr(slicer, "packaging")
+
+
 def test_user_may_decline_and_pip_may_fail(a_slicer):
+    import slicer.packaging
+
     a_slicer.installations.user_agrees = False
     with pytest.raises(RuntimeError, match="User declined package installation"):
         slicer.packaging.pip_ensure("torch")
@@ -100,6 +113,8 @@ def test_user_may_decline_and_pip_may_fail(a_slicer):
 
 
 def test_nothing_is_installed_with_testing(a_slicer):
+    import slicer.packaging
+
     a_slicer.pretend_testing_mode()
     assert slicer.packaging.pip_ensure("torch") is None
     assert a_slicer.installations.requested == []
@@ -116,6 +131,20 @@ def test_sample_data_is_registered_only(a_slicer):
         checksums="SHA256:0",
     )
     assert [source.sampleName for source in slicer.modules.sampleDataSources["ContrastiveSeg"]] == ["Heart"]
+
+
+def test_sample_data_that_are_made_on_the_spot_need_empty_lists_of_files(a_slicer):
+    import SampleData
+
+    made = {"category": "Mine", "sampleName": "Drawn", "customDownloader": print}
+    with pytest.raises(TypeError, match=r"object of type 'NoneType' has no len\(\)"):
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(**made)
+
+    for _ in range(2):  # the same once more is not listed twice
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(**made, uris=[], fileNames=[])
+
+    (source,) = slicer.modules.sampleDataSources["Mine"]
+    assert (source.sampleName, source.uris, source.customDownloader) == ("Drawn", [], print)
 
 
 def test_error_in_a_slot_is_kept_for_the_test(a_slicer):

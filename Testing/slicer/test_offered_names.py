@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import sys
 from pathlib import Path
@@ -116,7 +117,7 @@ def test_modules_of_the_host_are_modules_of_slicer(an_api):
 def test_functions_are_those_of_slicer_with_its_signatures(an_api, module):
     start()
     known = an_api.functions(module)
-    ours = sys.modules[module]
+    ours = importlib.import_module(module)
     public = getattr(
         ours, "__all__", [n for n in vars(ours) if inspect.isfunction(getattr(ours, n)) and n[0] != "_"]
     )

@@ -94,23 +94,33 @@ def test_an_external_python_that_is_none_is_a_sentence(a_slicer, tmp_path, monke
     assert "is not a Python program that can be started" in widget.ui.setupState.text
 
 
-def test_sample_data_are_drawn_and_fill_in_the_first_step(a_quick_panel, tmp_path, monkeypatch):
-    panel = a_quick_panel
+@pytest.mark.parametrize("isOpen", [True, False])
+def test_sample_data_are_drawn_shown_and_fill_in_the_first_step(a_slicer, tmp_path, monkeypatch, isOpen):
+    widget = a_slicer.open_panel(MODULE) if isOpen else a_slicer.load_module(MODULE) and None
     slicer.app.userSettings().setValue("ContrastiveSeg/RunsFolder", str(tmp_path))
+    sys.modules["ContrastiveSeg"].findLibrary()
     from ContrastiveSegPanel import sample_data
 
     monkeypatch.setattr(sample_data, "UNLABELED", 1)
-    panel.slicer.finish_startup()
-
-    source = slicer.modules.sampleDataSources["ContrastiveSeg"][-1]
+    a_slicer.finish_startup()
+    (source,) = slicer.modules.sampleDataSources["ContrastiveSeg"]
     assert source.sampleName == "ContrastiveSegPhantoms"
-    source.customDownloader(source)
-    panel.panel.fill()
-    panel.wait(lambda: not panel.panel.data.reader.isReading)
 
-    assert panel.state("data") in ("missing", "done")
-    assert "ContrastiveSegPhantoms" in panel.ui.dataFolder.currentPath
+    volumes = source.customDownloader(source)
+
+    composite = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+    assert composite.GetBackgroundVolumeID() == volumes[0].GetID()
     assert len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == 2
+    if not isOpen:
+        slicer.util.selectModule("ContrastiveSeg")
+        widget = slicer.util.getModuleWidget("ContrastiveSeg")
+    a_slicer.wait_until(lambda: not widget.panel.data.reader.isReading)
+    assert widget.ui.dataFolder.currentPath == str(tmp_path / "ContrastiveSegPhantoms")
+    run = widget.ui.runFolder.currentPath
+    assert run.endswith("_ContrastiveSegPhantoms")
+    assert widget.ui.dataState.property("state") == "done"
+    source.customDownloader(source)
+    assert widget.ui.runFolder.currentPath == run  # the same data again go on with the same run
 
 
 def test_reload_reads_all_files_anew(a_quick_panel):

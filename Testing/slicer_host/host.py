@@ -44,14 +44,15 @@ class Host:
     def _offer_modules(self) -> None:
         from . import i18n, packaging, sample_data
         from .modules import ModuleNames
+        from .submodules import SubmodulesToImport
 
         slicer = self.slicer
         slicer.modules = ModuleNames()
         slicer.modules.sampleDataSources = {}
         slicer.selfTests = {}
         slicer.moduleNames = SimpleNamespace()
-        for name, module in (("i18n", i18n), ("packaging", packaging)):
-            self._install(f"slicer.{name}", module)
+        self._install("slicer.i18n", i18n)
+        self._submodules = SubmodulesToImport({"slicer.packaging": packaging})
         sys.modules["SampleData"] = sample_data
 
     def _install(self, name: str, module: ModuleType) -> None:
@@ -139,6 +140,7 @@ class Host:
         from .modules import qSlicerScriptedLoadableModule
 
         self.app.aboutToQuit.emit()
+        self.app.disconnect("startupCompleted()")
         manager = self.app.moduleManager()
         self.main_window.moduleSelector()._leave()
         self.main_window._show_panel(None)
@@ -158,6 +160,7 @@ class Host:
                 self.core.scene.RemoveNode(node)
         self.app.layoutManager().setLayout(self.slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         self.slicer.modules.sampleDataSources.clear()
+        self._submodules.forget(self.slicer)
         QSettings.forget_types()
 
     def reset(self) -> None:
