@@ -8,8 +8,10 @@ from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.volumes.cases import Case, CaseList, LeftOut, find_cases
-from ContrastiveSegLib.volumes.file_names import case_key, role_of_name, split_suffix
+from ContrastiveSegLib.volumes.file_names import split_suffix
 from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.matching import match_names
+from ContrastiveSegLib.volumes.roles import role_of_name
 
 # Names that a message gives as examples.
 EXAMPLES = 3
@@ -67,7 +69,7 @@ def find_label_pairs(
     chosen = find_cases(
         labels, only=only, leave_out=leave_out, patient_pattern=patient_pattern, labels_only=labels_only
     )
-    partners = _partners(predicted.cases, truths.cases)
+    partners, doubts = _partners(predicted.cases, truths.cases)
     pairs = tuple(
         LabelPair(case.name, case.patient, partners[case.name], case.labels)
         for case in chosen.cases
@@ -76,7 +78,7 @@ def find_label_pairs(
     if not pairs:
         raise _nothing_fits(predictions, predicted, labels, chosen)
     # A label file that stands for its own image can be left out twice; the first reason is the better one.
-    alone = {file.path: file for file in reversed([*_alone(predicted, truths, chosen, partners)])}
+    alone = {file.path: file for file in reversed([*doubts, *_alone(predicted, truths, chosen, partners)])}
     return LabelPairs(pairs, tuple(reversed(alone.values())), truths.table)
 
 
@@ -98,16 +100,17 @@ def _alone(
             yield file
 
 
-def _partners(predicted: Sequence[Case], truths: Sequence[Case]) -> dict[str, Path]:
-    """The prediction for each true case: by the same name, else by what both names have in common."""
-    names = {case.name for case in truths if case.labels}
-    by_key = {case_key(name): name for name in sorted(names, reverse=True) if case_key(name)}
-    partners = {case.name: case.images[0] for case in predicted if case.name in names}
-    for case in predicted:
-        name = by_key.get(case_key(case.name))
-        if name is not None and case.name not in names:
-            partners.setdefault(name, case.images[0])
-    return partners
+def _partners(predicted: Sequence[Case], truths: Sequence[Case]) -> tuple[dict[str, Path], list[LeftOut]]:
+    """The prediction for each true case, and those that could belong to several."""
+    names = [case.name for case in truths if case.labels]
+    partners: dict[str, Path] = {}
+    doubts = []
+    for case, match in zip(predicted, match_names([case.name for case in predicted], names), strict=True):
+        if match.image is not None:
+            partners[names[match.image]] = case.images[0]
+        elif match.doubt:
+            doubts.append(LeftOut(case.images[0], match.doubt))
+    return partners, doubts
 
 
 def _nothing_fits(predictions: Path, predicted: CaseList, labels: Path, truths: CaseList) -> BadFolder:

@@ -92,6 +92,7 @@ def run(settings: FinetuneSettings) -> None:
             outlined=settings.outlined,
             slices=listed_slices(found, settings),
         )
+        reporter.warn_all(found.listing.notes)
         outcomes = prepare_all(found, folder.prepared, recipe, reporter)
         made_for = load_strategy(settings.strategy).Strategy.learns_from
         check_annotations(

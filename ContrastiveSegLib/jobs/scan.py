@@ -41,6 +41,8 @@ def run(settings: ScanSettings) -> None:
         except BadFile as error:
             left_out.append(LeftOut(case.images[0], str(error)))
     _summary(readable, geometries, [out for out in left_out if not out.by_choice])
+    for note in listing.notes:
+        _say(f"note: {note}")
 
 
 def _show(case: Case) -> Geometry:

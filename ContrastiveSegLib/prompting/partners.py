@@ -8,7 +8,7 @@ from pathlib import Path
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.runs.job_settings import CaseSelection
 from ContrastiveSegLib.volumes.cases import Case, find_cases
-from ContrastiveSegLib.volumes.file_names import case_key
+from ContrastiveSegLib.volumes.matching import match_names
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def find_partners(
     """Bring images and label files together by their names.
 
     Returns:
-        The partners, and a sentence for each label file without an image.
+        The partners in the order of the labels, and a sentence for each label file without an image.
 
     Raises:
         BadFolder: A folder is missing or empty, or nothing belongs together.
@@ -39,16 +39,15 @@ def find_partners(
     ).cases
     everyone = find_cases(images, patient_pattern=selection.patient_pattern).cases
     predicted = find_cases(predictions, labels_only=True).cases
-    by_name = {case.name: case for case in cases}
-    by_key = {case_key(case.name): case for case in cases if case_key(case.name)}
-    known = {name for case in everyone for name in (case.name, case_key(case.name))}
+    chosen = {case.name: case for case in cases}
+    matches = match_names([labels.name for labels in predicted], [case.name for case in everyone])
     partners, alone = [], []
-    for labels in predicted:
-        case = by_name.get(labels.name) or by_key.get(case_key(labels.name))
-        if case:
-            partners.append(Partner(case, labels.images[0]))
-        elif labels.name not in known and case_key(labels.name) not in known:
-            alone.append(f"{labels.images[0]} is left out: {images} has no image of this case.")
+    for labels, match in zip(predicted, matches, strict=True):
+        if match.image is None:
+            why = match.doubt or f"{images} has no image of this case"
+            alone.append(f"{labels.images[0]} is left out: {why}.")
+        elif everyone[match.image].name in chosen:
+            partners.append(Partner(chosen[everyone[match.image].name], labels.images[0]))
     if not partners:
         raise BadFolder(
             f"No labels in {predictions} (cases: {_names(predicted)}) belong to an image in {images} (cases: "

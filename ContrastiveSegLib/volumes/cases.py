@@ -9,10 +9,10 @@ from fnmatch import translate
 from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFolder, BadSetting
-from ContrastiveSegLib.volumes.file_names import patient_of
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.layouts import FoundFile, LeftOut, survey
 from ContrastiveSegLib.volumes.pairing import Group, pair
+from ContrastiveSegLib.volumes.patients import patients_of, remarks_on
 
 __all__ = ["Case", "CaseList", "LeftOut", "find_cases"]
 
@@ -46,12 +46,14 @@ class CaseList:
     Args:
         layout: How the folder is arranged, in words.
         table: The structures that dataset.json names; None without it.
+        notes: What the user should know about the folder as a whole.
     """
 
     cases: tuple[Case, ...]
     left_out: tuple[LeftOut, ...]
     layout: str
     table: LabelTable | None = None
+    notes: tuple[str, ...] = ()
 
 
 def find_cases(
@@ -82,10 +84,13 @@ def find_cases(
     if labels_only:
         found = replace(found, files=_with_themselves(found.files))
     groups, unpaired = pair(found, folder.resolve().name)
-    patient_in = _patient_finder(patient_pattern)
-    cases = [_case(group, patient_in, found.dataset.channels) for group in groups]
+    patients, notes = _patients(groups, folder, patient_pattern)
+    cases = [
+        _case(group, patient, found.dataset.channels) for group, patient in zip(groups, patients, strict=True)
+    ]
     kept, not_chosen = _chosen(cases, folder, only, leave_out)
-    return CaseList(kept, (*found.left_out, *unpaired, *not_chosen), found.layout, found.dataset.table)
+    left_out = (*found.left_out, *unpaired, *not_chosen)
+    return CaseList(kept, left_out, found.layout, found.dataset.table, notes)
 
 
 def _with_themselves(files: Sequence[FoundFile]) -> tuple[FoundFile, ...]:
@@ -94,13 +99,22 @@ def _with_themselves(files: Sequence[FoundFile]) -> tuple[FoundFile, ...]:
     return tuple(replace(file, role=role) for role in ("image", "labels") for file in labels)
 
 
-def _case(group: Group, patient_in: re.Pattern[str] | None, channels: int) -> Case:
+def _patients(groups: Sequence[Group], folder: Path, pattern: str) -> tuple[list[str], tuple[str, ...]]:
+    """The patient of each group, and what to know about the guesses."""
+    patient_in = _patient_finder(pattern)
+    if patient_in:
+        return [_patient(group, patient_in) for group in groups], ()
+    guesses = patients_of(groups, folder.resolve().name)
+    return guesses, remarks_on(groups, guesses)
+
+
+def _case(group: Group, patient: str, channels: int) -> Case:
     return Case(
         name=group.name,
         images=group.images,
         labels=group.labels,
         scribbles=group.scribbles,
-        patient=_patient(group, patient_in),
+        patient=patient,
         last_axis_is_channels=channels > 1 and len(group.images) == 1 and not group.is_series,
     )
 
@@ -118,9 +132,7 @@ def _patient_finder(pattern: str) -> re.Pattern[str] | None:
     return compiled
 
 
-def _patient(group: Group, patient_in: re.Pattern[str] | None) -> str:
-    if patient_in is None:
-        return group.patient or patient_of(group.place, group.name)
+def _patient(group: Group, patient_in: re.Pattern[str]) -> str:
     found = patient_in.search(group.name)
     if not found or not found[1]:
         # A guess instead could put images of one patient on both sides of a split.

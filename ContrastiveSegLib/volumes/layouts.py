@@ -15,11 +15,10 @@ from ContrastiveSegLib.volumes.file_names import (
     VOXEL_SUFFIXES,
     channel_of,
     composed,
-    role_of_folder,
-    role_of_name,
     split_suffix,
 )
 from ContrastiveSegLib.volumes.opening import header_text, open_header
+from ContrastiveSegLib.volumes.roles import role_of_folder, role_of_name
 
 MODALITY = "0008|0060"
 NOT_IMAGES = {

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ContrastiveSegLib.volumes.file_names import case_key, case_name, channel_of
+from ContrastiveSegLib.volumes.file_names import channel_of
 from ContrastiveSegLib.volumes.layouts import NNUNET, FoundFile, LeftOut, Survey
+from ContrastiveSegLib.volumes.matching import match_names
+from ContrastiveSegLib.volumes.roles import case_key, case_name
 
 # case_0000 to case_0150 are numbers of cases, not of channels.
 MOST_CHANNELS = 8
+# Places, as in FoundFile, that are no folder of one case: the searched folder, images/, imagesTr ...
+FOLDERS_OF_MANY = ("", "tr", "ts", "va", "val")
 
 
 @dataclass(frozen=True)
@@ -20,13 +26,13 @@ class Group:
 
     Args:
         place: Its folder, as in FoundFile.
-        key: What the names of its files have in common.
+        stem: The name of its image, without suffix and channel.
         images: One file per channel, or one file, or one series.
         patient: The PatientID of a DICOM series.
     """
 
     place: str
-    key: str
+    stem: str
     name: str
     images: tuple[Path, ...]
     labels: Path | None = None
@@ -45,52 +51,53 @@ def pair(found: Survey, root_name: str) -> tuple[list[Group], list[LeftOut]]:
     for file in found.files:
         by_role[file.role].append(file)
     groups, left_out = _image_groups(by_role["image"], by_role["labels"] + by_role["scribbles"], found)
-    groups = [
-        group if group.name else replace(group, name=group.place.rpartition("/")[2] or root_name)
-        for group in groups
-    ]
     for role in ("labels", "scribbles"):
         groups, unpaired = _attached(groups, by_role[role], role)
         left_out += unpaired
-    groups, clashing = _told_apart(groups)
-    return sorted(groups, key=lambda group: group.name), left_out + clashing
+    return sorted(_told_apart(groups, root_name), key=lambda group: group.name), left_out
 
 
 def _image_groups(
-    images: Iterable[FoundFile], annotations: Iterable[FoundFile], found: Survey
+    images: Iterable[FoundFile], annotations: Sequence[FoundFile], found: Survey
 ) -> tuple[list[Group], list[LeftOut]]:
-    annotated = {(file.place, case_key(file.stem)) for file in annotations}
     by_place: dict[str, list[FoundFile]] = defaultdict(list)
     for file in images:
         by_place[file.place].append(file)
     groups: list[Group] = []
     left_out: list[LeftOut] = []
-    for files in by_place.values():
-        split = _are_channels(files, annotated, is_nnunet=found.layout == NNUNET)
+    for place, files in by_place.items():
+        split = _are_channels(files, [file.stem for file in annotations if file.place == place], found)
         cases, twice = _by_case(files, split)
         expected = max(found.dataset.channels if split else 1, *(max(case) + 1 for case in cases.values()))
         left_out += twice
-        for key, case in cases.items():
+        for case in cases.values():
             missing = sorted(set(range(expected)) - set(case))
             if missing:
                 reason = f"channel _{missing[0]:04d} of {expected} channels is missing"
                 left_out += [LeftOut(file.path, reason) for file in case.values()]
             else:
-                groups.append(_group(key, [case[number] for number in range(expected)], split))
+                groups.append(_group([case[number] for number in range(expected)], split))
     return groups, left_out
 
 
-def _are_channels(
-    files: Sequence[FoundFile], annotated: Collection[tuple[str, str]], *, is_nnunet: bool
-) -> bool:
-    """Whether _0000, _0001 at the end of all names in a folder count channels and not cases."""
+def _are_channels(files: Sequence[FoundFile], annotations: Sequence[str], found: Survey) -> bool:
+    """Whether _0000, _0001 at the end of all names in a folder count channels and not cases.
+
+    Args:
+        annotations: The names of the labels and scribbles of that folder.
+    """
     numbers: dict[str, set[int]] = defaultdict(set)
     for file in files:
         base, number = channel_of(file.stem)
-        if number is None or file.is_series or (file.place, case_key(file.stem)) in annotated:
+        if number is None or file.is_series:
             return False
         numbers[base].add(number)
-    return is_nnunet or all(0 in found and len(found) <= MOST_CHANNELS for found in numbers.values())
+    if any(match.image is not None for match in match_names(annotations, [file.stem for file in files])):
+        return False  # a label has the whole name
+    only = next(iter(numbers)) if len(numbers) == 1 and files[0].place in FOLDERS_OF_MANY else ""
+    if only and len(numbers[only]) > 1 and found.dataset.channels < 2 and not re.search(r"\d", only):
+        return False  # scan_0000, scan_0001: nothing else tells one case from another
+    return found.layout == NNUNET or all(0 in n and len(n) <= MOST_CHANNELS for n in numbers.values())
 
 
 def _by_case(
@@ -101,18 +108,18 @@ def _by_case(
     twice = []
     for file in files:
         base, number = channel_of(file.stem) if split else (file.stem, 0)
-        kept = cases[base if file.is_series else case_key(base)].setdefault(number or 0, file)
+        kept = cases[base].setdefault(number or 0, file)
         if kept is not file:
             twice.append(LeftOut(file.path, f"has the same case name as {kept.path}, which is used"))
     return cases, twice
 
 
-def _group(key: str, files: Sequence[FoundFile], split: bool) -> Group:
+def _group(files: Sequence[FoundFile], split: bool) -> Group:
     first = files[0]
     stem = channel_of(first.stem)[0] if split else first.stem
     return Group(
         place=first.place,
-        key=key,
+        stem=stem,
         name=stem if first.is_series else case_name(stem),
         images=tuple(file.path for file in files),
         patient=first.patient,
@@ -121,57 +128,80 @@ def _group(key: str, files: Sequence[FoundFile], split: bool) -> Group:
 
 
 def _attached(
-    groups: Sequence[Group], files: Iterable[FoundFile], role: str
+    groups: Sequence[Group], files: Sequence[FoundFile], role: str
 ) -> tuple[list[Group], list[LeftOut]]:
     """Give each labels or scribbles file to the group of its name and place."""
     groups = list(groups)
-    numbers = _numbers_by_name(groups)
     left_out = []
-    for file in files:
-        number = numbers.get((file.place, case_key(file.stem)))
-        if number is None:
-            left_out.append(LeftOut(file.path, f"{role} without an image of this name"))
-            continue
-        group = groups[number]
-        other = group.labels if role == "labels" else group.scribbles
-        if other is not None:
-            left_out.append(LeftOut(file.path, f"{role} of a case that has {other} already"))
-        elif role == "labels":
-            groups[number] = replace(group, labels=file.path)
-        else:
-            groups[number] = replace(group, scribbles=file.path)
+    offered = _offered(groups)
+    for place in dict.fromkeys(file.place for file in files):
+        here = [file for file in files if file.place == place]
+        numbers = offered.get(place, [])
+        inside = [n for n, number in enumerate(numbers) if groups[number].place == place]
+        matches = match_names(
+            [file.stem for file in here],
+            [groups[number].stem for number in numbers],
+            alone=inside[0] if len(inside) == 1 else None,
+        )
+        for file, match in zip(here, matches, strict=True):
+            if match.image is not None:
+                number = numbers[match.image]
+                groups[number] = _with(groups[number], role, file.path)
+            elif match.rival is not None:
+                left_out.append(
+                    LeftOut(file.path, f"{role} of a case that has {here[match.rival].path} already")
+                )
+            else:
+                left_out.append(LeftOut(file.path, match.doubt or f"{role} without an image of this name"))
     return groups, left_out
 
 
-def _numbers_by_name(groups: Sequence[Group]) -> dict[tuple[str, str], int]:
-    """The position of a group under each place and key by which a label may call it."""
-    together = Counter(group.place for group in groups)
-    numbers: dict[tuple[str, str], int] = {}
-    for n, group in enumerate(groups):
-        numbers[group.place, group.key] = n
-        if together[group.place] == 1:  # Segmentation.seg.nrrd beside the only image
-            numbers.setdefault((group.place, ""), n)
-        if group.is_series:  # case01.seg.nrrd may lie beside the folder case01 or in it
-            for place in (group.place, group.place.rpartition("/")[0]):
-                numbers.setdefault((place, case_key(group.key)), n)
-    return numbers
+def _with(group: Group, role: str, path: Path) -> Group:
+    return replace(group, labels=path) if role == "labels" else replace(group, scribbles=path)
 
 
-def _told_apart(groups: Sequence[Group]) -> tuple[list[Group], list[LeftOut]]:
-    """Put the folder before names that several folders have: results of two cases must not share a file."""
-    counts = Counter(group.name.casefold() for group in groups)
-    kept: dict[str, Group] = {}
-    left_out = []
-    for group in groups:
-        name = group.name if counts[group.name.casefold()] == 1 else _long_name(group)
-        other = kept.setdefault(name.casefold(), replace(group, name=name))
-        if other.images != group.images:
-            reason = f"has the same case name as {other.images[0]}, which is used"
-            left_out += [LeftOut(path, reason) for path in group.images]
-    return list(kept.values()), left_out
+def _offered(groups: Sequence[Group]) -> dict[str, list[int]]:
+    """The positions of the groups that a label in a place may belong to."""
+    offered: dict[str, list[int]] = defaultdict(list)
+    for number, group in enumerate(groups):
+        offered[group.place].append(number)
+        if group.is_series and group.place:  # case01.seg.nrrd may lie beside the folder case01 or in it
+            offered[group.place.rpartition("/")[0]].append(number)
+    return offered
+
+
+def _told_apart(groups: Sequence[Group], root_name: str) -> list[Group]:
+    """Give every group a name of its own: results of two cases must not share a file on any disk."""
+    named = [replace(group, name=group.name or _folder_name(group, root_name)) for group in groups]
+    here = Counter((group.place, group.name.casefold()) for group in named)
+    named = [
+        group if here[group.place, group.name.casefold()] == 1 else replace(group, name=_full_name(group))
+        for group in named
+    ]
+    everywhere = Counter(group.name.casefold() for group in named)
+    taken: set[str] = set()
+    apart = []
+    for group in named:
+        name = group.name if everywhere[group.name.casefold()] == 1 else _long_name(group)
+        numbered = (f"{name}_{n}" for n in itertools.count(2))
+        name = next(name for name in itertools.chain([name], numbered) if name.casefold() not in taken)
+        taken.add(name.casefold())
+        apart.append(replace(group, name=name))
+    return apart
+
+
+def _folder_name(group: Group, root_name: str) -> str:
+    return group.place.rpartition("/")[2] or root_name
+
+
+def _full_name(group: Group) -> str:
+    """For two images of one folder whose names differ in words such as "image" alone."""
+    folder = "" if case_key(group.stem) else group.place.rpartition("/")[2]
+    return "_".join([*([folder] if folder else []), group.stem])
 
 
 def _long_name(group: Group) -> str:
+    """The name with its folders in front."""
     parts = group.place.split("/") if group.place else []
     if parts and group.name.startswith(parts[-1]):
         parts.pop()

@@ -94,7 +94,7 @@ def test_names_that_several_folders_have_get_the_folder_in_front(tmp_path: Path)
     assert {name: case.patient for name, case in cases.items()} == {
         "P1_frame01": "P1",
         "P2_frame01": "P2",
-        "frame02": "frame02",
+        "frame02": "P2",
     }
     assert cases["P1_frame01"].labels == tmp_path / "P1/frame01_gt.nii.gz"
 
@@ -123,6 +123,56 @@ def test_names_that_differ_in_case_only_do_not_share_a_result(tmp_path: Path) ->
     assert {case.name for case in find_cases(tmp_path).cases} == {"x_Case", "y_case"}
 
 
+def test_names_of_one_folder_that_differ_in_capitals_only_are_two_cases(tmp_path: Path) -> None:
+    put(tmp_path, "Case.nii.gz", "case.nii.gz", "Case_seg.nii.gz")
+
+    cases = find_cases(tmp_path).cases
+
+    assert [(case.name, case.images[0].name, case.labels) for case in cases] == [
+        ("Case", "Case.nii.gz", tmp_path / "Case_seg.nii.gz"),
+        ("case_2", "case.nii.gz", None),
+    ]
+
+
+LAYOUTS_OF_NUMBERS = {
+    "side by side": ("{}_{:03d}.nii.gz", "{}_{:03d}.nii.gz"),
+    "without zeros": ("{}{}.nii", "{}-{}.nii"),
+    "in folders of their own": ("images/{}_{:03d}.nii.gz", "labels/{}_{}.nii.gz"),
+    "nnU-Net": ("imagesTr/{}_{:03d}_0000.nii.gz", "labelsTr/{}_{:03d}.nii.gz"),
+    "of patients": ("P{1}/{0}_{1}.nii", "P{1}/{0}_{1}.nii"),
+}
+
+
+@pytest.mark.parametrize(("image_word", "label_word"), [("image", "label"), ("vol", "mask"), ("img", "seg")])
+@pytest.mark.parametrize("layout", LAYOUTS_OF_NUMBERS)
+def test_numbered_images_get_the_labels_of_their_number(
+    tmp_path: Path, layout: str, image_word: str, label_word: str
+) -> None:
+    image, label = LAYOUTS_OF_NUMBERS[layout]
+    put(tmp_path, *(image.format(image_word, n) for n in (1, 2, 3, 12)))
+    put(tmp_path, *(label.format(label_word, n) for n in (2, 12)))
+
+    found = find_cases(tmp_path)
+
+    assert len({case.patient for case in found.cases}) == 4
+    assert {case.images[0]: case.labels for case in found.cases} == {
+        tmp_path / image.format(image_word, n): tmp_path / label.format(label_word, n)
+        if n in (2, 12)
+        else None
+        for n in (1, 2, 3, 12)
+    }
+    assert found.left_out == ()
+
+
+def test_labels_that_could_belong_to_two_images_are_left_out_with_the_reason(tmp_path: Path) -> None:
+    put(tmp_path, "images/ct_001.nii.gz", "images/pet_001.nii.gz", "labels/label_001.nii.gz")
+
+    found = find_cases(tmp_path)
+
+    assert [case.labels for case in found.cases] == [None, None]
+    assert "could belong to several images (ct_001, pet_001)" in reasons(found)["label_001.nii.gz"]
+
+
 def test_channels_in_files_of_their_own_are_one_case(tmp_path: Path) -> None:
     put(tmp_path, *(f"imagesTr/{case}_{c:04d}.nii.gz" for case in "ab" for c in (1, 0)), "labelsTr/a.nii.gz")
     put(tmp_path, "imagesTs/c_0000.nii.gz")
@@ -146,7 +196,9 @@ def test_channels_in_files_of_their_own_are_one_case(tmp_path: Path) -> None:
     [
         ["scan_0001.nii.gz", "scan_0002.nii.gz"],  # no channel begins at 1
         [f"scan_{n:04d}.nii.gz" for n in range(9)],  # more than anyone has
-        ["scan_0000.nii.gz", "scan_0001.nii.gz", "scan_0001_seg.nii.gz"],  # a label has the whole name
+        ["P1_0000.nii.gz", "P1_0001.nii.gz", "P1_0001_seg.nii.gz"],  # a label has the whole name
+        ["P1_0000.nii.gz", "P1_0001.nii.gz", "P1_1_seg.nii.gz"],
+        [f"image_{n:04d}.nii.gz" for n in range(3)],  # nothing else tells one case from another
     ],
 )
 def test_numbers_of_cases_are_not_taken_for_channels(tmp_path: Path, names: list[str]) -> None:
