@@ -21,11 +21,12 @@ from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.writing import cannot_write
 
 LOGGER = logging.getLogger("ContrastiveSegLib")
-DONE, FAILED, INTERRUPTED = 0, 1, 130
+DONE, FAILED, MOST_LOST, INTERRUPTED = 0, 1, 3, 130
 
 
 def main(words: Sequence[str]) -> int:
-    """Do one job and return the exit code: 0, 1 after an error, 130 when stopped.
+    """Do one job and return the exit code: 0, 1 after an error, 3 if it was done but most cases were lost,
+    130 when stopped.
 
     Raises:
         SystemExit: Help was asked for (0), or a flag is unknown, missing or not readable (2).
@@ -33,7 +34,7 @@ def main(words: Sequence[str]) -> int:
     verbose = bool({"-v", "--verbose"} & set(words))
     try:
         order = read_order(words)
-        with _messages(order), _stopping_saved():
+        with _messages(order, verbose=verbose), _stopping_saved():
             return _do(order)
     except (Exception, KeyboardInterrupt) as error:
         return _report(error, verbose=verbose)
@@ -41,12 +42,13 @@ def main(words: Sequence[str]) -> int:
 
 def _do(order: Order) -> int:
     try:
-        importlib.import_module(f"ContrastiveSegLib.jobs.{order.job}").run(order.settings)
+        lost = importlib.import_module(f"ContrastiveSegLib.jobs.{order.job}").run(order.settings)
     except (Exception, KeyboardInterrupt) as error:
         # The console gets one paragraph; the traceback is for log.txt, whatever was asked.
         LOGGER.error("%s failed: %s", order.job, explain(error), exc_info=error)
         raise
-    return DONE
+    # A job without cases returns nothing.
+    return MOST_LOST if lost is not None and lost.are_most else DONE
 
 
 def explain(error: BaseException) -> str:
@@ -76,10 +78,11 @@ def _report(error: BaseException, *, verbose: bool) -> int:
 
 
 @contextmanager
-def _messages(order: Order) -> Iterator[None]:
+def _messages(order: Order, *, verbose: bool) -> Iterator[None]:
     """What the job logs goes to the console and, if it works in a run folder, to log.txt."""
     console = logging.StreamHandler()
-    console.addFilter(lambda record: record.exc_info is None)
+    # Asked for tracebacks, it shows those of single cases too; that of the end is printed by itself.
+    console.addFilter(lambda record: record.exc_info is None or (verbose and record.levelno < logging.ERROR))
     handlers: list[logging.Handler] = [console]
     # Of several processes that torchrun started, only the first writes to the run folder.
     run = getattr(order.settings, "run", None)

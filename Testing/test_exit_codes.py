@@ -20,6 +20,7 @@ from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.errors import BadFile, Cancelled
 from ContrastiveSegLib.runs.job_settings import JOBS
 from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.volumes.one_case import Losses, attempt
 
 
 @pytest.fixture
@@ -197,6 +198,7 @@ from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.errors import Cancelled
 from ContrastiveSegLib.runs.method_catalog import ENGINE
 from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.volumes.one_case import Losses, attempt
 
 def run(settings):
     folder = RunFolder(settings.run)
@@ -249,3 +251,23 @@ def test_the_second_interrupt_stops_at_once(tmp_path: Path) -> None:
 
     assert process.returncode == 130
     assert "Stopped. What was saved before is kept" in shown
+
+
+@pytest.mark.parametrize(("lost", "code"), [(Losses(2, 3), 3), (Losses(1, 2), 0), (Losses(), 0), (None, 0)])
+def test_a_job_that_lost_most_of_its_cases_exits_with_3(
+    a_job: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch, lost: Losses | None, code: int
+) -> None:
+    a_job("scan")
+    monkeypatch.setattr(sys.modules["ContrastiveSegLib.jobs.scan"], "run", lambda _: lost)
+
+    assert main(["scan", "F"]) == code
+
+
+@pytest.mark.parametrize(("words", "shown"), [([], False), (["-v"], True)])
+def test_v_shows_why_a_single_case_failed(
+    a_job: Callable[..., list[Any]], capsys: pytest.CaptureFixture[str], words: list[str], shown: bool
+) -> None:
+    a_job("scan", lambda _: attempt("case1", failing_with(ValueError("oops")), None) and None)
+
+    assert main(["scan", "F", *words]) == 0
+    assert ("ValueError: oops" in capsys.readouterr().err) is shown

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ContrastiveSegLib.agreement.measures import INVENTED, MISSED
 from ContrastiveSegLib.agreement.summary import CaseAgreement, Spread, StructureSummary
 from ContrastiveSegLib.volumes.cases import LeftOut
+from ContrastiveSegLib.volumes.one_case import Losses
 
 COLUMNS = (
     "case",
@@ -63,6 +64,12 @@ class EvaluationReport:
     summary: tuple[StructureSummary, ...]
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def losses(self) -> Losses:
+        """How many of the cases that have a prediction and a label could not be compared."""
+        lost = sum(file.failed for file in self.left_out)
+        return Losses(lost, lost + len({row.case for row in self.rows}))
 
     def to_csv(self) -> str:
         """A line per case and structure; figures without a value are empty, and files left out stand last."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.training.download import download_decathlon
 from ContrastiveSegLib.volumes.cases import Case, find_cases
 from ContrastiveSegLib.volumes.files import read_image, read_labels
+from ContrastiveSegLib.volumes.one_case import Losses, attempt
 from ContrastiveSegLib.volumes.prepared import collect_table
 
 UNLABELED, LABELED, TEST = 24, 2, 6
@@ -46,14 +48,17 @@ class Story:
     runs: dict[str, RunFolder]
 
 
-def run(settings: DemoSettings) -> None:
+def run(settings: DemoSettings) -> Losses:
     """Tell the story and show it: a table, the predicted files, and two pictures.
+
+    Returns:
+        How many of the cases were lost in pre-training.
 
     Raises:
         ContrastiveSegError: Whatever the user can mend.
     """
     story = _story(settings, _data(settings))
-    pretrain.run(
+    lost = pretrain.run(
         PretrainSettings(
             run=story.runs["pre-trained"].path,
             images=story.data,
@@ -66,6 +71,7 @@ def run(settings: DemoSettings) -> None:
     )
     reports = {name: _train_and_test(settings, story, name) for name in story.runs}
     _show(settings, story, reports)
+    return lost
 
 
 def _data(settings: DemoSettings) -> Path:
@@ -135,7 +141,8 @@ def _show(settings: DemoSettings, story: Story, reports: dict[str, EvaluationRep
     listing = find_cases(story.data, only=story.unseen, patient_pattern=story.patient_pattern)
     labeled = [case for case in listing.cases if case.labels]
     table = collect_table(labeled, listing.table)
-    shown = [_shown(case, story.runs) for case in labeled[:SHOWN]]
+    seen = (attempt(case.name, _shown, case, story.runs)[0] for case in labeled)
+    shown = [*itertools.islice((case for case in seen if case), SHOWN)]
     overview, curves = settings.folder / "overview.png", settings.folder / "curves.png"
     draw_overview(overview, shown, table)
     draw_curves(

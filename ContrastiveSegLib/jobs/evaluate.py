@@ -13,17 +13,21 @@ from ContrastiveSegLib.agreement.compared_case import ComparedCase, compare_case
 from ContrastiveSegLib.agreement.label_pairs import find_label_pairs
 from ContrastiveSegLib.agreement.report import EvaluationReport
 from ContrastiveSegLib.agreement.summary import CaseAgreement, absent_agreement, summarize
-from ContrastiveSegLib.errors import BadFile, BadFolder, CannotWrite
+from ContrastiveSegLib.errors import BadFolder, CannotWrite
 from ContrastiveSegLib.runs.job_settings import CaseSelection, EvaluateSettings
 from ContrastiveSegLib.runs.writing import make_folder, write_atomically
 from ContrastiveSegLib.volumes.cases import LeftOut
 from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.one_case import Losses, attempt
 
 __all__ = ["EvaluationReport", "evaluate", "run"]
 
 
-def run(settings: EvaluateSettings) -> None:
+def run(settings: EvaluateSettings) -> Losses:
     """Print the summary, and write the table of all cases if a file was named.
+
+    Returns:
+        How many of the cases were lost.
 
     Raises:
         BadFolder: Nothing in the two folders belongs together, or nothing of it could be compared.
@@ -38,6 +42,9 @@ def run(settings: EvaluateSettings) -> None:
         make_folder(output.parent)
         write_atomically(output, report.to_csv())
         sys.stdout.write(f"All cases and structures: {output}\n")
+    if report.losses.are_most:
+        sys.stdout.write(f"{report.losses}\n")
+    return report.losses
 
 
 def evaluate(predictions: Path, labels: Path, *, selection: CaseSelection | None = None) -> EvaluationReport:
@@ -65,10 +72,11 @@ def evaluate(predictions: Path, labels: Path, *, selection: CaseSelection | None
     left_out = list(found.left_out)
     # disable=None: without a terminal the bar would only fill log files.
     for pair in tqdm(found.pairs, unit="case", desc="evaluate", leave=False, disable=None):
-        try:
-            cases.append(compare_case(pair, found.table))
-        except BadFile as error:
-            left_out.append(LeftOut(pair.prediction, str(error)))
+        compared, reason = attempt(pair.case, compare_case, pair, found.table)
+        if compared is None:
+            left_out.append(LeftOut(pair.prediction, reason, failed=True))
+        else:
+            cases.append(compared)
     if not cases:
         raise BadFolder(
             f"None of the {len(found.pairs)} predictions could be compared: {left_out[-1].reason}",

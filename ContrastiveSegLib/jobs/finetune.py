@@ -28,6 +28,7 @@ from ContrastiveSegLib.training.data import (
     find_readable_cases,
     grid_for,
     intensities_for,
+    losses,
     prepare_all,
     together,
     usable,
@@ -42,6 +43,7 @@ from ContrastiveSegLib.training.validation import Validation
 from ContrastiveSegLib.volumes.annotations import annotation_file
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.one_case import Losses, attempt
 from ContrastiveSegLib.volumes.pieces import single_pieces
 from ContrastiveSegLib.volumes.prepared import Recipe, collect_table
 from ContrastiveSegLib.volumes.preprocessing import Intensities
@@ -54,8 +56,11 @@ PASSES = 20
 AVERAGE = 0.99  # of the weights, over about a hundred steps
 
 
-def run(settings: FinetuneSettings) -> None:
+def run(settings: FinetuneSettings) -> Losses:
     """Fine-tune, or resume; a finished round with the same settings and labels is left as it is.
+
+    Returns:
+        How many of the cases were lost.
 
     Raises:
         ContrastiveSegError: Whatever the user can mend.
@@ -73,7 +78,7 @@ def run(settings: FinetuneSettings) -> None:
             reporter.say(
                 f"Round {number} of fine-tuning in {folder.path} is finished; there is nothing to do."
             )
-            return
+            return Losses()
         write_environment(folder.environment, compute)
         decided = folder.decide(
             "finetune", lambda: _decide(settings, found, start, compute), round_number=number
@@ -106,6 +111,7 @@ def run(settings: FinetuneSettings) -> None:
             found, outcomes = together(found, further), outcomes + more
         write_cases(folder.cases, found, outcomes, roles)
         _learn(_Round(settings, decided, grid, table, model, start), training, validation, compute, reporter)
+        return losses(found, outcomes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +170,8 @@ def _identity(found: Found, start: ModelFolder | None, settings: FinetuneSetting
         digest.update(settings.annotated_slices.read_bytes())
     for case in found.cases:
         if path := annotation_file(case, settings.annotation):
-            digest.update(case.name.encode() + path.read_bytes())
+            content, reason = attempt(case.name, path.read_bytes)
+            digest.update(case.name.encode() + (reason.encode() if content is None else content))
     return digest.hexdigest()[:16]
 
 

@@ -16,13 +16,21 @@ from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
 from ContrastiveSegLib.runs.writing import make_folder
 from ContrastiveSegLib.training.compute import Compute, choose_compute
-from ContrastiveSegLib.training.data import find_readable_cases, nothing_left, warn_of_left_out
+from ContrastiveSegLib.training.data import (
+    find_readable_cases,
+    losses_of,
+    nothing_left,
+    say_losses,
+    warn_of_left_out,
+)
+from ContrastiveSegLib.training.fates import write_fates
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.volumes.cases import Case
 from ContrastiveSegLib.volumes.files import read_image, write_image, write_labels
 from ContrastiveSegLib.volumes.gray_correction import correct_by_gray
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.one_case import Losses, attempt
 from ContrastiveSegLib.volumes.pieces import keep_largest
 from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare, restore_probabilities
 from ContrastiveSegLib.volumes.volume import Volume
@@ -47,8 +55,11 @@ class Model:
     compute: Compute
 
 
-def run(settings: PredictSettings) -> None:
+def run(settings: PredictSettings) -> Losses:
     """Segment every case of a folder; what is already there stays, unless asked otherwise.
+
+    Returns:
+        How many of the cases were lost.
 
     Raises:
         ContrastiveSegError: Whatever the user can mend.
@@ -70,11 +81,16 @@ def run(settings: PredictSettings) -> None:
                     raise Cancelled(
                         f"Prediction was cancelled; what is done is in {output}.", "Start it again."
                     )
-                reasons.append(_one_case(case, model, output, settings, reporter))
+                _, reason = attempt(case.name, _one_case, case, model, output, settings, reporter)
+                if reason:
+                    reporter.warn(f"{case.name} is left out: {reason}", case=case.name)
+                reasons.append(reason)
                 advance(1)
+        write_fates(folder.fates("predict", folder=output), found.cases, reasons, found.listing.left_out)
         if all(reasons):
-            raise nothing_left(settings.images, [reason for reason in reasons if reason])
+            raise nothing_left(settings.images, reasons)
         reporter.say(f"Predictions of {sum(not r for r in reasons)} of {len(reasons)} cases are in {output}")
+        return say_losses(losses_of(found, reasons), reporter)
 
 
 def finished_round(folder: RunFolder, number: int | None) -> ModelFolder:
@@ -160,30 +176,25 @@ def _mirrors(settings: PredictSettings, model: Model) -> bool:
     return model.mirrored if settings.mirror == "auto" else settings.mirror == "yes"
 
 
-def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings, reporter: Reporter) -> str:
-    """Predict one case and write the result; returns the reason if it was left out."""
+def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings, reporter: Reporter) -> None:
+    """Predict one case and write the result."""
     target = reporter.run.prediction(case.name, suffix=settings.format, folder=output)
     if target.exists() and not settings.overwrite:
         reporter.say(f"{target} is already there and stays; --overwrite replaces it.", case=case.name)
-        return ""
-    try:
-        read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
-        for note in read.notes:
-            reporter.warn(f"{case.name}: {note}")
-        labels, uncertainty = segment(
-            model,
-            read.volume,
-            name=case.name,
-            mirror=_mirrors(settings, model),
-            gray_correction=settings.gray_correction,
-        )
-    except BadFile as error:
-        reporter.warn(f"{case.name} is left out: {error}", case=case.name)
-        return str(error)
+        return
+    read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
+    for note in read.notes:
+        reporter.warn(f"{case.name}: {note}")
+    labels, uncertainty = segment(
+        model,
+        read.volume,
+        name=case.name,
+        mirror=_mirrors(settings, model),
+        gray_correction=settings.gray_correction,
+    )
     if settings.uncertainty:
         suffix = "nii.gz" if settings.format == "nii.gz" else "nrrd"
         map_file = reporter.run.uncertainty(case.name, suffix=suffix, folder=output)
         write_image(map_file, Volume(uncertainty.array[0], uncertainty.geometry), overwrite=True)
     write_labels(target, labels, model.table, overwrite=settings.overwrite)
     reporter.tell("result", case=case.name, file=str(target))
-    return ""

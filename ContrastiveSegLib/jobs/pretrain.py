@@ -23,6 +23,7 @@ from ContrastiveSegLib.training.data import (
     find_readable_cases,
     grid_for,
     intensities_for,
+    losses,
     prepare_all,
     usable,
     write_cases,
@@ -33,6 +34,7 @@ from ContrastiveSegLib.training.partners import Flags
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH, Schedule
 from ContrastiveSegLib.volumes.grid import WorkingGrid
+from ContrastiveSegLib.volumes.one_case import Losses
 from ContrastiveSegLib.volumes.prepared import Recipe
 from ContrastiveSegLib.volumes.slices import PreparedCase
 
@@ -42,8 +44,11 @@ RECIPE = {"adamw": "adamw_one_cycle", "sgd": "sgd_cosine"}
 BATCH = 32
 
 
-def run(settings: PretrainSettings) -> None:
+def run(settings: PretrainSettings) -> Losses:
     """Pre-train, or resume; a finished pre-training is left as it is.
+
+    Returns:
+        How many of the cases were lost.
 
     Raises:
         ContrastiveSegError: Whatever the user can mend.
@@ -57,7 +62,7 @@ def run(settings: PretrainSettings) -> None:
         folder.begin("pretrain", settings, replace=not (model.is_finished or model.last.exists()))
         if model.is_finished:
             reporter.say(f"The pre-training in {folder.path} is finished; there is nothing to do.")
-            return
+            return Losses()
         write_environment(folder.environment, compute)
         decided = folder.decide("pretrain", lambda: _decide(settings, found, compute))
         grid = from_dict(WorkingGrid, decided["grid"])
@@ -68,6 +73,7 @@ def run(settings: PretrainSettings) -> None:
         cases = usable(outcomes)
         flags = check_needs(settings.method, needs, found.cases, cases, settings.organ_flags)
         _learn(settings, decided, grid, cases, flags, compute, reporter)
+        return losses(found, outcomes)
 
 
 def _decide(settings: PretrainSettings, found: Found, compute: Compute) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ContrastiveSegLib.errors import BadFile, BadSetting, Cancelled
+from ContrastiveSegLib.errors import BadSetting, Cancelled
 from ContrastiveSegLib.jobs.predict import finished_round
 from ContrastiveSegLib.networks.weights import read_page
 from ContrastiveSegLib.prompting._model import PromptableModel
@@ -27,10 +27,12 @@ from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
 from ContrastiveSegLib.runs.writing import make_folder, write_atomically
 from ContrastiveSegLib.training.compute import choose_compute
-from ContrastiveSegLib.training.data import nothing_left
+from ContrastiveSegLib.training.data import nothing_left, say_losses
+from ContrastiveSegLib.training.fates import write_fates
 from ContrastiveSegLib.training.reporting import Reporter
 from ContrastiveSegLib.volumes.files import labels_on_grid, read_image, read_labels, write_labels
 from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.one_case import Losses, attempt
 from ContrastiveSegLib.volumes.preprocessing import Intensities
 from ContrastiveSegLib.volumes.volume import Volume
 
@@ -58,8 +60,11 @@ class _Work:
     output: Path
 
 
-def run(settings: RefineSettings) -> None:
+def run(settings: RefineSettings) -> Losses:
     """Refine the labels of every case; what is already there stays, unless asked otherwise.
+
+    Returns:
+        How many of the cases were lost.
 
     Raises:
         ContrastiveSegError: Whatever the user can mend.
@@ -78,12 +83,15 @@ def run(settings: RefineSettings) -> None:
             settings.padding, settings.passes, settings.gate, settings.smallest, family.card.photographs
         )
         work = _Work(model, rules, _intensities(settings), output)
-        reasons = [_one_case(partner, work, settings, reporter) for partner in partners]
+        reasons = [_reason(partner, work, settings, reporter) for partner in partners]
+        cases = [partner.case for partner in partners]
+        write_fates(reporter.run.fates("refine", folder=output), cases, reasons)
         if all(reasons):
             raise nothing_left(predictions, reasons)
         reporter.say(
             f"Refined labels of {sum(not r for r in reasons)} of {len(reasons)} cases are in {output}"
         )
+        return say_losses(Losses(sum(map(bool, reasons)), len(reasons)), reporter)
 
 
 def _folders(settings: RefineSettings) -> tuple[Path, Path]:
@@ -107,20 +115,25 @@ def _intensities(settings: RefineSettings) -> Intensities:
     return Intensities(asked.modality, asked.window)
 
 
-def _one_case(partner: Partner, work: _Work, settings: RefineSettings, reporter: Reporter) -> str:
-    """Refine one case and write labels and report; returns the reason if it was left out."""
+def _reason(partner: Partner, work: _Work, settings: RefineSettings, reporter: Reporter) -> str:
+    """Why a case is left out; "" if it was refined."""
+    name = partner.case.name
+    _, reason = attempt(name, _one_case, partner, work, settings, reporter)
+    if reason:
+        reporter.warn(f"{name} is left out: {reason}", case=name)
+    return reason
+
+
+def _one_case(partner: Partner, work: _Work, settings: RefineSettings, reporter: Reporter) -> None:
+    """Refine one case and write labels and report."""
     name = partner.case.name
     target = reporter.run.prediction(name, folder=work.output)
     if target.exists() and not settings.overwrite:
         reporter.say(f"{target} is already there and stays; --overwrite replaces it.", case=name)
-        return ""
-    try:
-        read = read_image(partner.case.images, last_axis_is_channels=partner.case.last_axis_is_channels)
-        labels = read_labels(partner.labels)
-        coarse = labels_on_grid(labels.volume, read.volume.geometry, name=name)
-    except BadFile as error:
-        reporter.warn(f"{name} is left out: {error}", case=name)
-        return str(error)
+        return
+    read = read_image(partner.case.images, last_axis_is_channels=partner.case.last_axis_is_channels)
+    labels = read_labels(partner.labels)
+    coarse = labels_on_grid(labels.volume, read.volume.geometry, name=name)
     reporter.warn_all([f"{name}: {note}" for note in (*read.notes, *labels.notes)])
     refined, asked = _refined(name, read.volume, coarse, work, settings, reporter)
     write_labels(target, refined, labels.table, overwrite=settings.overwrite)
@@ -128,7 +141,6 @@ def _one_case(partner: Partner, work: _Work, settings: RefineSettings, reporter:
     write_atomically(work.output / f"{name}_refine.csv", _report(asked, labels.table, pixel))
     accepted = sum(line.verdict.accepted for line in asked)
     reporter.tell("result", case=name, file=str(target), asked=len(asked), accepted=accepted)
-    return ""
 
 
 def _refined(

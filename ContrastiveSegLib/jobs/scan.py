@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.runs.job_settings import ScanSettings
 from ContrastiveSegLib.volumes.annotations import annotation_file, complete, read_annotation, read_marks
 from ContrastiveSegLib.volumes.cases import Case, LeftOut, find_cases
 from ContrastiveSegLib.volumes.files import read_image
 from ContrastiveSegLib.volumes.grid import derive_grid, slicing_axes
+from ContrastiveSegLib.volumes.one_case import Losses, attempt
 from ContrastiveSegLib.volumes.preprocessing import modality_of
 from ContrastiveSegLib.volumes.volume import Geometry
 
 SHOWN_STRUCTURES = 5
 
 
-def run(settings: ScanSettings) -> None:
+def run(settings: ScanSettings) -> Losses:
     """Read every file once, as a job would, and print what was found.
+
+    Returns:
+        How many of the cases were lost.
 
     Raises:
         BadFolder: There is no such folder, or nothing in it.
@@ -35,14 +38,20 @@ def run(settings: ScanSettings) -> None:
     _say(f"{settings.folder}: {listing.layout}")
     _say(f"{'case':40} {'patient':20} {'size':>16} {'spacing mm':>20} {'kind':6} {'labels'}")
     for case in listing.cases:
-        try:
-            geometries.append(_show(case))
+        geometry, reason = attempt(case.name, _show, case)
+        if geometry is None:
+            left_out.append(LeftOut(case.images[0], reason, failed=True))
+        else:
+            geometries.append(geometry)
             readable.append(case)
-        except BadFile as error:
-            left_out.append(LeftOut(case.images[0], str(error)))
     _summary(readable, geometries, [out for out in left_out if not out.by_choice])
     for note in listing.notes:
         _say(f"note: {note}")
+    failed = sum(out.failed for out in left_out)
+    lost = Losses(failed, failed + len(readable))
+    if lost.are_most:
+        _say(str(lost))
+    return lost
 
 
 def _show(case: Case) -> Geometry:

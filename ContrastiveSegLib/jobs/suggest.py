@@ -25,17 +25,22 @@ from ContrastiveSegLib.suggesting.suggestions import (
 )
 from ContrastiveSegLib.suggesting.survey import Eye, Eyes, survey
 from ContrastiveSegLib.training.compute import Compute, choose_compute
-from ContrastiveSegLib.training.data import find_readable_cases, prepare_all
+from ContrastiveSegLib.training.data import find_readable_cases, losses_of, prepare_all, say_losses
+from ContrastiveSegLib.training.fates import write_fates
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.volumes.grid import WorkingGrid
+from ContrastiveSegLib.volumes.one_case import Losses
 from ContrastiveSegLib.volumes.prepared import Outcome, Recipe
 from ContrastiveSegLib.volumes.preprocessing import Intensities
 
 COUNT = 5
 
 
-def run(settings: SuggestSettings) -> None:
+def run(settings: SuggestSettings) -> Losses:
     """Rank what is not annotated yet, and write table and picture.
+
+    Returns:
+        How many of the cases were lost.
 
     Raises:
         ContrastiveSegError: Whatever the user can mend.
@@ -48,9 +53,13 @@ def run(settings: SuggestSettings) -> None:
         outcomes = prepare_all(found, folder.prepared, recipe, reporter)
         annotated = _annotated(settings, folder, recipe, reporter)
         _check_count(settings, outcomes, set(annotated))
-        cases = survey(outcomes, annotated, eyes, folder.prepared, reporter)
+        cases, unseen = survey(outcomes, annotated, eyes, folder.prepared, reporter)
+        reasons = [outcome.reason or unseen.get(outcome.case.name, "") for outcome in outcomes]
         suggestions = _suggestions(settings, cases, recipe)
         _write(settings, suggestions, cases, eyes, reporter)
+        table = folder.fates("suggest", folder=settings.output)
+        write_fates(table, found.cases, reasons, found.listing.left_out)
+        return say_losses(losses_of(found, reasons), reporter)
 
 
 def _eyes(folder: RunFolder, compute: Compute) -> Eyes:

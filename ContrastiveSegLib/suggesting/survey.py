@@ -13,7 +13,9 @@ from ContrastiveSegLib.suggesting.features import slice_features
 from ContrastiveSegLib.suggesting.suggestions import SurveyedCase
 from ContrastiveSegLib.suggesting.uncertainty import slice_uncertainty
 from ContrastiveSegLib.training.compute import Compute
+from ContrastiveSegLib.training.data import nothing_left
 from ContrastiveSegLib.training.reporting import Reporter
+from ContrastiveSegLib.volumes.one_case import attempt
 from ContrastiveSegLib.volumes.prepared import Outcome, Recipe, prepare_cases
 from ContrastiveSegLib.volumes.slices import PreparedCase
 
@@ -46,7 +48,7 @@ def survey(
     eyes: Eyes,
     folder: Path,
     reporter: Reporter,
-) -> list[SurveyedCase]:
+) -> tuple[list[SurveyedCase], dict[str, str]]:
     """Features, annotations and uncertainty of every case that can be used.
 
     Args:
@@ -54,22 +56,33 @@ def survey(
         annotated: Case name to what is annotated; cases from elsewhere count as covered.
         folder: Where prepared cases live.
 
+    Returns:
+        The cases, and for the name of each that is left out the reason.
+
     Raises:
-        BadFile: A case has another number of channels than the network.
+        BadFolder: No case is left.
         Cancelled: The user asked to stop.
     """
     names = {outcome.case.name for outcome in outcomes if outcome.prepared}
     elsewhere = [outcome for name, outcome in annotated.items() if name not in names]
     everything = [(o, True) for o in outcomes if o.prepared] + [(o, False) for o in elsewhere]
-    surveyed = []
+    surveyed, reasons = [], {}
     with reporter.bar(len(everything), "case") as advance:
         for outcome, offered in everything:
             if reporter.cancelled():
                 raise Cancelled("The suggestion was cancelled; nothing was written.", "Start it again.")
-            surveyed.append(_one(outcome, annotated.get(outcome.case.name), offered, eyes, folder))
-            reporter.tell("surveyed", case=outcome.case.name)
+            name = outcome.case.name
+            case, reason = attempt(name, _one, outcome, annotated.get(name), offered, eyes, folder)
+            if case is None:
+                reasons[name] = reason
+                reporter.warn(f"{name} is left out: {reason}", case=name)
+            else:
+                surveyed.append(case)
+                reporter.tell("surveyed", case=name)
             advance(1)
-    return surveyed
+    if not any(case.offered for case in surveyed):
+        raise nothing_left(outcomes[0].case.images[0].parent, [*reasons.values()])
+    return surveyed, reasons
 
 
 def _one(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ContrastiveSegLib.errors import BadFile, BadFolder
+from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.runs.job_settings import CaseSelection, GridSettings
 from ContrastiveSegLib.runs.writing import write_atomically
 from ContrastiveSegLib.training.reporting import Reporter
@@ -17,6 +17,7 @@ from ContrastiveSegLib.volumes.annotations import annotation_file
 from ContrastiveSegLib.volumes.cases import Case, CaseList, LeftOut, find_cases
 from ContrastiveSegLib.volumes.files import read_geometry
 from ContrastiveSegLib.volumes.grid import WorkingGrid, derive_grid
+from ContrastiveSegLib.volumes.one_case import Losses, attempt
 from ContrastiveSegLib.volumes.prepared import Outcome, Recipe, prepare_cases
 from ContrastiveSegLib.volumes.preprocessing import Intensities
 from ContrastiveSegLib.volumes.slices import PreparedCase
@@ -61,12 +62,13 @@ def find_readable_cases(folder: Path, selection: CaseSelection) -> Found:
     )
     cases, geometries, left_out = [], [], list(listing.left_out)
     for case in listing.cases:
-        try:
-            channels_last = case.last_axis_is_channels
-            geometries.append(read_geometry(case.images, last_axis_is_channels=channels_last))
+        channels_last = case.last_axis_is_channels
+        geometry, reason = attempt(case.name, read_geometry, case.images, last_axis_is_channels=channels_last)
+        if geometry is None:
+            left_out.append(LeftOut(case.images[0], reason, failed=True))
+        else:
+            geometries.append(geometry)
             cases.append(case)
-        except BadFile as error:
-            left_out.append(LeftOut(case.images[0], str(error)))
     if not cases:
         raise nothing_left(folder, [out.reason for out in left_out])
     return Found(tuple(cases), tuple(geometries), replace(listing, left_out=tuple(left_out)))
@@ -106,7 +108,7 @@ def intensities_for(settings: GridSettings) -> Intensities:
 
 
 def prepare_all(found: Found, folder: Path, recipe: Recipe, reporter: Reporter) -> list[Outcome]:
-    """Prepare every case with a progress bar; warn of each that cannot be used.
+    """Prepare every case with a progress bar; warn of each that cannot be used, and if these are most.
 
     Raises:
         BadFolder: Not one case can be used.
@@ -125,7 +127,27 @@ def prepare_all(found: Found, folder: Path, recipe: Recipe, reporter: Reporter) 
     )
     if not any(outcome.prepared for outcome in outcomes):
         raise nothing_left(found.cases[0].images[0].parent, [outcome.reason for outcome in outcomes])
+    say_losses(losses(found, outcomes), reporter)
     return outcomes
+
+
+def losses(found: Found, outcomes: Sequence[Outcome]) -> Losses:
+    """How many of the cases went wrong; one without annotation is not needed, but not lost."""
+    wanted = [outcome for outcome in outcomes if outcome.prepared or outcome.failed]
+    return losses_of(found, [outcome.reason for outcome in wanted])
+
+
+def losses_of(found: Found, reasons: Sequence[str]) -> Losses:
+    """How many of the cases went wrong: those whose headers cannot be read, and those with a reason."""
+    unreadable = sum(out.failed for out in found.listing.left_out)
+    return Losses(unreadable + sum(map(bool, reasons)), unreadable + len(reasons))
+
+
+def say_losses(lost: Losses, reporter: Reporter) -> Losses:
+    """Say in a line of its own when most of the cases were lost; returns what it was given."""
+    if lost.are_most:
+        reporter.warn(str(lost))
+    return lost
 
 
 def usable(outcomes: Sequence[Outcome]) -> tuple[PreparedCase, ...]:
@@ -186,6 +208,6 @@ def _with_equal_channels(outcomes: Sequence[Outcome]) -> list[Outcome]:
         if outcome.prepared is None or outcome.prepared.channels == expected:
             return outcome
         reason = f"It has {outcome.prepared.channels} channels, most cases have {expected}."
-        return replace(outcome, prepared=None, reason=reason)
+        return replace(outcome, prepared=None, reason=reason, failed=True)
 
     return [checked(outcome) for outcome in outcomes]

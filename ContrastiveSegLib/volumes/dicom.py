@@ -11,11 +11,13 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.volumes.one_case import attempt
 from ContrastiveSegLib.volumes.opening import header_text, itk_warnings_off, open_header
 from ContrastiveSegLib.volumes.volume import Geometry
 
 SERIES_UID = "0020|000e"
 SERIES_DESCRIPTION = "0008|103e"
+MODALITY = "0008|0060"
 PATIENT_ID = "0010|0020"
 POSITION = "0020|0032"
 ORIENTATION = "0020|0037"
@@ -44,6 +46,7 @@ class DicomSeries:
     uid: str
     description: str
     patient: str
+    modality: str = ""
 
 
 def is_dicom(path: Path) -> bool:
@@ -61,11 +64,13 @@ def is_dicom(path: Path) -> bool:
 
 
 def list_series(folder: Path) -> tuple[DicomSeries, ...]:
-    """The DICOM series whose files lie directly in this folder; none if there are no DICOM files."""
+    """The DICOM series whose files lie directly in this folder, apart from those with damaged headers."""
     with itk_warnings_off():
         uids = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
         names = {uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in uids}
-    return tuple(_series(folder, files, alone=len(names) == 1) for files in names.values())
+    alone = len(names) == 1
+    found = (attempt(str(folder), _series, folder, files, alone=alone)[0] for files in names.values())
+    return tuple(series for series in found if series)
 
 
 def find_series(path: Path) -> DicomSeries:
@@ -130,6 +135,7 @@ def _series(folder: Path, names: tuple[str, ...], *, alone: bool) -> DicomSeries
         uid=header_text(header, SERIES_UID),
         description=header_text(header, SERIES_DESCRIPTION),
         patient=header_text(header, PATIENT_ID),
+        modality=header_text(header, MODALITY),
     )
 
 
@@ -137,7 +143,7 @@ def _refuse_damaged(folder: Path, found: tuple[DicomSeries, ...]) -> None:
     """GDCM passes over files it cannot read; a slice lost like that would move its neighbors."""
     known = {file.name for series in found for file in series.files}
     unknown = (file for file in folder.iterdir() if file.name not in known and is_dicom(file))
-    damaged = sorted(file.name for file in unknown if not _is_meant_without_pixels(file))
+    damaged = sorted(file.name for file in unknown if not is_meant_without_pixels(file))
     if damaged:
         raise BadFile(
             f"The folder {folder} holds {len(damaged)} damaged DICOM files: "
@@ -146,10 +152,13 @@ def _refuse_damaged(folder: Path, found: tuple[DicomSeries, ...]) -> None:
         )
 
 
-def _is_meant_without_pixels(file: Path) -> bool:
+def is_meant_without_pixels(file: Path) -> bool:
     """Whether a DICOM file is a report, a contour set or the like, which often lie beside the slices."""
-    with file.open("rb") as opened:
-        return WITHOUT_PIXELS.search(opened.read(1024)) is not None
+    try:
+        with file.open("rb") as opened:
+            return WITHOUT_PIXELS.search(opened.read(1024)) is not None
+    except OSError:
+        return False
 
 
 def _execute(series: DicomSeries) -> sitk.Image:

@@ -10,17 +10,16 @@ from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFile, BadFolder
 from ContrastiveSegLib.volumes.dataset_file import DATASET_FILE, DatasetFile, read_dataset_file
-from ContrastiveSegLib.volumes.dicom import DicomSeries, is_dicom, list_series
+from ContrastiveSegLib.volumes.dicom import DicomSeries, is_dicom, is_meant_without_pixels, list_series
 from ContrastiveSegLib.volumes.file_names import (
     VOXEL_SUFFIXES,
     channel_of,
     composed,
     split_suffix,
 )
-from ContrastiveSegLib.volumes.opening import header_text, open_header
+from ContrastiveSegLib.volumes.one_case import attempt
 from ContrastiveSegLib.volumes.roles import role_of_folder, role_of_name
 
-MODALITY = "0008|0060"
 NOT_IMAGES = {
     "SEG": "a segmentation",
     "RTSTRUCT": "contours",
@@ -45,11 +44,13 @@ class LeftOut:
 
     Args:
         by_choice: Because the user said so: nothing to warn of.
+        failed: Whether it was meant to be used, and something went wrong with it.
     """
 
     path: Path
     reason: str
     by_choice: bool = False
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,18 +199,23 @@ def _may_be_dicom(name: str) -> bool:
 
 
 def _series(place: _Place, dicoms: Sequence[Path]) -> Iterator[FoundFile | LeftOut]:
-    found = sorted(list_series(place.folder), key=lambda series: series.files[0])
+    listed, reason = attempt(str(place.folder), list_series, place.folder)
+    if listed is None:
+        yield LeftOut(place.folder, reason, failed=True)
+        return
+    found = sorted(listed, key=lambda series: series.files[0])
     used = {path.name for series in found for path in series.files}
     for path in dicoms:
         if path.name not in used:
             yield LeftOut(path, "a DICOM file that is damaged or holds no image")
+    # A folder of slices none of which can be read was a case.
+    if not found and not any(is_meant_without_pixels(path) for path in dicoms):
+        yield LeftOut(place.folder, "none of its DICOM files can be read", failed=True)
     names = _series_names(place, found)
     for series, name in zip(found, names, strict=True):
-        modality = header_text(open_header(series.files[0]), MODALITY)
-        if modality in NOT_IMAGES:
-            yield LeftOut(
-                series.path, f"a DICOM series with {NOT_IMAGES[modality]} ({modality}), not an image"
-            )
+        if series.modality in NOT_IMAGES:
+            kind = f"{NOT_IMAGES[series.modality]} ({series.modality})"
+            yield LeftOut(series.path, f"a DICOM series with {kind}, not an image")
         else:
             yield FoundFile(series.path, "image", place.place, name, bool(place.role), True, series.patient)
 

@@ -32,6 +32,7 @@ from ContrastiveSegLib.volumes.cases import Case
 from ContrastiveSegLib.volumes.files import read_image
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.one_case import attempt
 from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare, prepare_labels
 from ContrastiveSegLib.volumes.slices import PreparedCase
 from ContrastiveSegLib.volumes.superpixels import (
@@ -70,6 +71,7 @@ class Outcome:
 
     Args:
         annotation: How much of it is annotated; None if labels were not asked for.
+        failed: Whether something went wrong with it, and not only that nobody annotated it.
     """
 
     case: Case
@@ -79,6 +81,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     reason: str = ""
     annotation: Annotation | None = None
+    failed: bool = False
 
 
 def prepare_cases(
@@ -109,15 +112,26 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def _prepare_or_reason(case: Case, folder: Path, recipe: Recipe) -> Outcome:
-    try:
-        return _prepare_one(case, folder, recipe)
-    except BadFile as error:
-        return Outcome(case, None, reason=str(error))
+    if reason := _not_annotated(case, recipe):
+        return Outcome(case, None, reason=reason)
+    outcome, reason = attempt(case.name, _prepare_one, case, folder, recipe)
+    return outcome or Outcome(case, None, reason=reason, failed=True)
+
+
+def _not_annotated(case: Case, recipe: Recipe) -> str:
+    """Why there is nothing to learn from a case that may be sound otherwise; "" if there is."""
+    if recipe.table is None:
+        return ""
+    if annotation_file(case, recipe.annotation) is None:
+        return f"The case {case.name} has no labels. Add its label file, or leave the case out."
+    if recipe.slices is not None and case.name not in recipe.slices:
+        return f"No slice of {case.name} is listed as annotated. List some in the table of annotated slices."
+    return ""
 
 
 def _prepare_one(case: Case, folder: Path, recipe: Recipe) -> Outcome:
     image_stem = folder / stem_of(case, case.images, asdict(recipe.grid), asdict(recipe.intensities))
-    source = _annotation_of(case, recipe) if recipe.table else None
+    source = annotation_file(case, recipe.annotation) if recipe.table else None
     facts = read_facts(image_stem) or _make_image(case, image_stem, recipe)
     working, original = (Geometry.from_lists(*facts[key]) for key in ("working", "original"))
     images = np.load(array_file(image_stem), mmap_mode="r")
@@ -125,17 +139,6 @@ def _prepare_one(case: Case, folder: Path, recipe: Recipe) -> Outcome:
     prepared = PreparedCase(case.name, case.patient, images, None, working, original, regions)
     outcome = Outcome(case, prepared, facts["modality"], facts["checksum"], tuple(facts["notes"]))
     return _with_labels(outcome, prepared, source, folder, recipe) if source else outcome
-
-
-def _annotation_of(case: Case, recipe: Recipe) -> Path:
-    path = annotation_file(case, recipe.annotation)
-    if path is None:
-        raise BadFile(f"The case {case.name} has no labels.", "Add its label file, or leave the case out.")
-    if recipe.slices is not None and case.name not in recipe.slices:
-        raise BadFile(
-            f"No slice of {case.name} is listed as annotated.", "List some in the table of annotated slices."
-        )
-    return path
 
 
 def _with_labels(
@@ -225,10 +228,8 @@ def collect_table(
 
 def _table_of(case: Case, annotation: str) -> LabelTable | None:
     path = annotation_file(case, annotation)
-    try:
-        return read_annotation(path, case).table if path else None
-    except BadFile:
-        return None
+    read, _ = attempt(case.name, read_annotation, path, case) if path else (None, "")
+    return read.table if read else None
 
 
 def _plain(geometry: Geometry) -> list[list[float]]:
