@@ -87,7 +87,8 @@ def _messages(order: Order, *, verbose: bool) -> Iterator[None]:
     # Of several processes that torchrun started, only the first writes to the run folder.
     run = getattr(order.settings, "run", None)
     if run is not None and os.environ.get("RANK", "0") == "0":
-        handlers.append(LogFile(RunFolder(run).log))
+        folder = RunFolder(run)
+        handlers.append(LogFile(folder.log, wanted=lambda: folder.exists))
     LOGGER.setLevel(logging.INFO)
     for handler in handlers:
         LOGGER.addHandler(handler)

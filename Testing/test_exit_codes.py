@@ -271,3 +271,12 @@ def test_v_shows_why_a_single_case_failed(
 
     assert main(["scan", "F", *words]) == 0
     assert ("ValueError: oops" in capsys.readouterr().err) is shown
+
+
+def test_a_refused_job_writes_no_log_into_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "scan.nii.gz").write_text("a scan")
+
+    code = main(["pretrain", str(tmp_path), "--images", str(tmp_path)])
+
+    assert code == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["scan.nii.gz"]

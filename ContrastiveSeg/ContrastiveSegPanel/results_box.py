@@ -14,6 +14,8 @@ from ContrastiveSegLib.slicer_bridge.engine import Engine
 from . import job_words, state_line
 from .step import Step
 
+SHOWN_FILES = 8
+
 
 class ResultsBox(Step):
     """Buttons below the last step."""
@@ -38,7 +40,9 @@ class ResultsBox(Step):
         state_line.allow(ui.exportRunButton, panel.why_not(noModel), _("One zip file for a colleague"))
         state_line.allow(ui.importRunButton, panel.why_not(), _("Take in a run that was exported"))
         state_line.allow(
-            ui.deleteRunButton, panel.why_not(noModel), _("Delete this run with everything in it")
+            ui.deleteRunButton,
+            panel.why_not(noModel),
+            _("Delete what the program wrote into this run folder"),
         )
         if noRun:
             self.show(state_line.MISSING, noRun)
@@ -107,21 +111,47 @@ class ResultsBox(Step):
             slicer.util.showStatusMessage(_("Exported to {path}").format(path=said), 5000)
 
     def onDelete(self) -> None:
-        """Delete the run after asking."""
+        """Delete the run after asking; what the program did not write stays, and is listed."""
         run = self.panel.run
-        size = run_archive.size_in_words(run_archive.size_of(run.path))
-        question = _(
-            "Delete {path} ({size}) with its models, annotations and predictions? This cannot be undone."
-        )
+        try:
+            found = run_archive.contents_of(run)
+        except OSError as error:
+            self.fail(_("The run folder cannot be read: {reason}.").format(reason=error.strerror))
+            return
         # In tests nobody answers.
         if not slicer.app.testingEnabled() and not slicer.util.confirmOkCancelDisplay(
-            question.format(path=run.path, size=size)
+            _question(run.path, found), detailedText="\n".join(map(str, found.others))
         ):
             return
         try:
-            run_archive.delete_run(run)
+            stays = run_archive.delete_run(run)
         except ContrastiveSegError as error:
             self.fail(str(error))
             return
         self._failure = ""
         self.ui.runFolder.currentPath = ""
+        if stays:
+            slicer.util.infoDisplay(
+                _("What the program did not write stays in {path}: {files}").format(
+                    path=run.path, files=_listed(stays, run.path)
+                ),
+                windowTitle=_("Delete run"),
+            )
+
+
+def _question(path: Path, found) -> str:
+    size = run_archive.size_in_words(sum(file.lstat().st_size for file in found.own))
+    question = _(
+        "Delete the run {path} with its models, annotations and predictions ({n} files, {size})? "
+        "This cannot be undone."
+    ).format(path=path, n=len(found.own), size=size)
+    if not found.others:
+        return question
+    stays = _("These files were not written by the program and stay: {files}.")
+    return f"{question}\n\n{stays.format(files=_listed(found.others, path))}"
+
+
+def _listed(files, folder: Path) -> str:
+    names = [file.relative_to(folder).as_posix() for file in files]
+    more = _(" and {n} more").format(n=len(names) - SHOWN_FILES) if len(names) > SHOWN_FILES else ""
+    return ", ".join(names[:SHOWN_FILES]) + more

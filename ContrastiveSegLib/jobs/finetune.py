@@ -67,7 +67,7 @@ def run(settings: FinetuneSettings) -> Losses:
     """
     folder = RunFolder(settings.run)
     compute = choose_compute(settings.compute)
-    with working(folder, "finetune") as reporter:
+    with working(folder, "finetune", settings) as reporter:
         start = _start_of(settings, folder)
         found = _labeled(find_readable_cases(settings.labeled, settings.cases), settings)
         further = find_readable_cases(settings.also, settings.cases) if settings.also else None

@@ -67,7 +67,7 @@ def run(settings: PredictSettings) -> Losses:
     folder = RunFolder(settings.run)
     compute = choose_compute(settings.compute)
     source = finished_round(folder, settings.round)
-    with working(folder, "predict") as reporter:
+    with working(folder, "predict", settings) as reporter:
         model = load(source, compute)
         model = replace(model, single_pieces=_single_pieces(settings, model))
         output = settings.output or folder.predictions

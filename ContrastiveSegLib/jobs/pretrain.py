@@ -55,7 +55,7 @@ def run(settings: PretrainSettings) -> Losses:
     """
     folder = RunFolder(settings.run)
     compute = choose_compute(settings.compute)
-    with working(folder, "pretrain") as reporter:
+    with working(folder, "pretrain", settings) as reporter:
         # Only what can be done is written down: a mistyped folder must not bind the run folder to it.
         found = find_readable_cases(settings.images, settings.cases)
         model = ModelFolder(folder.pretrain)

@@ -74,7 +74,7 @@ def run(settings: RefineSettings) -> Losses:
     asked = settings.promptable
     family = choose_family(asked.model, asked.checkpoint, makes=("masks",))
     compute = choose_compute(settings.compute)
-    with telling(settings.run, "refine") as reporter:
+    with telling(settings.run, "refine", settings) as reporter:
         reporter.warn_all(alone)
         model, weights = load_family(family, asked.checkpoint, compute, checksum=asked.checksum)
         reporter.say(f"{family.name}, license {family.card.license}: {weights.describe()}")

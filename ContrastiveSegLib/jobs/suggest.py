@@ -47,7 +47,7 @@ def run(settings: SuggestSettings) -> Losses:
     """
     folder = RunFolder(settings.run)
     eyes = _eyes(folder, choose_compute(settings.compute))
-    with working(folder, "suggest") as reporter:
+    with working(folder, "suggest", settings) as reporter:
         recipe = eyes.encoder.recipe
         found = find_readable_cases(settings.images, settings.cases)
         outcomes = prepare_all(found, folder.prepared, recipe, reporter)

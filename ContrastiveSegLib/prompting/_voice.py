@@ -12,10 +12,10 @@ from ContrastiveSegLib.training.reporting import Reporter, working
 
 
 @contextmanager
-def telling(run: Path | None, job: str) -> Iterator[Reporter]:
+def telling(run: Path | None, job: str, settings: object = None) -> Iterator[Reporter]:
     """The voice of a job; without a run folder its events go to a folder that vanishes at the end."""
     if run is not None:
-        with working(RunFolder(run), job) as reporter:
+        with working(RunFolder(run), job, settings) as reporter:
             yield reporter
     else:
         with tempfile.TemporaryDirectory() as nowhere, working(RunFolder(Path(nowhere)), job) as reporter:

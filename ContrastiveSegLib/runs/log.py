@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -10,13 +12,26 @@ class LogFile(logging.FileHandler):
     """Append records with time and level, and open the file only when there is something to say.
 
     A folder that does not exist is not created: a job that was refused leaves nothing behind.
+
+    Args:
+        wanted: Asked before the file is opened: in a folder that is no run, a refusal is not written down.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, wanted: Callable[[], bool] = lambda: True) -> None:
         super().__init__(path, mode="a", encoding="utf-8", delay=True)
+        self._wanted, self._complained = wanted, False
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S"))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        if Path(self.baseFilename).parent.is_dir():
-            super().emit(record)
+        if self.stream is not None or (Path(self.baseFilename).parent.is_dir() and self._wanted()):
+            try:
+                super().emit(record)
+            except OSError:  # the file cannot be opened
+                self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 (logging's own name)
+        """A log that cannot be written never hides what the job has to say: one line on the terminal."""
+        if not self._complained:
+            self._complained = True
+            sys.stderr.write(f"{self.baseFilename} cannot be written ({sys.exc_info()[1]}).\n")

@@ -13,50 +13,15 @@ from typing import Any, TypeVar
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.runs.file_lock import held_locks, hold
 from ContrastiveSegLib.runs.method_catalog import with_all_options
+from ContrastiveSegLib.runs.model_folder import ModelFolder
 from ContrastiveSegLib.runs.rules import rules_of
+from ContrastiveSegLib.runs.run_marker import claim, is_run
 from ContrastiveSegLib.runs.settings import differences, read_jobs, read_settings, to_dict, validate
 from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_atomically, write_json
 
 __all__ = ["ModelFolder", "RunFolder", "write_atomically"]
 
 Settings = TypeVar("Settings")
-
-
-@dataclass(frozen=True)
-class ModelFolder:
-    """What one pre-training or one round of fine-tuning leaves behind: `ModelFolder(run.pretrain)`."""
-
-    path: Path
-
-    @property
-    def weights(self) -> Path:
-        """The finished weights."""
-        return self.path / "model.safetensors"
-
-    @property
-    def model(self) -> Path:
-        """Format version, network, parts and settings; written last, so that it also means: finished."""
-        return self.path / "model.json"
-
-    @property
-    def last(self) -> Path:
-        """What resuming needs: weights, optimizer and generator state of the last checkpoint."""
-        return self.path / "last"
-
-    @property
-    def metrics(self) -> Path:
-        """Agreement with the validation cases."""
-        return self.path / "metrics.csv"
-
-    @property
-    def settings(self) -> Path:
-        """What a round of fine-tuning was asked; pre-training's settings are in the run folder itself."""
-        return self.path / "settings.json"
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether training came to its end here."""
-        return self.model.is_file()
 
 
 @dataclass(frozen=True)
@@ -152,16 +117,18 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether something was ever asked here."""
-        return self.settings.is_file() or bool(self.finetune_rounds())
+        """Whether this folder is a run."""
+        return is_run(self.path)
 
     def create(self) -> None:
-        """Create the folder; one that exists is fine.
+        """Create the folder and mark it as a run; one that exists is fine.
 
         Raises:
+            BadFolder: It holds other things under names that a run would overwrite, or is of a later version.
             CannotWrite: Read-only, no permission, or a file is in the way.
         """
         make_folder(self.path)
+        claim(self.path)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_json
+from ContrastiveSegLib.slicer_bridge.annotation_record import read_object, write_down
 from ContrastiveSegLib.volumes.cases import Case
 from ContrastiveSegLib.volumes.file_names import split_suffix
 from ContrastiveSegLib.volumes.files import read_image, write_image
@@ -57,15 +58,16 @@ def keep_image(run: RunFolder, case: Case) -> Path:
     source = case.images[0]
     is_plain = len(case.images) == 1 and source.is_file() and not case.last_axis_is_channels
     suffix = split_suffix(source.name)[1] if is_plain else ""
-    if suffix and suffix not in (".mhd", ".nhdr", ".hdr"):  # these have their voxels in a second file
-        target = folder / f"{case.name}{suffix}"
-        if not target.exists():
-            _copy(source, target)
-        return target
-    target = folder / f"{case.name}.nrrd"
-    if not target.exists():
+    is_whole = suffix and suffix not in (".mhd", ".nhdr", ".hdr")  # these have their voxels in a second file
+    target = folder / f"{case.name}{suffix if is_whole else '.nrrd'}"
+    if target.exists():
+        return target  # and if a person put it there, it stays that person's
+    if is_whole:
+        _copy(source, target)
+    else:
         read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
         write_image(target, read.volume)
+    write_down(run, target)
     return target
 
 
@@ -87,6 +89,9 @@ def note_amount(run: RunFolder, case: str, *, slices: int, kind: str) -> None:
     amounts = _amounts(run) | {case: {"slices": slices, "kind": kind}}
     make_folder(run.panel)
     write_json(run.panel / "amounts.json", amounts)
+    saved = find_annotation(run, case)
+    if saved is not None:
+        write_down(run, saved)
 
 
 def count(run: RunFolder) -> Counts:
@@ -95,7 +100,7 @@ def count(run: RunFolder) -> Counts:
     labeled, painted = (_names(run, kind) for kind in (LABELS, SCRIBBLES))
     told = [amounts[case] for case in labeled if isinstance(amounts.get(case), dict)]
     whole = [amount for amount in told if amount.get("kind") == "cases"]
-    slices = sum(int(amount.get("slices", 0)) for amount in told if amount not in whole)
+    slices = sum(_number(amount.get("slices")) for amount in told if amount not in whole)
     return Counts(len(labeled), len(whole), slices, len(painted))
 
 
@@ -104,20 +109,20 @@ def annotated_cases(run: RunFolder) -> frozenset[str]:
     return frozenset(_names(run, LABELS) | _names(run, SCRIBBLES))
 
 
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
 def _names(run: RunFolder, kind: str) -> set[str]:
     return {path.name.removesuffix(".seg.nrrd") for path in (run.annotations / kind).glob("*.seg.nrrd")}
 
 
 def _amounts(run: RunFolder) -> dict[str, dict[str, Any]]:
-    try:
-        found = json.loads((run.panel / "amounts.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # an imported run, or half a file: the annotations themselves still count
-    return found if isinstance(found, dict) else {}
+    return read_object(run.panel / "amounts.json")
 
 
 def _copy(source: Path, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.tmp")
+    temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         shutil.copyfile(source, temporary)
         temporary.replace(target)

@@ -16,11 +16,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFile, BadFolder, CannotWrite, ContrastiveSegError
+from ContrastiveSegLib.runs.leftovers import is_leftover
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.writing import cannot_write, make_folder
+from ContrastiveSegLib.slicer_bridge.run_removal import RESULTS, contents_of, delete_run
+
+__all__ = ["contents_of", "delete_run", "export_run", "import_run", "size_in_words", "size_of"]
 
 # What another computer makes again, or what would only confuse it there.
 NOT_EXPORTED = ("prepared", "panel", "lock", "cancel.request")
+# Here files of a person's own belong to the run; elsewhere nobody sends them by accident.
+WHOLE = ("annotations", *RESULTS)
 ALREADY_COMPRESSED = (".gz", ".nrrd", ".safetensors", ".png")
 
 
@@ -56,7 +62,7 @@ def export_run(run: RunFolder, file: Path) -> None:
     temporary = file.parent / f".{uuid.uuid4().hex}.tmp"
     try:
         with zipfile.ZipFile(temporary, "x") as archive:
-            for path in _exported(run.path):
+            for path in _exported(run):
                 packed = path.name.endswith(ALREADY_COMPRESSED)
                 how = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
                 archive.write(path, Path(run.path.name, path.relative_to(run.path)), compress_type=how)
@@ -89,26 +95,15 @@ def import_run(file: Path, parent: Path) -> RunFolder:
     return RunFolder(target)
 
 
-def delete_run(run: RunFolder) -> None:
-    """Delete a run folder with everything in it.
-
-    Raises:
-        BadFolder: This is no run folder: nothing else is ever deleted.
-        CannotWrite: The system refuses, for example because a file is open.
-    """
-    if not run.exists:
-        raise BadFolder(f"{run.path} is no run folder, so it is not deleted.", "Delete it by hand.")
-    try:
-        shutil.rmtree(run.path)
-    except OSError as error:
-        raise cannot_write(Path(error.filename or run.path), error) from error
-
-
-def _exported(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if path.is_file() and inside.parts[0] not in NOT_EXPORTED:
+def _exported(run: RunFolder) -> Iterator[Path]:
+    found = contents_of(run)
+    for path in sorted((*found.own, *(p for p in found.others if _top(p, run) in WHOLE))):
+        if path.is_file() and not is_leftover(path) and _top(path, run) not in NOT_EXPORTED:
             yield path
+
+
+def _top(path: Path, run: RunFolder) -> str:
+    return path.relative_to(run.path).parts[0]
 
 
 def _run_name(archive: zipfile.ZipFile, file: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ContrastiveSegLib.runs.events import heartbeat, tell
+from ContrastiveSegLib.runs.places import remarks_on_places
 from ContrastiveSegLib.runs.run_folder import RunFolder
 
 LOGGER = logging.getLogger("ContrastiveSegLib")
@@ -75,12 +76,18 @@ class Reporter:
 
 
 @contextmanager
-def working(run: RunFolder, job: str) -> Iterator[Reporter]:
-    """Hold the run folder, tell start, heartbeat and end, whatever the end is."""
+def working(run: RunFolder, job: str, settings: object = None) -> Iterator[Reporter]:
+    """Hold the run folder, tell start, heartbeat and end, whatever the end is.
+
+    Args:
+        settings: Of the job; the folders they name are held against the run folder.
+    """
+    remarks = remarks_on_places(run.path, settings)
     run.create()
     with run.lock():
         reporter = Reporter(run, job)
         reporter.tell("start")
+        reporter.warn_all(remarks)
         with heartbeat(run.events):
             try:
                 yield reporter

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFile, BadFolder
+from ContrastiveSegLib.own_work import RUN_MARKER, run_format
 from ContrastiveSegLib.volumes.dataset_file import DATASET_FILE, DatasetFile, read_dataset_file
 from ContrastiveSegLib.volumes.dicom import DicomSeries, is_dicom, is_meant_without_pixels, list_series
 from ContrastiveSegLib.volumes.file_names import (
@@ -35,6 +36,7 @@ ONE_FOLDER = "images and labels side by side"
 SERIES = "DICOM series"
 
 OTHER_FORMAT = "not a volume in a known format (NIfTI, NRRD, MHA, DICOM)"
+A_RUN = "a run folder of this program, whose files are no data"
 OUTSIDE = "lies outside of the folders for images, labels and scribbles"
 
 
@@ -145,6 +147,10 @@ def _everything(root: Path) -> Iterator[FoundFile | LeftOut]:
     refused: list[OSError] = []
     seen: set[str] = set()
     for parent, folders, names in os.walk(root, onerror=refused.append, followlinks=True):
+        if parent != os.fspath(root) and RUN_MARKER in names and run_format(Path(parent)) is not None:
+            folders[:] = []
+            yield LeftOut(Path(parent), A_RUN)
+            continue
         real = os.path.realpath(parent)
         folders[:] = sorted(name for name in folders if not _is_hidden(name)) if real not in seen else []
         if real not in seen:  # a link that leads back up would never end

@@ -47,3 +47,22 @@ def test_a_folder_that_appears_later_gets_its_log(tmp_path: Path, a_logger: logg
     a_logger.warning("Now.")
 
     assert "WARNING Now." in (tmp_path / "run" / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("when", ["opened", "written"])
+def test_a_log_that_cannot_be_written_is_said_once_and_hides_nothing(tmp_path, capsys, monkeypatch, when):
+    if when == "opened":
+        (tmp_path / "log.txt").mkdir()
+        path = tmp_path / "log.txt"
+    elif not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    else:
+        path = Path("/dev/full")
+    handler = LogFile(path)
+    for n in range(3):
+        handler.handle(logging.LogRecord("name", logging.ERROR, "file", n, "the real reason", (), None))
+    monkeypatch.setattr(handler, "stream", None)
+
+    said = capsys.readouterr().err
+    assert said.count("cannot be written") == 1
+    assert "Traceback" not in said

@@ -177,7 +177,7 @@ def test_a_refusal_of_the_disk_is_said(
     with pytest.raises(CannotWrite, match=f"settings.json cannot be written: {reason}"):
         a_run.begin("pretrain", some_settings)
 
-    assert list(a_run.path.iterdir()) == []
+    assert [path.name for path in a_run.path.iterdir()] == ["run.json"]
 
 
 def test_what_was_decided_at_the_first_start_is_kept(
@@ -199,10 +199,11 @@ def test_a_model_is_finished_once_its_description_is_there(a_run: RunFolder) -> 
     assert (before, model.is_finished) == (False, True)
 
 
-def test_a_folder_is_a_run_once_something_was_asked(
+def test_an_unmarked_folder_is_a_run_once_something_was_asked(
     a_run: RunFolder, some_settings: PretrainSettings, a_finetuning: FinetuneSettings, tmp_path: Path
 ) -> None:
     other = RunFolder(tmp_path / "other")
+    (a_run.path / "run.json").unlink()
     before = (a_run.exists, other.exists)
     a_run.begin("pretrain", some_settings)
     other.begin_finetune(a_finetuning)

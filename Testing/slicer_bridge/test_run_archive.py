@@ -10,26 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from ContrastiveSegLib.errors import BadFile, BadFolder, CannotWrite
+from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.slicer_bridge.run_archive import (
-    delete_run,
-    export_run,
-    import_run,
-    size_in_words,
-    size_of,
-)
+from ContrastiveSegLib.slicer_bridge.run_archive import export_run, import_run, size_in_words, size_of
 
 
 @pytest.fixture
 def a_finished_run(tmp_path: Path) -> RunFolder:
     """Settings, weights, and what can be made anew."""
     run = RunFolder(tmp_path / "heart")
+    run.create()
     for name, text in {
         "settings.json": "{}",
         "pretrain/model.safetensors": "weights",
         "annotations/labels/a.seg.nrrd": "labels",
-        "prepared/a.npy": "x" * 1000,
+        "prepared/a-0123456789ab.npy": "x" * 1000,
         "panel/process.json": "{}",
         "lock": "1",
     }.items():
@@ -46,7 +41,12 @@ def test_export_and_import_bring_everything_that_cannot_be_made_anew(
     back = import_run(tmp_path / "heart.zip", tmp_path / "colleague")
 
     files = {path.relative_to(back.path).as_posix() for path in back.path.rglob("*") if path.is_file()}
-    assert files == {"settings.json", "pretrain/model.safetensors", "annotations/labels/a.seg.nrrd"}
+    assert files == {
+        "run.json",
+        "settings.json",
+        "pretrain/model.safetensors",
+        "annotations/labels/a.seg.nrrd",
+    }
     assert (back.path / "pretrain" / "model.safetensors").read_text(encoding="utf-8") == "weights"
     assert [path.name for path in back.path.parent.iterdir()] == ["heart"]
 
@@ -85,16 +85,15 @@ def test_a_file_that_is_cut_off_is_no_exported_run(a_finished_run: RunFolder, tm
         import_run(file, tmp_path / "runs")
 
 
-def test_only_run_folders_are_deleted(a_finished_run: RunFolder, tmp_path: Path) -> None:
-    precious = tmp_path / "thesis"
-    precious.mkdir()
+def test_what_the_program_did_not_write_is_not_exported(a_finished_run: RunFolder, tmp_path: Path) -> None:
+    (a_finished_run.path / "patients.xlsx").write_text("names", encoding="utf-8")
+    (a_finished_run.path / "scans").mkdir()
+    (a_finished_run.path / "scans" / "one.nrrd").write_text("scan", encoding="utf-8")
 
-    with pytest.raises(BadFolder, match="thesis is no run folder, so it is not deleted"):
-        delete_run(RunFolder(precious))
-    delete_run(a_finished_run)
+    export_run(a_finished_run, tmp_path / "heart.zip")
 
-    assert precious.is_dir()
-    assert not a_finished_run.path.exists()
+    with zipfile.ZipFile(tmp_path / "heart.zip") as archive:
+        assert not [name for name in archive.namelist() if "scan" in name or "patients" in name]
 
 
 def test_the_panel_starts_it_as_a_process(a_finished_run: RunFolder, tmp_path: Path) -> None:
@@ -113,7 +112,8 @@ def test_the_panel_starts_it_as_a_process(a_finished_run: RunFolder, tmp_path: P
 
 
 def test_sizes_are_said_in_words(a_finished_run: RunFolder) -> None:
-    assert size_of(a_finished_run.path) == 2 + 7 + 6 + 1000 + 2 + 1
+    marker = (a_finished_run.path / "run.json").stat().st_size
+    assert size_of(a_finished_run.path) == 2 + 7 + 6 + 1000 + 2 + 1 + marker
     assert [size_in_words(n) for n in (0, 999, 1500, 3_200_000)] == [
         "0 bytes",
         "999 bytes",

@@ -184,3 +184,19 @@ def test_a_folder_that_holds_nothing_is_refused(tmp_path: Path, name: str, messa
 
     with pytest.raises(BadFolder, match=message):
         survey(tmp_path / name)
+
+
+def test_a_run_folder_among_the_images_is_passed_by(tmp_path):
+    for name in ("a.nii.gz", "runs/heart/annotations/images/a.nii.gz", "notes/run.json"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("text")
+    (tmp_path / "runs" / "heart" / "run.json").write_text('{"program": "ContrastiveSeg", "run_format": 1}')
+
+    found = survey(tmp_path)
+
+    assert [file.path.name for file in found.files] == ["a.nii.gz"]
+    assert {out.path.name: out.reason for out in found.left_out} == {
+        "heart": "a run folder of this program, whose files are no data",
+        "run.json": "not a volume in a known format (NIfTI, NRRD, MHA, DICOM)",
+    }

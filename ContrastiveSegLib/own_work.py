@@ -1,0 +1,22 @@
+"""How this program knows its own work again, whichever room looks at it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+# Lies in every run folder, and says in which version of the format.
+RUN_MARKER = "run.json"
+RUN_FORMAT = 1
+PROGRAM = "ContrastiveSeg"
+
+
+def run_format(folder: Path) -> int | None:
+    """The format version of a marked run folder; None where no readable marker lies."""
+    try:
+        marker = json.loads((folder / RUN_MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    is_ours = isinstance(marker, dict) and marker.get("program") == PROGRAM
+    version = marker.get("run_format") if is_ours else None
+    return version if isinstance(version, int) else None

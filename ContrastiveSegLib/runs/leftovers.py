@@ -1,0 +1,42 @@
+"""Files that a killed process left half-written: known by their names, and removed at the next start."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+# Of whole files before they are renamed, of volumes, of copies, and of prepared arrays.
+_UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.tmp|\.partial-[0-9a-f]{12}\..+|.+-[0-9a-f]{12}\.part(\.npy)?")
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a file has a name that only unfinished files of this program have."""
+    return _UNFINISHED.fullmatch(path.name) is not None
+
+
+def sweep(folders: Iterable[Path], *, older_than_s: float) -> tuple[Path, ...]:
+    """Remove the unfinished files right in these folders, and say which they were.
+
+    Args:
+        older_than_s: Seconds for which nobody wrote to them: another process may be in the middle of one.
+    """
+    removed = []
+    for folder in folders:
+        with contextlib.suppress(OSError):  # a folder that is not there, or that may not be opened
+            removed += [path for path in folder.iterdir() if _is_old(path, older_than_s) and _remove(path)]
+    return tuple(removed)
+
+
+def _is_old(path: Path, seconds: float) -> bool:
+    return is_leftover(path) and path.is_file() and time.time() - path.lstat().st_mtime > seconds
+
+
+def _remove(path: Path) -> bool:
+    try:
+        path.unlink()
+    except OSError:
+        return False  # read-only, or open on Windows: it does no harm, and the next start tries again
+    return True

@@ -1,0 +1,43 @@
+"""The one place that knows every path inside a folder of weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """What one pre-training or one round of fine-tuning leaves behind: `ModelFolder(run.pretrain)`."""
+
+    path: Path
+
+    @property
+    def weights(self) -> Path:
+        """The finished weights."""
+        return self.path / "model.safetensors"
+
+    @property
+    def model(self) -> Path:
+        """Format version, network, parts and settings; written last, so that it also means: finished."""
+        return self.path / "model.json"
+
+    @property
+    def last(self) -> Path:
+        """What resuming needs: weights, optimizer and generator state of the last checkpoint."""
+        return self.path / "last"
+
+    @property
+    def metrics(self) -> Path:
+        """Agreement with the validation cases."""
+        return self.path / "metrics.csv"
+
+    @property
+    def settings(self) -> Path:
+        """What a round of fine-tuning was asked; pre-training's settings are in the run folder itself."""
+        return self.path / "settings.json"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether training came to its end here."""
+        return self.model.is_file()
