@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ContrastiveSegLib.runs.field_help import field_help
-from ContrastiveSegLib.runs.rules import MethodOf, Range, rule_of, rules_of
+from ContrastiveSegLib.runs.rules import Label, MethodOf, Range, rule_of, rules_of
+from ContrastiveSegLib.runs.settings import is_required
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,14 @@ class FormField:
     rule: Any
 
     @property
+    def label(self):
+        """The field's words and unit, or None."""
+        return self.rule.marked(Label)
+
+    @property
     def caption(self) -> str:
         """The name for people."""
-        return self.key[-1].replace("_", " ")
+        return str(self.label or self.key[-1].replace("_", " "))
 
     @property
     def bounds(self):
@@ -44,6 +50,18 @@ def fieldsOfJob(cls, names) -> list:
     return [_fieldOfJob(cls, tuple(name.split("."))) for name in names]
 
 
+def furtherFields(cls, without) -> list:
+    """All settings of a job that have a default and a form can hold, but those named."""
+    names = []
+    for field in dataclasses.fields(cls):
+        rule = rules_of(cls)[field.name]
+        if dataclasses.is_dataclass(rule.kind):
+            names += [f"{field.name}.{inner.name}" for inner in dataclasses.fields(rule.kind)]
+        elif rule.kind is not dict and not rule.marked(MethodOf) and not is_required(field):
+            names.append(field.name)
+    return fieldsOfJob(cls, [name for name in names if name not in without])
+
+
 def _fieldOfJob(cls, key):
     owner = cls
     for group in key[:-1]:
@@ -51,9 +69,3 @@ def _fieldOfJob(cls, key):
     field = next(f for f in dataclasses.fields(owner) if f.name == key[-1])
     default = field.default_factory() if field.default is dataclasses.MISSING else field.default
     return FormField(key, default, field_help(owner).get(key[-1], ""), rules_of(owner)[key[-1]])
-
-
-def methodsOf(cls) -> str:
-    """The folder of the methods that a job's settings choose from."""
-    marks = [rule.marked(MethodOf) for rule in rules_of(cls).values()]
-    return next(mark.kind for mark in marks if mark)

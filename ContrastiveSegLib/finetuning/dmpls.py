@@ -19,7 +19,7 @@ from ContrastiveSegLib.finetuning._losses import partial_cross_entropy
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.second_decoder import ConvolutionalDecoder
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
@@ -28,16 +28,16 @@ from ContrastiveSegLib.volumes.annotations import UNKNOWN
 class Settings:
     """Settings of DMPLS."""
 
-    rotation: Annotated[float, Range(0.0, 180.0)] = 30.0
+    rotation: Annotated[float, Range(0.0, 180.0), Label("largest rotation", "degrees")] = 30.0
     """Largest rotation in plane that augmentation draws, in degrees."""
 
-    mirror: bool = False
+    mirror: Annotated[bool, Label("mirror patches")] = False
     """Mirror patches at random: for structures that are alike on both sides; prediction then takes longer."""
 
-    dropout: Annotated[float, Range(0.0, 0.9)] = 0.5
+    dropout: Annotated[float, Range(0.0, 0.9), Label("feature dropout")] = 0.5
     """Share of the features that the second decoder does not see."""
 
-    pseudo_weight: Annotated[float, Range(0.0, 10.0)] = 0.5
+    pseudo_weight: Annotated[float, Range(0.0, 10.0), Label("weight of the pseudo-labels")] = 0.5
     """Weight of the mixed pseudo-labels beside the scribbles."""
 
 

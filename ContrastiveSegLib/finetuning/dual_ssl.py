@@ -28,7 +28,7 @@ from ContrastiveSegLib.finetuning._losses import dice_ce, dice_ce_at_every_level
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import CONV
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 PROJECTED = 32  # channels that are contrasted
@@ -42,34 +42,34 @@ INTACT = 0.1  # weight of the error where nothing was corrupted
 class Settings:
     """Settings of dual self-supervision."""
 
-    contrast: bool = True
+    contrast: Annotated[bool, Label("contrast structures")] = True
     """Contrast features on the skeleton of each structure with features in a ring around it."""
 
-    restoration: bool = True
+    restoration: Annotated[bool, Label("restore corrupted blocks")] = True
     """Restore blocks that were corrupted where the segmentation is uncertain."""
 
-    contrast_weight: Annotated[float, Range(0.0, 10.0)] = 0.1
+    contrast_weight: Annotated[float, Range(0.0, 10.0), Label("weight of the contrast")] = 0.1
     """Weight of the contrast."""
 
-    temperature: Annotated[float, Range(0.01, 1.0)] = 0.05
+    temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the contrast")] = 0.05
     """How sharply structure and surroundings are told apart; lower is sharper."""
 
-    restoration_weight: Annotated[float, Range(0.0, 100.0)] = 1.0
+    restoration_weight: Annotated[float, Range(0.0, 100.0), Label("weight of the restoration")] = 1.0
     """Weight of the squared error of restored blocks."""
 
-    corrupted_weight: Annotated[float, Range(0.0, 10.0)] = 0.5
+    corrupted_weight: Annotated[float, Range(0.0, 10.0), Label("weight of corrupted images")] = 0.5
     """Weight of segmenting the corrupted image too."""
 
-    blocks: Annotated[int, Range(1, 100)] = 8
+    blocks: Annotated[int, Range(1, 100), Label("corrupted blocks per image")] = 8
     """Blocks that are corrupted in each image."""
 
-    random_convolution: bool = False
+    random_convolution: Annotated[bool, Label("random convolutions")] = False
     """Demand the same segmentation of two randomly convolved views too; not part of the named method."""
 
-    rotation: Annotated[float, Range(0.0, 180.0)] = 30.0
+    rotation: Annotated[float, Range(0.0, 180.0), Label("largest rotation", "degrees")] = 30.0
     """Largest rotation in plane that augmentation draws, in degrees."""
 
-    mirror: bool = False
+    mirror: Annotated[bool, Label("mirror patches")] = False
     """Mirror patches at random: for structures that are alike on both sides; prediction then takes longer."""
 
 

@@ -26,7 +26,7 @@ from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.second_decoder import ConvolutionalDecoder, count_classes
 from ContrastiveSegLib.networks.window_decoder import WindowDecoder
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
@@ -38,49 +38,56 @@ EMBEDDING = 256
 class Settings:
     """Settings of PCLMix."""
 
-    rotation: Annotated[float, Range(0.0, 180.0)] = 30.0
+    rotation: Annotated[float, Range(0.0, 180.0), Label("largest rotation", "degrees")] = 30.0
     """Largest rotation in plane that augmentation draws, in degrees."""
 
-    mirror: bool = False
+    mirror: Annotated[bool, Label("mirror patches")] = False
     """Mirror patches at random: for structures that are alike on both sides; prediction then takes longer."""
 
-    mix: Literal["off", "static", "dynamic"] = "dynamic"
+    mix: Annotated[
+        Literal["off", "static", "dynamic"],
+        Label("mixed slices", choices=("none", "fixed roles", "random roles")),
+    ] = "dynamic"
     """Learn from mixed slices too: not at all, with fixed roles of the decoders, or with roles by chance."""
 
-    contrast: bool = True
+    contrast: Annotated[bool, Label("contrast pixels with prototypes")] = True
     """Compare pixels that the decoders are certain about with what their class looked like before."""
 
-    het: bool = True
+    het: Annotated[bool, Label("let the decoders agree")] = True
     """Ask the two decoders to agree."""
 
-    het_on_logits: bool = False
+    het_on_logits: Annotated[bool, Label("compare raw scores")] = False
     """Compare the decoders by their raw scores, as the paper's code does, instead of by probabilities."""
 
-    aux: Literal["cnn", "swin"] = "swin"
+    aux: Annotated[
+        Literal["cnn", "swin"], Label("second decoder", choices=("convolutions", "windowed attention"))
+    ] = "swin"
     """The second decoder: convolutions like the first, or attention within shifted windows."""
 
-    lambda_t: Annotated[float, Range(0.0, 10.0)] = 0.4
+    lambda_t: Annotated[float, Range(0.0, 10.0), Label("weight of the second decoder")] = 0.4
     """Weight of the second decoder beside the first."""
 
-    lambda_ctr: Annotated[float, Range(0.0, 10.0)] = 0.1
+    lambda_ctr: Annotated[float, Range(0.0, 10.0), Label("weight of the contrast")] = 0.1
     """Weight of the contrast at the end of training; it rises from zero."""
 
-    w_het: Annotated[float, Range(0.0, 100.0)] = 1.0
+    w_het: Annotated[float, Range(0.0, 100.0), Label("weight of the agreement")] = 1.0
     """Weight of the agreement at the end of its rise."""
 
-    rise: Annotated[float, Range(0.001, 1.0)] = 1.0
+    rise: Annotated[float, Range(0.001, 1.0), Label("rise of the agreement", "share of training")] = 1.0
     """Share of the training over which the weight of the agreement rises."""
 
-    contrast_from: Annotated[float, Range(0.0, 1.0)] = 0.0167
+    contrast_from: Annotated[float, Range(0.0, 1.0), Label("start of the contrast", "share of training")] = (
+        0.0167
+    )
     """Share of the training that passes before pixels are compared; published: 1000 of 60 000 steps."""
 
-    temperature: Annotated[float, Range(0.01, 1.0)] = 0.07
+    temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the contrast")] = 0.07
     """How sharply similar pixels are told apart; lower is sharper."""
 
-    memory: Annotated[int, Range(1, 100_000)] = 500
+    memory: Annotated[int, Range(1, 100_000), Label("remembered means per class")] = 500
     """How many means of each class, background included, are remembered."""
 
-    fewest_cells: Annotated[int, Range(1, 10_000)] = 8
+    fewest_cells: Annotated[int, Range(1, 10_000), Label("fewest cells of a class")] = 8
     """Cells of 8 x 8 pixels that a class needs in a slice to be compared; the paper's 100 of 784 would leave
     out every structure smaller than an eighth of the image."""
 

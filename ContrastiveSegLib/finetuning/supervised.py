@@ -18,7 +18,7 @@ from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce_at_every_level, risen
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.backbone import Backbone
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
@@ -27,13 +27,13 @@ from ContrastiveSegLib.volumes.annotations import UNKNOWN
 class Settings:
     """Settings of supervised fine-tuning."""
 
-    rotation: Annotated[float, Range(0.0, 180.0)] = 30.0
+    rotation: Annotated[float, Range(0.0, 180.0), Label("largest rotation", "degrees")] = 30.0
     """Largest rotation in plane that augmentation draws, in degrees."""
 
-    mirror: bool = False
+    mirror: Annotated[bool, Label("mirror patches")] = False
     """Mirror patches at random: for structures that are alike on both sides; prediction then takes longer."""
 
-    consistency: Annotated[float, Range(0.0, 100.0)] = 0.0
+    consistency: Annotated[float, Range(0.0, 100.0), Label("weight of the consistency")] = 0.0
     """Weight of giving unknown voxels the same answer under other gray values; doubles the time; 0: off."""
 
 

@@ -6,13 +6,13 @@ import importlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.runs.network_catalog import network_names
 
 KEPT = 4  # positions of an axis below which it is not halved further
 
@@ -108,12 +108,6 @@ class Stages(nn.ModuleList):
         for stage in self:
             features.append(stage(features[-1] if features else images))
         return features
-
-
-def network_names() -> tuple[str, ...]:
-    """Names of the networks in this folder: every file that defines a `Network`."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return tuple(f.stem for f in files if "\nclass Network(Backbone)" in f.read_text(encoding="utf-8"))
 
 
 def network_class(name: str) -> type[Backbone]:

@@ -1,4 +1,4 @@
-"""The U-Net of the papers: batch norm, leaky ReLU, a center without norm; in 2D and 3D.
+"""U-Net of the papers: batch norm, leaky ReLU, a center without norm; in 2D and 3D.
 
 Source: MACL, IEEE JBHI 2026, arXiv 2309.11876, appendix A. At width 32 in 2D the encoder has 4 713 568
 parameters for one channel, and the whole network 7 763 456 for four classes.

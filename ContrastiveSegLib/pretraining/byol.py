@@ -17,7 +17,7 @@ from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector, Mlp
 from ContrastiveSegLib.networks.momentum import MomentumCopy, rising_momentum
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 
@@ -25,10 +25,10 @@ from ContrastiveSegLib.training.batches import Batch
 class Settings:
     """Settings of BYOL."""
 
-    momentum: Annotated[float, Range(0.5, 1.0)] = 0.99
+    momentum: Annotated[float, Range(0.5, 1.0), Label("momentum of the target network")] = 0.99
     """How slowly the second network follows at first; it rises to 1 at the end. Published: 0.996."""
 
-    hidden: Annotated[int, Range(8, 65536)] = 4096
+    hidden: Annotated[int, Range(8, 65536), Label("hidden units of the predictor")] = 4096
     """Hidden units of the predictor."""
 
 

@@ -18,7 +18,7 @@ from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import Mlp, Prototypes, average
 from ContrastiveSegLib.networks.momentum import MomentumCopy, rising_momentum
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 DEPTHS = 3  # the deepest features, and those of the two levels above
@@ -28,16 +28,16 @@ DEPTHS = 3  # the deepest features, and those of the two levels above
 class Settings:
     """Settings of DeSD."""
 
-    outputs: Annotated[int, Range(16, 1_000_000)] = 4096
+    outputs: Annotated[int, Range(16, 1_000_000), Label("prototypes")] = 4096
     """Number of soft classes; the authors' configuration has 65536, which takes most of the memory."""
 
-    momentum: Annotated[float, Range(0.5, 1.0)] = 0.996
+    momentum: Annotated[float, Range(0.5, 1.0), Label("momentum of the teacher")] = 0.996
     """How slowly the teacher follows at first; it rises to 1 at the end."""
 
-    teacher_temperature: Annotated[float, Range(0.001, 1.0)] = 0.04
+    teacher_temperature: Annotated[float, Range(0.001, 1.0), Label("temperature of the teacher")] = 0.04
     """How sure the teacher is; lower is surer."""
 
-    temperature: Annotated[float, Range(0.01, 1.0)] = 0.1
+    temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the student")] = 0.1
     """How sharply the student tells classes apart; lower is sharper."""
 
 

@@ -22,7 +22,7 @@ from ContrastiveSegLib.contrast.views import recolored, two_random_views
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector, PixelMlp
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 POOL = {4: F.avg_pool2d, 5: F.avg_pool3d}
@@ -32,19 +32,19 @@ POOL = {4: F.avg_pool2d, 5: F.avg_pool3d}
 class Settings:
     """Settings of GCL."""
 
-    parts: Annotated[int, Range(2, 64)] = 4
+    parts: Annotated[int, Range(2, 64), Label("parts of a volume")] = 4
     """Number of equal parts along the slices; slices of one part are positives."""
 
-    temperature: Annotated[float, Range(0.01, 1.0)] = 0.1
+    temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the contrast")] = 0.1
     """How sharply similar images are told apart; lower is sharper."""
 
-    local: Annotated[float, Range(0.0, 10.0)] = 0.0
+    local: Annotated[float, Range(0.0, 10.0), Label("weight of the local contrast")] = 0.0
     """Weight of telling places of a slice apart on decoder features; 0: the encoder alone is learned."""
 
-    decoder_blocks: Annotated[int, Range(1, 5)] = 3
+    decoder_blocks: Annotated[int, Range(1, 5), Label("pre-trained decoder blocks")] = 3
     """Decoder blocks that the local contrast trains."""
 
-    places: Annotated[int, Range(2, 1000)] = 13
+    places: Annotated[int, Range(2, 1000), Label("places per slice")] = 13
     """Places of 3 x 3 features that are compared in each slice."""
 
 

@@ -19,7 +19,7 @@ from ContrastiveSegLib.contrast.views import moved, recolored
 from ContrastiveSegLib.networks.backbone import Backbone, fitting_patch
 from ContrastiveSegLib.networks.heads import ImageProjector, PixelProjector
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 
@@ -27,22 +27,25 @@ from ContrastiveSegLib.training.batches import Batch
 class Settings:
     """Settings of MACL."""
 
-    threshold: Annotated[float, Range(0.0, 1.0)] = 0.1
+    threshold: Annotated[float, Range(0.0, 1.0), Label("position threshold")] = 0.1
     """Slices whose heights (0...1) differ by less are positives; published: CT 0.1, brain MR 0.05."""
 
-    temperature: Annotated[float, Range(0.01, 1.0)] = 0.1
+    temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the contrast")] = 0.1
     """How sharply similar images and places are told apart; lower is sharper."""
 
-    decoder_blocks: Annotated[int, Range(0, 5)] = 2
+    decoder_blocks: Annotated[int, Range(0, 5), Label("pre-trained decoder blocks")] = 2
     """Decoder blocks that are pre-trained too; the second branch is smaller by a factor of 2 for each."""
 
-    dense: Annotated[float, Range(0.0, 10.0)] = 0.5
+    dense: Annotated[float, Range(0.0, 10.0), Label("weight of the dense contrast")] = 0.5
     """Weight of the contrast at each place of the slice."""
 
-    equivariance: Annotated[float, Range(0.0, 10.0)] = 1.0
+    equivariance: Annotated[float, Range(0.0, 10.0), Label("weight of the equivariance")] = 1.0
     """Weight of the difference between shrunken features and features of the shrunken slice."""
 
-    invariance_aug: Literal["identity", "jitter"] = "identity"
+    invariance_aug: Annotated[
+        Literal["identity", "jitter"],
+        Label("gray values of unmoved views", choices=("unchanged", "jittered")),
+    ] = "identity"
     """Gray values of the unmoved views: unchanged (the paper) or jittered (the authors' code)."""
 
 

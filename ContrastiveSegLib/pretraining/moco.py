@@ -17,7 +17,7 @@ from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector
 from ContrastiveSegLib.networks.momentum import MomentumCopy, Queue
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 
@@ -25,13 +25,13 @@ from ContrastiveSegLib.training.batches import Batch
 class Settings:
     """Settings of MoCo."""
 
-    temperature: Annotated[float, Range(0.01, 1.0)] = 0.2
+    temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the contrast")] = 0.2
     """How sharply similar images are told apart; lower is sharper."""
 
-    queue: Annotated[int, Range(16, 1_000_000)] = 2048
+    queue: Annotated[int, Range(16, 1_000_000), Label("queue length", "images")] = 2048
     """Past images that each image is told apart from."""
 
-    momentum: Annotated[float, Range(0.5, 1.0)] = 0.99
+    momentum: Annotated[float, Range(0.5, 1.0), Label("momentum of the second encoder")] = 0.99
     """How slowly the second encoder follows; published 0.999, for trainings of a million steps."""
 
 

@@ -17,7 +17,7 @@ from ContrastiveSegLib.contrast.views import two_random_views
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 
@@ -25,10 +25,10 @@ from ContrastiveSegLib.training.batches import Batch
 class Settings:
     """Settings of PCL."""
 
-    threshold: Annotated[float, Range(0.0, 1.0)] = 0.1
+    threshold: Annotated[float, Range(0.0, 1.0), Label("position threshold")] = 0.1
     """Slices whose heights (0...1) differ by less than this are positives; published: CT 0.1, ACDC 0.35."""
 
-    temperature: Annotated[float, Range(0.01, 1.0)] = 0.1
+    temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the contrast")] = 0.1
     """How sharply similar images are told apart; lower is sharper."""
 
 

@@ -18,7 +18,7 @@ from ContrastiveSegLib.contrast.losses import triplet_loss
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import average
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 from ContrastiveSegLib.training.partners import Triplet
 
@@ -27,19 +27,24 @@ from ContrastiveSegLib.training.partners import Triplet
 class Settings:
     """Settings of PolyCL."""
 
-    selection: Literal["S", "O", "M"] = "S"
+    selection: Annotated[
+        Literal["S", "O", "M"], Label("positives", choices=("same scan", "same organ flag", "both"))
+    ] = "S"
     """Positives: S of the same scan, O with the same organ flag, M both; O and M need a flag per slice."""
 
-    m_negative: Literal["other_scan", "same_scan"] = "other_scan"
+    m_negative: Annotated[
+        Literal["other_scan", "same_scan"],
+        Label('negatives of "both"', choices=("another scan", "the same scan")),
+    ] = "other_scan"
     """Negatives of M: of another scan, as the authors' code, or of the same scan, as the paper's figure."""
 
-    central: Annotated[float, Range(0.05, 1.0)] = 1.0
+    central: Annotated[float, Range(0.05, 1.0), Label("central part of each scan")] = 1.0
     """Part of each scan, around its middle, that takes part; published 0.3, for the liver."""
 
-    static: bool = False
+    static: Annotated[bool, Label("draw the triplets only once")] = False
     """Keep the same positive and negative for each slice, as the authors' code; otherwise draw anew."""
 
-    temperature: Annotated[float, Range(0.01, 10.0)] = 0.5
+    temperature: Annotated[float, Range(0.01, 10.0), Label("temperature of the contrast")] = 0.5
     """How sharply positive and negative are told apart; lower is sharper."""
 
 

@@ -27,7 +27,7 @@ from ContrastiveSegLib.contrast.views import moved, recolored
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 
@@ -35,31 +35,44 @@ from ContrastiveSegLib.training.batches import Batch
 class Settings:
     """Settings of SuperCL."""
 
-    threshold: Annotated[float, Range(0.0, 1.0)] = 0.1
+    threshold: Annotated[float, Range(0.0, 1.0), Label("position threshold")] = 0.1
     """Slices whose heights (0...1) differ by less than this are positives of the instance term."""
 
-    temperature: Annotated[float, Range(0.01, 1.0)] = 0.1
+    temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the contrast")] = 0.1
     """How sharply similar images and pixels are told apart; lower is sharper."""
 
-    intra: Annotated[float, Range(0.0, 10.0)] = 1.0
+    intra: Annotated[float, Range(0.0, 10.0), Label("weight of the intra-image contrast")] = 1.0
     """Weight of the contrast between superpixels of one slice."""
 
-    inter: Annotated[float, Range(0.0, 10.0)] = 0.5
+    inter: Annotated[float, Range(0.0, 10.0), Label("weight of the inter-image contrast")] = 0.5
     """Weight of the contrast between slices of different structure."""
 
-    graph: Literal["both_views", "exclude_twin", "per_image"] = "both_views"
+    graph: Annotated[
+        Literal["both_views", "exclude_twin", "per_image"],
+        Label(
+            "nodes of the structure graph", choices=("both views", "both views, no twins", "one per image")
+        ),
+    ] = "both_views"
     """Nodes of the structure graph: both views (published), both without edges between twins, or images."""
 
-    asp_norm: Literal["image", "region"] = "image"
+    asp_norm: Annotated[
+        Literal["image", "region"],
+        Label("pooling divides by", choices=("pixels of the image", "pixels of the superpixel")),
+    ] = "image"
     """Average superpixel pooling divides by the pixels of the image (published) or of the superpixel."""
 
-    sampling: Literal["random", "all", "strided"] = "random"
+    sampling: Annotated[
+        Literal["random", "all", "strided"],
+        Label("contrasted pixels", choices=("drawn at random", "all", "every 16th")),
+    ] = "random"
     """Pixels that are contrasted: drawn at random, all, or every 16th in row order (published)."""
 
-    pixels: Annotated[int, Range(4, 65536)] = 256
+    pixels: Annotated[int, Range(4, 65536), Label("pixels per slice")] = 256
     """Pixels drawn per slice on the grid of the deepest features."""
 
-    superpixels: Literal["cached", "per_view"] = "cached"
+    superpixels: Annotated[
+        Literal["cached", "per_view"], Label("superpixels", choices=("once per slice", "for each view"))
+    ] = "cached"
     """Superpixels once per slice, kept on disk, or anew for each view as published, many times slower."""
 
 

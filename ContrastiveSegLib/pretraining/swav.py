@@ -17,7 +17,7 @@ from ContrastiveSegLib.contrast.views import two_random_views
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector, Prototypes
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 
@@ -25,16 +25,16 @@ from ContrastiveSegLib.training.batches import Batch
 class Settings:
     """Settings of SwAV."""
 
-    prototypes: Annotated[int, Range(2, 100_000)] = 300
+    prototypes: Annotated[int, Range(2, 100_000), Label("prototypes")] = 300
     """Number of clusters; published 3000 for a thousand classes of photographs."""
 
-    sharpness: Annotated[float, Range(0.001, 1.0)] = 0.05
+    sharpness: Annotated[float, Range(0.001, 1.0), Label("entropy of the assignments")] = 0.05
     """Entropy of the assignments (epsilon); smaller is harder."""
 
-    temperature: Annotated[float, Range(0.01, 1.0)] = 0.1
+    temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the contrast")] = 0.1
     """How sharply prototypes are told apart; lower is sharper."""
 
-    frozen: Annotated[float, Range(0.0, 1.0)] = 0.02
+    frozen: Annotated[float, Range(0.0, 1.0), Label("share with fixed prototypes")] = 0.02
     """Part of the training during which the prototypes stay where they are."""
 
 

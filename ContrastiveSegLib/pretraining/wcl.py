@@ -19,7 +19,7 @@ from ContrastiveSegLib.contrast.views import two_random_views
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 
@@ -27,10 +27,10 @@ from ContrastiveSegLib.training.batches import Batch
 class Settings:
     """Settings of WCL."""
 
-    temperature: Annotated[float, Range(0.01, 1.0)] = 0.1
+    temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the contrast")] = 0.1
     """How sharply similar images are told apart; lower is sharper."""
 
-    weight: Annotated[float, Range(0.0, 10.0)] = 1.0
+    weight: Annotated[float, Range(0.0, 10.0), Label("weight of the weak labels")] = 1.0
     """Weight of the weak labels beside the instance term."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from ContrastiveSegLib.runs.prompting_settings import ModelsSettings, PropagateSettings, RefineSettings
-from ContrastiveSegLib.runs.rules import Flag, MethodOf, Positional, Range
+from ContrastiveSegLib.runs.rules import Flag, IsFolder, Label, MethodOf, NetworkName, Positional, Range
 from ContrastiveSegLib.runs.shared_settings import (
     Batch,
     CaseSelection,
@@ -72,13 +72,13 @@ class PretrainSettings:
     """Folder with the volumes to learn from; labels in it serve only methods that ask for organ flags."""
     method: Annotated[str, MethodOf("pretraining")] = "pcl"
     """Pre-training method; its own settings become flags, shown by --method NAME --help."""
-    organ_flags: Path | None = None
+    organ_flags: Annotated[Path, Label("table of slices with the organ")] | None = None
     """Which slices show the organ, for methods that ask: table (case,slice,organ) or folder with labels."""
-    network: str = "unet"
+    network: Annotated[str, NetworkName(), Label("network")] = "unet"
     """Network to train, a name from the networks."""
     width: Width | None = None
     """Channels of the network's first level; empty: 32 as in the papers, 16 on a CPU."""
-    epochs: Annotated[int, Range(1, 100_000)] = 100
+    epochs: Annotated[int, Range(1, 100_000), Label("passes over the data")] = 100
     """Passes over the data."""
     steps: Steps | None = None
     """Training steps in all, instead of epochs."""
@@ -86,7 +86,7 @@ class PretrainSettings:
     """Slices or blocks per step; empty: from the method and the memory."""
     lr: Rate | None = None
     """Highest learning rate; empty: from the optimizer."""
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Annotated[Literal["adamw", "sgd"], Label("optimizer", choices=("AdamW", "SGD"))] = "adamw"
     """adamw learns within hundreds of steps; sgd is that of the papers, for tens of thousands."""
     seed: Seed = 0
     """Seed of everything random."""
@@ -131,21 +131,26 @@ class FinetuneSettings:
     """Run folder; created if it is not there. Each set of settings and labels is a round of its own."""
     labeled: Path
     """Folder with annotated cases: labels, some annotated slices, or scribbles beside the images."""
-    annotation: Literal["auto", "cases", "slices", "scribbles"] = "auto"
+    annotation: Annotated[
+        Literal["auto", "cases", "slices", "scribbles"],
+        Label(
+            "kind of annotation", choices=("as each case shows", "whole cases", "some slices", "scribbles")
+        ),
+    ] = "auto"
     """What was annotated: whole cases, only some slices, or scribbles; auto: seen from each case."""
-    outlined: bool = False
+    outlined: Annotated[bool, Label("background outside of closed lines")] = False
     """Scribbles: outside of a closed line of painted background everything is background."""
-    annotated_slices: Path | None = None
+    annotated_slices: Annotated[Path, Label("table of annotated slices")] | None = None
     """Table (case,slice): only these slices count as annotated, also where they are empty."""
-    also: Path | None = None
+    also: Annotated[Path, IsFolder(), Label("further annotations")] | None = None
     """Folder with further annotations that count less, such as propagated ones, maybe of the same cases."""
-    favored: Annotated[int, Range(1, 100)] = 2
+    favored: Annotated[int, Range(1, 100), Label("weight of the own annotations")] = 2
     """How often slices of `labeled` are drawn for each of `also`."""
     start: Annotated[str, Flag("from")] = ""
     """Weights to start from: empty for this run's pre-training, none for scratch, or another run folder."""
     strategy: Annotated[str, MethodOf("finetuning")] = "supervised"
     """Fine-tuning strategy; its own settings become flags, shown by --strategy NAME --help."""
-    network: str = ""
+    network: Annotated[str, NetworkName(), Label("network")] = ""
     """Network to train; empty: the pre-trained one, from scratch the unet."""
     width: Width | None = None
     """Channels of the network's first level; empty: as pre-trained, from scratch 32, 16 on a CPU."""
@@ -155,7 +160,7 @@ class FinetuneSettings:
     """Slices or blocks per step; empty: from the patch and the memory."""
     lr: Rate | None = None
     """Highest learning rate; empty: the strategy's own."""
-    validation: Annotated[float, Range(0, 0.5)] | None = None
+    validation: Annotated[float, Range(0, 0.5), Label("validation patients", "share")] | None = None
     """Share of the patients kept aside to choose the best checkpoint; empty: from the number of patients."""
     seed: Seed = 0
     """Seed of everything random."""

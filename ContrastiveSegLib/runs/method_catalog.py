@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Optional, Union
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.runs.field_help import strings_under_fields
-from ContrastiveSegLib.runs.rules import MethodOf, Pattern, Range, rule_of, rules_of
+from ContrastiveSegLib.runs.rules import Label, MethodOf, Pattern, Range, rule_of, rules_of
 from ContrastiveSegLib.runs.settings import Settings, from_dict, to_dict, unknown_name
 
 KINDS = ("pretraining", "finetuning")
@@ -20,7 +20,7 @@ ENGINE = Path(__file__).parents[1]
 # The words a type hint in a method's Settings may use. Nothing else is known where hints are evaluated, so
 # that reading a method can neither run its code nor import what it imports.
 _WORDS = {
-    **{word.__name__: word for word in (int, float, bool, str, tuple, Path, Range, Pattern)},
+    **{word.__name__: word for word in (int, float, bool, str, tuple, Path, Range, Pattern, Label)},
     **{"Annotated": Annotated, "Literal": Literal, "Optional": Optional, "Union": Union},
 }
 

@@ -57,6 +57,33 @@ class MethodOf:
 
 
 @dataclass(frozen=True)
+class NetworkName:
+    """Says that this setting is the name of a network."""
+
+
+@dataclass(frozen=True)
+class IsFolder:
+    """Says that this path is a folder, not a file."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a form calls a setting, in the words of the field: `Label("learning rate")`.
+
+    Args:
+        unit: Such as "mm"; "" for a plain number.
+        choices: What a form calls the allowed values, in their order; empty: as they are.
+    """
+
+    text: str
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.unit})" if self.unit else self.text
+
+
+@dataclass(frozen=True)
 class Rule:
     """What a type hint allows, taken apart.
 
