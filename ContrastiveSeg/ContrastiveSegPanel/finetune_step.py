@@ -14,10 +14,8 @@ from .job_box import JobBox
 from .method_menu import MethodMenu
 from .step import Step
 
-SHOWN = (
-    "annotation", "outlined", "steps", "batch", "lr", "validation", "network", "width",
-    "grid.spacing", "grid.patch", "cases.only", "cases.leave_out", "compute.device", "seed",
-)  # fmt: skip
+# What most users change, if anything.
+FIRST = ("steps", "lr", "grid.patch", "width", "network")
 ANNOTATIONS, DATA = "annotations", "data"
 OWN, SCRATCH = "own", "none"
 
@@ -32,10 +30,9 @@ class FinetuneStep(Step):
             "finetuning",
             FinetuneSettings,
             "strategy",
-            SHOWN,
-            combo=ui.strategy,
-            caption=ui.strategyCaption,
-            parent=ui.finetuneForm,
+            first=FIRST,
+            elsewhere=("start",),
+            widgets=(ui.strategy, ui.strategyCaption, ui.finetuneForm, ui.finetuneAdvanced),
             onChange=self.onSettings,
         )
         ui.labelsFrom.addItem(_("Annotations of this run (step 3)"), ANNOTATIONS)
@@ -111,7 +108,7 @@ class FinetuneStep(Step):
         self.box.start.text = _("Resume") if panel.state.canResumeFinetuning else _("Start")
         state_line.allow(self.box.start, panel.why_not(missing), _("Learn to segment"))
         isMine = panel.jobName == "finetune"
-        self.menu.form.setEnabled(not isMine)
+        self.menu.setEnabled(not isMine)
         if isMine:
             self.show(state_line.WORKING, _("learning from annotations"))
         elif panel.state.canResumeFinetuning:

@@ -6,7 +6,7 @@ from slicer.i18n import tr as _
 from ContrastiveSegLib.slicer_bridge.curves import Curves
 
 from . import job_words
-from .state_line import allow
+from .state_line import allow, breakable
 
 LOG_LINES = 500
 
@@ -34,7 +34,8 @@ class JobBox:
             self._toggle("Curves", _("Curves")),
             self._toggle("ShowLog", _("Log")),
         )
-        self._row(column, [self.start, self.cancel, self.showCurves, self.showLog])
+        self._row(column, [self.start])
+        self._row(column, [self.cancel, self.showCurves, self.showLog])
         self.bar = self._named(qt.QProgressBar(), "Progress")
         self.bar.hide()
         self.line = self._named(qt.QLabel(), "Line")
@@ -53,6 +54,10 @@ class JobBox:
         self.showCurves.connect("toggled(bool)", self._onShowCurves)
         self.setBusy(False)
 
+    def say(self, text: str) -> None:
+        """One line below the progress bar."""
+        self.line.text = breakable(text)
+
     def setBusy(self, isBusy: bool) -> None:
         """Whether this box's job runs now."""
         allow(self.cancel, "" if isBusy else _("Nothing is running."), _("Save, then stop"))
@@ -66,14 +71,14 @@ class JobBox:
     def clear(self) -> None:
         """Nothing runs, and nothing was said: what a run folder holds is told by the state line."""
         self.log.clear()
-        self.line.text = ""
+        self.say("")
         self.setBusy(False)
         self.bar.hide()
 
     def begin(self) -> None:
         """A new job starts: an empty log, and curves of its own."""
         self.log.clear()
-        self.line.text = _("Starting ...")
+        self.say(_("Starting ..."))
         self.setBusy(True)
 
     def take(self, events) -> None:
@@ -87,10 +92,10 @@ class JobBox:
             if event.get("kind") == "progress":
                 self.bar.setRange(0, int(event["steps"]))
                 self.bar.setValue(int(event["step"]))
-                self.line.text = job_words.progressWords(event)
+                self.say(job_words.progressWords(event))
             elif text := _spoken(event):
                 self.log.appendPlainText(text)
-                self.line.text = text
+                self.say(text)
 
     def drawCurves(self, events, *, isLive: bool = True) -> None:
         """Add points to the chart; of a live job, the first one brings the chart into the view layout."""

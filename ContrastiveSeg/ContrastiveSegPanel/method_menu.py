@@ -1,33 +1,37 @@
-"""A menu of methods with captions and, unfolded, the chosen method's settings as a form."""
+"""A menu of methods with caption, a few recommended settings, and all others under Advanced."""
 
 import json
 
 from ContrastiveSegLib.runs.method_catalog import list_methods
 from ContrastiveSegLib.runs.settings import from_dict
 
-from .form_fields import fieldsOfJob, fieldsOfMethod
+from .form_fields import fieldsOfJob, fieldsOfMethod, furtherFields
 from .settings_form import SettingsForm, nested
 
 
 class MethodMenu:
-    """Menu, caption and form of one kind of method; there before torch is installed.
+    """Menu, caption and forms of one kind of method; there before torch is installed.
 
     Args:
         kind: "pretraining" or "finetuning": the folder of the methods.
         cls: The job's settings dataclass.
         chooser: Its setting that names the method.
-        names: The job's own settings to show below those of the method.
+        first: The settings that are seen at once; a dotted name leads into a group.
+        elsewhere: The settings that the panel asks for, or knows, in another way.
+        widgets: Menu, caption, and the empty widgets for the forms.
         onChange: Called after each change by the user.
     """
 
-    def __init__(self, kind: str, cls, chooser: str, names, *, combo, caption, parent, onChange) -> None:
-        self._cls, self._chooser, self._names = cls, chooser, names
-        self._combo, self._caption, self._onChange = combo, caption, onChange
+    def __init__(self, kind: str, cls, chooser: str, *, first, elsewhere, widgets, onChange) -> None:
+        self._cls, self._chooser = cls, chooser
+        self._first, self._elsewhere = first, elsewhere
+        self._combo, self._caption, *places = widgets
+        self._onChange = onChange
         self._entries = [entry for entry in list_methods() if entry.kind == kind]
         for entry in self._entries:
-            combo.addItem(entry.caption.partition(":")[0], entry.name)
-        self.form = SettingsForm(parent, kind, onChange)
-        combo.connect("currentIndexChanged(int)", self._onMethod)
+            self._combo.addItem(entry.caption.partition(":")[0], entry.name)
+        self._forms = tuple(SettingsForm(place, kind, onChange) for place in places)
+        self._combo.connect("currentIndexChanged(int)", self._onMethod)
         self.choose("", "{}")
 
     @property
@@ -45,9 +49,17 @@ class MethodMenu:
         self._combo.blockSignals(wasBlocked)
         self._show(json.loads(values or "{}"))
 
+    def values(self) -> dict:
+        """Dotted key to value, only of what differs from the default.
+
+        Raises:
+            BadSetting: A text cannot be understood.
+        """
+        return {key: value for form in self._forms for key, value in form.values().items()}
+
     def options(self) -> str:
         """What the user changed, as JSON text for the parameter node."""
-        return json.dumps(self.form.values())
+        return json.dumps(self.values())
 
     def settings(self, **known) -> dict:
         """The settings of the job as plain values, checked.
@@ -55,9 +67,14 @@ class MethodMenu:
         Raises:
             BadSetting: A value is not allowed.
         """
-        wanted = {**nested(self.form.values()), self._chooser: self.entry.name, **known}
+        wanted = {**nested(self.values()), self._chooser: self.entry.name, **known}
         from_dict(self._cls, {"run": ".", **wanted})
         return wanted
+
+    def setEnabled(self, isEnabled: bool) -> None:
+        """Let the user change settings or not."""
+        for form in self._forms:
+            form.setEnabled(isEnabled)
 
     def _onMethod(self, _index: int) -> None:
         self._show({})
@@ -65,5 +82,7 @@ class MethodMenu:
 
     def _show(self, values) -> None:
         self._caption.text = self.entry.caption
-        fields = [*fieldsOfMethod(self.entry), *fieldsOfJob(self._cls, self._names)]
-        self.form.show(fields, values)
+        first, advanced = self._forms
+        first.show(fieldsOfJob(self._cls, self._first), values)
+        others = furtherFields(self._cls, {*self._first, *self._elsewhere})
+        advanced.show([*fieldsOfMethod(self.entry), *others], values)

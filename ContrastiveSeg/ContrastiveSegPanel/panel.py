@@ -61,7 +61,7 @@ class Panel:
         )
 
         # Only now: a box that is collapsed in the .ui file would not hide what the steps put into it.
-        for box in (ui.setupLogBox, ui.pretrainSettings, ui.finetuneSettings):
+        for box in (ui.setupLogBox, ui.pretrainSettings, ui.finetuneSettings, ui.propagateBox, ui.refineBox):
             box.collapsed = True
 
     @property

@@ -14,10 +14,8 @@ from .job_box import JobBox
 from .method_menu import MethodMenu
 from .step import Step
 
-SHOWN = (
-    "epochs", "steps", "batch", "lr", "network", "width", "organ_flags", "grid.spatial_dims", "grid.spacing",
-    "grid.patch", "cases.leave_out", "compute.device", "seed",
-)  # fmt: skip
+# What most users change, if anything.
+FIRST = ("lr", "grid.patch", "width", "network")
 
 
 class PretrainStep(Step):
@@ -30,10 +28,9 @@ class PretrainStep(Step):
             "pretraining",
             PretrainSettings,
             "method",
-            SHOWN,
-            combo=ui.pretrainMethod,
-            caption=ui.pretrainCaption,
-            parent=ui.pretrainForm,
+            first=FIRST,
+            elsewhere=(),
+            widgets=(ui.pretrainMethod, ui.pretrainCaption, ui.pretrainForm, ui.pretrainAdvanced),
             onChange=self.onSettings,
         )
         for name, caption in presets.captions().items():
@@ -126,7 +123,7 @@ class PretrainStep(Step):
         )
         self.box.start.text = _("Resume") if state.canResumePretraining else _("Start")
         state_line.allow(self.box.start, panel.why_not(missing, done), _("Learn from all volumes of step 1"))
-        self.menu.form.setEnabled(not isMine)
+        self.menu.setEnabled(not isMine)
         ui.pretrainEstimate.text = self._estimate()
         self._showState(isMine, missing)
 
@@ -153,7 +150,7 @@ class PretrainStep(Step):
         if reader.isReading or not reader.geometries:
             return ""
         try:
-            values = {**presets.PRESETS[self.ui.pretrainPreset.currentData], **self.menu.form.values()}
+            values = {**presets.PRESETS[self.ui.pretrainPreset.currentData], **self.menu.values()}
         except ContrastiveSegError as error:
             return str(error)
         steps = presets.stepsOf(values, reader.slices())

@@ -36,7 +36,7 @@ class SetupStep(Step):
     def refresh(self) -> None:
         ui, external = self.ui, self.panel.logic.externalPython()
         if external:
-            ui.setupFound.text = _("Jobs run in {python}.").format(python=external)
+            ui.setupFound.text = state_line.breakable(_("Jobs run in {python}.").format(python=external))
             state_line.allow(ui.installButton, _("An external Python is chosen; install packages there."))
         else:
             self._found = self._found or self._look()

@@ -1,8 +1,13 @@
 """The line under each step's title that says: done, ready, at work, what is missing, or what went wrong."""
 
+import re
+
 from slicer.i18n import tr as _
 
 DONE, READY, WORKING, MISSING, FAILED = "done", "ready", "working", "missing", "failed"
+
+LONG_WORD = 24  # characters; a longer one may be broken, lest a path decides the width of the panel
+_PART = re.compile(r"([/\\_.,-]|[^/\\_.,-]{12})")
 
 # Dark enough on white and light enough on Slicer's dark style.
 COLORS = {DONE: "#2e8b57", READY: "#2f7fc1", WORKING: "#c77700", MISSING: "#808080", FAILED: "#d03030"}
@@ -27,8 +32,13 @@ def show(label, kind: str, text: str) -> None:
 
 def escaped(text: str) -> str:
     """Plain text for a label that knows HTML."""
-    plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = breakable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return plain.replace("\n", "<br>")
+
+
+def breakable(text: str) -> str:
+    """The text with places, not to be seen, where long words such as paths may be broken."""
+    return re.sub(rf"\S{{{LONG_WORD},}}", lambda word: _PART.sub("\\1\u200b", word[0]), text)
 
 
 def allow(button, reason: str = "", tip: str = "") -> None:

@@ -66,7 +66,7 @@ class Step:
     def say(self, text: str) -> None:
         """One line beside the progress bar."""
         if self.box is not None:
-            self.box.line.text = text
+            self.box.say(text)
 
     def fail(self, text: str) -> None:
         """Show what went wrong until the next start."""

@@ -73,12 +73,10 @@ class Settings:
     w_het: Annotated[float, Range(0.0, 100.0), Label("weight of the agreement")] = 1.0
     """Weight of the agreement at the end of its rise."""
 
-    rise: Annotated[float, Range(0.001, 1.0), Label("rise of the agreement", "share of training")] = 1.0
+    rise: Annotated[float, Range(0.001, 1.0), Label("rise of the agreement", "share")] = 1.0
     """Share of the training over which the weight of the agreement rises."""
 
-    contrast_from: Annotated[float, Range(0.0, 1.0), Label("start of the contrast", "share of training")] = (
-        0.0167
-    )
+    contrast_from: Annotated[float, Range(0.0, 1.0), Label("start of the contrast", "share")] = 0.0167
     """Share of the training that passes before pixels are compared; published: 1000 of 60 000 steps."""
 
     temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the contrast")] = 0.07

@@ -28,7 +28,7 @@ class Settings:
     """Settings of PolyCL."""
 
     selection: Annotated[
-        Literal["S", "O", "M"], Label("positives", choices=("same scan", "same organ flag", "both"))
+        Literal["S", "O", "M"], Label("positives", choices=("same scan", "same organ visible", "both"))
     ] = "S"
     """Positives: S of the same scan, O with the same organ flag, M both; O and M need a flag per slice."""
 

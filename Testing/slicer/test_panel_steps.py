@@ -76,7 +76,7 @@ def test_a_setting_that_is_not_allowed_is_a_sentence_and_starts_nothing(a_quick_
     panel.child("pretrainStart").click()
 
     assert panel.state("pretrain") == "failed"
-    assert "The setting 'lr' is 'fast'; allowed is a number" in panel.ui.pretrainState.text
+    assert "The setting 'learning rate' is 'fast'; allowed is a number" in panel.ui.pretrainState.text
     assert not (tmp_path / "run").exists()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QDir, Signal
+from PySide6.QtCore import QDir, QSize, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -35,6 +35,7 @@ class ctkPathLineEdit(QWidget):
         super().__init__(parent)
         self._box = QComboBox(self)
         self._box.editable = True
+        self._least: QSize | None = None
         self._button = QToolButton(self)
         self._button.text = "..."
         self._button.clicked.connect(self.browse)
@@ -47,6 +48,7 @@ class ctkPathLineEdit(QWidget):
     currentPath = forwarded(str, "_box", "currentText")
     filters = declared(int, "filters", 0)
     label = declared(str, "label", "")
+    minimumContentsLength = declared(int, "minimumContentsLength", 0)
     nameFilters = declared("QStringList", "nameFilters", [])
     settingKey = declared(str, "settingKey", "")
     showBrowseButton = declared(bool, "showBrowseButton", True)
@@ -55,6 +57,16 @@ class ctkPathLineEdit(QWidget):
 
     def _refresh(self, _name: str) -> None:
         self._button.visible = self.showBrowseButton
+
+    def minimumSizeHint(self) -> QSize:
+        """As CTK's: wide enough for the path that is there when it is first shown, or as asked for."""
+        if self._least is None or self.minimumContentsLength:
+            characters = self.minimumContentsLength or len(self.currentPath) or 7
+            width = (
+                characters * self.fontMetrics().horizontalAdvance("X") + self._button.sizeHint.width() + 30
+            )
+            self._least = QSize(width, self._box.minimumSizeHint.height())
+        return self._least
 
     def comboBox(self) -> QComboBox:
         """The inner combo box."""
