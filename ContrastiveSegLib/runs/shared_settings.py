@@ -43,7 +43,7 @@ class Compute:
     ] = "auto"
     """Number format of the network's activations; auto: what pays on the device."""
     threads: Annotated[int, Range(1, 1024), MayChange(), Label("CPU threads")] | None = None
-    """CPU threads; empty: as many as the machine offers."""
+    """CPU threads; empty: as many as the machine offers, in the panel one less."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,7 +14,9 @@ from torch import nn
 
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.runs.job_settings import Compute as Settings
+from ContrastiveSegLib.threads import is_waiting_decided, leaves_a_core
 
+LOGGER = logging.getLogger("ContrastiveSegLib")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -76,6 +80,8 @@ def choose_compute(asked: Settings) -> Compute:
     """
     if asked.threads:
         torch.set_num_threads(asked.threads)
+    else:
+        _leave_a_core()
     chosen = torch.device(_best_device() if asked.device == "auto" else asked.device)
     if (chosen.type == "cuda" and not torch.cuda.is_available()) or (
         chosen.type == "mps" and not torch.backends.mps.is_available()
@@ -89,6 +95,8 @@ def choose_compute(asked: Settings) -> Compute:
             f'There is no device "{asked.device}": {torch.cuda.device_count()} CUDA device(s) were found.',
             "Choose cuda:0, or auto.",
         )
+    if chosen.type == "cpu" and not is_waiting_decided():
+        _warn_of_spinning()
     return Compute(chosen, _best_precision(chosen) if asked.precision == "auto" else asked.precision)
 
 
@@ -96,6 +104,23 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether an error means that memory ran out, on any device."""
     words = ("out of memory", "can't allocate memory", "not enough memory")
     return isinstance(error, torch.OutOfMemoryError) or any(w in str(error).lower() for w in words)
+
+
+@functools.cache
+def _leave_a_core() -> None:
+    """Once per process, because a second job in it would leave one more."""
+    if leaves_a_core():
+        torch.set_num_threads(max(1, torch.get_num_threads() - 1))
+
+
+@functools.cache
+def _warn_of_spinning() -> None:
+    """Once per process: in a notebook nothing else can be done about it."""
+    LOGGER.warning(
+        "PyTorch was loaded before ContrastiveSegLib, so its threads spin while they wait, and training is "
+        "many times slower while another program works. Import ContrastiveSegLib.jobs first, or start Python "
+        "with OMP_WAIT_POLICY=PASSIVE."
+    )
 
 
 def _best_device() -> str:

@@ -25,6 +25,14 @@ SLICERS = {
     "HOME": "/home/user",
 }
 
+# Slicer draws and computes while the job works.
+BESIDE_SLICER = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "KMP_BLOCKTIME": "0",
+    "CONTRASTIVESEG_FREE_CORE": "1",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(max(1, (os.cpu_count() or 1) - 1)),
+}
+
 
 def test_an_external_python_gets_a_clean_environment(tmp_path: Path) -> None:
     engine = Engine.of(Path(sys.executable))
@@ -37,6 +45,7 @@ def test_an_external_python_gets_a_clean_environment(tmp_path: Path) -> None:
         "HOME": "/home/user",
         "PYTHONIOENCODING": "utf-8",
         "PYTHONUNBUFFERED": "1",
+        **BESIDE_SLICER,
     }
     # With another Python's home, this one would not even find its standard library.
     outside = {**os.environ, "PYTHONHOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
@@ -49,6 +58,16 @@ def test_slicers_own_python_keeps_its_environment() -> None:
 
     assert environment["PYTHONHOME"] == "/slicer/lib/Python"
     assert Engine.of(None) == Engine.own()
+
+
+def test_what_the_user_has_decided_about_threads_is_kept() -> None:
+    decided = {"OMP_WAIT_POLICY": "ACTIVE", "OMP_NUM_THREADS": "6"}
+
+    environment = Engine.own().environment({**SLICERS, **decided})
+
+    assert decided.items() <= environment.items()
+    assert "KMP_BLOCKTIME" not in environment
+    assert "CONTRASTIVESEG_FREE_CORE" not in environment
 
 
 def test_a_python_that_is_none_is_refused(tmp_path: Path) -> None:

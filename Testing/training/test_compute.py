@@ -7,6 +7,7 @@ import torch
 
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.runs.job_settings import Compute as Settings
+from ContrastiveSegLib.threads import FREE_CORE
 from ContrastiveSegLib.training import compute
 from ContrastiveSegLib.training.compute import Compute, choose_compute, is_out_of_memory
 
@@ -59,6 +60,35 @@ def test_threads_are_set():
         assert torch.get_num_threads() == before + 1
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("offered", "asked", "free", "taken"),
+    [(3, None, "1", 2), (1, None, "1", 1), (3, 3, "1", 3), (3, None, "", 3)],
+)
+def test_one_core_is_left_where_that_was_asked_for(offered, asked, free, taken, monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setenv(FREE_CORE, free)
+    compute._leave_a_core.cache_clear()
+
+    try:
+        torch.set_num_threads(offered)
+        for _ in range(2):  # a second job in the same process leaves not one more
+            choose_compute(Settings(device="cpu", threads=asked))
+
+        assert torch.get_num_threads() == taken
+    finally:
+        torch.set_num_threads(before)
+        compute._leave_a_core.cache_clear()
+
+
+def test_threads_that_spin_are_spoken_of_once(monkeypatch, caplog):
+    for decided in (True, False, False):
+        monkeypatch.setattr(compute, "is_waiting_decided", lambda decided=decided: decided)
+        compute._warn_of_spinning.cache_clear() if decided else None
+        choose_compute(Settings(device="cpu"))
+
+    assert [record.message[:41] for record in caplog.records] == ["PyTorch was loaded before ContrastiveSegL"]
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
