@@ -37,6 +37,20 @@ class ModelFolder:
         """What a round of fine-tuning was asked; pre-training's settings are in the run folder itself."""
         return self.path / "settings.json"
 
+    def part(self, number: int) -> ModelFolder:
+        """What a round of self-training left behind; 0: the network of annotated cases alone."""
+        return ModelFolder(self.path / "self_training" / f"{number:02d}")
+
+    @property
+    def pseudo_labels(self) -> Path:
+        """What this network predicted for cases that nobody annotated; deleted in the end."""
+        return self.path / "pseudo_labels"
+
+    @property
+    def pseudo_label_table(self) -> Path:
+        """Which of these cases taught the next network, and why the others did not."""
+        return self.path / "pseudo_labels.csv"
+
     @property
     def is_finished(self) -> bool:
         """Whether training came to its end here."""
