@@ -6,27 +6,24 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ContrastiveSegLib.errors import Cancelled, Diverged, TooLarge
+from ContrastiveSegLib.errors import Cancelled, TooLarge
 from ContrastiveSegLib.training.averaging import WeightAverage
-from ContrastiveSegLib.training.batches import Batch, Sampler
+from ContrastiveSegLib.training.batches import Batch, Draws
 from ContrastiveSegLib.training.checkpoint import load_state, save_state
 from ContrastiveSegLib.training.compute import Compute, is_out_of_memory
 from ContrastiveSegLib.training.learner import Learner, Watch
+from ContrastiveSegLib.training.report import Report, diverged
 from ContrastiveSegLib.training.schedule import Schedule
 
-SECONDS_BETWEEN_REPORTS = 1.0
-COLLAPSED_LOSS = 1e-3  # as a part of the loss that equal features have
-COLLAPSED_SPREAD = 0.02  # of the directions of features: cosines above 0.9996; fresh networks have 0.1 to 0.2
 LARGEST_GRADIENT = 12.0  # nnU-Net's limit; it is reached only when training is about to break
 
 
@@ -41,6 +38,8 @@ class Training:
             it the last weights stay, with it the best.
         collapse: Value of the loss if all features were equal, for a number of images.
         average: Decay of the moving average of the weights, which then is judged and stays; 0: none.
+        before: Steps of the trainings that came before this one in the same job; progress counts them too.
+        after: Steps of those that are to come.
     """
 
     schedule: Schedule
@@ -51,10 +50,17 @@ class Training:
     score: Callable[[int], float] | None = None
     collapse: Callable[[int], float | None] | None = None
     average: float = 0.0
+    before: int = 0
+    after: int = 0
+
+    @property
+    def all_steps(self) -> int:
+        """Steps of the whole job."""
+        return self.before + self.schedule.steps + self.after
 
 
 def train(
-    learner: Learner, parameters: list[nn.Parameter], sampler: Sampler, how: Training, watch: Watch
+    learner: Learner, parameters: list[nn.Parameter], sampler: Draws, how: Training, watch: Watch
 ) -> None:
     """Run the schedule to its end; afterwards `learner` holds the last, the average, or the best weights.
 
@@ -67,7 +73,7 @@ def train(
     progress = _Progress(learner, parameters, how)
     progress.resume()
     learner.train()
-    report = _Report(how, watch, progress.step)
+    report = Report(how, watch, progress.step)
     while not _run_until_memory_ends(sampler, progress, report):
         # Only here, outside of the handler, is nothing left that holds the memory of the step that failed.
         progress.halve_batch(watch)
@@ -77,7 +83,7 @@ def train(
         learner.load_state_dict(progress.average.tensors)
 
 
-def _run_until_memory_ends(sampler: Sampler, progress: _Progress, report: _Report) -> bool:
+def _run_until_memory_ends(sampler: Draws, progress: _Progress, report: Report) -> bool:
     """Step after step; True at the end of the schedule, False when a step did not fit into memory."""
     try:
         with _drawn_ahead(sampler, progress) as batches:
@@ -130,7 +136,7 @@ def _end_of_step(progress: _Progress, watch: Watch) -> None:
 
 
 @contextmanager
-def _drawn_ahead(sampler: Sampler, progress: _Progress) -> Iterator[Iterator[Batch]]:
+def _drawn_ahead(sampler: Draws, progress: _Progress) -> Iterator[Iterator[Batch]]:
     """The batches of the coming steps, each drawn in a thread while the step before it computes."""
     with ThreadPoolExecutor(max_workers=1) as pool:
 
@@ -164,7 +170,7 @@ class _Progress:
 
     def save(self) -> None:
         if not all(bool(parameter.isfinite().all()) for parameter in self.parameters):
-            raise _diverged(self.step, self.terms)  # the last state that can be resumed stays on disk
+            raise diverged(self.step, self.terms)  # the last state that can be resumed stays on disk
         save_state(
             self.how.state,
             {
@@ -201,7 +207,7 @@ class _Progress:
         judged = self.average.in_place_of(self.learner) if self.average else contextlib.nullcontext()
         with judged:
             self.learner.eval()
-            score = self.how.score(self.step)
+            score = self.how.score(self.how.before + self.step)
             self.learner.train()
             if score >= self.best_score:
                 self.best, self.best_score = copy.deepcopy(self.learner.state_dict()), score
@@ -218,80 +224,6 @@ class _Progress:
             )
         self.batch = max(2, self.batch // 2)
         watch.warn(f"Memory ran out; going on with {self.batch} images per step.", batch=self.batch)
-
-
-class _Report:
-    """Speaks about once a second: mean of each term, rate, memory, time left."""
-
-    def __init__(self, how: Training, watch: Watch, start: int) -> None:
-        self.how, self.watch = how, watch
-        self.since, self.from_step, self.images = time.monotonic(), start, 0
-        self.sums: dict[str, Tensor] = {}
-        self.watched: dict[str, Tensor] = {}
-        self.collapsed = False
-
-    def after_step(self, progress: _Progress) -> None:
-        # Sums stay on the device; reading one would make the GPU wait for the CPU.
-        for name, value in progress.terms.items():
-            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value
-        for name, value in progress.learner.watched.items():
-            self.watched[name] = self.watched.get(name, torch.zeros_like(value)) + value
-        self.images += progress.batch
-        last = progress.step == self.how.schedule.steps
-        if last or time.monotonic() - self.since >= SECONDS_BETWEEN_REPORTS:
-            self._speak(progress)
-
-    def _speak(self, progress: _Progress) -> None:
-        steps, seconds = progress.step - self.from_step, time.monotonic() - self.since
-        terms = {name: float(total) / steps for name, total in self.sums.items()}
-        if not all(math.isfinite(value) for value in terms.values()):
-            raise _diverged(progress.step, terms)
-        watched = {name: float(total) / steps for name, total in self.watched.items()}
-        collapse = self.how.collapse(progress.batch) if self.how.collapse else None
-        if collapse is not None:
-            watched["off_collapse"] = next(iter(terms.values())) / collapse - 1
-        left = (self.how.schedule.steps - progress.step) * seconds / steps
-        self.watch.tell(
-            "progress",
-            step=progress.step,
-            steps=self.how.schedule.steps,
-            terms=terms,
-            watched=watched,
-            lr=self.how.schedule.lr_at(progress.step - 1),
-            images_per_s=self.images / max(seconds, 1e-9),
-            memory_mb=self.how.compute.memory_mb(),
-            eta_s=left,
-        )
-        self._look_for_collapse(progress, watched)
-        self.since, self.from_step, self.images = time.monotonic(), progress.step, 0
-        self.sums, self.watched = {}, {}
-
-    def _look_for_collapse(self, progress: _Progress, watched: dict[str, float]) -> None:
-        """Warn once while it can still be mended, and again at the end of a run that did not recover."""
-        at_end = progress.step == self.how.schedule.steps
-        if (self.collapsed and not at_end) or progress.step < 0.2 * self.how.schedule.steps:
-            return
-        same_loss = abs(watched.get("off_collapse", 1.0)) < COLLAPSED_LOSS
-        same_features = watched.get("spread", 1.0) < COLLAPSED_SPREAD
-        if same_loss or same_features:
-            self.collapsed = True
-            what = "the loss stays at the value it has" if same_loss else "they are what they would be"
-            remedy = (
-                "Do not build on this model: begin a new run" if at_end else "Cancel, and begin a new run"
-            )
-            self.watch.warn(
-                f"The features have collapsed: {what} if all images looked alike. {remedy} with a lower "
-                "--lr, a larger --batch, or more --epochs.",
-                step=progress.step,
-            )
-
-
-def _diverged(step: int, terms: Mapping[str, Any]) -> Diverged:
-    values = ", ".join(f"{name} {float(value):g}" for name, value in terms.items())
-    return Diverged(
-        f"The loss is no longer a number near step {step}: {values}.",
-        "Begin a new run with a lower --lr, or with --precision float32.",
-    )
 
 
 def _mixed(seed: int, step: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ContrastiveSegLib.training import loop
+from ContrastiveSegLib.training import report
 
 
 @pytest.fixture(params=["sgd_cosine", "adamw_one_cycle"])
@@ -14,4 +14,4 @@ def a_recipe(request) -> str:
 
 @pytest.fixture
 def speak_always(monkeypatch) -> None:
-    monkeypatch.setattr(loop, "SECONDS_BETWEEN_REPORTS", 0)
+    monkeypatch.setattr(report, "SECONDS_BETWEEN_REPORTS", 0)
