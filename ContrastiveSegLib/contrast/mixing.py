@@ -68,6 +68,46 @@ def random_rectangles(images: Tensor, generator: Generator, *, share: float = SH
     return inside_rows[:, :, None] & inside_columns[:, None, :]
 
 
+def random_boxes(
+    images: Tensor,
+    generator: Generator,
+    *,
+    area: tuple[float, float] = (0.02, 0.4),
+    aspect: tuple[float, float] = (0.3, 3.3),
+    sides: float | None = None,
+) -> Tensor:
+    """One box per image (B, C, *S), in plane: (B, H, W) boolean.
+
+    Args:
+        area: Lowest and highest share of the plane; drawn evenly.
+        aspect: Lowest and highest height by width; drawn evenly in its logarithm.
+        sides: Share of each side instead, the same for all; only the place is drawn then.
+
+    Source: Yang et al., CVPR 2023, arXiv 2208.09910.
+    """
+    rows, columns = images.shape[-2:]
+    draws = torch.rand(4, len(images), generator=generator, device=images.device)
+    if sides is None:
+        pixels = (area[0] + draws[0] * (area[1] - area[0])) * rows * columns
+        ratio = torch.exp(math.log(aspect[0]) + draws[1] * math.log(aspect[1] / aspect[0]))
+        height, width = (pixels * ratio).sqrt(), (pixels / ratio).sqrt()
+    else:
+        height, width = (torch.full_like(draws[0], sides * n) for n in (rows, columns))
+    inside_rows = _interval(draws[2], height.round().clamp(1, rows), rows)
+    inside_columns = _interval(draws[3], width.round().clamp(1, columns), columns)
+    return inside_rows[:, :, None] & inside_columns[:, None, :]
+
+
+def laid_on(boxes: Tensor, top: Tensor, below: Tensor, *, swapped: bool = False) -> Tensor:
+    """Values (B, C, *S) or (B, *S): of `top` within the boxes (B, H, W), of `below` around them.
+
+    Args:
+        swapped: The other way round.
+    """
+    region = boxes.view(len(boxes), *(1,) * (top.ndim - 3), *boxes.shape[1:])
+    return torch.where(region != swapped, top, below)
+
+
 def _interval(draw: Tensor, length: Tensor, size: int) -> Tensor:
     """Where an interval of that length lies, anywhere within `size`: (B,) to (B, size) boolean."""
     start = (draw * (size - length + 1)).floor().clamp(max=size - length)[:, None]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from ContrastiveSegLib.contrast.mixing import random_mix, random_rectangles
+from ContrastiveSegLib.contrast.mixing import laid_on, random_boxes, random_mix, random_rectangles
 
 
 def generator(seed: int = 0) -> Generator:
@@ -90,3 +90,36 @@ def test_exchanged_roles_exchange_the_orders():
 
     assert torch.equal(swapped.inside, fixed.outside)
     assert torch.equal(swapped.outside, fixed.inside)
+
+
+def test_boxes_have_areas_and_aspects_within_their_limits():
+    images = torch.zeros(400, 1, 100, 100)
+
+    boxes = random_boxes(images, Generator().manual_seed(0))
+
+    areas = boxes.float().mean((1, 2))
+    heights, widths = boxes.any(2).sum(1), boxes.any(1).sum(1)
+    assert 0.015 < areas.min() < 0.05
+    assert 0.35 < areas.max() < 0.42
+    assert torch.equal(boxes.sum((1, 2)), heights * widths)  # boxes, not other shapes
+    assert (heights / widths).max() < 4
+    assert (heights / widths).min() > 0.25
+    assert boxes.float().mean(0).min() > 0  # anywhere
+
+
+def test_boxes_of_given_sides_differ_in_their_place_alone():
+    boxes = random_boxes(torch.zeros(50, 1, 4, 30, 60), Generator().manual_seed(0), sides=2 / 3)
+
+    assert (boxes.any(2).sum(1) == 20).all()
+    assert (boxes.any(1).sum(1) == 40).all()
+    assert len(torch.unique(boxes.flatten(1), dim=0)) > 40
+
+
+def test_what_is_laid_on_a_box_keeps_images_and_labels_together():
+    boxes = torch.zeros(2, 4, 5, dtype=torch.bool)
+    boxes[:, 1:3, 2:4] = True
+    top, below = torch.ones(2, 3, 4, 5), torch.zeros(2, 3, 4, 5)
+
+    assert torch.equal(laid_on(boxes, top, below)[:, 0], boxes.float())
+    assert torch.equal(laid_on(boxes, top, below, swapped=True)[:, 2], (~boxes).float())
+    assert torch.equal(laid_on(boxes, top[:, 0], below[:, 0]), boxes.float())
