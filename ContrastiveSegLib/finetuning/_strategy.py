@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.networks.backbone import Backbone
@@ -22,6 +22,9 @@ class FinetuningStrategy(Learner):
         mirrors: Whether it learns from mirrored patches too, so that prediction may average over them.
         margin: How much larger than the patch the images come, so that rotation finds pixels.
         draws_unknown: Whether it learns from slices without annotation too.
+        halves: Whether half of each batch comes from cases that nobody annotated, where there are any.
+        rounds: How often their labels are predicted, each time by the network of the round before; 0: never.
+        last_steps: Share of the steps, at the end of a round, that see annotated cases alone.
         learns_from: Kinds of annotation it is made for.
     """
 
@@ -29,7 +32,19 @@ class FinetuningStrategy(Learner):
     mirrors: bool = False
     margin: float = 1.0
     draws_unknown: bool = False
+    halves: bool = False
+    rounds: int = 0
+    last_steps: float = 0.0
     learns_from: ClassVar[tuple[str, ...]] = ("cases", "slices", "scribbles")
+
+    @classmethod
+    def learns_unannotated(cls, _: Any) -> bool:
+        """Whether cases that nobody annotated teach it anything, with these settings of its own."""
+        return cls.halves
+
+    def unknown(self, number: int) -> float:
+        """Share of each structure's predicted voxels that stay unknown in a round, counted from 1."""
+        raise NotImplementedError(f"{type(self).__module__} has no round {number}")
 
 
 def load_strategy(name: str) -> ModuleType:

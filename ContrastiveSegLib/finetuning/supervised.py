@@ -49,6 +49,10 @@ class Strategy(FinetuningStrategy):
         self.mirrors, self.draws_unknown = settings.mirror, settings.consistency > 0
         self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror)
 
+    @classmethod
+    def learns_unannotated(cls, settings: Settings) -> bool:
+        return settings.consistency > 0
+
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         moved, labels = self.augmented.moved(batch, generator)
         maps = self.network.training_scores(self.augmented.recolored(moved, generator))  # fine to coarse

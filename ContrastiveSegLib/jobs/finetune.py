@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder
-from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy, load_strategy
-from ContrastiveSegLib.networks.backbone import Backbone, build_network, check_sides, fitting_patch, pools_for
-from ContrastiveSegLib.networks.weights import load_parts, read_page, save_model
+from ContrastiveSegLib.finetuning._strategy import load_strategy
+from ContrastiveSegLib.finetuning._training import Cases, Task, learn
+from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
+from ContrastiveSegLib.networks.weights import read_page
 from ContrastiveSegLib.runs.job_settings import FinetuneSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
 from ContrastiveSegLib.runs.writing import write_json
-from ContrastiveSegLib.training.annotated import check_annotations, listed_slices, maps_of_pieces
-from ContrastiveSegLib.training.batches import Sampler
+from ContrastiveSegLib.training.annotated import check_annotations, listed_slices
 from ContrastiveSegLib.training.compute import Compute, choose_compute
 from ContrastiveSegLib.training.data import (
     Found,
@@ -35,16 +33,19 @@ from ContrastiveSegLib.training.data import (
     write_cases,
 )
 from ContrastiveSegLib.training.environment import write_environment
-from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.reporting import Reporter, working
-from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH, Schedule
+from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH
 from ContrastiveSegLib.training.split import favor, split_patients
-from ContrastiveSegLib.training.validation import Validation
+from ContrastiveSegLib.training.unannotated import (
+    choose_unannotated,
+    find_unannotated,
+    prepare_unannotated,
+)
 from ContrastiveSegLib.volumes.annotations import annotation_file
+from ContrastiveSegLib.volumes.cases import Case
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.one_case import Losses, attempt
-from ContrastiveSegLib.volumes.pieces import single_pieces
 from ContrastiveSegLib.volumes.prepared import Recipe, collect_table
 from ContrastiveSegLib.volumes.preprocessing import Intensities
 from ContrastiveSegLib.volumes.slices import PreparedCase
@@ -53,7 +54,19 @@ LEARNING_RATE = 3e-3
 PIXELS_PER_STEP = {"cpu": 8 * 128 * 128, "other": 16 * 256 * 256}
 STEPS = 1500  # a few labeled cases are learned by then; more data get more steps
 PASSES = 20
-AVERAGE = 0.99  # of the weights, over about a hundred steps
+
+
+@dataclasses.dataclass(frozen=True)
+class _Folders:
+    """The cases that were found: to learn from, annotations that count less, scans that nobody annotated."""
+
+    labeled: Found
+    also: Found | None
+    scans: Found | None
+
+    @property
+    def annotated(self) -> Found:
+        return together(self.labeled, self.also) if self.also else self.labeled
 
 
 def run(settings: FinetuneSettings) -> Losses:
@@ -69,10 +82,8 @@ def run(settings: FinetuneSettings) -> Losses:
     compute = choose_compute(settings.compute)
     with working(folder, "finetune", settings) as reporter:
         start = _start_of(settings, folder)
-        found = _labeled(find_readable_cases(settings.labeled, settings.cases), settings)
-        further = find_readable_cases(settings.also, settings.cases) if settings.also else None
-        identity = _identity(together(found, further) if further else found, start, settings)
-        number, _ = folder.begin_finetune(settings, data=identity)
+        found = _find(settings, folder, reporter)
+        number, _ = folder.begin_finetune(settings, data=_identity(found, start, settings))
         model = ModelFolder(folder.finetune(number))
         if model.is_finished:
             reporter.say(
@@ -81,47 +92,80 @@ def run(settings: FinetuneSettings) -> Losses:
             return Losses()
         write_environment(folder.environment, compute)
         decided = folder.decide(
-            "finetune", lambda: _decide(settings, found, start, compute), round_number=number
+            "finetune", lambda: _decide(settings, found.labeled, start, compute), round_number=number
         )
-        grid, intensities = (
-            from_dict(WorkingGrid, decided["grid"]),
-            from_dict(Intensities, decided["intensities"]),
-        )
-        table = _table(found, settings)
+        grid, table = from_dict(WorkingGrid, decided["grid"]), _table(found.labeled, settings)
         write_json(folder.labels, table.to_json())
-        recipe = Recipe(
-            grid,
-            intensities,
-            table,
-            annotation=settings.annotation,
-            outlined=settings.outlined,
-            slices=listed_slices(found, settings),
-        )
-        reporter.warn_all(found.listing.notes)
-        outcomes = prepare_all(found, folder.prepared, recipe, reporter)
-        made_for = load_strategy(settings.strategy).Strategy.learns_from
-        check_annotations(
-            outcomes, table, decided["batch"], reporter, made_for=made_for, outlined=settings.outlined
-        )
-        training, validation = split_patients(usable(outcomes), settings.validation, seed=settings.seed)
-        roles = {case.name: "validation" for case in validation}
-        if further:
-            more = prepare_all(further, folder.prepared, Recipe(grid, intensities, table), reporter)
-            training = favor(training, usable(more), validation, times=settings.favored)
-            found, outcomes = together(found, further), outcomes + more
-        write_cases(folder.cases, found, outcomes, roles)
-        _learn(_Round(settings, decided, grid, table, model, start), training, validation, compute, reporter)
-        return losses(found, outcomes)
+        compute = dataclasses.replace(compute, precision=decided["precision"])
+        task = Task(settings, decided, grid, table, model, start, compute, reporter)
+        reporter.warn_all(found.labeled.listing.notes)
+        cases, lost = _prepare(task, found)
+        learn(task, cases)
+        return lost
 
 
-@dataclasses.dataclass(frozen=True)
-class _Round:
-    settings: FinetuneSettings
-    decided: dict[str, Any]
-    grid: WorkingGrid
-    table: LabelTable
-    model: ModelFolder
-    start: ModelFolder | None
+def _find(settings: FinetuneSettings, folder: RunFolder, reporter: Reporter) -> _Folders:
+    """Look into all folders, without reading a voxel."""
+    labeled = _labeled(find_readable_cases(settings.labeled, settings.cases), settings)
+    also = find_readable_cases(settings.also, settings.cases) if settings.also else None
+    found = _Folders(labeled, also, None)
+    module = load_strategy(settings.strategy)
+    if not module.Strategy.learns_unannotated(from_dict(module.Settings, settings.options)):
+        if settings.unlabeled not in ("", "none"):
+            reporter.warn(
+                f"The strategy {settings.strategy} learns nothing from scans without annotation, so "
+                f"{settings.unlabeled} is not used. Choose --strategy self_training or mean_teacher."
+            )
+        return found
+    scans = find_unannotated(settings, folder, _with_labels(found.annotated, settings), reporter)
+    if scans is None and not settings.unlabeled:
+        reporter.say(
+            "There are no scans without annotation to learn from: none were named with --unlabeled, and none "
+            "come from a pre-training. Only the annotated cases are learned from."
+        )
+    return dataclasses.replace(found, scans=scans)
+
+
+def _with_labels(found: Found, settings: FinetuneSettings) -> list[Case]:
+    """The cases that will be learned from with what was drawn on them."""
+    listed = listed_slices(found, settings)
+    drawn = [case for case in found.cases if annotation_file(case, settings.annotation)]
+    return [case for case in drawn if listed is None or case.name in listed]
+
+
+def _prepare(task: Task, found: _Folders) -> tuple[Cases, Losses]:
+    """Bring all cases to the working grid, write them down; who is learned from, and what was lost."""
+    settings, reporter = task.settings, task.reporter
+    store = reporter.run.prepared
+    recipe = Recipe(
+        task.grid,
+        from_dict(Intensities, task.decided["intensities"]),
+        task.table,
+        annotation=settings.annotation,
+        outlined=settings.outlined,
+        slices=listed_slices(found.labeled, settings),
+    )
+    outcomes = prepare_all(found.labeled, store, recipe, reporter)
+    made_for = load_strategy(settings.strategy).Strategy.learns_from
+    check_annotations(
+        outcomes, task.table, task.decided["batch"], reporter, made_for=made_for, outlined=settings.outlined
+    )
+    training, validation = split_patients(usable(outcomes), settings.validation, seed=settings.seed)
+    roles = {case.name: "validation" for case in validation}
+    plain = Recipe(recipe.grid, recipe.intensities, recipe.table)
+    if found.also:
+        more = prepare_all(found.also, store, plain, reporter)
+        training = favor(training, usable(more), validation, times=settings.favored)
+        outcomes = outcomes + more
+    unannotated: tuple[PreparedCase, ...] = ()
+    everyone = found.annotated
+    if found.scans:
+        others = prepare_unannotated(found.scans, outcomes, store, plain, reporter)
+        unannotated = choose_unannotated(others, validation, reporter)
+        roles |= {outcome.case.name: "unannotated" for outcome in others}
+        everyone, outcomes = together(everyone, found.scans), outcomes + others
+    write_cases(reporter.run.cases, everyone, outcomes, roles)
+    return Cases(training, validation, unannotated), losses(everyone, outcomes)
 
 
 def _start_of(settings: FinetuneSettings, folder: RunFolder) -> ModelFolder | None:
@@ -163,15 +207,17 @@ def _table(found: Found, settings: FinetuneSettings) -> LabelTable:
     return table
 
 
-def _identity(found: Found, start: ModelFolder | None, settings: FinetuneSettings) -> str:
-    """A checksum of annotations and starting weights: when either changes, a new round begins."""
+def _identity(found: _Folders, start: ModelFolder | None, settings: FinetuneSettings) -> str:
+    """A checksum of annotations, starting weights and scans: when any changes, a new round begins."""
     digest = hashlib.sha256((start.model.read_text(encoding="utf-8") if start else "scratch").encode())
     if settings.annotated_slices and settings.annotated_slices.is_file():
         digest.update(settings.annotated_slices.read_bytes())
-    for case in found.cases:
+    for case in found.annotated.cases:
         if path := annotation_file(case, settings.annotation):
             content, reason = attempt(case.name, path.read_bytes)
             digest.update(case.name.encode() + (reason.encode() if content is None else content))
+    for case in found.scans.cases if found.scans else ():
+        digest.update(f"{case.name} {[path.stat().st_size for path in case.images]}".encode())
     return digest.hexdigest()[:16]
 
 
@@ -214,88 +260,3 @@ def _grid(settings: FinetuneSettings, found: Found, page: dict[str, Any], comput
         spacing=settings.grid.spacing or learned.spacing,
         patch=own.patch if settings.grid.patch else learned.patch,
     )
-
-
-def _learn(
-    this: _Round,
-    training: Sequence[PreparedCase],
-    validation: Sequence[PreparedCase],
-    compute: Compute,
-    reporter: Reporter,
-) -> None:
-    decided, settings = this.decided, this.settings
-    arguments = {
-        "in_channels": training[0].channels,
-        "classes": len(this.table.structures) + 1,
-        "width": decided["width"],
-        "spatial_dims": len(this.grid.patch),
-        "pools": pools_for(this.grid.patch),
-    }
-    network = build_network(decided["network"], seed=settings.seed, **arguments)
-    check_sides(network, this.grid.patch)
-    if this.start:
-        load_parts(network, this.start)
-    strategy = build_strategy(settings, network, this.grid.patch)
-    sampler = Sampler(
-        training,
-        this.grid.patch,
-        labeled=True,
-        unknown=strategy.draws_unknown,
-        seed=settings.seed,
-        margin=strategy.margin,
-    )
-    compute = dataclasses.replace(compute, precision=decided["precision"])
-    judge = Validation(
-        network,
-        validation,
-        patch=this.grid.patch,
-        table=this.table,
-        compute=compute,
-        path=this.model.metrics,
-        tell=reporter.tell,
-    )
-    how = Training(
-        Schedule(decided["steps"], decided["batch"], decided["lr"], "adamw_one_cycle", decided["epoch"]),
-        compute,
-        this.model.last,
-        settings.seed,
-        checkpoint_every_s=settings.save_every_min * 60,
-        score=judge.score if validation else None,
-        average=AVERAGE,
-    )
-    reporter.say(
-        f"Fine-tuning {decided['network']} from {this.start.path if this.start else 'scratch'} on "
-        f"{len(training)} cases ({len(validation)} for validation): {this.grid.describe()}, "
-        f"{how.schedule.steps} steps of {how.schedule.batch}, on {compute.describe()}."
-    )
-    with reporter.bar(how.schedule.steps, "step"):
-        train(strategy, list(strategy.parameters()), sampler, how, reporter)
-    save_model(
-        this.model,
-        network,
-        name=decided["network"],
-        arguments=arguments,
-        parts=("encoder", "decoder", "head"),
-        strategy=settings.strategy,
-        mirrored=strategy.mirrors,
-        start=str(this.start.path) if this.start else "none",
-        grid=asdict(this.grid),
-        intensities=decided["intensities"],
-        labels=this.table.to_json(),
-        single_pieces=single_pieces(maps_of_pieces(training), range(1, arguments["classes"])),
-    )
-    this.model.last.unlink(missing_ok=True)
-    reporter.say(
-        f"Fine-tuning is finished: {this.model.weights}", kind="result", file=str(this.model.weights)
-    )
-
-
-def build_strategy(settings: FinetuneSettings, network: Backbone, patch: Sequence[int]) -> FinetuningStrategy:
-    """The strategy around a network."""
-    module = load_strategy(settings.strategy)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)  # of the parts that the strategy adds
-        strategy: FinetuningStrategy = module.Strategy(
-            network, patch, from_dict(module.Settings, settings.options)
-        )
-    return strategy

@@ -146,6 +146,8 @@ class FinetuneSettings:
     """Folder with further annotations that count less, such as propagated ones, maybe of the same cases."""
     favored: Annotated[int, Range(1, 100), Label("weight of the own annotations")] = 2
     """How often slices of `labeled` are drawn for each of `also`."""
+    unlabeled: str = ""
+    """Folder with scans nobody annotated, to learn from too; empty: those of pre-training; none: without."""
     start: Annotated[str, Flag("from")] = ""
     """Weights to start from: empty for this run's pre-training, none for scratch, or another run folder."""
     strategy: Annotated[str, MethodOf("finetuning")] = "supervised"

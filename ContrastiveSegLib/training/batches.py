@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ class Batch:
         labels: (B, *S) int64 class indices, UNKNOWN where nobody vouched, or None without annotations.
         regions: (B, *S) int64 superpixels from 1 on, 0 beyond the border, or None if nobody asked.
         partners: (P, B, C, *S) the slices that come with each image, or None if nobody asked.
+        unannotated: (B,) which images come from cases that nobody annotated, or None if none was asked for.
     """
 
     images: Tensor
@@ -38,6 +39,7 @@ class Batch:
     labels: Tensor | None = None
     regions: Tensor | None = None
     partners: Tensor | None = None
+    unannotated: Tensor | None = None
 
     def region_maps(self) -> Tensor:
         """The superpixels, for those who cannot do without.
@@ -69,6 +71,13 @@ class Batch:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         return replace(self, **{n: change(v) for n, v in vars(self).items() if isinstance(v, Tensor)})
+
+
+class Draws(Protocol):
+    """Whatever gives the batch of a step."""
+
+    def draw(self, step: int, size: int) -> Batch:
+        """The batch of one step, in host memory; depends only on step and size."""
 
 
 class Sampler:
@@ -108,7 +117,7 @@ class Sampler:
         if unknown:
             others = [(c, k) for c, case in enumerate(cases) for k in _slices_of(case, known=False)]
             others = sorted(set(others) - set(every))
-            every = every * max(1, round(len(others) / len(every))) + others
+            every = every * max(1, round(len(others) / max(len(every), 1))) + others
         self.slices = np.array(partners.arrange(cases, flags or {}) if partners else every)
         self.present = _where_structures_are(cases) if labeled else {}
 
@@ -245,6 +254,8 @@ def _slices_of(case: PreparedCase, *, known: bool) -> Sequence[int]:
     """The slices to draw: all, or those with known voxels; those of a favored case several times."""
     slices = range(case.shape[0])
     if known:
+        if case.annotation == "none":
+            return []
         return [k for k in slices if (case.label_map[k] != UNKNOWN).any()] * case.favored
     return [*slices] * case.favored
 
@@ -253,7 +264,7 @@ def _where_structures_are(cases: Sequence[PreparedCase]) -> dict[int, list[tuple
     """For each structure the slices (case, k) that show it, those of a favored case several times."""
     present: dict[int, list[tuple[int, int]]] = {}
     for c, case in enumerate(cases):
-        for k in range(case.shape[0]):
+        for k in range(case.shape[0] if case.annotation != "none" else 0):
             for value in np.unique(case.label_map[k]):
                 if value > 0:
                     present.setdefault(int(value), []).extend([(c, k)] * case.favored)

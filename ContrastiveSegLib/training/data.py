@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -113,6 +113,25 @@ def prepare_all(found: Found, folder: Path, recipe: Recipe, reporter: Reporter) 
     Raises:
         BadFolder: Not one case can be used.
     """
+    outcomes = prepare_each(found, folder, recipe, reporter, judged=_with_equal_channels)
+    if not any(outcome.prepared for outcome in outcomes):
+        raise nothing_left(found.cases[0].images[0].parent, [outcome.reason for outcome in outcomes])
+    return outcomes
+
+
+def prepare_each(
+    found: Found,
+    folder: Path,
+    recipe: Recipe,
+    reporter: Reporter,
+    *,
+    judged: Callable[[list[Outcome]], list[Outcome]],
+) -> list[Outcome]:
+    """Prepare every case with a progress bar; warn of each that cannot be used, even if it is all of them.
+
+    Args:
+        judged: Leaves out what does not go together, with a reason.
+    """
     warn_of_left_out(found, reporter)
     with reporter.bar(len(found.cases), "case") as advance:
 
@@ -120,13 +139,10 @@ def prepare_all(found: Found, folder: Path, recipe: Recipe, reporter: Reporter) 
             advance(1)
             reporter.tell("prepared", case=outcome.case.name, reason=outcome.reason)
 
-        outcomes = prepare_cases(found.cases, folder, recipe, on_case=on_case)
-    outcomes = _with_equal_channels(outcomes)
+        outcomes = judged(prepare_cases(found.cases, folder, recipe, on_case=on_case))
     reporter.warn_all(
         [f"{o.case.name}: {sentence}" for o in outcomes for sentence in (*o.notes, o.reason) if sentence]
     )
-    if not any(outcome.prepared for outcome in outcomes):
-        raise nothing_left(found.cases[0].images[0].parent, [outcome.reason for outcome in outcomes])
     say_losses(losses(found, outcomes), reporter)
     return outcomes
 
@@ -159,7 +175,7 @@ def write_cases(path: Path, found: Found, outcomes: Sequence[Outcome], roles: di
     """Write cases.csv: every case and file with its role, or the reason why it was left out.
 
     Args:
-        roles: Case name to "train" or "validation".
+        roles: Case name to "train", "validation" or "unannotated".
     """
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")

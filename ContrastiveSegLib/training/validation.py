@@ -43,13 +43,17 @@ class Validation:
 
     def score(self, step: int) -> float:
         """Mean Dice over structures of the mean over patients, on the working grid."""
-        per_patient: dict[str, list[list[float]]] = defaultdict(list)
-        for case in self.cases:
-            per_patient[case.patient].append(self._dice(case))
-        dice = _mean([_mean(dice_of_cases) for dice_of_cases in per_patient.values()])  # (structures,)
+        dice = self.dice()
         self._write(step, dice)
         self.tell("validation", step=step, dice=dict(zip(self.table.names, map(float, dice), strict=True)))
         return float(_mean(dice))
+
+    def dice(self) -> np.ndarray:
+        """Dice of each structure, the mean over patients: (structures,); nan where nobody shows it."""
+        per_patient: dict[str, list[list[float]]] = defaultdict(list)
+        for case in self.cases:
+            per_patient[case.patient].append(self._dice(case))
+        return _mean([_mean(dice_of_cases) for dice_of_cases in per_patient.values()])
 
     def _dice(self, case: PreparedCase) -> list[float]:
         """Dice per structure over the known voxels; NaN where a structure is in neither labeling."""

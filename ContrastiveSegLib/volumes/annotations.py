@@ -26,12 +26,10 @@ from ContrastiveSegLib.volumes.grid import slicing_axes
 from ContrastiveSegLib.volumes.label_values import BACKGROUND, class_indices
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.outline import outside
+from ContrastiveSegLib.volumes.slices import UNKNOWN
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 __all__ = ["BACKGROUND", "UNKNOWN", "Annotation", "Marks", "annotation_file", "complete", "read_marks"]
-
-# The class index of voxels that nobody vouched for.
-UNKNOWN = -1
 
 # Where background was painted over this share of the slices in which it was painted, these are whole slices.
 SHARE_OF_WHOLE_SLICES = 0.95

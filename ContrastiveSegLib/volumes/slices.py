@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.volumes.volume import Geometry
+
+# The class index of voxels that nobody vouched for.
+UNKNOWN = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +25,7 @@ class PreparedCase:
         working: Grid of these arrays.
         original: Grid of the case's image, where results belong.
         regions: (K, H, W) superpixels from 1 on, or None if nobody asked.
-        annotation: What the labels are: "cases", "slices" or "scribbles".
+        annotation: What the labels are: "cases", "slices" or "scribbles"; "none": every voxel is UNKNOWN.
         favored: How often its slices are drawn, beside cases that are drawn once.
     """
 
@@ -66,6 +69,11 @@ class PreparedCase:
         if self.regions is None:
             raise ValueError(f"{self.name} was prepared without regions")
         return self.regions
+
+    def as_unannotated(self) -> PreparedCase:
+        """The same case with every voxel UNKNOWN; the labels take no memory, as one value stands for all."""
+        unknown = np.broadcast_to(np.int16(UNKNOWN), self.shape)
+        return replace(self, labels=unknown, annotation="none")
 
     def height(self, k: int) -> float:
         """Height of slice `k` (from 0) in the volume: 1/K ... 1.

@@ -1,0 +1,85 @@
+"""Self-training: a network labels the scans nobody annotated, and a new one learns from these labels too.
+
+Source: section 2 of the specification of semi-supervised fine-tuning; rounds as Xie et al., Self-training
+with noisy student, CVPR 2020, arXiv 1911.04252. Without such scans nothing but `supervised` is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Generator, Tensor
+
+from ContrastiveSegLib.contrast.views import Appearance, recolor
+from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
+from ContrastiveSegLib.finetuning._losses import dice_ce_at_every_level
+from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
+from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.training.batches import Batch
+
+# What the teacher was sure of must also be found under other gray values: that is what the student adds.
+STRONG = Appearance(brightness=0.4, contrast=0.4, gamma=0.6, noise=0.07, blur=1.0, probability=0.6)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of self-training."""
+
+    rotation: Annotated[float, Range(0.0, 180.0)] = 30.0
+    """Largest rotation in plane that augmentation draws, in degrees."""
+
+    mirror: bool = False
+    """Mirror patches at random: for structures that are alike on both sides; prediction then takes longer."""
+
+    rounds: Annotated[int, Range(1, 10)] = 2
+    """How often the scans without annotation are labeled and a new network learns; each takes as long."""
+
+    pseudo_weight: Annotated[float, Range(0.0, 10.0)] = 0.5
+    """Weight of the predicted labels beside the drawn ones."""
+
+    unknown_first: Annotated[float, Range(0.0, 0.95)] = 0.5
+    """Share of each structure's predicted voxels, the least certain ones, that do not teach in round 1."""
+
+    unknown_later: Annotated[float, Range(0.0, 0.95)] = 0.2
+    """The same share in later rounds."""
+
+    last_steps: Annotated[float, Range(0.0, 0.9)] = 0.1
+    """Share of the steps, at the end of each round, that see annotated cases alone."""
+
+
+class Strategy(FinetuningStrategy):
+    """Dice and cross-entropy on annotated patches, and on patches whose labels the round before predicted."""
+
+    margin = MARGIN
+    halves = True
+    learns_from = ("cases", "slices")
+
+    def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
+        super().__init__()
+        self.network, self.settings, self.mirrors = network, settings, settings.mirror
+        self.rounds, self.last_steps = settings.rounds, settings.last_steps
+        self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror)
+
+    def unknown(self, number: int) -> float:
+        return self.settings.unknown_first if number == 1 else self.settings.unknown_later
+
+    def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        moved, labels = self.augmented.moved(batch, generator)
+        if batch.unannotated is None:
+            maps = self.network.training_scores(self.augmented.recolored(moved, generator))  # fine to coarse
+            return {"dice_ce": dice_ce_at_every_level(maps, labels)}
+        drawn, predicted = ~batch.unannotated, batch.unannotated
+        images = torch.cat(
+            [self.augmented.recolored(moved[drawn], generator), recolor(moved[predicted], STRONG, generator)]
+        )
+        maps = self.network.training_scores(images)
+        count = int(drawn.sum())
+        return {
+            "dice_ce": dice_ce_at_every_level([scores[:count] for scores in maps], labels[drawn]),
+            "pseudo_labels": self.settings.pseudo_weight
+            * dice_ce_at_every_level([scores[count:] for scores in maps], labels[predicted]),
+        }

@@ -1,0 +1,47 @@
+"""Batches of two halves: patches of annotated cases, and patches of cases that nobody annotated."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ContrastiveSegLib.training.batches import Batch, Draws
+
+
+class Halves:
+    """Joins the batches of two samplers.
+
+    Args:
+        annotated: Gives the first half, and one more where the size is odd.
+        others: Gives the second half.
+        until: The first step that is drawn from `annotated` alone; None: never.
+    """
+
+    def __init__(self, annotated: Draws, others: Draws, *, until: int | None = None) -> None:
+        self.annotated, self.others, self.until = annotated, others, until
+
+    def draw(self, step: int, size: int) -> Batch:
+        """The batch of one step; `unannotated` says which images are of the second half."""
+        if self.until is not None and step >= self.until:
+            return self.annotated.draw(step, size)
+        first, second = self.annotated.draw(step, size - size // 2), self.others.draw(step, size // 2)
+        joined = Batch(
+            _joined(first.images, second.images),
+            heights=_joined(first.heights, second.heights),
+            cases=_joined(first.cases, second.cases),
+            labels=_joined(_labels(first), _labels(second)),
+            unannotated=torch.from_numpy(np.arange(size) >= size - size // 2),
+        )
+        return joined.pinned() if torch.cuda.is_available() else joined
+
+
+def _labels(batch: Batch) -> Tensor:
+    if batch.labels is None:
+        raise ValueError("halves are drawn from samplers that give labels")
+    return batch.labels
+
+
+def _joined(first: Tensor, second: Tensor) -> Tensor:
+    """By numpy, for the reason that `Sampler.draw` gives."""
+    return torch.from_numpy(np.concatenate([first.numpy(), second.numpy()]))

@@ -1,0 +1,231 @@
+"""What a network predicts for cases that nobody annotated, cleaned, so that it can teach the next network."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ContrastiveSegLib.agreement.outliers import find_outliers
+from ContrastiveSegLib.errors import Cancelled, CannotWrite
+from ContrastiveSegLib.networks.sliding_window import predict_probabilities
+from ContrastiveSegLib.runs.writing import write_atomically
+from ContrastiveSegLib.training.compute import Compute
+from ContrastiveSegLib.training.reporting import Reporter
+from ContrastiveSegLib.volumes.array_store import array_file, make_folder, read_facts, store
+from ContrastiveSegLib.volumes.confidence import (
+    certain,
+    confidence_levels,
+    count_levels,
+    kept_shares,
+    lowest_levels,
+)
+from ContrastiveSegLib.volumes.figures import COLUMN, HEIGHT, ROW, figures_of
+from ContrastiveSegLib.volumes.gray_correction import correct_by_gray
+from ContrastiveSegLib.volumes.pieces import Group, keep_largest
+from ContrastiveSegLib.volumes.slices import PreparedCase
+
+BYTES_PER_VOXEL = 4  # class and confidence as they are predicted, and what is left of them as int16
+AGREEMENT = "agreement with the round before"
+# Differences between cases that are nothing to speak of: a factor of 1.35 of a volume, mm, parts of a stack.
+SMALLEST_SPREAD = {ROW: 8.0, COLUMN: 8.0, HEIGHT: 0.06, AGREEMENT: 0.03}
+SMALLEST_SPREAD_OF_VOLUMES = 0.3
+# Where at most this share of the cases lacks a structure, those are odd.
+RARELY = 0.1
+VANISHED = 0.05  # of the mean volume in the annotated cases
+SMALLEST_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained network and all that prediction on the working grid needs.
+
+    Args:
+        pieces: Groups of classes of which the largest piece is kept.
+        names: Of the structures, in the order of the classes from 1 on.
+    """
+
+    network: Callable[..., Any]
+    patch: tuple[int, ...]
+    compute: Compute
+    pieces: tuple[Group, ...]
+    names: list[str]
+    mirrored: bool = False
+
+    def predict(self, case: PreparedCase) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+        """Classes and levels of confidence (K, H, W), cleaned as a prediction for a user is."""
+        with self.compute.mixed():
+            probabilities = predict_probabilities(
+                self.network, case.images, self.patch, self.compute.device, mirror=self.mirrored
+            )
+        correct_by_gray(probabilities, case.images, case.working.spacing_khw[-1])
+        return keep_largest(probabilities.argmax(0), self.pieces), confidence_levels(probabilities)
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    """Cases whose labels were predicted.
+
+    Args:
+        cases: Those that teach; UNKNOWN where the prediction is not certain.
+        kept: Structure to the share of its voxels that teach.
+        left_out: Case to the reason why it does not teach.
+        trouble: Why a network must not learn from them; empty if it may.
+    """
+
+    cases: tuple[PreparedCase, ...]
+    kept: dict[str, float]
+    left_out: dict[str, str]
+    trouble: str = ""
+
+
+def check_space(cases: Sequence[PreparedCase], folder: Path) -> None:
+    """Refuse to begin what the disk cannot hold.
+
+    Raises:
+        CannotWrite: It is too small.
+    """
+    make_folder(folder)
+    needed = BYTES_PER_VOXEL * sum(math.prod(case.shape) for case in cases)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise CannotWrite(
+            f"The predictions of {len(cases)} scans that nobody annotated need {needed / 2**20:.0f} MB in "
+            f"{folder}, but only {free / 2**20:.0f} MB are free.",
+            "Free some space, choose a run folder on another disk, or give --unlabeled none.",
+        )
+
+
+def predict_all(cases: Sequence[PreparedCase], teacher: Teacher, folder: Path, reporter: Reporter) -> None:
+    """Predict every case into the folder; those that are there already stay.
+
+    Raises:
+        Cancelled: The user asked to stop; what is done stays.
+        CannotWrite: The disk is full.
+    """
+    make_folder(folder)
+    for n, case in enumerate(cases):
+        if reporter.cancelled():
+            raise Cancelled(
+                f"Fine-tuning was cancelled after {n} of {len(cases)} scans without annotation were "
+                "predicted; everything is saved.",
+                "Start the same command again to go on.",
+            )
+        if read_facts(_stem(folder, n)) is None:
+            labels, levels = teacher.predict(case)
+            counts = count_levels(labels, levels, len(teacher.names) + 1)
+            facts = {
+                "case": case.name,
+                "counts": counts.tolist(),
+                "figures": figures_of(labels, teacher.names, case.working),
+            }
+            store(_stem(folder, n), np.stack([labels.astype(np.uint8), levels]), facts)
+        reporter.tell("predicted", case=case.name, done=n + 1, of=len(cases))
+
+
+def choose(
+    cases: Sequence[PreparedCase],
+    folder: Path,
+    names: list[str],
+    *,
+    unknown: float,
+    annotated: Sequence[PreparedCase],
+    before: Path | None = None,
+) -> PseudoLabels:
+    """Leave out the outliers among the predicted cases, and voxels that are not certain.
+
+    Args:
+        unknown: Share of each structure's voxels that stay unknown.
+        annotated: What a person drew, to see whether a structure vanished.
+        before: Folder of the predictions of the round before, to see where two networks agree.
+    """
+    facts = [read_facts(_stem(folder, n)) or {} for n in range(len(cases))]
+    figures = [dict(fact["figures"]) for fact in facts]
+    for n, figure in enumerate(figures):
+        figure[AGREEMENT] = _agreement(folder, before, n) if before else math.nan
+    odd = _odd(figures, names)
+    teaching = [n for n in range(len(cases)) if not odd[n]]
+    left_out = {cases[n].name: _reason(odd[n]) for n in range(len(cases)) if odd[n]}
+    if not teaching:
+        return PseudoLabels((), {}, left_out, "no prediction is like the others")
+    counts = np.array([facts[n]["counts"] for n in teaching], np.int64).sum(axis=0)
+    lowest = lowest_levels(counts, unknown)
+    kept = dict(zip(names, map(float, kept_shares(counts, lowest)[1:]), strict=True))
+    trouble = _trouble(counts, kept, [cases[n] for n in teaching], annotated)
+    taught = tuple(_with_labels(cases[n], folder, n, lowest) for n in teaching)
+    return PseudoLabels(taught, kept, left_out, trouble)
+
+
+def write_table(path: Path, cases: Sequence[PreparedCase], labels: PseudoLabels) -> None:
+    """Which case teaches, and why the others do not."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["case", "teaches", "reason"])
+    for case in cases:
+        reason = labels.left_out.get(case.name, "")
+        table.writerow([case.name, "no" if reason else "yes", reason])
+    write_atomically(path, text.getvalue())
+
+
+def _stem(folder: Path, n: int) -> Path:
+    """By number: names of cases may be too long, or equal but for their letters' size."""
+    return folder / f"{n:05d}"
+
+
+def _with_labels(case: PreparedCase, folder: Path, n: int, lowest: npt.NDArray[np.int64]) -> PreparedCase:
+    labels, levels = np.load(array_file(_stem(folder, n)), mmap_mode="r")
+    stem = folder / f"{n:05d}-certain"
+    store(stem, certain(labels, levels, lowest), {"lowest": lowest.tolist()})
+    return replace(case, labels=np.load(array_file(stem), mmap_mode="r"), annotation="cases")
+
+
+def _agreement(folder: Path, before: Path, n: int) -> float:
+    """Dice of all structures together between this round's prediction of a case and that before."""
+    now, then = (np.load(array_file(_stem(f, n)), mmap_mode="r")[0] for f in (folder, before))
+    size = int((now > 0).sum() + (then > 0).sum())
+    return 2 * float(((now == then) & (now > 0)).sum()) / size if size else math.nan
+
+
+def _odd(figures: list[dict[str, float]], names: list[str]) -> list[list[str]]:
+    volumes = [f"volume of {name}" for name in names]
+    smallest = SMALLEST_SPREAD | dict.fromkeys(volumes, SMALLEST_SPREAD_OF_VOLUMES)
+    odd = find_outliers(figures, smallest)
+    for volume in volumes:
+        without = [n for n, figure in enumerate(figures) if math.isnan(figure[volume])]
+        if len(without) <= RARELY * len(figures):
+            for n in without:
+                odd[n].append(volume)
+    return odd
+
+
+def _reason(figures: Sequence[str]) -> str:
+    return f"Its prediction is unlike those of the other cases: {', '.join(figures)}."
+
+
+def _trouble(
+    counts: npt.NDArray[np.int64],
+    kept: dict[str, float],
+    cases: Sequence[PreparedCase],
+    annotated: Sequence[PreparedCase],
+) -> str:
+    """Why nobody should learn from these labels: a structure vanished, or hardly a voxel of it teaches."""
+    voxels = sum(math.prod(case.shape) for case in cases)
+    whole = [case for case in annotated if case.annotation == "cases"]
+    drawn = np.sum([np.bincount(np.maximum(c.label_map, 0).ravel(), minlength=len(counts)) for c in whole], 0)
+    of = sum(math.prod(case.shape) for case in whole)
+    for n, (name, share) in enumerate(kept.items(), start=1):
+        predicted = counts[n].sum() / voxels
+        usual = drawn[n] / of if whole else 0.0
+        if predicted == 0 or predicted < VANISHED * usual:
+            return f'"{name}" has nearly vanished from the predictions'
+        if share < SMALLEST_SHARE:
+            return f'hardly a voxel of "{name}" is certain'
+    return ""

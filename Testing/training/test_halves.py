@@ -1,0 +1,56 @@
+"""Half of each batch is annotated, half is not, and the end may be annotated alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ContrastiveSegLib.training.batches import Sampler
+from ContrastiveSegLib.training.halves import Halves
+from ContrastiveSegLib.volumes.annotations import UNKNOWN
+
+PATCH = (16, 16)
+
+
+def samplers(make_case) -> tuple[Sampler, Sampler]:
+    others = [make_case(name).as_unannotated() for name in ("b", "c", "d")]
+    return (
+        Sampler([make_case("a")], PATCH, labeled=True, seed=0),
+        Sampler(others, PATCH, labeled=True, unknown=True, seed=1),
+    )
+
+
+def test_the_second_half_comes_from_cases_without_annotation(make_case):
+    batch = Halves(*samplers(make_case)).draw(3, 5)
+
+    assert batch.unannotated.tolist() == [False, False, False, True, True]
+    assert (batch.labels[:3] != UNKNOWN).all()
+    assert (batch.labels[3:] == UNKNOWN).all()
+    assert batch.images.shape == (5, 1, *PATCH)
+
+
+def test_a_batch_depends_on_the_step_alone(make_case):
+    first, again = (Halves(*samplers(make_case)).draw(7, 4) for _ in range(2))
+
+    assert torch.equal(first.images, again.images)
+    assert torch.equal(first.labels, again.labels)
+
+
+def test_the_last_steps_see_annotated_cases_alone(make_case):
+    halves = Halves(*samplers(make_case), until=5)
+
+    assert halves.draw(4, 4).unannotated is not None
+    last = halves.draw(5, 4)
+    assert last.unannotated is None
+    assert len(last.images) == 4
+    assert (last.labels != UNKNOWN).all()
+
+
+def test_an_unannotated_case_is_drawn_without_reading_its_labels(make_case):
+    case = make_case("a").as_unannotated()
+
+    sampler = Sampler([make_case("b"), case], PATCH, labeled=True, unknown=True, seed=0)
+
+    assert np.asarray(case.labels).strides == (0, 0, 0)  # one value in memory
+    assert {c for c, _ in sampler.slices} == {0, 1}
+    assert {c for places in sampler.present.values() for c, _ in places} == {0}

@@ -1,0 +1,157 @@
+"""Predictions that teach: stored, taken up again, cleaned of outliers, and refused where they went wrong."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import namedtuple
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ContrastiveSegLib.errors import Cancelled, CannotWrite
+from ContrastiveSegLib.training import pseudo_labels
+from ContrastiveSegLib.training.pseudo_labels import (
+    AGREEMENT,
+    Teacher,
+    check_space,
+    choose,
+    predict_all,
+    write_table,
+)
+from ContrastiveSegLib.volumes.annotations import UNKNOWN
+
+NAMES = ["liver", "spleen"]
+
+
+class Witness:
+    """Hears what is told, and cancels after so many cases."""
+
+    def __init__(self, stop_after: int = 99) -> None:
+        self.told: list[dict] = []
+        self.stop_after = stop_after
+
+    def tell(self, kind: str, **facts) -> None:
+        self.told.append({"kind": kind, **facts})
+
+    def cancelled(self) -> bool:
+        return len(self.told) >= self.stop_after
+
+
+def by_brightness(images: Tensor) -> Tensor:
+    """Scores of a network that finds three classes by their gray value, less certain far from it."""
+    return torch.cat([-20 * (images - shade).square() for shade in (0.0, 0.5, 1.0)], 1)
+
+
+@pytest.fixture
+def a_teacher(a_compute) -> Teacher:
+    return Teacher(by_brightness, (32, 32), a_compute, ((1,), (2,)), NAMES)
+
+
+@pytest.fixture
+def scans(make_case) -> list:
+    """Ten scans of 6 x 40 x 48 that show both structures in their gray values."""
+    return [a_scan(make_case, n) for n in range(10)]
+
+
+def a_scan(make_case, n: int, *, low: int = 8, high: int = 24):
+    images = np.random.default_rng(n).normal(0, 0.05, (1, 6, 40, 48))
+    images[0, 1:5, low:high, low:high] += 0.5
+    images[0, 2:4, 30:36, 30 : 36 + n % 2] += 1.0
+    return make_case(f"scan{n}", images=np.clip(images, 0, 1)).as_unannotated()
+
+
+def test_predictions_are_taken_up_where_they_were_interrupted(scans, a_teacher, tmp_path, monkeypatch):
+    with pytest.raises(Cancelled, match="after 4 of 10 scans"):
+        predict_all(scans, a_teacher, tmp_path / "part", Witness(stop_after=4))
+    predict_all(scans, a_teacher, tmp_path / "whole", Witness())
+    asked, predict = [], Teacher.predict
+    monkeypatch.setattr(Teacher, "predict", lambda *those: asked.append(those[1].name) or predict(*those))
+    predict_all(scans, a_teacher, tmp_path / "part", Witness())
+
+    assert asked == [f"scan{n}" for n in range(4, 10)]
+    for file in sorted((tmp_path / "whole").glob("*.npy")):
+        assert np.array_equal(np.load(file), np.load(tmp_path / "part" / file.name))
+
+
+def test_of_what_is_predicted_the_least_certain_half_stays_unknown(scans, a_teacher, tmp_path):
+    predict_all(scans, a_teacher, tmp_path, Witness())
+
+    labels = choose(scans, tmp_path, NAMES, unknown=0.5, annotated=[])
+    everything = choose(scans, tmp_path, NAMES, unknown=0.0, annotated=[])
+
+    assert labels.trouble == ""
+    assert labels.left_out == {}
+    assert [case.name for case in labels.cases] == [case.name for case in scans]
+    for name in NAMES:
+        assert 0.5 <= labels.kept[name] < 1  # levels of 1 are alike
+        assert everything.kept[name] == 1
+    taught, whole = (np.concatenate([c.label_map for c in each.cases]) for each in (labels, everything))
+    assert (taught == UNKNOWN).any()
+    assert (taught[taught != UNKNOWN] == whole[taught != UNKNOWN]).all()
+
+
+def test_a_case_whose_structures_are_elsewhere_does_not_teach_and_is_named(make_case, a_teacher, tmp_path):
+    scans = [a_scan(make_case, n) for n in range(9)] + [a_scan(make_case, 9, low=2, high=40)]
+    predict_all(scans, a_teacher, tmp_path, Witness())
+
+    labels = choose(scans, tmp_path, NAMES, unknown=0.0, annotated=[])
+    write_table(tmp_path / "table.csv", scans, labels)
+
+    assert list(labels.left_out) == ["scan9"]
+    assert "volume of liver" in labels.left_out["scan9"]
+    assert len(labels.cases) == 9
+    rows = list(csv.DictReader((tmp_path / "table.csv").open()))
+    assert [row["teaches"] for row in rows] == ["yes"] * 9 + ["no"]
+    assert rows[9]["reason"] == labels.left_out["scan9"]
+
+
+def test_a_case_without_a_structure_that_all_others_show_does_not_teach(make_case, a_teacher, tmp_path):
+    scans = [a_scan(make_case, n) for n in range(10)]
+    empty = scans[3].images.copy()
+    empty[:, :, 28:] = 0
+    scans[3] = replace(scans[3], images=empty)
+    predict_all(scans, a_teacher, tmp_path, Witness())
+
+    labels = choose(scans, tmp_path, NAMES, unknown=0.0, annotated=[])
+
+    assert list(labels.left_out) == ["scan3"]
+    assert "volume of spleen" in labels.left_out["scan3"]
+
+
+def test_where_two_rounds_disagree_about_one_case_it_does_not_teach(scans, a_teacher, tmp_path):
+    for folder in ("one", "two"):
+        predict_all(scans, a_teacher, tmp_path / folder, Witness())
+    other = np.load(tmp_path / "one" / "00005.npy")
+    other[0] = np.roll(other[0], 12, 1)
+    np.save(tmp_path / "one" / "00005.npy", other)
+
+    labels = choose(scans, tmp_path / "two", NAMES, unknown=0.0, annotated=[], before=tmp_path / "one")
+
+    assert labels.left_out == {"scan5": f"Its prediction is unlike those of the other cases: {AGREEMENT}."}
+
+
+def test_a_structure_that_vanished_is_trouble(scans, a_teacher, make_case, tmp_path):
+    without = replace(
+        a_teacher, network=lambda x: by_brightness(x) - torch.tensor([0, 0, 99.0]).view(1, 3, 1, 1)
+    )
+    predict_all(scans, without, tmp_path / "gone", Witness())
+    predict_all(scans, a_teacher, tmp_path / "small", Witness())
+    large = make_case("drawn", labels=np.full((6, 40, 48), 2, np.int16))
+
+    gone = choose(scans, tmp_path / "gone", NAMES, unknown=0.0, annotated=[])
+    small = choose(scans, tmp_path / "small", NAMES, unknown=0.0, annotated=[large])
+
+    assert gone.trouble == small.trouble == '"spleen" has nearly vanished from the predictions'
+
+
+def test_a_disk_that_is_too_small_is_said_before_the_work(scans, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")(10**9, 10**9, 10_000)
+    monkeypatch.setattr(pseudo_labels.shutil, "disk_usage", lambda _: usage)
+
+    with pytest.raises(CannotWrite, match=r"predictions of 10 scans .* but only 0 MB are free"):
+        check_space(scans, tmp_path)
+    assert math.prod(scans[0].shape) * 10 * pseudo_labels.BYTES_PER_VOXEL > 10_000
