@@ -1,0 +1,171 @@
+"""Mean teacher: the average of the network's past labels scans nobody annotated, for strong views of them.
+
+Source: section 3 of the specification of semi-supervised fine-tuning: Tarvainen and Valpola, Mean teachers,
+NeurIPS 2017, arXiv 1703.01780; weak to strong and the stream of features as Yang et al., Revisiting
+weak-to-strong consistency, CVPR 2023, arXiv 2208.09910; `mix = bcp` as Bai et al., Bidirectional copy-paste,
+CVPR 2023, arXiv 2305.00673, with thresholds instead of its largest piece, which would take one kidney.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from ContrastiveSegLib.contrast.mixing import laid_on, random_boxes
+from ContrastiveSegLib.contrast.views import Appearance, recolor
+from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
+from ContrastiveSegLib.finetuning._losses import dice_ce, dice_ce_at_every_level, risen
+from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
+from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.networks.momentum import MomentumCopy
+from ContrastiveSegLib.networks.second_decoder import count_classes
+from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.training.batches import Batch
+from ContrastiveSegLib.volumes.annotations import UNKNOWN
+
+STRONG = Appearance(brightness=0.4, contrast=0.4, gamma=0.6, noise=0.07, blur=1.0, probability=0.6)
+RISE = 0.25  # of the training, over which the weight of what the teacher says rises
+THRESHOLD_MOMENTUM = 0.99
+BOX_OF_BCP = 2 / 3  # of each side
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the mean teacher."""
+
+    rotation: Annotated[float, Range(0.0, 180.0)] = 30.0
+    """Largest rotation in plane that augmentation draws, in degrees."""
+
+    mirror: bool = False
+    """Mirror patches at random: for structures that are alike on both sides; prediction then takes longer."""
+
+    mix: Literal["none", "cutmix", "bcp"] = "cutmix"
+    """Paste boxes between scans without annotation, or (bcp) between these and annotated ones, both ways."""
+
+    unimatch: bool = False
+    """Ask the same of features with half of their channels dropped; a third more time."""
+
+    weight: Annotated[float, Range(0.0, 10.0)] = 1.0
+    """Weight of what the teacher says beside what was drawn; it rises over the first quarter."""
+
+    decay: Annotated[float, Range(0.0, 0.9999)] = 0.99
+    """How much of the teacher stays at each step, once it is some steps old."""
+
+
+class Strategy(FinetuningStrategy):
+    """The network, and its own past as a teacher for patches that nobody annotated."""
+
+    margin = MARGIN
+    halves = True
+    learns_from = ("cases", "slices")
+    steps: Tensor
+    confidence: Tensor
+
+    def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
+        super().__init__()
+        self.network, self.settings, self.mirrors = network, settings, settings.mirror
+        self.teacher = MomentumCopy(network)
+        self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+        # Of each class, as the teacher usually gives it.
+        self.register_buffer("confidence", torch.full((count_classes(network, patch),), 0.5))
+
+    def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        moved, labels = self.augmented.moved(batch, generator)
+        if batch.unannotated is None:
+            maps = self.network.training_scores(self.augmented.recolored(moved, generator))  # fine to coarse
+            return {"dice_ce": dice_ce_at_every_level(maps, labels)}
+        self._follow()
+        drawn, scans = moved[~batch.unannotated], moved[batch.unannotated]
+        known, guessed = labels[~batch.unannotated], self._guess(scans)
+        weight = self.settings.weight * risen(self.progress / RISE)
+        images = self.augmented.recolored(drawn, generator)
+        if self.settings.mix == "bcp":
+            return self._copied_both_ways((images, known), (scans, guessed), weight, generator)
+        views = [self._strong(scans, guessed, generator) for _ in range(2)]
+        # In one pass, so that batch norm sees annotated patches and scans together.
+        maps = self.network.training_scores(torch.cat([images, *(view for view, _ in views)]))
+        count = len(images)
+        terms = {"dice_ce": dice_ce_at_every_level([scores[:count] for scores in maps], known)}
+        both = dice_ce(maps[0][count:], torch.cat([wanted for _, wanted in views]))
+        share = 0.5 if self.settings.unimatch else 1.0
+        terms["strong_views"] = share * weight * both
+        if self.settings.unimatch:
+            terms["features"] = (1 - share) * weight * self._without_features(scans, guessed, generator)
+        return terms
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the teacher towards the network; the first steps are soon forgotten."""
+        steps = int(self.steps)
+        self.teacher.follow(self.network, min(1 - 1 / (steps + 1), self.settings.decay))
+        self.steps += 1
+
+    @torch.no_grad()
+    def _guess(self, scans: Tensor) -> Tensor:
+        """What the teacher says of images (B, C, *S), UNKNOWN where it is unsure: (B, *S).
+
+        Each structure has a threshold of its own, its usual confidence; background that of the structures,
+        because nearly all of it is far away and certain.
+        """
+        certain, guess = self.teacher(scans).float().softmax(1).max(1)
+        usual, flat = self.confidence, guess.flatten()
+        counts = torch.bincount(flat, minlength=len(usual))
+        means = torch.bincount(flat, certain.flatten(), minlength=len(usual)) / counts.clamp(min=1)
+        momentum = min(1 - 1 / int(self.steps), THRESHOLD_MOMENTUM)
+        usual.copy_(torch.where(counts > 0, torch.lerp(means.to(usual), usual, momentum), usual))
+        limits = usual.clone()
+        limits[0] = usual[1:].mean()
+        taught = certain >= limits[guess]
+        self.watched = {
+            "taught_share": taught.float().mean(),
+            "structure_share": (taught & (guess > 0)).sum() / (guess > 0).sum().clamp(min=1),
+        }
+        return torch.where(taught, guess, UNKNOWN)
+
+    def _strong(self, scans: Tensor, guessed: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """A view with other gray values, boxes of other scans laid on it, and the labels of both."""
+        view = recolor(scans, STRONG, generator)
+        if self.settings.mix == "none":
+            return view, guessed
+        boxes = random_boxes(view, generator)
+        order = torch.randperm(len(view), generator=generator, device=view.device)
+        return laid_on(boxes, view[order], view), laid_on(boxes, guessed[order], guessed)
+
+    def _copied_both_ways(
+        self,
+        annotated: tuple[Tensor, Tensor],
+        scans: tuple[Tensor, Tensor],
+        weight: float,
+        generator: Generator,
+    ) -> dict[str, Tensor]:
+        """Scans around boxes of annotated patches, and annotated patches around boxes of scans."""
+        count = min(len(annotated[0]), len(scans[0]))
+        images, known = (each[:count] for each in annotated)
+        others, guessed = recolor(scans[0][:count], STRONG, generator), scans[1][:count]
+        order = torch.randperm(count, generator=generator, device=images.device)
+        boxes = random_boxes(images, generator, sides=BOX_OF_BCP)
+        inside = laid_on(boxes, images, others), laid_on(boxes, images[order], others, swapped=True)
+        nothing = torch.full_like(known, UNKNOWN)
+        drawn = laid_on(boxes, known, nothing), laid_on(boxes, known[order], nothing, swapped=True)
+        said = laid_on(boxes, nothing, guessed), laid_on(boxes, nothing, guessed, swapped=True)
+        maps = self.network.training_scores(torch.cat(inside))
+        return {
+            "dice_ce": dice_ce_at_every_level(maps, torch.cat(drawn)),
+            "pasted": 0.5 * weight * dice_ce(maps[0], torch.cat(said)),
+        }
+
+    def _without_features(self, scans: Tensor, guessed: Tensor, generator: Generator) -> Tensor:
+        """The loss where half of the channels of every level are dropped."""
+        features = [_half_of(level, generator) for level in self.network.encode(scans)]
+        return dice_ce(self.network.head(self.network.decode(features)), guessed)
+
+
+def _half_of(features: Tensor, generator: Generator) -> Tensor:
+    """Features (B, D, *S) with half of the channels of each image 0 and the others doubled."""
+    kept = torch.rand(features.shape[:2], generator=generator, device=features.device) >= 0.5
+    return 2 * features * kept.view(*kept.shape, *(1,) * (features.ndim - 2))
