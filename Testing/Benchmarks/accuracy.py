@@ -1,11 +1,14 @@
-"""The truth meter: Dice against the number of annotated patients, pre-trained beside scratch.
+"""The truth meter: Dice against the number of annotated patients, for any way of learning, beside scratch.
 
     python Testing/Benchmarks/accuracy.py DATA RUNS --results Testing/Benchmarks/results/acdc-cpu
+    python Testing/Benchmarks/accuracy.py DATA RUNS --profile product --annotated 1 2 4 8 \\
+        --methods scratch self_training mean_teacher --results Testing/Benchmarks/results/acdc-unannotated
 
-For each seed every method is pre-trained on the images of all patients but those kept for evaluation, then
-fine-tuned on k annotated patients with the same budget as training from scratch, and evaluated on the same
-unseen patients. A benchmark that was interrupted goes on where it was; methods, seeds and numbers of patients
-can be added later. Each seed has its own annotated patients, because a single one says little.
+A method is a pre-training, a strategy of fine-tuning, or both joined by +. For each seed it sees the images
+of all patients but those kept for evaluation, is fine-tuned on k annotated ones, and evaluated on the same
+unseen patients. A strategy that learns from scans nobody annotated is given those of all other patients. A
+benchmark that was interrupted goes on where it was; methods, seeds and numbers of patients can be added
+later. Each seed has its own annotated patients, because a single one says little.
 """
 
 from __future__ import annotations
@@ -30,8 +33,22 @@ from ContrastiveSegLib.runs.job_settings import (
     PredictSettings,
     PretrainSettings,
 )
+from ContrastiveSegLib.runs.method_catalog import list_methods
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.volumes.cases import find_cases
+
+# Patients among whom the seeds choose, whatever numbers of them are asked for: else the same seed would have
+# other patients in another command.
+ROTATED = 8
+
+
+@dataclass(frozen=True)
+class Who:
+    """The patients of a run: annotated ones, those it is judged on, and all that nothing is learned from."""
+
+    annotated: list[str]
+    judged: list[str]
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,7 @@ class Profile:
 
 
 PROFILES = {
+    "product": Profile(1.5, (128, 128), 24, 500, 32, 1500, 8),
     "cpu": Profile(1.5, (128, 128), 16, 300, 32, 300, 8),
     "full": Profile(1.25, (352, 352), 32, 20_000, 32, 10_000, 10),
 }
@@ -57,6 +75,7 @@ def main() -> None:
     options = _options()
     profile = _profile(options)
     annotated, unseen = _patients(options)
+    judged = _for_choosing(annotated, unseen, options) if options.choose else unseen
     options.output.mkdir(parents=True, exist_ok=True)
     results = options.results or options.output / "accuracy"
     table = results.with_suffix(".csv")
@@ -66,8 +85,9 @@ def main() -> None:
             run = options.output / f"{_file_name(name)}-seed{seed}"
             for count in options.annotated:
                 if not _is_done(table, name, seed, count):
-                    chosen = _rotated(annotated[: max(options.annotated)], seed, count)
-                    row = _one_run(options, profile, run, name, seed, chosen, unseen)
+                    chosen = _rotated(annotated[: max(ROTATED, *options.annotated)], seed, count)
+                    who = Who(chosen, judged, tuple({*unseen, *judged}))
+                    row = _one_run(options, profile, run, name, seed, who)
                     append(table, row)
                     write_summary(table, options.profile)
     write_summary(table, options.profile)
@@ -88,11 +108,16 @@ def _options() -> argparse.Namespace:
         "--methods",
         nargs="+",
         default=["scratch", "simclr", 'pcl {"threshold": 0.35}', "supercl", "macl", "polycl"],
-        help='names; options of a method as JSON behind it: \'polycl {"selection": "O"}\'',
+        help="names; options of the last part as JSON behind it: 'supercl+self_training {\"rounds\": 3}'",
     )
     parser.add_argument("--annotated", nargs="+", type=int, default=[1, 2, 8], help="numbers of patients")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0, help="to share the work between processes")
+    parser.add_argument(
+        "--choose",
+        action="store_true",
+        help="evaluate on others than the unseen patients, to choose settings",
+    )
     parser.add_argument("--unseen", type=int, default=20, help="patients kept for evaluation")
     parser.add_argument("--profile", choices=PROFILES, default="cpu")
     parser.add_argument("--change", type=json.loads, default={}, help="fields of the profile, as JSON")
@@ -110,9 +135,18 @@ def _patients(options: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Who may be annotated, in order, and who is evaluated; drawn once and for all."""
     there = sorted({case.patient for case in find_cases(options.data).cases if case.labels})
     if {f"patient{n:03d}" for n in (*ACDC_ANNOTATED, *ACDC_UNSEEN)} <= set(there):
-        return [f"patient{n:03d}" for n in ACDC_ANNOTATED], [f"patient{n:03d}" for n in ACDC_UNSEEN]
-    order = [str(name) for name in np.random.default_rng(1234).permutation(there)]
-    return order[options.unseen :], order[: options.unseen]
+        annotated, unseen = ([f"patient{n:03d}" for n in ns] for ns in (ACDC_ANNOTATED, ACDC_UNSEEN))
+    else:
+        order = [str(name) for name in np.random.default_rng(1234).permutation(there)]
+        annotated, unseen = order[options.unseen :], order[: options.unseen]
+    return annotated, unseen
+
+
+def _for_choosing(annotated: list[str], unseen: list[str], options: argparse.Namespace) -> list[str]:
+    """Patients to choose settings on: neither those who may be annotated nor the unseen ones."""
+    used = {*annotated[: max(ROTATED, *options.annotated)], *unseen}
+    there = sorted({case.patient for case in find_cases(options.data).cases if case.labels} - used)
+    return [str(name) for name in np.random.default_rng(7).permutation(there)[: options.unseen]]
 
 
 def _file_name(method: str) -> str:
@@ -125,32 +159,26 @@ def _rotated(annotated: list[str], seed: int, count: int) -> list[str]:
 
 
 def _one_run(
-    options: argparse.Namespace,
-    profile: Profile,
-    run: Path,
-    name: str,
-    seed: int,
-    chosen: list[str],
-    unseen: list[str],
+    options: argparse.Namespace, profile: Profile, run: Path, name: str, seed: int, who: Who
 ) -> dict[str, Any]:
     """Pre-train unless done, fine-tune, predict, evaluate; returns the row of the table."""
-    method, _, words = name.partition(" ")
+    method, strategy, settings = _parts(name)
     grid = GridSettings(spacing=profile.spacing, patch=profile.patch)
     started = time.perf_counter()
-    if method != "scratch":
+    if method:
         pretrain.run(
             PretrainSettings(
                 run=run,
                 images=options.data,
                 method=method,
-                options=json.loads(words or "{}"),
+                options={} if strategy else settings,
                 steps=profile.pretrain_steps,
                 batch=profile.pretrain_batch,
                 lr=options.pretrain_lr,
                 width=profile.width,
                 seed=seed,
                 grid=grid,
-                cases=CaseSelection(leave_out=tuple(unseen)),
+                cases=CaseSelection(leave_out=who.left_out),
             )
         )
     pretrained = time.perf_counter()
@@ -158,18 +186,22 @@ def _one_run(
         FinetuneSettings(
             run=run,
             labeled=options.data,
-            start="none" if method == "scratch" else "",
+            unlabeled=str(options.data) if strategy else "none",
+            strategy=strategy or "supervised",
+            options=settings if strategy else {},
+            start="" if method else "none",
             steps=profile.finetune_steps,
             batch=profile.finetune_batch,
             width=profile.width,
             seed=seed,
             grid=grid,
-            cases=CaseSelection(only=tuple(chosen)),
+            cases=CaseSelection(only=tuple(who.annotated), leave_out=who.left_out),
         )
     )
     finetuned = time.perf_counter()
-    output, cases = run / f"predictions-{len(chosen)}", CaseSelection(only=tuple(unseen))
-    number = _round_with(RunFolder(run), chosen)
+    count = len(who.annotated)
+    output, cases = run / f"predictions-{count}", CaseSelection(only=tuple(who.judged))
+    number = _round_with(RunFolder(run), who.annotated)
     judged = scores(
         PredictSettings(
             run=run,
@@ -181,20 +213,29 @@ def _one_run(
             cases=cases,
         ),
         options.data,
-        run / f"report-{len(chosen)}.csv",
+        run / f"report-{count}.csv",
     )
     return {
         "profile": options.profile,
         "method": name,
         "seed": seed,
-        "annotated": len(chosen),
-        "patients": " ".join(chosen),
+        "annotated": count,
+        "patients": " ".join(who.annotated),
         "pretrain_s": round(pretrained - started),
         "finetune_s": round(finetuned - pretrained),
         **_monitors(run),
         "settings": json.dumps({**asdict(profile), "mirror": options.mirror}),
         **judged,
     }
+
+
+def _parts(name: str) -> tuple[str, str, dict[str, Any]]:
+    """The pre-training and the strategy of a method, either may be empty, and the options of the last one."""
+    words, _, options = name.partition(" ")
+    strategies = [entry.name for entry in list_methods() if entry.kind == "finetuning"]
+    parts = [part for part in words.split("+") if part != "scratch"]
+    strategy = parts.pop() if parts and parts[-1] in strategies else ""
+    return parts[0] if parts else "", strategy, json.loads(options or "{}")
 
 
 def _round_with(run: RunFolder, chosen: list[str]) -> int:

@@ -37,16 +37,19 @@ def _read(table: Path) -> Scores:
 
 
 def _complete(scores: Scores) -> Scores:
-    """Only the seeds that every method has run for every number of patients, if there is one.
+    """For each number of patients only the seeds that every method has run with it, if there is one.
 
     Each seed has its own annotated patients, so means over different seeds cannot be compared.
     """
-    each = [set(seeds) for found in scores.values() for seeds in found.values()]
-    shared = set.intersection(*each)
-    if not shared:
-        return scores
+    each: dict[int, list[set[int]]] = defaultdict(list)
+    for found in scores.values():
+        for count, seeds in found.items():
+            each[count].append(set(seeds))
+    shared = {count: set.intersection(*sets) or set.union(*sets) for count, sets in each.items()}
     return {
-        method: {count: {s: seeds[s] for s in sorted(shared)} for count, seeds in found.items()}
+        method: {
+            count: {s: seeds[s] for s in sorted(shared[count] & set(seeds))} for count, seeds in found.items()
+        }
         for method, found in scores.items()
     }
 

@@ -104,7 +104,7 @@ def test_boxes_have_areas_and_aspects_within_their_limits():
     assert torch.equal(boxes.sum((1, 2)), heights * widths)  # boxes, not other shapes
     assert (heights / widths).max() < 4
     assert (heights / widths).min() > 0.25
-    assert boxes.float().mean(0).min() > 0  # anywhere
+    assert boxes.any(0).float().mean() > 0.95  # anywhere but in the very corners
 
 
 def test_boxes_of_given_sides_differ_in_their_place_alone():
