@@ -74,6 +74,10 @@ def learn(task: Task, cases: Cases) -> None:
     rounds = strategy.rounds if cases.unannotated else 0
     if rounds:
         check_space(cases.unannotated, task.model.path)
+        task.reporter.say(
+            f"Self-training takes {rounds + 1} trainings of {task.decided['steps']} steps, and predicts "
+            f"{len(cases.unannotated)} scans {rounds} times."
+        )
     steps = task.decided["steps"] * (rounds + 1)
     with task.reporter.bar(steps, "step"):
         strategy = _train(task, strategy, cases, _sampler(task, strategy, cases), rounds)

@@ -176,3 +176,35 @@ def test_a_strategy_that_does_not_learn_from_scans_says_so(phantom_folder, tmp_p
 
     texts = [event["text"] for event in events_of(tmp_path / "run", "warning")]
     assert any("The strategy supervised learns nothing from scans without annotation" in t for t in texts)
+
+
+def test_blocks_and_single_slices_learn_from_scans_too(phantom_folder, tmp_path):
+    name = find_cases(phantom_folder / "labeled").cases[0].name
+    table = tmp_path / "slices.csv"
+    table.write_text(f"case,slice\n{name},12\n{name},14\n")
+
+    words = [
+        "--spatial-dims",
+        "3",
+        "--patch",
+        "4",
+        "32",
+        "32",
+        "--rounds",
+        "1",
+        "--annotated-slices",
+        str(table),
+    ]
+    assert finetune(tmp_path / "run", phantom_folder, *words) == 0
+
+    assert [event["round"] for event in events_of(tmp_path / "run", "pseudo_labels")] == [1]
+    assert events_of(tmp_path / "run", "progress")[-1]["terms"].keys() == {"dice_ce", "pseudo_labels"}
+
+
+def test_the_mean_teacher_learns_from_scans_in_one_training(phantom_folder, tmp_path):
+    assert finetune(tmp_path / "run", phantom_folder, "--strategy", "mean_teacher") == 0
+
+    last = events_of(tmp_path / "run", "progress")[-1]
+    assert last["steps"] == STEPS
+    assert last["terms"].keys() == {"dice_ce", "strong_views"}
+    assert 0 < last["watched"]["taught_share"] <= 1
