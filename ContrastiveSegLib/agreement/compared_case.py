@@ -11,10 +11,10 @@ import numpy.typing as npt
 from ContrastiveSegLib.agreement.label_pairs import LabelPair
 from ContrastiveSegLib.agreement.measures import Agreement, compare
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.volumes.files import ReadLabels, labels_on_grid, read_labels
+from ContrastiveSegLib.volumes.alignment import labels_on_grid
+from ContrastiveSegLib.volumes.files import ReadLabels, read_labels
 from ContrastiveSegLib.volumes.label_values import renumber
 from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 Array = npt.NDArray[np.int16]
 
@@ -41,35 +41,42 @@ class ComparedCase:
     notes: tuple[str, ...]
 
 
-def compare_case(pair: LabelPair, table: LabelTable | None = None) -> ComparedCase:
+def compare_case(
+    pair: LabelPair, table: LabelTable | None = None, *, ignored: int | None = None
+) -> ComparedCase:
     """Compare every structure that one of the two files knows, on the grid of the true labels.
 
     Args:
         table: The structures of the true labels, where they are known from elsewhere.
+        ignored: The value of the true labels that says nothing: there, nothing is compared.
 
     Raises:
         BadFile: A file cannot be read or is no label map, or the two share no space or no structure.
     """
-    truth, prediction = _read(pair.truth, table), _read(pair.prediction)
+    truth, prediction = _read(pair.truth, table, ignored), _read(pair.prediction)
+    if truth.nothing_drawn:
+        raise BadFile(f"Nothing is drawn in {pair.truth}.", "Draw the structures, or leave this case out.")
     annotated, predicted = _named(truth.table, prediction.table), _named(prediction.table, truth.table)
     _check_names(pair, annotated, predicted)
     common = LabelTable.merged(annotated, predicted)
     grid = truth.volume.geometry
-    on_grid = _on_grid(prediction.volume, grid, pair.case)
+    placed = labels_on_grid(prediction.volume, grid, name=f"{pair.case} as predicted", of="true label map")
+    found = placed.volume.array if truth.unknown is None else np.where(truth.unknown, 0, placed.volume.array)
     agreements = compare(
-        _renumbered(on_grid.array, predicted, common, pair.prediction),
+        _renumbered(found, predicted, common, pair.prediction),
         _renumbered(truth.volume.array, annotated, common, pair.truth),
         spacing_khw=grid.spacing_khw,
         values=common.values,
     )
-    notes = [f"{pair.case}: {note}" for note in (*prediction.notes, *truth.notes)]
-    if not prediction.volume.geometry.matches(grid):
-        notes.append(f"{pair.case}: the prediction was resampled onto the grid of its label.")
+    notes = [f"{pair.case}: {note}" for note in (*prediction.notes, *truth.notes, *placed.notes)]
+    if truth.unknown is not None:
+        share = float(truth.unknown.mean())
+        notes.append(f"{pair.case}: {share:.1%} of the voxels are to be ignored and were not compared.")
     return ComparedCase(pair.case, pair.patient, tuple(agreements), common, annotated, tuple(notes))
 
 
-def _read(path: Path, table: LabelTable | None = None) -> ReadLabels:
-    read = read_labels(path, table)
+def _read(path: Path, table: LabelTable | None = None, ignored: int | None = None) -> ReadLabels:
+    read = read_labels(path, table, ignored=ignored)
     values = len(read.table.values)
     if _is_unnamed(read.table) and values > SUSPICIOUS_VALUES and _is_grainy(read.volume.array):
         raise BadFile(
@@ -109,16 +116,6 @@ def _check_names(pair: LabelPair, annotated: LabelTable, predicted: LabelTable) 
         f"{', '.join(predicted.names)}; {pair.truth} has {', '.join(annotated.names)}.",
         "Rename the segments of one of them.",
     )
-
-
-def _on_grid(volume: Volume, grid: Geometry, case: str) -> Volume:
-    if not volume.geometry.overlaps(grid):
-        raise BadFile(
-            f"Prediction and label of {case} do not share space: the prediction has "
-            f"{volume.geometry.describe()}; the label has {grid.describe()}.",
-            "Check that both belong to the same image.",
-        )
-    return labels_on_grid(volume, grid, name=case)
 
 
 def _renumbered(array: Array, own: LabelTable, common: LabelTable, path: Path) -> Array:

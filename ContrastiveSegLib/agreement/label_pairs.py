@@ -33,11 +33,13 @@ class LabelPairs:
 
     Args:
         table: The structures that dataset.json beside the true labels names; None without it.
+        ignored: The value of the true labels that says nothing; None if each says something.
     """
 
     pairs: tuple[LabelPair, ...]
     left_out: tuple[LeftOut, ...]
     table: LabelTable | None = None
+    ignored: int | None = None
 
 
 def find_label_pairs(
@@ -79,7 +81,7 @@ def find_label_pairs(
         raise _nothing_fits(predictions, predicted, labels, chosen)
     # A label file that stands for its own image can be left out twice; the first reason is the better one.
     alone = {file.path: file for file in reversed([*doubts, *_alone(predicted, truths, chosen, partners)])}
-    return LabelPairs(pairs, tuple(reversed(alone.values())), truths.table)
+    return LabelPairs(pairs, tuple(reversed(alone.values())), truths.table, truths.ignored)
 
 
 def _alone(

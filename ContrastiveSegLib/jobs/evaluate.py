@@ -72,7 +72,7 @@ def evaluate(predictions: Path, labels: Path, *, selection: CaseSelection | None
     left_out = list(found.left_out)
     # disable=None: without a terminal the bar would only fill log files.
     for pair in tqdm(found.pairs, unit="case", desc="evaluate", leave=False, disable=None):
-        compared, reason = attempt(pair.case, compare_case, pair, found.table)
+        compared, reason = attempt(pair.case, compare_case, pair, found.table, ignored=found.ignored)
         if compared is None:
             left_out.append(LeftOut(pair.prediction, reason, failed=True))
         else:

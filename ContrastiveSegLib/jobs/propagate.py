@@ -19,7 +19,7 @@ from ContrastiveSegLib.prompting.asking import by_box, by_outline
 from ContrastiveSegLib.prompting.catalog import choose_family, load_family
 from ContrastiveSegLib.prompting.cut import Cut, gray_volume
 from ContrastiveSegLib.prompting.guided import Guided
-from ContrastiveSegLib.prompting.key_slice import KeySlice, find_key_slice, refuse_other_grid
+from ContrastiveSegLib.prompting.key_slice import KeySlice, find_key_slice, on_grid_of
 from ContrastiveSegLib.prompting.propagate import Followed, largest_pieces, propagate
 from ContrastiveSegLib.prompting.stopping import StopRules
 from ContrastiveSegLib.runs.job_settings import PropagateSettings
@@ -44,12 +44,12 @@ def run(settings: PropagateSettings) -> None:
     output = _output(settings)
     image = read_image([settings.image])
     annotation = read_labels(settings.annotation)
-    refuse_other_grid(annotation.volume.geometry, image.volume.geometry, settings.annotation)
-    key = find_key_slice(annotation.volume, settings.annotation, plane=settings.plane, number=settings.slice)
+    drawn = on_grid_of(image.volume.geometry, annotation.volume, settings.annotation)
+    key = find_key_slice(drawn.volume, settings.annotation, plane=settings.plane, number=settings.slice)
     gray = Intensities(settings.gray.modality, settings.gray.window)
     slices = key.cut.stack(gray_volume(image.volume, gray, channel=settings.gray.channel))
     with telling(settings.run, "propagate") as reporter:
-        reporter.warn_all([*image.notes, *annotation.notes])
+        reporter.warn_all([*image.notes, *annotation.notes, *drawn.notes])
         propagator = _propagator(settings, key.cut, image.volume.geometry, reporter)
         labels, lines = _followed(propagator, slices, key, reporter)
         result = Volume(key.cut.unstack(largest_pieces(labels, key.number)), image.volume.geometry)

@@ -30,7 +30,8 @@ from ContrastiveSegLib.training.compute import choose_compute
 from ContrastiveSegLib.training.data import nothing_left, say_losses
 from ContrastiveSegLib.training.fates import write_fates
 from ContrastiveSegLib.training.reporting import Reporter
-from ContrastiveSegLib.volumes.files import labels_on_grid, read_image, read_labels, write_labels
+from ContrastiveSegLib.volumes.alignment import labels_on_grid
+from ContrastiveSegLib.volumes.files import read_image, read_labels, write_labels
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.one_case import Losses, attempt
 from ContrastiveSegLib.volumes.preprocessing import Intensities
@@ -133,8 +134,9 @@ def _one_case(partner: Partner, work: _Work, settings: RefineSettings, reporter:
         return
     read = read_image(partner.case.images, last_axis_is_channels=partner.case.last_axis_is_channels)
     labels = read_labels(partner.labels)
-    coarse = labels_on_grid(labels.volume, read.volume.geometry, name=name)
-    reporter.warn_all([f"{name}: {note}" for note in (*read.notes, *labels.notes)])
+    placed = labels_on_grid(labels.volume, read.volume.geometry, name=name)
+    reporter.warn_all([f"{name}: {note}" for note in (*read.notes, *labels.notes, *placed.notes)])
+    coarse = placed.volume
     refined, asked = _refined(name, read.volume, coarse, work, settings, reporter)
     write_labels(target, refined, labels.table, overwrite=settings.overwrite)
     pixel = Cut.of(coarse.geometry).pixel_mm2(coarse.geometry)

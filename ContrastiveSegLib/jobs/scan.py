@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from ContrastiveSegLib.runs.job_settings import ScanSettings
 from ContrastiveSegLib.volumes.annotations import annotation_file, complete, read_annotation, read_marks
@@ -34,51 +36,76 @@ def run(settings: ScanSettings) -> Losses:
         patient_pattern=chosen.patient_pattern,
     )
     left_out = list(listing.left_out)
-    readable, geometries = [], []
+    shown = []
     _say(f"{settings.folder}: {listing.layout}")
     _say(f"{'case':40} {'patient':20} {'size':>16} {'spacing mm':>20} {'kind':6} {'labels'}")
     for case in listing.cases:
-        geometry, reason = attempt(case.name, _show, case)
-        if geometry is None:
+        one, reason = attempt(case.name, _show, case)
+        if one is None:
             left_out.append(LeftOut(case.images[0], reason, failed=True))
         else:
-            geometries.append(geometry)
-            readable.append(case)
-    _summary(readable, geometries, [out for out in left_out if not out.by_choice])
+            shown.append(one)
+    left_out += [one.unusable_labels for one in shown if one.unusable_labels]
+    _summary(shown, [out for out in left_out if not out.by_choice])
     for note in listing.notes:
         _say(f"note: {note}")
     failed = sum(out.failed for out in left_out)
-    lost = Losses(failed, failed + len(readable))
+    lost = Losses(failed, failed + sum(not one.unusable_labels for one in shown))
     if lost.are_most:
         _say(str(lost))
     return lost
 
 
-def _show(case: Case) -> Geometry:
+@dataclass(frozen=True)
+class _Shown:
+    """A case whose image can be used."""
+
+    case: Case
+    geometry: Geometry
+    annotated: bool
+    unusable_labels: LeftOut | None
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """What is drawn on a case, as fine-tuning would understand it; nothing if its file cannot be used."""
+
+    text: str = ""
+    notes: tuple[str, ...] = ()
+    unusable: LeftOut | None = None
+
+
+def _show(case: Case) -> _Shown:
     read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
     geometry = read.volume.geometry
-    labels, label_notes = _annotated(case, geometry)
-    notes = [*read.notes, *label_notes]
+    labels = _labels_of(case, geometry)
     size = " x ".join(map(str, geometry.size))
     spacing = " x ".join(f"{s:.3g}" for s in geometry.spacing)
     kind = modality_of(read.volume.array)
     channels = f" ({len(read.volume.array)} channels)" if len(read.volume.array) > 1 else ""
-    _say(f"{case.name:40} {case.patient:20} {size:>16} {spacing:>20} {kind:6} {labels}{channels}")
-    for note in notes:
+    _say(f"{case.name:40} {case.patient:20} {size:>16} {spacing:>20} {kind:6} {labels.text}{channels}")
+    for note in (*read.notes, *labels.notes):
         _say(f"    note: {note}")
-    return geometry
+    return _Shown(case, geometry, bool(labels.text), labels.unusable)
 
 
-def _annotated(case: Case, image: Geometry) -> tuple[str, Sequence[str]]:
-    """What is drawn on a case, as fine-tuning would understand it, and what was remarkable."""
+def _labels_of(case: Case, image: Geometry) -> _Labels:
     path = annotation_file(case, "auto")
     if path is None:
-        return "", ()
+        return _Labels()
+    labels, reason = attempt(case.name, _read_labels, case, path, image)
+    return labels or _Labels(unusable=LeftOut(path, reason, failed=True))
+
+
+def _read_labels(case: Case, path: Path, image: Geometry) -> _Labels:
     table = read_annotation(path, case).table
     marks = read_marks(path, case, table, image, plane="axial")
-    kind = marks.kind
-    how_much = "" if kind == "cases" else f" ({complete(marks, kind)[1].describe()})"
-    return _named(table.names) + how_much, marks.notes
+    if marks.nothing_drawn:
+        return _Labels(notes=marks.notes)
+    annotation = complete(marks, marks.kind)[1]
+    is_whole = annotation.kind == "cases" and annotation.share == 1
+    how_much = "" if is_whole else f" ({annotation.describe()})"
+    return _Labels(_named(table.names) + how_much, marks.notes)
 
 
 def _named(structures: Sequence[str]) -> str:
@@ -88,12 +115,13 @@ def _named(structures: Sequence[str]) -> str:
     return f"{listed}, ... ({len(structures)})" if len(structures) > SHOWN_STRUCTURES else listed
 
 
-def _summary(cases: list[Case], geometries: list[Geometry], left_out: list[LeftOut]) -> None:
+def _summary(shown: Sequence[_Shown], left_out: Sequence[LeftOut]) -> None:
     for out in left_out:
         _say(f"left out: {out.path}: {out.reason}")
-    patients = len({case.patient for case in cases})
-    labeled = sum(annotation_file(case, "auto") is not None for case in cases)
-    _say(f"{len(cases)} cases of {patients} patients, {labeled} with labels; {len(left_out)} files left out.")
+    patients = len({one.case.patient for one in shown})
+    labeled = sum(one.annotated for one in shown)
+    _say(f"{len(shown)} cases of {patients} patients, {labeled} with labels; {len(left_out)} files left out.")
+    geometries = [one.geometry for one in shown]
     if geometries:
         grid = derive_grid(geometries)
         directions = Counter(abs(slicing_axes(geometry, grid.plane)[2]) for geometry in geometries)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.prompting.cut import Cut
+from ContrastiveSegLib.volumes.alignment import Placed, labels_on_grid
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 
@@ -62,18 +63,20 @@ def find_key_slice(
     return KeySlice(cut, key, slices[key].copy())
 
 
-def refuse_other_grid(annotation: Geometry, image: Geometry, path: Path) -> None:
-    """Refuse an annotation that was not drawn on the image.
+def on_grid_of(image: Geometry, annotation: Volume, path: Path) -> Placed:
+    """Put an annotation that was cropped to what is drawn back into its image.
 
     Raises:
-        BadFile: The grids differ.
+        BadFile: It was not drawn on the voxels of the image.
     """
-    if not annotation.matches(image):
+    placed = labels_on_grid(annotation, image, name=path.name)
+    if not placed.exact:
         raise BadFile(
             f"{path} lies on another grid than the image: the image has {image.describe()}; the annotation "
-            f"has {annotation.describe()}.",
+            f"has {annotation.geometry.describe()}.",
             "Annotate on the image itself, or resample the annotation onto its grid.",
         )
+    return placed
 
 
 def _cut(annotation: Volume, plane: str, *, free: bool) -> Cut:

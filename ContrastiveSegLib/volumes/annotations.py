@@ -7,6 +7,8 @@ What was drawn says where structures are. What the untouched voxels mean depends
   that is empty on purpose is marked by painting a segment called "background" in it, or listed in a table.
   Where structures and painted background fill the volume, it is a whole case;
 - scribbles: nobody knows; background is known where a segment called "background" was painted.
+
+Voxels that nnU-Net's label "ignore" covers are unknown in each of them, and what it leaves is known.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.volumes.alignment import labels_on_grid
 from ContrastiveSegLib.volumes.cases import Case
-from ContrastiveSegLib.volumes.files import ReadLabels, labels_on_grid, read_labels
+from ContrastiveSegLib.volumes.files import ReadLabels, read_labels
 from ContrastiveSegLib.volumes.grid import slicing_axes
 from ContrastiveSegLib.volumes.label_values import BACKGROUND, class_indices
 from ContrastiveSegLib.volumes.labels import LabelTable
@@ -33,6 +36,12 @@ __all__ = ["BACKGROUND", "UNKNOWN", "Annotation", "Marks", "annotation_file", "c
 
 # Where background was painted over this share of the slices in which it was painted, these are whole slices.
 SHARE_OF_WHOLE_SLICES = 0.95
+
+# Of a case of which more is known than that, while the rest is to be ignored, nobody would say scribbles.
+MOST_OF_SCRIBBLES = 0.5
+
+# In the marks of a case: a voxel that is said to be unknown.
+IGNORED = -1
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class Annotation:
     def describe(self) -> str:
         """In words: "whole case", "3 of 60 slices", "scribbles in 10 slices (1.4 % of the voxels)"."""
         if self.kind == "cases":
-            return "whole case"
+            return "whole case" if self.share == 1 else f"{self.share:.1%} of the voxels, the rest is ignored"
         if self.kind == "slices":
             return f"{self.slices} of {self.of} slices"
         return f"scribbles in {self.slices} of {self.of} slices ({self.share:.1%} of the voxels)"
@@ -67,16 +76,19 @@ class Marks:
     """What was drawn on a case, on the grid of its image.
 
     Args:
-        volume: (K, H, W): 0 untouched, 1 painted background, 1 + class index where a structure was drawn.
+        volume: (K, H, W): 0 untouched, 1 painted background, 1 + class index where a structure was drawn,
+            IGNORED where nothing is known on purpose.
         axis: The axis of that array along which slices are counted.
         are_scribbles: Whether the file lay among scribbles.
         notes: What was remarkable about the file.
+        nothing_drawn: Whether the file was saved before anything was drawn.
     """
 
     volume: Volume
     axis: int
     are_scribbles: bool
     notes: tuple[str, ...]
+    nothing_drawn: bool = False
 
     @property
     def slices(self) -> npt.NDArray[Any]:
@@ -87,13 +99,15 @@ class Marks:
     def kind(self) -> str:
         """What kind of annotation this looks like."""
         slices = self.slices.reshape(self.slices.shape[0], -1)
+        if (slices == IGNORED).any():
+            return _kind_of_known(slices != IGNORED)
         with_background = slices[(slices == 1).any(1)]
         if with_background.size:
             if slices.all():
                 return "cases"
             whole = (with_background > 0).mean() >= SHARE_OF_WHOLE_SLICES
             return "slices" if whole else "scribbles"
-        if self.are_scribbles:
+        if self.are_scribbles or self.nothing_drawn:
             return "scribbles"
         touched = _touched(self.slices)
         return "slices" if not touched.all() and _stand_alone(touched) else "cases"
@@ -108,7 +122,7 @@ def annotation_file(case: Case, kind: str) -> Path | None:
 
 def read_annotation(path: Path, case: Case, table: LabelTable | None = None) -> ReadLabels:
     """Read the annotation of a case; among scribbles the commonest number means: not painted."""
-    return read_labels(path, table, scribbles=path == case.scribbles)
+    return read_labels(path, table, scribbles=path == case.scribbles, ignored=case.ignored)
 
 
 def read_marks(path: Path, case: Case, table: LabelTable, image: Geometry, *, plane: str) -> Marks:
@@ -125,9 +139,12 @@ def read_marks(path: Path, case: Case, table: LabelTable, image: Geometry, *, pl
     marks = np.where(classes > 0, classes + 1, 0).astype(np.int16)
     if read.background is not None:
         marks[read.background] = 1
-    on_image = labels_on_grid(Volume(marks, read.volume.geometry), image, name=case.name)
+    if read.unknown is not None:
+        marks = np.where(read.unknown, IGNORED, np.maximum(marks, 1)).astype(np.int16)
+    placed = labels_on_grid(Volume(marks, read.volume.geometry), image, name=case.name)
     axis = 3 - abs(slicing_axes(image, plane)[2])
-    return Marks(on_image, axis, path == case.scribbles, read.notes)
+    notes = (*read.notes, *placed.notes)
+    return Marks(placed.volume, axis, path == case.scribbles, notes, read.nothing_drawn)
 
 
 def complete(
@@ -145,7 +162,8 @@ def complete(
     """
     kind = marks.kind if kind == "auto" else kind
     kind = "slices" if only is not None and kind == "cases" else kind
-    array = marks.volume.array.copy()
+    ignored = marks.volume.array == IGNORED
+    array = np.where(ignored, 0, marks.volume.array)
     slices = np.moveaxis(array, marks.axis, 0)  # a view: what is written here is written to the array
     if only is not None:
         slices[~_listed(only, len(slices))] = 0
@@ -153,6 +171,7 @@ def complete(
         slices[outside(slices)] = 1
     whole = _whole_slices(slices, kind, only)
     slices[whole] = np.maximum(slices[whole], 1)
+    array[ignored] = 0
     known = slices.reshape(len(slices), -1) > 0
     if not known.any():
         raise BadFile(
@@ -175,6 +194,14 @@ def _whole_slices(slices: npt.NDArray[Any], kind: str, only: Sequence[int] | Non
 def _touched(slices: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """(N,) the slices in which anything is drawn."""
     return np.array([bool(drawn.any()) for drawn in slices])
+
+
+def _kind_of_known(known: npt.NDArray[np.bool_]) -> str:
+    """What an annotation (N, voxels) looks like that says itself which voxels are known."""
+    whole, share = known.all(1), float(known.mean())
+    if bool((whole | ~known.any(1)).all()):
+        return "slices"
+    return "cases" if share > MOST_OF_SCRIBBLES else "scribbles"
 
 
 def _listed(numbers: Sequence[int], count: int) -> npt.NDArray[np.bool_]:

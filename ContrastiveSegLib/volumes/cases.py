@@ -9,6 +9,7 @@ from fnmatch import translate
 from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFolder, BadSetting
+from ContrastiveSegLib.volumes.dataset_file import DatasetFile
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.layouts import FoundFile, LeftOut, survey
 from ContrastiveSegLib.volumes.pairing import Group, pair
@@ -29,6 +30,7 @@ class Case:
             several series, the first file of this one).
         patient: Whose image it is; cases of one patient stay on one side of every split.
         last_axis_is_channels: Whether the fourth axis of a 4D file counts channels; read_image() asks for it.
+        ignored: The value of its label map that says nothing; None if each says something.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Case:
     scribbles: Path | None = None
     patient: str = ""
     last_axis_is_channels: bool = False
+    ignored: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class CaseList:
     Args:
         layout: How the folder is arranged, in words.
         table: The structures that dataset.json names; None without it.
+        ignored: The label value that dataset.json calls "ignore"; None without it.
         notes: What the user should know about the folder as a whole.
     """
 
@@ -53,6 +57,7 @@ class CaseList:
     left_out: tuple[LeftOut, ...]
     layout: str
     table: LabelTable | None = None
+    ignored: int | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -85,12 +90,10 @@ def find_cases(
         found = replace(found, files=_with_themselves(found.files))
     groups, unpaired = pair(found, folder.resolve().name)
     patients, notes = _patients(groups, folder, patient_pattern)
-    cases = [
-        _case(group, patient, found.dataset.channels) for group, patient in zip(groups, patients, strict=True)
-    ]
+    cases = [_case(group, patient, found.dataset) for group, patient in zip(groups, patients, strict=True)]
     kept, not_chosen = _chosen(cases, folder, only, leave_out)
     left_out = (*found.left_out, *unpaired, *not_chosen)
-    return CaseList(kept, left_out, found.layout, found.dataset.table, notes)
+    return CaseList(kept, left_out, found.layout, found.dataset.table, found.dataset.ignored, notes)
 
 
 def _with_themselves(files: Sequence[FoundFile]) -> tuple[FoundFile, ...]:
@@ -108,14 +111,15 @@ def _patients(groups: Sequence[Group], folder: Path, pattern: str) -> tuple[list
     return guesses, remarks_on(groups, guesses)
 
 
-def _case(group: Group, patient: str, channels: int) -> Case:
+def _case(group: Group, patient: str, dataset: DatasetFile) -> Case:
     return Case(
         name=group.name,
         images=group.images,
         labels=group.labels,
         scribbles=group.scribbles,
         patient=patient,
-        last_axis_is_channels=channels > 1 and len(group.images) == 1 and not group.is_series,
+        last_axis_is_channels=dataset.channels > 1 and len(group.images) == 1 and not group.is_series,
+        ignored=dataset.ignored if group.labels else None,
     )
 
 

@@ -10,9 +10,11 @@ from typing import Any
 
 from ContrastiveSegLib.errors import BadFile, BadSetting
 from ContrastiveSegLib.volumes.colors import colors_for
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure
+from ContrastiveSegLib.volumes.labels import LabelTable, Structure, same_name
 
 DATASET_FILE = "dataset.json"
+# nnU-Net 2 reserves this name. Source: nnU-Net, documentation/ignore_label.md.
+IGNORE = "ignore"
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,12 @@ class DatasetFile:
     Args:
         table: The structures; None when it names none.
         channels: Channels per case; 0 when it does not say.
+        ignored: The value of voxels about which the labels say nothing, nnU-Net's label "ignore"; or None.
     """
 
     table: LabelTable | None = None
     channels: int = 0
+    ignored: int | None = None
 
 
 def read_dataset_file(path: Path) -> DatasetFile:
@@ -37,6 +41,8 @@ def read_dataset_file(path: Path) -> DatasetFile:
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
         names = _names_by_value(data.get("labels") or {})
+        ignored = next((value for value, name in names.items() if same_name(name, IGNORE)), None)
+        names.pop(ignored or 0, None)
         channels = len(data.get("channel_names") or data.get("modality") or ())
         named = sorted(names.items())
         colors = colors_for([(name, "") for _, name in named])
@@ -46,7 +52,7 @@ def read_dataset_file(path: Path) -> DatasetFile:
             f"{path} cannot be understood: {error}",
             "Correct it, or remove it; the structures are then numbered.",
         ) from error
-    return DatasetFile(table if names else None, channels)
+    return DatasetFile(table if names else None, channels, ignored)
 
 
 def _names_by_value(labels: Mapping[str, Any]) -> dict[int, str]:

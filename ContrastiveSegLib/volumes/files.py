@@ -20,13 +20,17 @@ from ContrastiveSegLib.volumes.label_values import (
     values_in,
     whole_numbers,
     without_background,
+    without_ignored,
 )
 from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.nifti_header import contradictions
+from ContrastiveSegLib.volumes.nifti_header import contradictions, scaling_step
 from ContrastiveSegLib.volumes.opening import open_header, open_image, refuse_not_finite
 from ContrastiveSegLib.volumes.saving import save_atomically, suffix_of
 from ContrastiveSegLib.volumes.segmentation_files import describe_segments, flatten, read_segments
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
+
+# What Slicer saves of a segmentation that nobody drew in: one voxel, somewhere.
+EMPTY_IN_SLICER = (1, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,16 @@ class ReadLabels:
 
     Args:
         background: Which voxels (K, H, W) were painted as background on purpose; None if none were.
+        unknown: Which voxels (K, H, W) are said to be unknown, nnU-Net's label "ignore"; None if none are.
+        nothing_drawn: Whether Slicer saved it before anything was drawn; where it lies says nothing then.
     """
 
     volume: Volume
     table: LabelTable
     notes: tuple[str, ...] = ()
     background: npt.NDArray[np.bool_] | None = None
+    unknown: npt.NDArray[np.bool_] | None = None
+    nothing_drawn: bool = False
 
 
 def read_image(paths: Sequence[Path], *, last_axis_is_channels: bool = False) -> ReadImage:
@@ -91,7 +99,9 @@ def read_geometry(paths: Sequence[Path], *, last_axis_is_channels: bool = False)
     return Geometry.of(header)
 
 
-def read_labels(path: Path, table: LabelTable | None = None, *, scribbles: bool = False) -> ReadLabels:
+def read_labels(
+    path: Path, table: LabelTable | None = None, *, scribbles: bool = False, ignored: int | None = None
+) -> ReadLabels:
     """Read a label map: an integer volume, or a .seg.nrrd with its segments.
 
     A segment called "background" is painted background, not a structure.
@@ -102,6 +112,7 @@ def read_labels(path: Path, table: LabelTable | None = None, *, scribbles: bool 
             volumes must use its values. Without it, the file's own names and values are kept.
         scribbles: In an integer volume the commonest value means: not painted, as 4 does in the scribbles of
             ACDC; where that is not 0, 0 is painted background.
+        ignored: The value of an integer volume that says nothing.
 
     Raises:
         BadFile: A file cannot be read, holds no whole numbers, or structures that the table lacks.
@@ -109,23 +120,25 @@ def read_labels(path: Path, table: LabelTable | None = None, *, scribbles: bool 
     image = open_image(path)
     _check_dimension(path, image.GetSize(), last_axis_is_channels=False)
     geometry = Geometry.of(image)
-    notes = contradictions(path, geometry)
-    layers = whole_numbers(_channels(image, geometry), path)
+    layers, rounded = whole_numbers(_channels(image, geometry), path, step=scaling_step(path))
     segments, segment_notes = read_segments(image, path)
+    notes = (*contradictions(path, geometry), *rounded, *segment_notes)
+    unknown = None
     if segments:
         array, flat_notes = flatten(layers, segments, path)
         array, own, background = without_background(array, tuple(s.structure for s in segments))
         array, own = (array, own) if table is None else (renumber(array, own, table, path), table)
-        notes = (*notes, *segment_notes, *flat_notes)
+        notes = (*notes, *flat_notes)
     else:
-        array, background = (
-            unpainted(_one_layer(layers, path)) if scribbles else (_one_layer(layers, path), None)
-        )
+        array, unknown = without_ignored(_one_layer(layers, path), ignored)
+        array, background = unpainted(array) if scribbles else (array, None)
         own = table or LabelTable.default_for(values_in(array))
         check_values(array, own, path)
-    if not array.any():
-        notes = (*notes, f"{path.name}: all voxels are background.")
-    return ReadLabels(Volume(array, geometry), own, notes, background)
+    nothing_drawn = geometry.size == EMPTY_IN_SLICER and not layers.any()
+    if not array.any() and background is None:
+        empty = "nothing is drawn in it" if nothing_drawn else "all voxels are background"
+        notes = (*notes, f"{path.name}: {empty}.")
+    return ReadLabels(Volume(array, geometry), own, notes, background, unknown, nothing_drawn)
 
 
 def write_labels(path: Path, volume: Volume, table: LabelTable, *, overwrite: bool = False) -> None:
@@ -157,36 +170,6 @@ def write_image(path: Path, volume: Volume, *, overwrite: bool = False) -> None:
         CannotWrite: The file exists, the folder refuses, or the disk is full.
     """
     save_atomically(volume.to_sitk(), path, overwrite=overwrite)
-
-
-def labels_on_grid(labels: Volume, image: Geometry, *, name: str) -> Volume:
-    """Bring a label map onto the grid of its image: as it is when the grids agree, else by nearest neighbor.
-
-    Args:
-        name: What to call the case in an error.
-
-    Raises:
-        BadFile: Labels and image do not share space, or every labeled voxel lies outside the image.
-    """
-    if labels.geometry.matches(image):
-        return Volume(labels.array, image)
-    if labels.geometry.overlaps(image):
-        array = _nearest(labels, image)
-        if array.any() or not labels.array.any():
-            return Volume(array, image)
-    raise BadFile(
-        f"The labels of {name} do not lie within its image: the image has {image.describe()}; the labels "
-        f"have {labels.geometry.describe()}.",
-        "Check that the labels belong to this image, and export both in the same space.",
-    )
-
-
-def _nearest(labels: Volume, image: Geometry) -> npt.NDArray[Any]:
-    resampled = sitk.Resample(
-        labels.to_sitk(), image.size, sitk.Transform(), sitk.sitkNearestNeighbor,
-        image.origin, image.spacing, image.direction, 0,
-    )  # fmt: skip
-    return Volume.from_sitk(resampled).array
 
 
 def _read_channels(path: Path, last_axis_is_channels: bool) -> tuple[Volume, tuple[str, ...]]:

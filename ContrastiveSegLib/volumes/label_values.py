@@ -13,28 +13,49 @@ from ContrastiveSegLib.volumes.labels import LARGEST_VALUE, LabelTable, Structur
 
 # Painted voxels of a segment with this name are background.
 BACKGROUND = "background"
+# So far from a whole number a label value may lie; farther where a file says how coarsely it scales.
+ROUNDED, MOST_ROUNDED = 1e-3, 0.05
+
+WHOLE = "Save the labels as whole numbers: 0 for the background, 1, 2, 3 ... for the structures."
 
 
-def whole_numbers(array: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int16]:
-    """The label values as int16.
+def whole_numbers(
+    array: npt.NDArray[Any], path: Path, *, step: float = 0.0
+) -> tuple[npt.NDArray[np.int16], tuple[str, ...]]:
+    """The label values as int16, and a note if they had to be rounded.
+
+    Numbers that were scaled when they were written come back as 0.99998.
+
+    Args:
+        step: Between two numbers that the file can hold, where it holds scaled ones.
 
     Raises:
         BadFile: Fractions, negative or too large numbers.
     """
-    remedy = "Save the labels as whole numbers: 0 for the background, 1, 2, 3 ... for the structures."
+    notes: tuple[str, ...] = ()
     if not np.issubdtype(array.dtype, np.integer):
-        broken = array[array != np.round(array)]  # NaN differs from itself and is found, too
-        if broken.size:
-            raise BadFile(
-                f"{path} has {broken.size} fractional label values, for example {broken[0]:g}.", remedy
-            )
+        array, notes = _rounded(array, path, max(ROUNDED, min(0.51 * step, MOST_ROUNDED)))
     low, high = array.min(initial=0), array.max(initial=0)
     if low < 0 or high > LARGEST_VALUE:
         wrong = low if low < 0 else high
         raise BadFile(
-            f"{path} has the label value {wrong:g}, but values go from 0 to {LARGEST_VALUE}.", remedy
+            f"{path} has the label value {wrong:g}, but values go from 0 to {LARGEST_VALUE}.", WHOLE
         )
-    return array.astype(np.int16)
+    return array.astype(np.int16), notes
+
+
+def _rounded(
+    array: npt.NDArray[Any], path: Path, tolerance: float
+) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+    rounded = np.round(array)
+    off = array != rounded  # NaN differs from itself and is found, too
+    if not off.any():
+        return array, ()
+    broken = array[off & ~(np.abs(array - rounded) <= tolerance)]
+    if broken.size:
+        raise BadFile(f"{path} has {broken.size} fractional label values, for example {broken[0]:g}.", WHOLE)
+    count, example = np.count_nonzero(off), array[off][0]
+    return rounded, (f"{path.name}: {count} label values such as {example:.7g} were rounded.",)
 
 
 def values_in(array: npt.NDArray[Any]) -> list[int]:
@@ -77,7 +98,7 @@ def renumber(
             f"{', '.join(table.names)}).",
             "Rename these segments, or add them to the label table.",
         )
-    values = np.zeros(max(own.values) + 1, np.int16)
+    values = np.zeros(max(own.values, default=0) + 1, np.int16)
     for value, wanted in mapping.items():
         values[value] = wanted
     renumbered: npt.NDArray[np.int16] = values[array]
@@ -98,6 +119,16 @@ def without_background(
         return array, table, None
     background = array == painted[0]
     return np.where(background, 0, array).astype(np.int16), table, background
+
+
+def without_ignored(
+    array: npt.NDArray[np.int16], ignored: int | None
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_] | None]:
+    """The label map with 0 instead of the value that says nothing, and where that was; None if nowhere."""
+    unknown = array == ignored if ignored is not None else None
+    if unknown is None or not unknown.any():
+        return array, None
+    return np.where(unknown, 0, array).astype(np.int16), unknown
 
 
 def unpainted(array: npt.NDArray[np.int16]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_] | None]:

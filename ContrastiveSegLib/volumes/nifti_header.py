@@ -33,6 +33,7 @@ class NiftiHeader:
         data_start: Where the voxels begin in the uncompressed file.
         data_end: Number of bytes the uncompressed file must have at least.
         float_type: numpy's name of the type of the voxels if they are floating point numbers, else "".
+        slope: By which stored numbers are multiplied; 0 if they are not.
         pixdim: Spacing along i, j, k; its sign is dropped.
         qform: Matrix (4, 4) to RAS from the quaternion, or None when not set.
         sform: Matrix (4, 4) to RAS as stored, or None when not set.
@@ -42,6 +43,7 @@ class NiftiHeader:
     data_start: int
     data_end: int
     float_type: str
+    slope: float
     pixdim: npt.NDArray[np.float64]
     qform: npt.NDArray[np.float64] | None
     sform: npt.NDArray[np.float64] | None
@@ -84,10 +86,19 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
         data_start=start,
         data_end=start + int(np.prod(sizes, dtype=np.int64)) * bits // 8,
         float_type=f"{order}{FLOAT_TYPES[datatype]}" if datatype in FLOAT_TYPES else "",
+        slope=float(struct.unpack_from(f"{order}f", raw, 112)[0]),
         pixdim=np.abs(np.array(pixdim[1:4], dtype=float)),
         qform=_quaternion_matrix(quaternion, pixdim) if qform_code > 0 else None,
         sform=np.vstack([np.reshape(rows, (3, 4)), [0, 0, 0, 1]]) if sform_code > 0 else None,
     )
+
+
+def scaling_step(path: Path) -> float:
+    """The distance of two numbers that a NIfTI file of scaled whole numbers can hold; 0 for other files."""
+    header = read_nifti_header(path) if is_nifti(path) else None
+    if header is None or header.float_type or not np.isfinite(header.slope) or header.slope == 1:
+        return 0.0
+    return abs(header.slope)
 
 
 def contradictions(path: Path, geometry: Geometry) -> tuple[str, ...]:

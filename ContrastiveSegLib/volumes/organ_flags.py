@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.volumes.alignment import labels_on_grid
 from ContrastiveSegLib.volumes.cases import Case, find_cases
-from ContrastiveSegLib.volumes.files import labels_on_grid, read_labels
+from ContrastiveSegLib.volumes.files import read_labels
 from ContrastiveSegLib.volumes.preprocessing import prepare_labels
 from ContrastiveSegLib.volumes.slice_table import read_slice_table
 from ContrastiveSegLib.volumes.slices import PreparedCase
@@ -69,14 +70,14 @@ def _slice_numbers(prepared: PreparedCase) -> list[int]:
     places = np.repeat(middle[None], prepared.working.size[2], axis=0)
     places[:, 2] = np.arange(prepared.working.size[2])
     original = prepared.original
-    steps = np.array(original.direction).reshape(3, 3) * np.array(original.spacing)
-    index = (prepared.working.index_to_physical(places) - original.origin) @ np.linalg.inv(steps).T
+    index = original.physical_to_index(prepared.working.index_to_physical(places))
     axis = int(np.argmax(np.ptp(index, axis=0))) if len(index) > 1 else int(np.argmin(original.size))
     last = original.size[axis] - 1
     return [int(n) for n in np.clip(np.rint(index[:, axis]), 0, last)]
 
 
 def _from_labels(path: Path, prepared: PreparedCase) -> npt.NDArray[np.bool_]:
-    labels = labels_on_grid(read_labels(path).volume, prepared.original, name=prepared.name)
-    flags: npt.NDArray[np.bool_] = np.any(prepare_labels(labels, prepared.working).array > 0, axis=(1, 2))
+    placed = labels_on_grid(read_labels(path).volume, prepared.original, name=prepared.name)
+    on_working_grid = prepare_labels(placed.volume, prepared.working)
+    flags: npt.NDArray[np.bool_] = np.any(on_working_grid.array > 0, axis=(1, 2))
     return flags

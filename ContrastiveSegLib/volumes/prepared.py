@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.errors import BadFile, BadFolder
 from ContrastiveSegLib.volumes.annotations import (
     Annotation,
     annotation_file,
@@ -42,6 +42,8 @@ from ContrastiveSegLib.volumes.superpixels import (
     regions_of_slices,
 )
 from ContrastiveSegLib.volumes.volume import Geometry
+
+SHOWN_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,9 @@ def _make_labels(
     except BadFile as error:
         raise BadFile(f"{source}: {error.what}", error.remedy) from error
     array = prepare_labels(known, prepared.working).array
-    if annotation.kind == "cases":  # the working grid may reach half a voxel beyond the image
+    if (
+        annotation.kind == "cases" and annotation.share == 1
+    ):  # the working grid may reach half a voxel beyond the image
         array = np.maximum(array, 1)
     facts = {"notes": list(marks.notes), "annotation": asdict(annotation)}
     store(stem, array - 1, facts)  # 0, unknown, becomes UNKNOWN
@@ -218,18 +222,32 @@ def collect_table(
 
     A label file that cannot be read adds nothing here; its case is left out, with the reason, when it is
     prepared.
+
+    Raises:
+        BadFolder: There is no structure, but label files that could not be read.
     """
     if known is not None:
         return known
     with _threads() as pool:
-        tables = pool.map(lambda case: _table_of(case, annotation), cases)
-        return LabelTable.merged(*(table for table in tables if table))
+        answers = list(pool.map(lambda case: _table_or_reason(case, annotation), cases))
+    found = [answer for answer in answers if answer is not None]
+    table = LabelTable.merged(*(one for one in found if isinstance(one, LabelTable)))
+    reasons = [one for one in found if isinstance(one, str)]
+    if reasons and not table.structures:
+        raise BadFolder(
+            f"No structure was found: {len(reasons)} of {len(found)} label files cannot be used. "
+            + " ".join(f"({n}) {reason}" for n, reason in enumerate(reasons[:SHOWN_REASONS], start=1)),
+            "Correct these files; `python -m ContrastiveSegLib scan FOLDER` checks all of them.",
+        )
+    return table
 
 
-def _table_of(case: Case, annotation: str) -> LabelTable | None:
+def _table_or_reason(case: Case, annotation: str) -> LabelTable | str | None:
     path = annotation_file(case, annotation)
-    read, _ = attempt(case.name, read_annotation, path, case) if path else (None, "")
-    return read.table if read else None
+    if path is None:
+        return None
+    read, reason = attempt(case.name, read_annotation, path, case)
+    return read.table if read else reason
 
 
 def _plain(geometry: Geometry) -> list[list[float]]:

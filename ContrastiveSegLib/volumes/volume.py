@@ -72,6 +72,15 @@ class Geometry:
         moved = np.asarray(index, dtype=float) @ self._steps().T
         return np.add(moved, self.origin)
 
+    def physical_to_index(self, place: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Turn positions (..., 3) in mm into voxel indices (..., 3), not rounded."""
+        index: npt.NDArray[np.float64] = np.subtract(place, self.origin) @ np.linalg.inv(self._steps()).T
+        return index
+
+    def corner_voxels(self) -> npt.NDArray[np.int64]:
+        """The indices (8, 3) of the outermost voxels."""
+        return np.array(list(itertools.product(*((0, n - 1) for n in self.size))))
+
     def corners(self) -> npt.NDArray[np.float64]:
         """The eight outer corners (8, 3) of the box of voxels, half a voxel beyond the outermost centers."""
         ends = [(-0.5, n - 0.5) for n in self.size]

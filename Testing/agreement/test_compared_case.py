@@ -105,7 +105,38 @@ def test_a_prediction_on_another_grid_is_brought_to_that_of_the_label(tmp_path: 
     )
 
     assert dice(case) == {"right": 1.0, "wall": 1.0, "left": 1.0}
-    assert case.notes == ("case: the prediction was resampled onto the grid of its label.",)
+    (note,) = case.notes
+    assert note.startswith(
+        "case: The labels lie on another grid and were resampled: the true label map has 12 x"
+    )
+
+
+def test_as_many_voxels_in_another_place_are_not_compared(tmp_path: Path) -> None:
+    lost_header = Geometry(OBLIQUE.size)
+
+    with pytest.raises(BadFile, match=r"lie on another grid|do not lie within its true label map"):
+        compared(tmp_path, (".nii.gz", blocks(1), HEART), (".nii.gz", blocks(1), HEART), grid=lost_header)
+
+
+def test_a_prediction_that_reaches_beyond_its_label_is_cut_and_that_is_said(tmp_path: Path) -> None:
+    beyond = replace(OBLIQUE, size=(12, 10, 4), origin=tuple(OBLIQUE.index_to_physical((0, 0, 3)).tolist()))
+
+    case = compared(tmp_path, (".nii.gz", blocks(1)[1:5], HEART), (".nii.gz", blocks(1), HEART), grid=beyond)
+
+    assert case.notes[-1] == "case: 18 of 72 labeled voxels lie outside of the true label map and are lost."
+
+
+def test_what_the_true_labels_ignore_is_not_compared(tmp_path: Path) -> None:
+    truth = blocks(1, 2)
+    truth[1:3] = 9
+    paths = [tmp_path / "prediction.nii.gz", tmp_path / "truth.nii.gz"]
+    for path, array in zip(paths, (blocks(1, 2), truth), strict=True):
+        write_labels(path, Volume(array, OBLIQUE), LabelTable.default_for([1, 2, 9]))
+
+    case = compare_case(LabelPair("case", "p", *paths), LabelTable.default_for([1, 2]), ignored=9)
+
+    assert dice(case) == {"structure 1": 1.0, "structure 2": 1.0}
+    assert case.notes[-1] == "case: 33.3% of the voxels are to be ignored and were not compared."
 
 
 def test_an_empty_prediction_misses_everything_and_is_noted(tmp_path: Path) -> None:
@@ -118,9 +149,7 @@ def test_an_empty_prediction_misses_everything_and_is_noted(tmp_path: Path) -> N
 def test_files_that_share_no_space_are_refused(tmp_path: Path) -> None:
     elsewhere = replace(OBLIQUE, origin=(500.0, 25.0, 300.0))
 
-    with pytest.raises(
-        BadFile, match="Prediction and label of case do not share space: the prediction has 12 x"
-    ):
+    with pytest.raises(BadFile, match=r"case as predicted do not lie within its true label map: .* has 12 x"):
         compared(tmp_path, (".nii.gz", blocks(1), HEART), (".nii.gz", blocks(1), HEART), grid=elsewhere)
 
 

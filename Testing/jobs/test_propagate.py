@@ -110,8 +110,31 @@ def test_an_annotation_on_another_grid_is_refused(a_case: Path, a_sam_folder: Pa
     other = Geometry(GRID.size, (1.5, 1.5, 7.0), GRID.origin)
     write_labels(a_case / "other.seg.nrrd", drawn(3, geometry=other), TABLE)
 
-    with pytest.raises(BadFile, match="lies on another grid than the image: the image has 30 x 26 x 7"):
+    with pytest.raises(BadFile, match="lie on another grid: the image has 30 x 26 x 7"):
         propagate.run(settings(a_case, a_sam_folder, annotation=a_case / "other.seg.nrrd"))
+
+
+def test_an_annotation_that_would_have_to_be_resampled_is_refused(a_case: Path, a_sam_folder: Path) -> None:
+    finer = Geometry((60, 26, 7), (0.75, 1.5, 8.0), GRID.origin)
+    write_labels(a_case / "finer.seg.nrrd", drawn(3, geometry=finer), TABLE)
+
+    with pytest.raises(BadFile, match="lies on another grid than the image: the image has 30 x 26 x 7"):
+        propagate.run(settings(a_case, a_sam_folder, annotation=a_case / "finer.seg.nrrd"))
+
+
+def test_an_annotation_cropped_to_what_is_drawn_is_carried_like_the_whole(
+    a_case: Path, a_sam_folder: Path
+) -> None:
+    origin = tuple(GRID.index_to_physical((4, 4, 3)).tolist())
+    cropped = Geometry((23, 16, 1), GRID.spacing, origin)
+    write_labels(a_case / "cropped.seg.nrrd", Volume(drawn(3).array[3:4, 4:20, 4:27], cropped), TABLE)
+
+    propagate.run(settings(a_case, a_sam_folder))
+    propagate.run(settings(a_case, a_sam_folder, annotation=a_case / "cropped.seg.nrrd"))
+
+    whole, found = (read_labels(a_case / f"{name}_propagated.seg.nrrd") for name in ("drawn", "cropped"))
+    assert found.volume.geometry.matches(GRID)
+    np.testing.assert_array_equal(found.volume.array, whole.volume.array)
 
 
 def test_an_empty_annotation_is_refused() -> None:

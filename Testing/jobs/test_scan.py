@@ -7,7 +7,21 @@ import numpy as np
 from ContrastiveSegLib.jobs import scan
 from ContrastiveSegLib.runs.job_settings import ScanSettings
 from ContrastiveSegLib.volumes.files import write_image, write_labels
-from ContrastiveSegLib.volumes.volume import Volume
+from ContrastiveSegLib.volumes.volume import Geometry, Volume
+
+
+def test_labels_that_cannot_be_used_leave_the_image_as_it_is(
+    tmp_path, a_volume, a_label_map, a_label_table, capsys
+):
+    write_image(tmp_path / "a.nrrd", a_volume)
+    elsewhere = Volume(a_label_map.array, Geometry(a_volume.geometry.size))
+    write_labels(tmp_path / "a.seg.nrrd", elsewhere, a_label_table)
+
+    scan.run(ScanSettings(folder=tmp_path))
+
+    printed = capsys.readouterr().out
+    assert f"left out: {tmp_path / 'a.seg.nrrd'}: The labels of a " in printed
+    assert "1 cases of 1 patients, 0 with labels; 1 files left out." in printed
 
 
 def test_whole_cases_slices_and_cases_without_labels_are_told_apart(

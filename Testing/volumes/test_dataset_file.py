@@ -35,6 +35,24 @@ def test_names_are_read_in_either_direction(
     assert {s.value: s.name for s in table.structures} == expected
 
 
+@pytest.mark.parametrize(
+    ("labels", "names", "ignored"),
+    [
+        ({"background": 0, "liver": 1, "ignore": 2}, ("liver",), 2),
+        ({"background": 0, "whole": [1, 2], "core": [2], "ignore": 3}, ("structure 1", "core"), 3),
+        ({"0": "background", "1": "liver", "2": "Ignore"}, ("liver",), 2),
+        ({"background": 0, "liver": 1}, ("liver",), None),
+    ],
+)
+def test_the_label_that_says_nothing_is_no_structure(
+    tmp_path: Path, labels: dict[str, Any], names: tuple[str, ...], ignored: int | None
+) -> None:
+    dataset = read_dataset_file(write(tmp_path, {"labels": labels}))
+
+    assert dataset.table is not None
+    assert (dataset.table.names, dataset.ignored) == (names, ignored)
+
+
 @pytest.mark.parametrize("key", ["modality", "channel_names"])
 def test_channels_are_counted(tmp_path: Path, key: str) -> None:
     assert read_dataset_file(write(tmp_path, {key: {"0": "T1", "1": "T2"}})).channels == 2

@@ -10,7 +10,6 @@ import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.volumes.files import (
-    labels_on_grid,
     read_geometry,
     read_image,
     read_labels,
@@ -161,69 +160,3 @@ def test_labels_of_nothing_but_background_are_noted(tmp_path):
 
     assert read.notes == ("case.nii.gz: all voxels are background.",)
     assert read.table == LabelTable(())
-
-
-def test_labels_on_the_grid_of_the_image_stay_as_they_are(a_label_map):
-    placed = labels_on_grid(a_label_map, GRIDS["oblique"], name="case")
-
-    assert placed.array is a_label_map.array
-
-
-def test_labels_on_another_grid_take_the_nearest_voxel():
-    generator = np.random.default_rng(5)
-    labels = Volume(generator.integers(0, 4, (6, 5, 4)).astype(np.int16), GRIDS["oblique"])
-    image = Geometry((7, 6, 9), (0.45, 0.7, 1.1), (4.3, -8.4, 99.0), (1, 0, 0, 0, 0.8, -0.6, 0, 0.6, 0.8))
-
-    placed = labels_on_grid(labels, image, name="case")
-
-    assert placed.geometry == image
-    np.testing.assert_array_equal(placed.array, nearest_by_hand(labels, image))
-    assert placed.array.any()
-
-
-def nearest_by_hand(labels: Volume, image: Geometry) -> np.ndarray:
-    axes = np.reshape(labels.geometry.direction, (3, 3)).T
-    result = np.zeros(image.shape, np.int16)
-    for k, h, w in np.ndindex(image.shape):
-        place = image.index_to_physical((w, h, k)) - labels.geometry.origin
-        i, j, kk = np.floor(place @ axes.T / labels.geometry.spacing + 0.5).astype(int)
-        inside = all(0 <= n < size for n, size in zip((i, j, kk), labels.geometry.size, strict=True))
-        result[k, h, w] = labels.array[kk, j, i] if inside else 0
-    return result
-
-
-def test_a_cropped_label_map_is_put_back_into_the_whole_image():
-    whole = label_map_on(GRIDS["oblique"])
-    geometry = whole.geometry
-    part = whole.array[2:5, 1:4, 1:3]
-    origin = tuple(geometry.index_to_physical((1, 1, 2)).tolist())
-    cropped = Volume(part, Geometry((2, 3, 3), geometry.spacing, origin, geometry.direction))
-
-    placed = labels_on_grid(cropped, geometry, name="case")
-
-    expected = np.zeros_like(whole.array)
-    expected[2:5, 1:4, 1:3] = part
-    np.testing.assert_array_equal(placed.array, expected)
-
-
-def test_labels_that_lie_elsewhere_are_refused_with_both_geometries(a_label_map):
-    elsewhere = Geometry((10, 10, 10), (2.0, 2.0, 2.0), (900.0, 0.0, 0.0))
-
-    with pytest.raises(BadFile) as caught:
-        labels_on_grid(a_label_map, elsewhere, name="patient 7")
-
-    assert "The labels of patient 7 do not lie within its image" in str(caught.value)
-    assert elsewhere.describe() in str(caught.value)
-    assert a_label_map.geometry.describe() in str(caught.value)
-    assert "belong to this image" in caught.value.remedy
-
-
-def test_labels_that_overlap_only_with_their_background_are_refused():
-    array = np.zeros((6, 6, 6), np.int16)
-    array[0] = 1
-    image = Geometry((6, 6, 2), origin=(0.0, 0.0, 4.0))
-
-    with pytest.raises(BadFile, match="do not lie within its image"):
-        labels_on_grid(Volume(array, Geometry((6, 6, 6))), image, name="case")
-    nothing = labels_on_grid(Volume(array * 0, Geometry((6, 6, 6))), image, name="case")
-    assert not nothing.array.any()

@@ -23,10 +23,45 @@ def test_values_are_listed_once_without_the_background():
 def test_whole_numbers_of_any_type_become_int16(dtype):
     array = np.arange(60).reshape(3, 4, 5).astype(dtype)
 
-    whole = whole_numbers(array, Path("case.nrrd"))
+    whole, notes = whole_numbers(array, Path("case.nrrd"))
 
     assert whole.dtype == np.int16
     np.testing.assert_array_equal(whole, array)
+    assert notes == ()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_that_scaling_moved_a_little_are_rounded_and_that_is_said(dtype):
+    array = np.array([0, 1.00002, 2.9998, -0.0004, 254.9995], dtype)
+
+    whole, (note,) = whole_numbers(array, Path("case.nii.gz"))
+
+    np.testing.assert_array_equal(whole, [0, 1, 3, 0, 255])
+    assert note == "case.nii.gz: 4 label values such as 1.00002 were rounded."
+
+
+@pytest.mark.parametrize("wrong", [0.5, 1.002, 2.95, np.nan, np.inf])
+def test_fractions_are_refused(wrong):
+    with pytest.raises(BadFile, match=r"case\.nii\.gz has .*(fractional|label value inf)"):
+        whole_numbers(np.array([0, 1, wrong]), Path("case.nii.gz"))
+
+
+def test_a_file_that_scales_coarsely_is_forgiven_its_own_step_but_never_more_than_a_twentieth():
+    step = 7 / 255  # seven structures in bytes
+
+    assert whole_numbers(np.round(np.arange(8.0) / step) * step, Path("a.nii"), step=step)[0].tolist() == [
+        *range(8)
+    ]
+    with pytest.raises(BadFile, match="fractional"):
+        whole_numbers(np.array([0, 1.06]), Path("a.nii"), step=0.2)
+
+
+def test_a_label_map_of_painted_background_alone_has_nothing_to_renumber():
+    array = np.zeros((2, 3, 4), np.int16)
+
+    np.testing.assert_array_equal(
+        renumber(array, LabelTable(()), LabelTable.default_for([3]), Path("a")), array
+    )
 
 
 def test_renumbering_moves_every_voxel_to_the_value_of_its_name():
