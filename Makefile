@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 	2>/dev/null && echo "$$name" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: install demo test test-slicer lint help
+.PHONY: install demo test test-slicer lint docs proofread help
 
 install: $(STAMP) ## make the environment in .venv
 
@@ -57,6 +57,20 @@ lint: $(STAMP) ## check style, types, and that imports go down the stairs only
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+# The documents need no torch: an environment of their own, with a Python that can also import the settings.
+DOCS_VENV := .venv-docs
+DOCS_STAMP := $(DOCS_VENV)/.installed
+
+$(DOCS_STAMP): docs/requirements.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.13 with venv was found. Install one, or give PYTHON=/path/to/python." >&2; exit 1; }
+	"$(PYTHON)" -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement docs/requirements.txt
+	@touch $@
+
+docs: $(DOCS_STAMP) ## build the documents into build/docs; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict --quiet
+	@echo "The documents are in build/docs/index.html"
 
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.* ## /make \1\t/p' Makefile
