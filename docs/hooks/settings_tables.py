@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ContrastiveSegLib.runs.field_help import field_help
 from ContrastiveSegLib.runs.job_settings import JOBS
-from ContrastiveSegLib.runs.method_catalog import ENGINE, MethodEntry, find_method, list_methods
+from ContrastiveSegLib.runs.method_catalog import ENGINE, MethodEntry, list_methods
 from ContrastiveSegLib.runs.model_catalog import list_models
 from ContrastiveSegLib.runs.network_catalog import list_networks
 from ContrastiveSegLib.runs.rules import Flag, Label, MethodOf, Positional, Rule, rule_of, rules_of
@@ -29,6 +30,7 @@ class Row:
     help: str
 
 
+@functools.cache
 def job_rows(job: str) -> list[Row]:
     """Every setting of a job, its groups laid out flat, in the order of its help."""
     return list(_rows(JOBS[job]))
@@ -36,7 +38,7 @@ def job_rows(job: str) -> list[Row]:
 
 def method_rows(kind: str, name: str) -> list[Row]:
     """Every setting of a method; a name that the job uses already gets the name of the method in front."""
-    entry = find_method(kind, name)
+    (entry,) = (entry for entry in _methods() if (entry.kind, entry.name) == (kind, name))
     taken = {row.flag for row in job_rows("pretrain" if kind == "pretraining" else "finetune")}
     return [_method_row(entry, field, taken) for field in entry.fields]
 
@@ -71,8 +73,13 @@ def generated_page(kind: str, name: str) -> str:
     return f"# {name}\n\n{described}\n\n## Settings\n\n<!-- settings: {what} {name} -->\n"
 
 
+@functools.cache
+def _methods() -> tuple[MethodEntry, ...]:
+    return list_methods()
+
+
 def _linked(kind: str) -> Iterator[tuple[str, str]]:
-    for entry in list_methods():
+    for entry in _methods():
         if entry.kind == kind:
             yield f"[`{entry.name}`]({entry.name}.md)", entry.caption
 
@@ -142,4 +149,4 @@ def _escaped(text: str) -> str:
 
 def pages_of(kind: str) -> Iterable[str]:
     """The names of the methods of a kind."""
-    return [entry.name for entry in list_methods() if entry.kind == kind]
+    return [entry.name for entry in _methods() if entry.kind == kind]
