@@ -56,7 +56,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, ContrastiveSegError):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
-        return "Stopped. What was saved before is kept; the same command takes up the work."
+        return "Stopped. What was saved before is kept; start it again to go on."
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("ContrastiveSegLib"):
         package = (error.name or "").partition(".")[0]
         return f"The Python package {package!r} is not installed. Run: python -m pip install {package}"

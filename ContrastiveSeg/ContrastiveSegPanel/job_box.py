@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 from ContrastiveSegLib.slicer_bridge.curves import Curves
 
 from . import job_words
+from .panel_words import inPanel
 from .state_line import allow, breakable
 
 LOG_LINES = 500
@@ -56,7 +57,11 @@ class JobBox:
 
     def say(self, text: str) -> None:
         """One line below the progress bar."""
-        self.line.text = breakable(text)
+        self.line.text = breakable(inPanel(text))
+
+    def note(self, text: str) -> None:
+        """More lines in the log."""
+        self.log.appendPlainText(inPanel(text))
 
     def setBusy(self, isBusy: bool) -> None:
         """Whether this box's job runs now."""
@@ -94,7 +99,7 @@ class JobBox:
                 self.bar.setValue(int(event["step"]))
                 self.say(job_words.progressWords(event))
             elif text := _spoken(event):
-                self.log.appendPlainText(text)
+                self.note(text)
                 self.say(text)
 
     def drawCurves(self, events, *, isLive: bool = True) -> None:

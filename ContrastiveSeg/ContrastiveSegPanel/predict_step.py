@@ -27,9 +27,9 @@ class PredictStep(Step):
         self.box = JobBox(ui.predictJob, "predict", self.onCurrent, panel.cancel)
         self.box.start.text = _("Segment this volume")
         for value, words in (
-            ("auto", _("What was one piece in the annotations, as one piece")),
-            ("each", _("The largest piece of each structure")),
-            ("together", _("The largest piece of all structures together")),
+            ("auto", _("As in the annotations")),
+            ("each", _("Largest piece of each")),
+            ("together", _("Largest piece of all")),
             ("no", _("All pieces")),
         ):
             ui.pieces.addItem(words, value)

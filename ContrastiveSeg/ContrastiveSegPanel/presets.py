@@ -18,9 +18,9 @@ MEASURED = "Measured/"
 def captions() -> dict:
     """What the menu shows."""
     return {
-        QUICK: _("Quick: 300 steps, to see whether it works"),
-        STANDARD: _("Standard: 100 passes over the data"),
-        THOROUGH: _("Thorough: 300 passes over the data"),
+        QUICK: _("Quick: 300 steps"),
+        STANDARD: _("Standard: 100 passes"),
+        THOROUGH: _("Thorough: 300 passes"),
     }
 
 

@@ -3,6 +3,7 @@
 import qt
 
 from .form_widgets import SIGNALS, kindOf, plain, valueOf, widgetFor
+from .panel_words import inPanel
 
 
 class SettingsForm:
@@ -32,9 +33,9 @@ class SettingsForm:
         for field in fields:
             widget = widgetFor(field, values.get(".".join(field.key), field.default))
             widget.setObjectName("_".join((self._name, *field.key)))
-            widget.toolTip = field.help
+            widget.toolTip = inPanel(field.help)
             label = qt.QLabel(field.caption)
-            label.toolTip = field.help
+            label.toolTip = widget.toolTip
             rows.addRow(label, widget)
             widget.connect(SIGNALS[kindOf(field)], lambda *_args: self._onChange())
             self._rows[field.key] = (field, widget)

@@ -12,6 +12,7 @@ from ContrastiveSegLib.slicer_bridge import install
 
 from . import job_words, presets, state_line
 from .memory import recall, remember
+from .panel_words import inPanel
 from .step import Step
 
 PASSED = "CheckPassedWith"
@@ -105,7 +106,7 @@ class SetupStep(Step):
         self._log(text)
 
     def _log(self, text: str) -> None:
-        self.ui.setupLog.appendPlainText(text)
+        self.ui.setupLog.appendPlainText(inPanel(text))
         self.ui.setupLogBox.collapsed = False
 
 

@@ -4,6 +4,8 @@ import re
 
 from slicer.i18n import tr as _
 
+from .panel_words import inPanel
+
 DONE, READY, WORKING, MISSING, FAILED = "done", "ready", "working", "missing", "failed"
 
 LONG_WORD = 24  # characters; a longer one may be broken, lest a path decides the width of the panel
@@ -26,6 +28,7 @@ def words(kind: str) -> str:
 
 def show(label, kind: str, text: str) -> None:
     """Write a state into a label; its dynamic property tells tests and style sheets which one."""
+    text = inPanel(text)
     label.setProperty("state", kind)
     label.text = f"<b style='color:{COLORS[kind]}'>{words(kind)}</b>&nbsp; {escaped(text)}"
 
@@ -44,4 +47,4 @@ def breakable(text: str) -> str:
 def allow(button, reason: str = "", tip: str = "") -> None:
     """Switch a button on, or off with a tooltip that says why."""
     button.enabled = not reason
-    button.toolTip = reason or tip
+    button.toolTip = inPanel(reason or tip)

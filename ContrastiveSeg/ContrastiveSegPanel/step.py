@@ -53,7 +53,7 @@ class Step:
         self.box.setBusy(False)
         output = job.tail()
         if outcome.kind in (job_words.FAILED, job_words.DIED) and output:
-            self.box.log.appendPlainText(output)
+            self.box.note(output)
         if outcome.kind == job_words.DONE:
             self.box.bar.setRange(0, 1)
             self.box.bar.setValue(1)

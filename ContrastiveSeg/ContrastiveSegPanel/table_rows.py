@@ -2,6 +2,8 @@
 
 import qt
 
+from .panel_words import inPanel
+
 
 def fill(table, columns, rows, keys) -> None:
     """Replace all rows.
@@ -29,9 +31,10 @@ def setRow(table, number, row, key) -> None:
     """Write one row of an unsorted table."""
     for column, value in enumerate(row):
         item = qt.QTableWidgetItem()
-        item.setData(qt.Qt.DisplayRole, value)
+        text = inPanel(value) if isinstance(value, str) else value
+        item.setData(qt.Qt.DisplayRole, text)
         item.setData(qt.Qt.UserRole, key)
-        item.setToolTip(str(value))
+        item.setToolTip(str(text))
         table.setItem(number, column, item)
 
 

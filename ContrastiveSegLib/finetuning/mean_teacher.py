@@ -23,7 +23,7 @@ from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.momentum import MomentumCopy
 from ContrastiveSegLib.networks.second_decoder import count_classes
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
@@ -37,22 +37,25 @@ BOX_OF_BCP = 2 / 3  # of each side
 class Settings:
     """Settings of the mean teacher."""
 
-    rotation: Annotated[float, Range(0.0, 180.0)] = 30.0
+    rotation: Annotated[float, Range(0.0, 180.0), Label("largest rotation", "degrees")] = 30.0
     """Largest rotation in plane that augmentation draws, in degrees."""
 
-    mirror: bool = False
+    mirror: Annotated[bool, Label("mirror patches")] = False
     """Mirror patches at random: for structures that are alike on both sides; prediction then takes longer."""
 
-    mix: Literal["none", "cutmix", "bcp"] = "cutmix"
+    mix: Annotated[
+        Literal["none", "cutmix", "bcp"],
+        Label("mixed patches", choices=("none", "boxes (CutMix)", "boxes both ways (BCP)")),
+    ] = "cutmix"
     """Paste boxes between scans without annotation, or (bcp) between these and annotated ones, both ways."""
 
-    unimatch: bool = False
+    unimatch: Annotated[bool, Label("feature perturbation (UniMatch)")] = False
     """Ask the same of features with half of their channels dropped; a third more time."""
 
-    weight: Annotated[float, Range(0.0, 10.0)] = 1.0
+    weight: Annotated[float, Range(0.0, 10.0), Label("weight of the teacher")] = 1.0
     """Weight of what the teacher says beside what was drawn; it rises over the first quarter."""
 
-    decay: Annotated[float, Range(0.0, 0.9999)] = 0.99
+    decay: Annotated[float, Range(0.0, 0.9999), Label("EMA decay of the teacher")] = 0.99
     """How much of the teacher stays at each step, once it is some steps old."""
 
 

@@ -18,7 +18,7 @@ from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce_at_every_level
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.backbone import Backbone
-from ContrastiveSegLib.runs.settings import Range
+from ContrastiveSegLib.runs.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 # What the teacher was sure of must also be found under other gray values: that is what the student adds.
@@ -29,25 +29,25 @@ STRONG = Appearance(brightness=0.4, contrast=0.4, gamma=0.6, noise=0.07, blur=1.
 class Settings:
     """Settings of self-training."""
 
-    rotation: Annotated[float, Range(0.0, 180.0)] = 30.0
+    rotation: Annotated[float, Range(0.0, 180.0), Label("largest rotation", "degrees")] = 30.0
     """Largest rotation in plane that augmentation draws, in degrees."""
 
-    mirror: bool = False
+    mirror: Annotated[bool, Label("mirror patches")] = False
     """Mirror patches at random: for structures that are alike on both sides; prediction then takes longer."""
 
-    rounds: Annotated[int, Range(1, 10)] = 2
+    rounds: Annotated[int, Range(1, 10), Label("rounds of self-training")] = 2
     """How often the scans without annotation are labeled and a new network learns; each takes as long."""
 
-    pseudo_weight: Annotated[float, Range(0.0, 10.0)] = 0.5
+    pseudo_weight: Annotated[float, Range(0.0, 10.0), Label("weight of the pseudo-labels")] = 0.5
     """Weight of the predicted labels beside the drawn ones."""
 
-    unknown_first: Annotated[float, Range(0.0, 0.95)] = 0.5
+    unknown_first: Annotated[float, Range(0.0, 0.95), Label("ignored voxels in round 1", "share")] = 0.5
     """Share of each structure's predicted voxels, the least certain ones, that do not teach in round 1."""
 
-    unknown_later: Annotated[float, Range(0.0, 0.95)] = 0.2
+    unknown_later: Annotated[float, Range(0.0, 0.95), Label("ignored voxels later", "share")] = 0.2
     """The same share in later rounds."""
 
-    last_steps: Annotated[float, Range(0.0, 0.9)] = 0.1
+    last_steps: Annotated[float, Range(0.0, 0.9), Label("steps with annotations alone", "share")] = 0.1
     """Share of the steps, at the end of each round, that see annotated cases alone."""
 
 

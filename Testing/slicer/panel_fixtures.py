@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "ContrastiveSeg" / "ContrastiveSeg.py"
+# Flags and commands: for those who type, not for those who click.
+TERMINAL_WORDS = re.compile(r"(?<![\w-])--[a-z]|\bcommands?\b|python -m ")
 ENGINE_PYTHON = Path(os.environ.get("CONTRASTIVESEG_ENGINE_PYTHON", ROOT / ".venv" / "bin" / "python"))
 
 
@@ -130,9 +133,28 @@ def _use_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Engine, "of", classmethod(lambda _cls, _python: standIn()))
 
 
+def shown_texts(panel: PanelInTest) -> list[str]:
+    """All that a user can read in the panel: labels, buttons, tooltips, logs, tables, menus."""
+    from PySide6.QtWidgets import QComboBox, QPlainTextEdit, QTableWidget, QWidget
+
+    found = []
+    for widget in panel.widget.uiWidget.findChildren(QWidget):
+        found += [widget.toolTip, str(getattr(widget, "text", "")), str(getattr(widget, "title", ""))]
+        if isinstance(widget, QPlainTextEdit):
+            found.append(widget.plainText)
+        if isinstance(widget, QTableWidget):
+            cells = [widget.item(row, n) for row in range(widget.rowCount) for n in range(widget.columnCount)]
+            found += [text for cell in cells if cell is not None for text in (cell.text(), cell.toolTip())]
+        if isinstance(widget, QComboBox):
+            found += [widget.itemText(n) for n in range(widget.count)]
+    return [text for text in found if text]
+
+
 def _opened(a_slicer: Any) -> Iterator[PanelInTest]:
     opened = PanelInTest(a_slicer, a_slicer.open_panel(MODULE))
     yield opened
+    for text in shown_texts(opened) if opened.widget.panel is not None else ():
+        assert not TERMINAL_WORDS.search(text), f"a user of the panel reads: {text}"
     job = opened.panel.monitor.job
     if job is not None:
         job.end()

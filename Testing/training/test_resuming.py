@@ -102,9 +102,7 @@ def test_a_finished_training_is_not_repeated(tmp_path):
 
 
 def test_cancelling_saves_and_says_how_to_go_on(tmp_path):
-    with pytest.raises(
-        Cancelled, match=r"cancelled after step 2 of 7; everything is saved\. Start the same command"
-    ):
+    with pytest.raises(Cancelled, match=r"cancelled after step 2 of 7; everything is saved\. Start it again"):
         probe(how(tmp_path / "last"), Probe(), Witness(lambda step: step == 2))
 
     assert load_state(tmp_path / "last", CPU.device)["step"] == 2

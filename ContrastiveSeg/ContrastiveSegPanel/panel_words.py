@@ -1,0 +1,26 @@
+"""What the jobs say, in the words of the panel: they speak to a terminal as well, this speaks to buttons."""
+
+import re
+
+from slicer.i18n import tr as _
+
+from ContrastiveSegLib.runs.flag_words import without_flags
+
+
+def inPanel(text: str) -> str:
+    """The text with the names of the form instead of flags, and with buttons instead of commands."""
+    for expression, words in _instead():
+        text = re.sub(expression, words, text)
+    return without_flags(text)
+
+
+def _instead():
+    return (
+        (r"Run: python -m pip install '?([\w.>=-]+)'?", _(r"Install \1 in the Python of step 0.")),
+        (r"See with `python -m ContrastiveSegLib scan [^`]*` what", _("See in the table of step 1 what")),
+        (r"See with `python -m ContrastiveSegLib models` which", _("See in the manual which")),
+        (
+            r"Add -v for the traceback, and report it with log\.txt",
+            _("Report it with log.txt of the run folder"),
+        ),
+    )
