@@ -11,8 +11,10 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.volumes.multiframe import frames_geometry, read_frames, sorted_frames
 from ContrastiveSegLib.volumes.one_case import attempt
 from ContrastiveSegLib.volumes.opening import header_text, itk_warnings_off, open_header
+from ContrastiveSegLib.volumes.slice_places import place_notes, slice_offsets
 from ContrastiveSegLib.volumes.volume import Geometry
 
 SERIES_UID = "0020|000e"
@@ -26,9 +28,6 @@ ORIENTATION = "0020|0037"
 WITHOUT_PIXELS = re.compile(
     rb"1\.2\.840\.10008\.(1\.3\.10|5\.1\.4\.1\.1\.(11|66|9|88|104|481\.[3-9]))(?![0-9])"
 )
-
-# Scanners round positions; a slice that is off by a twentieth of the spacing is really elsewhere.
-GAP_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -104,26 +103,45 @@ def read_series(series: DicomSeries) -> tuple[sitk.Image, tuple[str, ...]]:
         BadFile: The files do not make up one volume.
     """
     if len(series.files) == 1:
-        return _execute(series), ()
-    offsets, drift = _slice_offsets(series)
-    image = _execute(series)
-    return image, (*_gap_notes(series, offsets), *_tilt_notes(series, offsets, drift))
+        return _read_frames(series)
+    positions, planes = _places(series)
+    offsets = slice_offsets(series.path, positions, planes)
+    return _execute(series), place_notes(series.path, positions, planes, offsets)
 
 
 def series_geometry(series: DicomSeries) -> Geometry:
-    """The grid that read_series() gives, from the headers of the first and the last slice alone."""
+    """The grid that read_series() gives, from the headers alone: of the first and the last slice."""
     first = open_header(series.files[0])
     geometry = Geometry.of(first)
+    i, j, frames = geometry.size
     if len(series.files) == 1:
-        return geometry
+        placed = read_frames(series.files[0]) if frames > 1 else None
+        if placed is None:
+            return geometry
+        order = np.argsort(slice_offsets(series.path, placed.positions, placed.planes))
+        return frames_geometry(placed, order, (i, j))
     apart = np.linalg.norm(np.subtract(Geometry.of(open_header(series.files[-1])).origin, geometry.origin))
-    i, j, _ = geometry.size
     return Geometry(
         size=(i, j, len(series.files)),
         spacing=(*geometry.spacing[:2], float(apart) / (len(series.files) - 1)),
         origin=geometry.origin,
         direction=geometry.direction,
     )
+
+
+def _read_frames(series: DicomSeries) -> tuple[sitk.Image, tuple[str, ...]]:
+    """Read the one file of a series; the frames that it may hold are sorted by place."""
+    file = series.files[0]
+    image = _execute(series)
+    if image.GetDimension() < 3 or image.GetSize()[2] < 2:
+        return image, ()
+    frames = read_frames(file)
+    if frames is None:
+        return image, (f"{file.name}: its frames have no place; they are read as evenly spaced slices.",)
+    offsets = slice_offsets(series.path, frames.positions, frames.planes)
+    order = np.argsort(offsets)
+    notes = place_notes(series.path, frames.positions[order], frames.planes, offsets[order])
+    return sorted_frames(file, image, frames, order), notes
 
 
 def _series(folder: Path, names: tuple[str, ...], *, alone: bool) -> DicomSeries:
@@ -164,6 +182,8 @@ def is_meant_without_pixels(file: Path) -> bool:
 def _execute(series: DicomSeries) -> sitk.Image:
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames([str(file) for file in series.files])
+    # Each slice of PET has its own scale; the first decides the type of all, and may be whole by chance.
+    reader.SetOutputPixelType(sitk.sitkFloat32)
     try:
         with itk_warnings_off():
             # The series reader would stack the frames of a single multi-frame file into a fourth dimension.
@@ -175,35 +195,22 @@ def _execute(series: DicomSeries) -> sitk.Image:
         ) from error
 
 
-def _slice_offsets(series: DicomSeries) -> tuple[npt.NDArray[np.float64], float]:
-    """Where each slice lies along the slice normal, and how far the last one moved sideways, in mm.
+def _places(series: DicomSeries) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The position (N, 3) and the directions of rows and columns (N, 6) of each slice.
 
     Raises:
-        BadFile: A slice has no position, or the slices do not make up one volume.
+        BadFile: A slice has none.
     """
     headers = [open_header(file) for file in series.files]
-    positions = np.array(
-        [_numbers(header, POSITION, 3, file) for header, file in zip(headers, series.files, strict=True)]
-    )
-    planes = np.array(
-        [_numbers(header, ORIENTATION, 6, file) for header, file in zip(headers, series.files, strict=True)]
-    )
-    if np.abs(planes - planes[0]).max() > 0.01:
+    if any(header.GetSize()[2:] > (1,) for header in headers):
         raise BadFile(
-            f"The slices of the DICOM series in {series.path} are oriented differently, as in a localizer.",
-            "Choose a series of parallel slices.",
-        )
-    normal = np.cross(planes[0, :3], planes[0, 3:])
-    offsets = (positions - positions[0]) @ normal
-    different = len(np.unique(offsets.round(3)))
-    if different < len(offsets):
-        raise BadFile(
-            f"The DICOM series in {series.path} has {len(offsets)} slices at {different} positions: it is a "
-            f"time series or has several phases.",
+            f"The DICOM series in {series.path} has {len(headers)} files of several frames: it is a time "
+            "series or has several phases.",
             "Export one time point or phase as a series of its own.",
         )
-    sideways = (positions[-1] - positions[0]) - offsets[-1] * normal
-    return offsets, float(np.linalg.norm(sideways))
+    read = list(zip(headers, series.files, strict=True))
+    positions = np.array([_numbers(header, POSITION, 3, file) for header, file in read])
+    return positions, np.array([_numbers(header, ORIENTATION, 6, file) for header, file in read])
 
 
 def _numbers(header: sitk.ImageFileReader, key: str, count: int, file: Path) -> list[float]:
@@ -217,26 +224,3 @@ def _numbers(header: sitk.ImageFileReader, key: str, count: int, file: Path) -> 
             "Export the original series from the scanner or PACS.",
         )
     return numbers
-
-
-def _gap_notes(series: DicomSeries, offsets: npt.NDArray[np.float64]) -> tuple[str, ...]:
-    gaps = np.abs(np.diff(offsets))
-    usual = float(np.median(gaps))
-    if np.abs(gaps - usual).max() <= GAP_TOLERANCE * usual:
-        return ()
-    even = np.linspace(offsets[0], offsets[-1], len(offsets))
-    return (
-        f"{series.path.name}: the slices are {gaps.min():.4g} to {gaps.max():.4g} mm apart (a slice may be "
-        f"missing); they are read as if all were {gaps.mean():.4g} mm apart, so some lie up to "
-        f"{np.abs(even - offsets).max():.2g} mm from where they were taken.",
-    )
-
-
-def _tilt_notes(series: DicomSeries, offsets: npt.NDArray[np.float64], drift: float) -> tuple[str, ...]:
-    usual = float(np.median(np.abs(np.diff(offsets))))
-    if drift <= GAP_TOLERANCE * usual * len(offsets):
-        return ()
-    return (
-        f"{series.path.name}: the slices are stacked askew (tilted gantry), {drift:.1f} mm from the first "
-        f"to the last; they are read as if they were stacked straight.",
-    )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 
@@ -60,6 +61,20 @@ def a_series_folder(tmp_path) -> Path:
     folder = tmp_path / "Größe 1"
     write_series(folder, [0, 3, 6, 9])
     return folder
+
+
+@pytest.mark.parametrize("slopes", [(1, 0.25, 2.5, 0.001), (2, 0.5, 0.5, 0.5), (0.3, 1, 1, 1)])
+def test_each_slice_of_pet_has_its_own_scale_and_keeps_its_fractions(tmp_path, slopes):
+    array = write_series(tmp_path, [0, 3, 6, 9])
+    for file, slope in zip(sorted(tmp_path.iterdir()), slopes, strict=True):
+        dataset = pydicom.dcmread(file)
+        dataset.RescaleSlope, dataset.RescaleIntercept = str(slope), "0"
+        dataset.save_as(file)
+
+    read = read_image([tmp_path])
+
+    expected = array * np.array(slopes)[:, None, None]
+    np.testing.assert_allclose(read.volume.array[0], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("plane", [PLANE, OBLIQUE_PLANE], ids=["straight", "oblique"])
