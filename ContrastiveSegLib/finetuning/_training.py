@@ -35,6 +35,7 @@ from ContrastiveSegLib.training.validation import Validation
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.pieces import Group, single_pieces
+from ContrastiveSegLib.volumes.place import Places, places_to_json
 from ContrastiveSegLib.volumes.slices import PreparedCase
 
 AVERAGE = 0.99  # of the weights, over about a hundred steps
@@ -78,6 +79,7 @@ def learn(task: Task, cases: Cases) -> None:
             f"Self-training takes {rounds + 1} trainings of {task.decided['steps']} steps, and predicts "
             f"{len(cases.unannotated)} scans {rounds} times."
         )
+    places: Places = {}
     steps = task.decided["steps"] * (rounds + 1)
     with task.reporter.bar(steps, "step"):
         strategy = _train(task, strategy, cases, _sampler(task, strategy, cases), rounds)
@@ -92,9 +94,9 @@ def learn(task: Task, cases: Cases) -> None:
             if lost := _forgot(task, strategy, student, cases):
                 _stop(task, f"the network of round {number} of {rounds} is not kept, because {lost}")
                 break
-            strategy = student
+            strategy, places = student, labels.places
     if rounds:
-        _save(task, strategy, cases, task.model)
+        _save(task, strategy, cases, task.model, places)
         _clean_up(task, rounds)
     task.reporter.say(
         f"Fine-tuning is finished: {task.model.weights}", kind="result", file=str(task.model.weights)
@@ -202,7 +204,7 @@ def _label(task: Task, strategy: FinetuningStrategy, cases: Cases, number: int) 
     labels = choose(
         cases.unannotated,
         before.pseudo_labels,
-        names,
+        teacher,
         unknown=strategy.unknown(number),
         annotated=cases.training,
         before=earlier.pseudo_labels if number > 1 else None,
@@ -263,7 +265,9 @@ def _words(task: Task, cases: Cases, how: Training, rounds: int, number: int) ->
     )
 
 
-def _save(task: Task, strategy: FinetuningStrategy, cases: Cases, folder: ModelFolder) -> None:
+def _save(
+    task: Task, strategy: FinetuningStrategy, cases: Cases, folder: ModelFolder, places: Places | None = None
+) -> None:
     save_model(
         folder,
         strategy.network,
@@ -277,6 +281,7 @@ def _save(task: Task, strategy: FinetuningStrategy, cases: Cases, folder: ModelF
         intensities=task.decided["intensities"],
         labels=task.table.to_json(),
         single_pieces=_pieces(task, cases),
+        places=places_to_json(places or {}),
     )
 
 

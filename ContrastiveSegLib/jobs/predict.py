@@ -32,6 +32,7 @@ from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.one_case import Losses, attempt
 from ContrastiveSegLib.volumes.pieces import keep_largest
+from ContrastiveSegLib.volumes.place import Places, places_from_json, remove_unlikely
 from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare, restore_probabilities
 from ContrastiveSegLib.volumes.volume import Volume
 
@@ -41,7 +42,8 @@ class Model:
     """A fine-tuned network with everything that prediction needs.
 
     Args:
-        single_pieces: Groups of class indices of which the largest piece is kept, one after the other.
+        single_pieces: Groups of class indices of which one piece is kept, one after the other.
+        places: Where a group usually lies, if scans agreed on it; elsewhere the largest piece is kept.
         mirrored: Whether it learned from mirrored patches too.
     """
 
@@ -50,6 +52,7 @@ class Model:
     intensities: Intensities
     table: LabelTable
     single_pieces: tuple[tuple[int, ...], ...]
+    places: Places
     mirrored: bool
     channels: int
     compute: Compute
@@ -124,6 +127,7 @@ def load(source: ModelFolder, compute: Compute) -> Model:
         from_dict(Intensities, page["intensities"]),
         LabelTable.from_json(page["labels"]),
         tuple(tuple(group) for group in page["single_pieces"]),
+        places_from_json(page.get("places", ())),
         page["mirrored"],
         page["arguments"]["in_channels"],
         compute,
@@ -157,6 +161,7 @@ def segment(
         )
     if gray_correction:
         correct_by_gray(probabilities, working.array, working.geometry.spacing_khw[-1])
+    remove_unlikely(probabilities, model.single_pieces, model.places, working.geometry)
     winners, uncertainty = restore_probabilities(probabilities, working.geometry, image.geometry)
     values = np.array([0, *model.table.values], np.int16)
     pieces = keep_largest(winners.array, model.single_pieces)

@@ -7,7 +7,7 @@ import io
 import math
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,16 @@ from ContrastiveSegLib.volumes.confidence import (
 )
 from ContrastiveSegLib.volumes.figures import COLUMN, HEIGHT, ROW, figures_of
 from ContrastiveSegLib.volumes.gray_correction import correct_by_gray
-from ContrastiveSegLib.volumes.pieces import Group, keep_largest
+from ContrastiveSegLib.volumes.pieces import Group
+from ContrastiveSegLib.volumes.place import (
+    Piece,
+    Place,
+    Places,
+    drawn_place,
+    find_pieces,
+    keep_likely,
+    usual_place,
+)
 from ContrastiveSegLib.volumes.slices import PreparedCase
 
 BYTES_PER_VOXEL = 4  # class and confidence as they are predicted, and what is left of them as int16
@@ -49,7 +58,7 @@ class Teacher:
     """A trained network and all that prediction on the working grid needs.
 
     Args:
-        pieces: Groups of classes of which the largest piece is kept.
+        pieces: Groups of classes of which one piece is kept.
         names: Of the structures, in the order of the classes from 1 on.
     """
 
@@ -61,13 +70,13 @@ class Teacher:
     mirrored: bool = False
 
     def predict(self, case: PreparedCase) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-        """Classes and levels of confidence (K, H, W), cleaned as a prediction for a user is."""
+        """Classes and levels of confidence (K, H, W), with every piece that was found."""
         with self.compute.mixed():
             probabilities = predict_probabilities(
                 self.network, case.images, self.patch, self.compute.device, mirror=self.mirrored
             )
         correct_by_gray(probabilities, case.images, case.working.spacing_khw[-1])
-        return keep_largest(probabilities.argmax(0), self.pieces), confidence_levels(probabilities)
+        return probabilities.argmax(0), confidence_levels(probabilities)
 
 
 @dataclass(frozen=True)
@@ -79,12 +88,14 @@ class PseudoLabels:
         kept: Structure to the share of its voxels that teach.
         left_out: Case to the reason why it does not teach.
         trouble: Why a network must not learn from them; empty if it may.
+        places: Where the structures usually lie, as these cases agree.
     """
 
     cases: tuple[PreparedCase, ...]
     kept: dict[str, float]
     left_out: dict[str, str]
     trouble: str = ""
+    places: Places = field(default_factory=dict)
 
 
 def check_space(cases: Sequence[PreparedCase], folder: Path) -> None:
@@ -121,20 +132,17 @@ def predict_all(cases: Sequence[PreparedCase], teacher: Teacher, folder: Path, r
             )
         if read_facts(_stem(folder, n)) is None:
             labels, levels = teacher.predict(case)
-            counts = count_levels(labels, levels, len(teacher.names) + 1)
-            facts = {
-                "case": case.name,
-                "counts": counts.tolist(),
-                "figures": figures_of(labels, teacher.names, case.working),
-            }
-            store(_stem(folder, n), np.stack([labels.astype(np.uint8), levels]), facts)
+            pieces = [find_pieces(labels, group, case.working) for group in teacher.pieces]
+            facts = {"case": case.name, "pieces": [[asdict(p) for p in each] for each in pieces]}
+            kind = np.uint8 if len(teacher.names) < 256 else np.uint16
+            store(_stem(folder, n), np.stack([labels.astype(kind), levels.astype(kind)]), facts)
         reporter.tell("predicted", case=case.name, done=n + 1, of=len(cases))
 
 
 def choose(
     cases: Sequence[PreparedCase],
     folder: Path,
-    names: list[str],
+    teacher: Teacher,
     *,
     unknown: float,
     annotated: Sequence[PreparedCase],
@@ -147,21 +155,24 @@ def choose(
         annotated: What a person drew, to see whether a structure vanished.
         before: Folder of the predictions of the round before, to see where two networks agree.
     """
-    facts = [read_facts(_stem(folder, n)) or {} for n in range(len(cases))]
-    figures = [dict(fact["figures"]) for fact in facts]
-    for n, figure in enumerate(figures):
-        figure[AGREEMENT] = _agreement(folder, before, n) if before else math.nan
+    names, places = teacher.names, _places(folder, len(cases), teacher.pieces, annotated)
+    figures, counts_of = [], []
+    for n, case in enumerate(cases):
+        labels, levels = _cleaned(folder, n, case, teacher.pieces, places)
+        figure = figures_of(labels, names, case.working)
+        figures.append({**figure, AGREEMENT: _agreement(folder, before, n) if before else math.nan})
+        counts_of.append(count_levels(labels, levels, len(names) + 1))
     odd = _odd(figures, names)
     teaching = [n for n in range(len(cases)) if not odd[n]]
     left_out = {cases[n].name: _reason(odd[n]) for n in range(len(cases)) if odd[n]}
     if not teaching:
         return PseudoLabels((), {}, left_out, "no prediction is like the others")
-    counts = np.array([facts[n]["counts"] for n in teaching], np.int64).sum(axis=0)
+    counts = np.array([counts_of[n] for n in teaching], np.int64).sum(axis=0)
     lowest = lowest_levels(counts, unknown)
     kept = dict(zip(names, map(float, kept_shares(counts, lowest)[1:]), strict=True))
     trouble = _trouble(counts, kept, [cases[n] for n in teaching], annotated)
     taught = tuple(_with_labels(cases[n], folder, n, lowest) for n in teaching)
-    return PseudoLabels(taught, kept, left_out, trouble)
+    return PseudoLabels(taught, kept, left_out, trouble, places)
 
 
 def write_table(path: Path, cases: Sequence[PreparedCase], labels: PseudoLabels) -> None:
@@ -178,6 +189,33 @@ def write_table(path: Path, cases: Sequence[PreparedCase], labels: PseudoLabels)
 def _stem(folder: Path, n: int) -> Path:
     """By number: names of cases may be too long, or equal but for their letters' size."""
     return folder / f"{n:05d}"
+
+
+def _places(
+    folder: Path, count: int, groups: Sequence[Group], annotated: Sequence[PreparedCase]
+) -> dict[Group, Place]:
+    """Where each group usually lies; without those about which the scans do not agree."""
+    facts = [read_facts(_stem(folder, n)) or {} for n in range(count)]
+    places = {}
+    for index, group in enumerate(groups):
+        found = [[Piece(p["share"], tuple(p["at"])) for p in fact["pieces"][index]] for fact in facts]
+        drawn = drawn_place(((case.label_map, case.working) for case in annotated), group)
+        usual = usual_place(found, drawn) if drawn else None
+        if usual:
+            places[group] = usual
+    return places
+
+
+def _cleaned(
+    folder: Path, n: int, case: PreparedCase, groups: Sequence[Group], places: Places
+) -> npt.NDArray[Any]:
+    """Classes and levels (2, K, H, W) with one piece of each group; written back for the round to come."""
+    labels, levels = predicted = np.load(array_file(_stem(folder, n)))
+    kept = keep_likely(labels, groups, places, case.working)
+    if (kept != labels).any():
+        predicted = np.stack([kept, levels]).astype(predicted.dtype)
+        store(_stem(folder, n), predicted, read_facts(_stem(folder, n)) or {})
+    return predicted
 
 
 def _with_labels(case: PreparedCase, folder: Path, n: int, lowest: npt.NDArray[np.int64]) -> PreparedCase:

@@ -10,12 +10,17 @@ import pytest
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.finetuning import _training
+from ContrastiveSegLib.jobs import predict
+from ContrastiveSegLib.networks.weights import read_page
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.runs.events import read_new
+from ContrastiveSegLib.runs.job_settings import Compute
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.training import norm_statistics, pseudo_labels, reporting
+from ContrastiveSegLib.training.compute import choose_compute
 from ContrastiveSegLib.training.pseudo_labels import PseudoLabels
 from ContrastiveSegLib.volumes.cases import find_cases
+from ContrastiveSegLib.volumes.place import places_to_json
 
 STEPS = 3
 FAST = ["--from", "none", "--steps", str(STEPS), "--width", "4", "--batch", "4", "--device", "cpu",
@@ -121,6 +126,16 @@ def test_a_cancelled_and_resumed_run_ends_with_the_same_bits(
     assert finetune(tmp_path / "run", phantom_folder) == 0
 
     assert weights(tmp_path / "run") == weights(a_finished_run)
+
+
+def test_prediction_knows_where_structures_usually_lie(a_finished_run, phantom_folder, tmp_path):
+    page = read_page(ModelFolder(RunFolder(a_finished_run).finetune(1)))
+    model = predict.load(predict.finished_round(RunFolder(a_finished_run), None), choose_compute(Compute()))
+
+    assert places_to_json(model.places) == page["places"]
+    assert {tuple(place["group"]) for place in page["places"]} <= {tuple(g) for g in page["single_pieces"]}
+    words = ["predict", str(a_finished_run), "--images", str(phantom_folder / "labeled")]
+    assert main([*words, "--output", str(tmp_path / "out")]) == 0
 
 
 def test_trouble_with_the_predictions_ends_it_with_the_network_before(phantom_folder, tmp_path, monkeypatch):

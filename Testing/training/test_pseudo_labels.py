@@ -80,8 +80,8 @@ def test_predictions_are_taken_up_where_they_were_interrupted(scans, a_teacher, 
 def test_of_what_is_predicted_the_least_certain_half_stays_unknown(scans, a_teacher, tmp_path):
     predict_all(scans, a_teacher, tmp_path, Witness())
 
-    labels = choose(scans, tmp_path, NAMES, unknown=0.5, annotated=[])
-    everything = choose(scans, tmp_path, NAMES, unknown=0.0, annotated=[])
+    labels = choose(scans, tmp_path, a_teacher, unknown=0.5, annotated=[])
+    everything = choose(scans, tmp_path, a_teacher, unknown=0.0, annotated=[])
 
     assert labels.trouble == ""
     assert labels.left_out == {}
@@ -98,7 +98,7 @@ def test_a_case_whose_structures_are_elsewhere_does_not_teach_and_is_named(make_
     scans = [a_scan(make_case, n) for n in range(9)] + [a_scan(make_case, 9, low=2, high=40)]
     predict_all(scans, a_teacher, tmp_path, Witness())
 
-    labels = choose(scans, tmp_path, NAMES, unknown=0.0, annotated=[])
+    labels = choose(scans, tmp_path, a_teacher, unknown=0.0, annotated=[])
     write_table(tmp_path / "table.csv", scans, labels)
 
     assert list(labels.left_out) == ["scan9"]
@@ -116,7 +116,7 @@ def test_a_case_without_a_structure_that_all_others_show_does_not_teach(make_cas
     scans[3] = replace(scans[3], images=empty)
     predict_all(scans, a_teacher, tmp_path, Witness())
 
-    labels = choose(scans, tmp_path, NAMES, unknown=0.0, annotated=[])
+    labels = choose(scans, tmp_path, a_teacher, unknown=0.0, annotated=[])
 
     assert list(labels.left_out) == ["scan3"]
     assert "volume of spleen" in labels.left_out["scan3"]
@@ -129,7 +129,7 @@ def test_where_two_rounds_disagree_about_one_case_it_does_not_teach(scans, a_tea
     other[0] = np.roll(other[0], 12, 1)
     np.save(tmp_path / "one" / "00005.npy", other)
 
-    labels = choose(scans, tmp_path / "two", NAMES, unknown=0.0, annotated=[], before=tmp_path / "one")
+    labels = choose(scans, tmp_path / "two", a_teacher, unknown=0.0, annotated=[], before=tmp_path / "one")
 
     assert labels.left_out == {"scan5": f"Its prediction is unlike those of the other cases: {AGREEMENT}."}
 
@@ -142,8 +142,8 @@ def test_a_structure_that_vanished_is_trouble(scans, a_teacher, make_case, tmp_p
     predict_all(scans, a_teacher, tmp_path / "small", Witness())
     large = make_case("drawn", labels=np.full((6, 40, 48), 2, np.int16))
 
-    gone = choose(scans, tmp_path / "gone", NAMES, unknown=0.0, annotated=[])
-    small = choose(scans, tmp_path / "small", NAMES, unknown=0.0, annotated=[large])
+    gone = choose(scans, tmp_path / "gone", a_teacher, unknown=0.0, annotated=[])
+    small = choose(scans, tmp_path / "small", a_teacher, unknown=0.0, annotated=[large])
 
     assert gone.trouble == small.trouble == '"spleen" has nearly vanished from the predictions'
 
