@@ -51,13 +51,17 @@ class AnnotateStep(Step):
 
     def onSuggest(self) -> None:
         """Rank cases and slices."""
-        panel = self.panel
+        panel, reader = self.panel, self.panel.data.reader
         annotated = annotation_files.annotated_cases(panel.run)
+        free = sum(case.name not in annotated for case in reader.cases)
+        # What is annotated one by one: whole volumes, or slices, with strokes or without.
+        isWhole = panel.parameters.annotationKind == annotating.CASES and free > 0
         settings = suggestions.settings(
             panel.run,
             panel.parameters.dataFolder,
+            kind="cases" if isWhole else "slices",
             count=self.ui.suggestCount.value,
-            free=sum(case.name not in annotated for case in panel.data.reader.cases),
+            free=free if isWhole else reader.slices(),
             hasAnnotations=bool(annotated),
         )
         panel.startJob("suggest", settings)

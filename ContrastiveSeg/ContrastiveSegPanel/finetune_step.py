@@ -6,16 +6,18 @@ from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.runs.job_settings import FinetuneSettings
+from ContrastiveSegLib.runs.metrics import best_dice
 from ContrastiveSegLib.runs.run_folder import ModelFolder
 from ContrastiveSegLib.runs.settings import read_jobs
 
-from . import state_line
+from . import job_words, state_line
 from .job_box import JobBox
 from .method_menu import MethodMenu
 from .step import Step
 
 # What most users change, if anything.
 FIRST = ("steps", "lr", "grid.patch", "width", "network")
+MOST_LISTED = 5  # structures; of more, the mean alone is told
 ANNOTATIONS, DATA = "annotations", "data"
 OWN, SCRATCH = "own", "none"
 
@@ -114,11 +116,27 @@ class FinetuneStep(Step):
         elif panel.state.canResumeFinetuning:
             self.show(state_line.READY, _("interrupted; press Resume to go on"))
         elif rounds := panel.state.finishedRounds:
-            self.show(state_line.DONE, _("finished rounds: {n}").format(n=len(rounds)))
+            self.show(state_line.DONE, _("round {n}; ").format(n=rounds[-1]) + self._quality(rounds[-1]))
         elif missing:
             self.show(state_line.MISSING, missing)
         else:
             self.show(state_line.READY, _("press Start"))
+
+    def onEnd(self, job, outcome, extra) -> None:
+        super().onEnd(job, outcome, extra)
+        rounds = self.panel.state.finishedRounds
+        if outcome.kind == job_words.DONE and rounds:
+            self.say(_("Done: ") + self._quality(rounds[-1]))
+
+    def _quality(self, number: int) -> str:
+        """How good a round is, as far as somebody was kept aside to tell."""
+        dice = best_dice(ModelFolder(self.panel.run.finetune(number)).metrics)
+        if not dice:
+            return _("no patients kept aside, so nothing says how good it is")
+        mean = sum(dice.values()) / len(dice)
+        each = ", ".join(f"{name} {value:.2f}" for name, value in dice.items())
+        words = _("mean Dice {mean:.2f} of patients kept aside")
+        return words.format(mean=mean) + (f" ({each})" if 1 < len(dice) <= MOST_LISTED else "")
 
     def _missing(self) -> str:
         panel, ui = self.panel, self.ui

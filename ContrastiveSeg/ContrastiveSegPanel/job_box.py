@@ -83,7 +83,7 @@ class JobBox:
     def begin(self) -> None:
         """A new job starts: an empty log, and curves of its own."""
         self.log.clear()
-        self.say(_("Starting ..."))
+        self.say(_("Starting: PyTorch is being loaded ..."))
         self.setBusy(True)
 
     def take(self, events) -> None:
@@ -95,9 +95,16 @@ class JobBox:
         """Show what the job said, without the chart."""
         for event in events:
             if event.get("kind") == "progress":
-                self.bar.setRange(0, int(event["steps"]))
-                self.bar.setValue(int(event["step"]))
+                self.fillCount(int(event["step"]), int(event["steps"]))
                 self.say(job_words.progressWords(event))
+            elif event.get("kind") in ("preparing", "prepared") and event.get("cases"):
+                number, total = int(event.get("number", 0)), int(event["cases"])
+                self.fillCount(number, total)
+                self.say(job_words.readingWords(number, total))
+            elif event.get("kind") == "case":
+                self.say(job_words.caseWords(event))
+            elif event.get("kind") == "start":
+                self.say(_("Looking for cases and reading their headers ..."))
             elif text := _spoken(event):
                 self.note(text)
                 self.say(text)
@@ -124,7 +131,7 @@ class JobBox:
         self.showCurves.setChecked(False)
 
     def fillCount(self, done: int, total: int) -> None:
-        """Progress in whole cases."""
+        """Progress in whole cases or steps."""
         self.bar.setRange(0, max(1, total))
         self.bar.setValue(done)
 
@@ -159,10 +166,6 @@ def _spoken(event) -> str:
     kind = event.get("kind")
     if kind in ("note", "warning", "result") and event.get("text"):
         return f"{_('Warning')}: {event['text']}" if kind == "warning" else str(event["text"])
-    if kind == "prepared":
-        reason = event.get("reason")
-        said = _("{case} is left out: {reason}") if reason else _("{case} is prepared")
-        return said.format(case=event.get("case"), reason=reason)
     if kind == "result":
         return _("{case} is segmented").format(case=event.get("case"))
     if kind == "validation":

@@ -57,6 +57,23 @@ def progressWords(event) -> str:
     return ", ".join(parts)
 
 
+def readingWords(number: int, total: int) -> str:
+    """While cases are prepared.
+
+    Args:
+        number: How many are ready.
+    """
+    if number >= total:
+        return _("{total} cases are read").format(total=total)
+    return _("reading case {number} of {total}").format(number=number + 1, total=total)
+
+
+def caseWords(event) -> str:
+    """While one of several cases is worked on."""
+    words = _("case {number} of {cases}: {case}")
+    return words.format(number=event.get("number"), cases=event.get("cases"), case=event.get("case"))
+
+
 def duration(seconds: float) -> str:
     """Such as "40 s", "12 min", "3 h 20 min"."""
     if seconds < 90:

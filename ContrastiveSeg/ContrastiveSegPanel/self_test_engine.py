@@ -82,8 +82,11 @@ def suggest(run: RunFolder, data: dict) -> None:
     with run.suggestions().open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream)
         table.writerow(["rank", "kind", "case", "slice", "axis", "score", "reason"])
-        for number, case in enumerate(find_cases(Path(data["images"])).cases[: data.get("count", 5)]):
-            table.writerow([number + 1, "slice", case.name, 3 + number, "k", 0.9 - 0.1 * number, "typical"])
+        cases, isWhole = find_cases(Path(data["images"])).cases, data.get("kind") == "cases"
+        for number in range(min(data.get("count", 5), len(cases) if isWhole else 100)):
+            case, place = cases[number % len(cases)], ("", "") if isWhole else (3 + number, "k")
+            kind = "case" if isWhole else "slice"
+            table.writerow([number + 1, kind, case.name, *place, 0.9 - 0.1 * number, "typical"])
 
 
 def propagate(run: RunFolder, data: dict) -> None:

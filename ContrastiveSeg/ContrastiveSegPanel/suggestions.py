@@ -28,15 +28,14 @@ class Suggestion:
         return f"{self.case}\n{'' if self.slice is None else self.slice}\n{self.axis}"
 
 
-def settings(run, images: str, *, count: int, free: int, hasAnnotations: bool) -> dict:
+def settings(run, images: str, *, kind: str, count: int, free: int, hasAnnotations: bool) -> dict:
     """What the job is asked.
 
     Args:
-        free: Cases that are not annotated yet; the job refuses to suggest more than there are.
+        kind: "cases" or "slices".
+        free: How many of these there are; the job refuses to suggest more.
     """
-    asked = {"run": str(run.path), "images": images, "count": int(min(count, free) or count)}
-    if not free:
-        asked["kind"] = "slices"
+    asked = {"run": str(run.path), "images": images, "kind": kind, "count": int(min(count, free) or count)}
     if hasAnnotations:
         asked["labeled"] = str(run.annotations)
     return asked

@@ -79,11 +79,12 @@ def run(settings: PredictSettings) -> Losses:
         warn_of_left_out(found, reporter)
         reasons = []
         with reporter.bar(len(found.cases), "case") as advance:
-            for case in found.cases:
+            for number, case in enumerate(found.cases, start=1):
                 if reporter.cancelled():
                     raise Cancelled(
                         f"Prediction was cancelled; what is done is in {output}.", "Start it again."
                     )
+                reporter.tell("case", case=case.name, number=number, cases=len(found.cases))
                 _, reason = attempt(case.name, _one_case, case, model, output, settings, reporter)
                 if reason:
                     reporter.warn(f"{case.name} is left out: {reason}", case=case.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -133,11 +134,19 @@ def prepare_each(
         judged: Leaves out what does not go together, with a reason.
     """
     warn_of_left_out(found, reporter)
+    reporter.tell("preparing", cases=len(found.cases))
     with reporter.bar(len(found.cases), "case") as advance:
+        done = itertools.count(1)
 
         def on_case(outcome: Outcome) -> None:
             advance(1)
-            reporter.tell("prepared", case=outcome.case.name, reason=outcome.reason)
+            reporter.tell(
+                "prepared",
+                case=outcome.case.name,
+                reason=outcome.reason,
+                number=next(done),
+                cases=len(found.cases),
+            )
 
         outcomes = judged(prepare_cases(found.cases, folder, recipe, on_case=on_case))
     reporter.warn_all(

@@ -97,6 +97,67 @@ def test_pretraining_shows_progress_curves_and_the_end(a_quick_panel, phantoms, 
     assert "for another" in panel.child("pretrainStart").toolTip
 
 
+def test_a_job_says_what_it_does_before_the_first_step(a_quick_panel):
+    panel, box = a_quick_panel, a_quick_panel.panel.pretrain.box
+    said = []
+
+    box.begin()
+    said.append(box.line.text)
+    for event in (
+        {"kind": "start"},
+        {"kind": "preparing", "cases": 16},
+        {"kind": "prepared", "case": "a", "number": 2, "cases": 16},
+        {"kind": "prepared", "case": "b", "number": 16, "cases": 16},
+        {"kind": "case", "case": "c", "number": 3, "cases": 16},
+    ):
+        box.tell([event])
+        said.append(box.line.text)
+
+    assert said == [
+        "Starting: PyTorch is being loaded ...",
+        "Looking for cases and reading their headers ...",
+        "reading case 1 of 16",
+        "reading case 3 of 16",
+        "16 cases are read",
+        "case 3 of 16: c",
+    ]
+    assert (panel.child("pretrainProgress").value, panel.child("pretrainProgress").maximum) == (16, 16)
+
+
+def test_done_says_how_good_a_round_is(a_quick_panel, phantoms, tmp_path):
+    panel = a_quick_panel
+    panel.choose(phantoms, tmp_path / "run")
+    panel.ui.labelsFrom.currentIndex, panel.ui.startFrom.currentIndex = 1, 1
+    panel.job("finetune")
+    assert "round 1; no patients kept aside" in panel.ui.finetuneState.text
+    assert "no patients kept aside" in panel.child("finetuneLine").text
+
+    metrics = "step,liver,kidneys\n4,0.9,0.7\n8,0.8,0.7\n"
+    (tmp_path / "run" / "finetune" / "01" / "metrics.csv").write_text(metrics, encoding="utf-8")
+    panel.panel.refresh()
+
+    assert "mean Dice 0.80 of patients kept aside (liver 0.90, kidneys 0.70)" in panel.ui.finetuneState.text
+
+
+def test_as_many_suggestions_as_asked_for(a_quick_panel, phantoms, tmp_path):
+    panel = a_quick_panel
+    panel.choose(phantoms, tmp_path / "run")
+    panel.job("pretrain")
+    panel.ui.suggestCount.value = 5
+
+    panel.job("suggest")
+    slices = [
+        panel.ui.suggestionTable.item(row, 1).text() for row in range(panel.ui.suggestionTable.rowCount)
+    ]
+    panel.ui.annotationKind.currentIndex = 1
+    panel.job("suggest")
+    cases = [panel.ui.suggestionTable.item(row, 1).text() for row in range(panel.ui.suggestionTable.rowCount)]
+
+    assert len(slices) == 5
+    assert "whole case" not in slices
+    assert cases == ["whole case"] * 5
+
+
 def test_the_estimate_rests_on_what_was_measured(a_quick_panel, phantoms, tmp_path):
     panel = a_quick_panel
     panel.choose(phantoms, tmp_path / "first")
