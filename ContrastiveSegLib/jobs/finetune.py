@@ -26,6 +26,7 @@ from ContrastiveSegLib.training.data import (
     find_readable_cases,
     grid_for,
     intensities_for,
+    left_out_words,
     losses,
     prepare_all,
     together,
@@ -86,9 +87,7 @@ def run(settings: FinetuneSettings) -> Losses:
         number, _ = folder.begin_finetune(settings, data=_identity(found, start, settings))
         model = ModelFolder(folder.finetune(number))
         if model.is_finished:
-            reporter.say(
-                f"Round {number} of fine-tuning in {folder.path} is finished; there is nothing to do."
-            )
+            reporter.say(f"Round {number} of fine-tuning there is finished; there is nothing to do.")
             return Losses()
         write_environment(folder.environment, compute)
         decided = folder.decide(
@@ -107,7 +106,7 @@ def run(settings: FinetuneSettings) -> Losses:
 def _find(settings: FinetuneSettings, folder: RunFolder, reporter: Reporter) -> _Folders:
     """Look into all folders, without reading a voxel."""
     labeled = _labeled(find_readable_cases(settings.labeled, settings.cases), settings)
-    also = find_readable_cases(settings.also, settings.cases) if settings.also else None
+    also = find_readable_cases(settings.also, settings.cases, results=True) if settings.also else None
     found = _Folders(labeled, also, None)
     module = load_strategy(settings.strategy)
     if not module.Strategy.learns_unannotated(from_dict(module.Settings, settings.options)):
@@ -186,7 +185,7 @@ def _labeled(found: Found, settings: FinetuneSettings) -> Found:
     """All cases stay in the listing, so that one without labels is written down with its reason."""
     if not any(annotation_file(case, settings.annotation) for case in found.cases):
         raise BadFolder(
-            f"None of the {len(found.cases)} cases in {settings.labeled} has labels.",
+            f"None of the {len(found.cases)} cases in {settings.labeled} has labels.{left_out_words(found)}",
             "Put label files beside the images (labels/NAME.nii.gz, NAME.seg.nrrd), or name another folder.",
         )
     return found

@@ -34,6 +34,17 @@ from ContrastiveSegLib.volumes.one_case import Losses, attempt
 from ContrastiveSegLib.volumes.pieces import keep_largest
 from ContrastiveSegLib.volumes.place import Places, places_from_json, remove_unlikely
 from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare, restore_probabilities
+from ContrastiveSegLib.volumes.provenance import Mark
+from ContrastiveSegLib.volumes.standing_results import (
+    AGAIN,
+    NEW,
+    STAYED,
+    image_identity,
+    in_words,
+    judge,
+    refuse_own_files,
+    short_digest,
+)
 from ContrastiveSegLib.volumes.volume import Volume
 
 
@@ -45,6 +56,8 @@ class Model:
         single_pieces: Groups of class indices of which one piece is kept, one after the other.
         places: Where a group usually lies, if scans agreed on it; elsewhere the largest piece is kept.
         mirrored: Whether it learned from mirrored patches too.
+        round: Of fine-tuning that it comes from.
+        identity: A checksum of its page, and thereby of its weights.
     """
 
     network: Backbone
@@ -56,6 +69,8 @@ class Model:
     mirrored: bool
     channels: int
     compute: Compute
+    round: int
+    identity: str
 
 
 def run(settings: PredictSettings) -> Losses:
@@ -77,7 +92,7 @@ def run(settings: PredictSettings) -> Losses:
         make_folder(output)
         found = find_readable_cases(settings.images, settings.cases)
         warn_of_left_out(found, reporter)
-        reasons = []
+        reasons, done = [], []
         with reporter.bar(len(found.cases), "case") as advance:
             for number, case in enumerate(found.cases, start=1):
                 if reporter.cancelled():
@@ -85,7 +100,8 @@ def run(settings: PredictSettings) -> Losses:
                         f"Prediction was cancelled; what is done is in {output}.", "Start it again."
                     )
                 reporter.tell("case", case=case.name, number=number, cases=len(found.cases))
-                _, reason = attempt(case.name, _one_case, case, model, output, settings, reporter)
+                how, reason = attempt(case.name, _one_case, case, model, output, settings, reporter)
+                done.append(how)
                 if reason:
                     reporter.warn(f"{case.name} is left out: {reason}", case=case.name)
                 reasons.append(reason)
@@ -93,7 +109,10 @@ def run(settings: PredictSettings) -> Losses:
         write_fates(folder.fates("predict", folder=output), found.cases, reasons, found.listing.left_out)
         if all(reasons):
             raise nothing_left(settings.images, reasons)
-        reporter.say(f"Predictions of {sum(not r for r in reasons)} of {len(reasons)} cases are in {output}")
+        reporter.say(
+            f"Predictions of {sum(not r for r in reasons)} of {len(reasons)} cases are in {output}: "
+            f"{in_words(done)}, with round {model.round}"
+        )
         return say_losses(losses_of(found, reasons), reporter)
 
 
@@ -132,6 +151,8 @@ def load(source: ModelFolder, compute: Compute) -> Model:
         page["mirrored"],
         page["arguments"]["in_channels"],
         compute,
+        int(source.path.name),
+        short_digest(page),
     )
 
 
@@ -182,12 +203,18 @@ def _mirrors(settings: PredictSettings, model: Model) -> bool:
     return model.mirrored if settings.mirror == "auto" else settings.mirror == "yes"
 
 
-def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings, reporter: Reporter) -> None:
-    """Predict one case and write the result."""
+def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings, reporter: Reporter) -> str:
+    """Predict one case and write the result, if it is not there; says which of it."""
     target = reporter.run.prediction(case.name, suffix=settings.format, folder=output)
-    if target.exists() and not settings.overwrite:
-        reporter.say(f"{target} is already there and stays; --overwrite replaces it.", case=case.name)
-        return
+    refuse_own_files(target, case)
+    mark = _mark(case, model, settings)
+    found = judge(target, mark, overwrite=settings.overwrite)
+    map_file = _map_file(case, output, settings, reporter)
+    if found.sentence:
+        tell = reporter.say if found.is_written or found.is_current else reporter.warn
+        tell(found.sentence, case=case.name)
+    if not found.is_written and not (found.is_current and map_file and not map_file.exists()):
+        return STAYED
     read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
     for note in read.notes:
         reporter.warn(f"{case.name}: {note}")
@@ -198,9 +225,31 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
         mirror=_mirrors(settings, model),
         gray_correction=settings.gray_correction,
     )
-    if settings.uncertainty:
-        suffix = "nii.gz" if settings.format == "nii.gz" else "nrrd"
-        map_file = reporter.run.uncertainty(case.name, suffix=suffix, folder=output)
-        write_image(map_file, Volume(uncertainty.array[0], uncertainty.geometry), overwrite=True)
-    write_labels(target, labels, model.table, overwrite=settings.overwrite)
-    reporter.tell("result", case=case.name, file=str(target))
+    if map_file:
+        _write_map(map_file, uncertainty, replace(mark, kind="uncertainty"), settings, reporter)
+    write_labels(target, labels, model.table, overwrite=target.exists(), mark=mark)
+    reporter.tell("result", case=case.name, file=str(target), round=model.round)
+    return AGAIN if found.sentence else NEW
+
+
+def _mark(case: Case, model: Model, settings: PredictSettings) -> Mark:
+    """What the prediction of a case is made from."""
+    how = (_mirrors(settings, model), settings.gray_correction, model.single_pieces)
+    return Mark("predict", model.round, model.identity, image_identity(case), short_digest(how))
+
+
+def _map_file(case: Case, output: Path, settings: PredictSettings, reporter: Reporter) -> Path | None:
+    suffix = "nii.gz" if settings.format == "nii.gz" else "nrrd"
+    path = reporter.run.uncertainty(case.name, suffix=suffix, folder=output)
+    return path if settings.uncertainty else None
+
+
+def _write_map(
+    path: Path, uncertainty: Volume, mark: Mark, settings: PredictSettings, reporter: Reporter
+) -> None:
+    found = judge(path, mark, overwrite=settings.overwrite)
+    if found.is_written or found.is_current:
+        volume = Volume(uncertainty.array[0], uncertainty.geometry)
+        write_image(path, volume, overwrite=path.exists(), mark=mark)
+    else:
+        reporter.warn(found.sentence)

@@ -30,6 +30,7 @@ from ContrastiveSegLib.volumes.file_names import split_suffix
 from ContrastiveSegLib.volumes.files import read_image, read_labels, write_labels
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.preprocessing import Intensities
+from ContrastiveSegLib.volumes.provenance import Mark
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 COLUMNS = ("slice", "structure", "outcome", "reason", "score", "overlap", "area_mm2", "confidence")
@@ -53,7 +54,7 @@ def run(settings: PropagateSettings) -> None:
         propagator = _propagator(settings, key.cut, image.volume.geometry, reporter)
         labels, lines = _followed(propagator, slices, key, reporter)
         result = Volume(key.cut.unstack(largest_pieces(labels, key.number)), image.volume.geometry)
-        write_labels(output, result, annotation.table, overwrite=settings.overwrite)
+        write_labels(output, result, annotation.table, overwrite=settings.overwrite, mark=Mark("propagate"))
         pixel = key.cut.pixel_mm2(image.volume.geometry)
         write_atomically(_report_file(output), _report(lines, annotation.table, pixel))
         _say_ends(lines, annotation.table, reporter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,22 @@ from ContrastiveSegLib.training.data import nothing_left, say_losses
 from ContrastiveSegLib.training.fates import write_fates
 from ContrastiveSegLib.training.reporting import Reporter
 from ContrastiveSegLib.volumes.alignment import labels_on_grid
+from ContrastiveSegLib.volumes.array_store import checksum
 from ContrastiveSegLib.volumes.files import read_image, read_labels, write_labels
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.one_case import Losses, attempt
 from ContrastiveSegLib.volumes.preprocessing import Intensities
+from ContrastiveSegLib.volumes.provenance import SHORT, Mark
+from ContrastiveSegLib.volumes.standing_results import (
+    AGAIN,
+    NEW,
+    STAYED,
+    image_identity,
+    in_words,
+    judge,
+    refuse_own_files,
+    short_digest,
+)
 from ContrastiveSegLib.volumes.volume import Volume
 
 COLUMNS = (
@@ -59,6 +71,7 @@ class _Work:
     rules: Rules
     intensities: Intensities
     output: Path
+    weights: str
 
 
 def run(settings: RefineSettings) -> Losses:
@@ -83,14 +96,16 @@ def run(settings: RefineSettings) -> Losses:
         rules = Rules(
             settings.padding, settings.passes, settings.gate, settings.smallest, family.card.photographs
         )
-        work = _Work(model, rules, _intensities(settings), output)
-        reasons = [_reason(partner, work, settings, reporter) for partner in partners]
+        work = _Work(model, rules, _intensities(settings), output, weights.sha256)
+        done = [_attempted(partner, work, settings, reporter) for partner in partners]
+        reasons = [reason for _, reason in done]
         cases = [partner.case for partner in partners]
         write_fates(reporter.run.fates("refine", folder=output), cases, reasons)
         if all(reasons):
             raise nothing_left(predictions, reasons)
         reporter.say(
-            f"Refined labels of {sum(not r for r in reasons)} of {len(reasons)} cases are in {output}"
+            f"Refined labels of {sum(not r for r in reasons)} of {len(reasons)} cases are in {output}: "
+            f"{in_words(how for how, _ in done)}"
         )
         return say_losses(Losses(sum(map(bool, reasons)), len(reasons)), reporter)
 
@@ -116,33 +131,48 @@ def _intensities(settings: RefineSettings) -> Intensities:
     return Intensities(asked.modality, asked.window)
 
 
-def _reason(partner: Partner, work: _Work, settings: RefineSettings, reporter: Reporter) -> str:
-    """Why a case is left out; "" if it was refined."""
+def _attempted(
+    partner: Partner, work: _Work, settings: RefineSettings, reporter: Reporter
+) -> tuple[str | None, str]:
+    """What became of the result of a case, or why it is left out."""
     name = partner.case.name
-    _, reason = attempt(name, _one_case, partner, work, settings, reporter)
+    how, reason = attempt(name, _one_case, partner, work, settings, reporter)
     if reason:
         reporter.warn(f"{name} is left out: {reason}", case=name)
-    return reason
+    return how, reason
 
 
-def _one_case(partner: Partner, work: _Work, settings: RefineSettings, reporter: Reporter) -> None:
-    """Refine one case and write labels and report."""
+def _one_case(partner: Partner, work: _Work, settings: RefineSettings, reporter: Reporter) -> str:
+    """Refine one case and write labels and report, if they are not there; says which of it."""
     name = partner.case.name
     target = reporter.run.prediction(name, folder=work.output)
-    if target.exists() and not settings.overwrite:
-        reporter.say(f"{target} is already there and stays; --overwrite replaces it.", case=name)
-        return
+    refuse_own_files(target, partner.case)
+    mark = _mark(partner, work, settings)
+    found = judge(target, mark, overwrite=settings.overwrite)
+    if found.sentence:
+        tell = reporter.say if found.is_written or found.is_current else reporter.warn
+        tell(found.sentence, case=name)
+    if not found.is_written:
+        return STAYED
     read = read_image(partner.case.images, last_axis_is_channels=partner.case.last_axis_is_channels)
     labels = read_labels(partner.labels)
     placed = labels_on_grid(labels.volume, read.volume.geometry, name=name)
     reporter.warn_all([f"{name}: {note}" for note in (*read.notes, *labels.notes, *placed.notes)])
     coarse = placed.volume
     refined, asked = _refined(name, read.volume, coarse, work, settings, reporter)
-    write_labels(target, refined, labels.table, overwrite=settings.overwrite)
+    write_labels(target, refined, labels.table, overwrite=target.exists(), mark=mark)
     pixel = Cut.of(coarse.geometry).pixel_mm2(coarse.geometry)
     write_atomically(work.output / f"{name}_refine.csv", _report(asked, labels.table, pixel))
     accepted = sum(line.verdict.accepted for line in asked)
     reporter.tell("result", case=name, file=str(target), asked=len(asked), accepted=accepted)
+    return AGAIN if found.sentence else NEW
+
+
+def _mark(partner: Partner, work: _Work, settings: RefineSettings) -> Mark:
+    """What a refined labeling is made from: image, weights, the labels before, and how the model is asked."""
+    how = (checksum([partner.labels]), asdict(work.rules), asdict(work.intensities), settings.steady)
+    identity = short_digest((*how, settings.gray.channel))
+    return Mark("refine", model=work.weights[:SHORT], image=image_identity(partner.case), settings=identity)
 
 
 def _refined(

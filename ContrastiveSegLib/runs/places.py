@@ -28,7 +28,7 @@ def remarks_on_places(run: Path, settings: object) -> tuple[str, ...]:
         BadSetting: Files of the run would lie among the data, or results among the files of the run.
     """
     named = {name: getattr(settings, name, None) for name in DATA_SETTINGS}
-    data = {name: folder for name, folder in named.items() if isinstance(folder, Path)}
+    data = {name: Path(folder) for name, folder in named.items() if folder not in (None, "", "none")}
     remarks = [_remark_on_data(run, name, folder) for name, folder in data.items()]
     output = getattr(settings, "output", None)
     if isinstance(output, Path):

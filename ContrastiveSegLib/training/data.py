@@ -49,8 +49,11 @@ class Found:
     listing: CaseList
 
 
-def find_readable_cases(folder: Path, selection: CaseSelection) -> Found:
+def find_readable_cases(folder: Path, selection: CaseSelection, *, results: bool = False) -> Found:
     """Find the cases and read their headers.
+
+    Args:
+        results: As in `find_cases`.
 
     Raises:
         BadFolder: Nothing usable is left; names the first reasons.
@@ -60,6 +63,7 @@ def find_readable_cases(folder: Path, selection: CaseSelection) -> Found:
         only=selection.only,
         leave_out=selection.leave_out,
         patient_pattern=selection.patient_pattern,
+        results=results,
     )
     cases, geometries, left_out = [], [], list(listing.left_out)
     for case in listing.cases:
@@ -89,6 +93,13 @@ def warn_of_left_out(found: Found, reporter: Reporter) -> None:
     """Say which files are not used and why, apart from those the user did not want."""
     left_out = [out for out in found.listing.left_out if not out.by_choice]
     reporter.warn_all([f"{out.path} is left out: {out.reason}" for out in left_out])
+
+
+def left_out_words(found: Found) -> str:
+    """The first files that are not used and why, for the end of a sentence; "" if there are none."""
+    left_out = [out for out in found.listing.left_out if not out.by_choice]
+    shown = "; ".join(f"{out.path} {out.reason}" for out in left_out[:2])
+    return f" Not used: {shown}{'; ...' if len(left_out) > 2 else '.'}" if left_out else ""
 
 
 def grid_for(found: Found, settings: GridSettings, *, largest_side: int) -> WorkingGrid:

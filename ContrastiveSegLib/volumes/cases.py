@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
@@ -11,7 +12,7 @@ from pathlib import Path
 from ContrastiveSegLib.errors import BadFolder, BadSetting
 from ContrastiveSegLib.volumes.dataset_file import DatasetFile
 from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.layouts import FoundFile, LeftOut, survey
+from ContrastiveSegLib.volumes.layouts import FoundFile, LeftOut, Survey, survey
 from ContrastiveSegLib.volumes.pairing import Group, pair
 from ContrastiveSegLib.volumes.patients import patients_of, remarks_on
 
@@ -68,6 +69,7 @@ def find_cases(
     leave_out: Sequence[str] = (),
     patient_pattern: str = "",
     labels_only: bool = False,
+    results: bool = False,
 ) -> CaseList:
     """Find the cases in a folder and all below it, without reading a voxel.
 
@@ -80,6 +82,7 @@ def find_cases(
         patient_pattern: Regular expression that finds the patient in the name of a case, as its one group.
         labels_only: Whether the folder holds label files without images, such as predictions; each case then
             names its label file as its image, too.
+        results: Whether labels that this program made and nobody changed count, too: they are no annotations.
 
     Raises:
         BadFolder: The folder is missing or empty, or a name of `only` fits no case.
@@ -88,12 +91,36 @@ def find_cases(
     found = survey(folder)
     if labels_only:
         found = replace(found, files=_with_themselves(found.files))
+    elif not results:
+        found = _without_results(found)
     groups, unpaired = pair(found, folder.resolve().name)
     patients, notes = _patients(groups, folder, patient_pattern)
     cases = [_case(group, patient, found.dataset) for group, patient in zip(groups, patients, strict=True)]
     kept, not_chosen = _chosen(cases, folder, only, leave_out)
     left_out = (*found.left_out, *unpaired, *not_chosen)
     return CaseList(kept, left_out, found.layout, found.dataset.table, found.dataset.ignored, notes)
+
+
+def _without_results(found: Survey) -> Survey:
+    """Leave out what the program itself made: nobody vouched for it. One remark for each folder."""
+    by_folder: dict[Path, list[FoundFile]] = defaultdict(list)
+    for file in found.files:
+        if file.made:
+            by_folder[file.path.parent].append(file)
+    remarks = [LeftOut(folder, _no_annotations(files)) for folder, files in by_folder.items()]
+    files = tuple(file for file in found.files if not file.made)
+    return replace(found, files=files, left_out=(*remarks, *found.left_out))
+
+
+def _no_annotations(files: Sequence[FoundFile]) -> str:
+    how = ", ".join(sorted({file.made for file in files}))
+    names = ", ".join(file.path.name for file in files[:EXAMPLES]) + (
+        ", ..." if len(files) > EXAMPLES else ""
+    )
+    return (
+        f"holds {len(files)} results that nobody changed ({how}), which are no annotations: {names}; correct "
+        "them, or save them again in 3D Slicer"
+    )
 
 
 def _with_themselves(files: Sequence[FoundFile]) -> tuple[FoundFile, ...]:

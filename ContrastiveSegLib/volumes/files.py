@@ -25,6 +25,7 @@ from ContrastiveSegLib.volumes.label_values import (
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.nifti_header import contradictions, scaling_step
 from ContrastiveSegLib.volumes.opening import open_header, open_image, refuse_not_finite
+from ContrastiveSegLib.volumes.provenance import Mark
 from ContrastiveSegLib.volumes.saving import save_atomically, suffix_of
 from ContrastiveSegLib.volumes.segmentation_files import describe_segments, flatten, read_segments
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
@@ -141,10 +142,15 @@ def read_labels(
     return ReadLabels(Volume(array, geometry), own, notes, background, unknown, nothing_drawn)
 
 
-def write_labels(path: Path, volume: Volume, table: LabelTable, *, overwrite: bool = False) -> None:
+def write_labels(
+    path: Path, volume: Volume, table: LabelTable, *, overwrite: bool = False, mark: Mark | None = None
+) -> None:
     """Write a label map (K, H, W) as .seg.nrrd, .nrrd, .nii.gz, .nii or .mha.
 
     Names, colors and terminology are kept by .seg.nrrd and .nrrd alone.
+
+    Args:
+        mark: Of a result, so that nobody takes it for an annotation.
 
     Raises:
         CannotWrite: The file exists, the folder refuses, the disk is full, or a value is not in the table.
@@ -160,16 +166,19 @@ def write_labels(path: Path, volume: Volume, table: LabelTable, *, overwrite: bo
     image = Volume(array.astype(np.uint8) if small else array, volume.geometry).to_sitk()
     if suffix_of(path).endswith(".nrrd"):
         describe_segments(image, table)
-    save_atomically(image, path, overwrite=overwrite)
+    save_atomically(image, path, overwrite=overwrite, mark=mark)
 
 
-def write_image(path: Path, volume: Volume, *, overwrite: bool = False) -> None:
+def write_image(path: Path, volume: Volume, *, overwrite: bool = False, mark: Mark | None = None) -> None:
     """Write an image (K, H, W) or (C, K, H, W) as .nrrd, .nii.gz, .nii or .mha.
+
+    Args:
+        mark: Of a result, so that nobody takes it for an image.
 
     Raises:
         CannotWrite: The file exists, the folder refuses, or the disk is full.
     """
-    save_atomically(volume.to_sitk(), path, overwrite=overwrite)
+    save_atomically(volume.to_sitk(), path, overwrite=overwrite, mark=mark)
 
 
 def _read_channels(path: Path, last_axis_is_channels: bool) -> tuple[Volume, tuple[str, ...]]:

@@ -19,6 +19,7 @@ from ContrastiveSegLib.volumes.file_names import (
     split_suffix,
 )
 from ContrastiveSegLib.volumes.one_case import attempt
+from ContrastiveSegLib.volumes.provenance import provenance_of
 from ContrastiveSegLib.volumes.roles import role_of_folder, role_of_name
 
 NOT_IMAGES = {
@@ -67,6 +68,8 @@ class FoundFile:
         is_sorted: Whether it lies in a folder named for its role.
         is_series: Whether it is a DICOM series.
         patient: The PatientID of a DICOM series.
+        in_own_folder: Whether it lies in a folder named for just its role.
+        made: How this program made it, such as "predicted by round 2", if nobody changed it since; else "".
     """
 
     path: Path
@@ -76,6 +79,8 @@ class FoundFile:
     is_sorted: bool = False
     is_series: bool = False
     patient: str = ""
+    in_own_folder: bool = False
+    made: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class _Place:
 
 
 def survey(folder: Path) -> Survey:
-    """Look through a folder and all below it, by names alone; only DICOM headers are opened.
+    """Look through a folder and all below it, by names; of files no more than the header is opened.
 
     Raises:
         BadFolder: The folder is missing, cannot be opened, or is empty.
@@ -188,9 +193,16 @@ def _volume(place: _Place, name: str) -> FoundFile | LeftOut:
     role = role_of_name(stem, suffix)
     if place.role in ("labels", "scribbles"):
         role = place.role
-    if role == "uncertainty":
-        return LeftOut(place.folder / name, "an uncertainty map, not an image")
-    return FoundFile(place.folder / name, role, place.place, stem, is_sorted=bool(place.role))
+    path = place.folder / name
+    found = provenance_of(path)
+    if role == "uncertainty" or (found and found.mark.kind == "uncertainty"):
+        return LeftOut(path, "an uncertainty map, not an image")
+    if found and role == "image":
+        role = "labels"  # whatever it is called
+    made = found.mark.describe() if found and found.is_unchanged else ""
+    return FoundFile(
+        path, role, place.place, stem, bool(place.role), in_own_folder=place.role == role, made=made
+    )
 
 
 def _belongs_to_header(name: str, stems: set[str]) -> bool:

@@ -134,8 +134,9 @@ def _attached(
     groups = list(groups)
     left_out = []
     offered = _offered(groups)
-    for place in dict.fromkeys(file.place for file in files):
-        here = [file for file in files if file.place == place]
+    # What lies in labels/ wins over what lies among the images, however it is called.
+    for place, is_own in dict.fromkeys((f.place, f.in_own_folder) for f in sorted(files, key=_own_first)):
+        here = [file for file in files if (file.place, file.in_own_folder) == (place, is_own)]
         numbers = offered.get(place, [])
         inside = [n for n, number in enumerate(numbers) if groups[number].place == place]
         matches = match_names(
@@ -144,8 +145,11 @@ def _attached(
             alone=inside[0] if len(inside) == 1 else None,
         )
         for file, match in zip(here, matches, strict=True):
-            if match.image is not None:
-                number = numbers[match.image]
+            number = numbers[match.image] if match.image is not None else None
+            taken = _of(groups[number], role) if number is not None else None
+            if taken:
+                left_out.append(LeftOut(file.path, f"{role} of a case that has {taken} already"))
+            elif number is not None:
                 groups[number] = _with(groups[number], role, file.path)
             elif match.rival is not None:
                 left_out.append(
@@ -154,6 +158,14 @@ def _attached(
             else:
                 left_out.append(LeftOut(file.path, match.doubt or f"{role} without an image of this name"))
     return groups, left_out
+
+
+def _own_first(file: FoundFile) -> bool:
+    return not file.in_own_folder
+
+
+def _of(group: Group, role: str) -> Path | None:
+    return group.labels if role == "labels" else group.scribbles
 
 
 def _with(group: Group, role: str, path: Path) -> Group:

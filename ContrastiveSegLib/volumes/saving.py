@@ -11,7 +11,9 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile, CannotWrite
+from ContrastiveSegLib.own_work import PROGRAM
 from ContrastiveSegLib.volumes.opening import check_intact, itk_warnings_off
+from ContrastiveSegLib.volumes.provenance import Mark, seal
 
 # The longest suffix first: .seg.nrrd is an .nrrd too.
 SUFFIXES = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha")
@@ -27,8 +29,13 @@ REMEDIES = {
 }
 
 
-def save_atomically(image: sitk.Image, path: Path, *, overwrite: bool = False) -> None:
+def save_atomically(
+    image: sitk.Image, path: Path, *, overwrite: bool = False, mark: Mark | None = None
+) -> None:
     """Write to a hidden file beside the target, check it, then rename it to the target.
+
+    Args:
+        mark: Says in the header that this program made the file, and from what.
 
     Raises:
         CannotWrite: The file exists, the format is unknown, or the disk refuses; no partial file remains.
@@ -40,13 +47,13 @@ def save_atomically(image: sitk.Image, path: Path, *, overwrite: bool = False) -
         if path.exists() and not overwrite:
             raise CannotWrite(f"{path} exists already.", "Choose another name, or allow overwriting.")
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(image, temporary)
+        _write(image, temporary, mark)
         temporary.replace(path)
     except OSError as error:
         raise CannotWrite(
             f"{path} cannot be written: {error.strerror}.", REMEDIES.get(error.errno or 0, OTHER_FOLDER)
         ) from error
-    except (RuntimeError, BadFile) as error:
+    except (RuntimeError, ValueError, BadFile) as error:
         raise _incomplete(path, image) from error
     finally:
         _remove(temporary)
@@ -66,12 +73,16 @@ def suffix_of(path: Path) -> str:
     )
 
 
-def _write(image: sitk.Image, temporary: Path) -> None:
+def _write(image: sitk.Image, temporary: Path, mark: Mark | None) -> None:
     """Write, look whether all of it arrived, and force it to the disk."""
     temporary.open("xb").close()  # says why not, which SimpleITK would not
+    if mark:
+        image.SetMetaData(PROGRAM, mark.text)
     with itk_warnings_off():
         sitk.WriteImage(image, str(temporary), useCompression=True)
     check_intact(temporary)  # SimpleITK does not notice a disk that fills up under a NIfTI file
+    if mark:
+        seal(temporary, mark)
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from scipy import ndimage
 
 from ContrastiveSegLib.__main__ import main
@@ -53,6 +54,103 @@ def test_existing_predictions_stay_unless_asked(a_run: Path, phantoms: Path) -> 
 
     assert main([*words, "--overwrite"]) == 0
     assert read_labels(target).table.structures
+
+
+@pytest.fixture
+def images(phantoms: Path, tmp_path: Path) -> Path:
+    """A copy of the images that a test may change."""
+    return Path(shutil.copytree(phantoms / "test" / "images", tmp_path / "data" / "images"))
+
+
+def _predict(run: Path, images: Path, *words: str) -> str:
+    """Predict; the last line of what was said."""
+    assert main(["predict", str(run), "--images", str(images), *words]) == 0
+    return next(line for line in reversed(_sentences(run).splitlines()) if line.startswith("Predictions of"))
+
+
+def test_a_result_that_is_current_stays_and_is_counted_as_such(a_run: Path, images: Path) -> None:
+    first = _predict(a_run, images)
+    before = {path: path.read_bytes() for path in (a_run / "predictions").glob("*.nrrd")}
+
+    second = _predict(a_run, images)
+
+    assert first.endswith("predictions: 2 made, with round 1")
+    assert second.endswith("predictions: 2 already there, with round 1")
+    assert {path: path.read_bytes() for path in before} == before
+    assert _sentences(a_run).count("stays: predicted by round 1 from the same image") == 2
+
+
+def test_a_new_round_predicts_again_and_says_so(a_run: Path, images: Path) -> None:
+    _predict(a_run, images)
+    shutil.copytree(a_run / "finetune" / "01", a_run / "finetune" / "02")
+
+    again = _predict(a_run, images)
+    back = _predict(a_run, images, "--round", "1")
+
+    assert again.endswith("2 made again, with round 2")
+    assert back.endswith("2 made again, with round 1")
+    assert "is made again: it was predicted by round 1, and round 2 is used now" in _sentences(a_run)
+
+
+def test_a_changed_image_and_other_settings_predict_again(a_run: Path, images: Path) -> None:
+    _predict(a_run, images)
+    moved = sorted(images.iterdir())[0]
+    image = sitk.ReadImage(str(moved))
+    image.SetOrigin((100, 0, 0))
+    sitk.WriteImage(image, str(moved))
+
+    after_move = _predict(a_run, images)
+    after_setting = _predict(a_run, images, "--no-gray-correction")
+
+    assert after_move.endswith("1 made again, 1 already there, with round 1")
+    assert after_setting.endswith("2 made again, with round 1")
+    case = moved.name.removesuffix(".nii.gz")
+    assert read_geometry([a_run / "predictions" / f"{case}.seg.nrrd"]).origin == (100, 0, 0)
+
+
+def test_a_map_that_is_missing_is_made(a_run: Path, images: Path) -> None:
+    _predict(a_run, images, "--no-uncertainty")
+    assert not list((a_run / "predictions").glob("*_uncertainty.nrrd"))
+
+    _predict(a_run, images)
+
+    assert len(list((a_run / "predictions").glob("*_uncertainty.nrrd"))) == 2
+
+
+def test_what_a_person_corrected_stays_until_overwriting_is_asked_for(a_run: Path, images: Path) -> None:
+    _predict(a_run, images)
+    target = min((a_run / "predictions").glob("*.seg.nrrd"))
+    image = sitk.ReadImage(str(target))
+    image[0, 0, 0] = 0 if image[0, 0, 0] else 1
+    sitk.WriteImage(image, str(target), useCompression=True)
+    mine = target.read_bytes()
+    shutil.copytree(a_run / "finetune" / "01", a_run / "finetune" / "02")
+
+    _predict(a_run, images)
+    kept = target.read_bytes()
+    _predict(a_run, images, "--overwrite")
+
+    assert kept == mine
+    assert "stays: somebody changed it after it was predicted by round 1" in _sentences(a_run)
+    assert target.read_bytes() != mine
+
+
+def test_images_and_annotations_are_never_overwritten_by_their_own_results(
+    a_run: Path, images: Path, phantoms: Path
+) -> None:
+    image = min(images.iterdir())
+    case = image.name.removesuffix(".nii.gz")
+    annotation = images / f"{case}.seg.nrrd"
+    shutil.copyfile(phantoms / "test" / "labels" / annotation.name, annotation)
+    before = {path: path.read_bytes() for path in images.iterdir()}
+    words = ["predict", str(a_run), "--images", str(images), "--output", str(images), "--overwrite"]
+
+    as_nifti, as_nrrd = main([*words, "--format", "nii.gz"]), main(words)
+
+    assert (as_nifti, as_nrrd) == (1, 0)
+    assert {path: path.read_bytes() for path in before} == before
+    assert f"would be written over its annotation, {annotation}" in _sentences(a_run)
+    assert f"would be written over its image, {image}" in _sentences(a_run)
 
 
 def test_a_case_with_other_channels_is_left_out_of_prediction(
