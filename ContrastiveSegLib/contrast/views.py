@@ -45,7 +45,7 @@ class Movement:
 
 
 # What contrastive pre-training sees: two of three images slightly turned, scaled, shifted and bent, about as
-# gently as the papers turn BraTS. Their CT recipe turns by any angle and mirrors (ARCHITECTURE.md).
+# gently as the papers turn BraTS. Their CT recipe turns by any angle and mirrors (docs/decisions).
 PRETRAINING_MOVEMENT = Movement(
     rotation=math.radians(20), scale=0.2, shift=0.1, flip=False, elastic=0.01, probability=0.67
 )
