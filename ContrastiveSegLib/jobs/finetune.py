@@ -34,6 +34,7 @@ from ContrastiveSegLib.training.data import (
     write_cases,
 )
 from ContrastiveSegLib.training.environment import write_environment
+from ContrastiveSegLib.training.modality import keep_modality
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH
 from ContrastiveSegLib.training.split import favor, split_patients
@@ -98,8 +99,8 @@ def run(settings: FinetuneSettings) -> Losses:
         compute = dataclasses.replace(compute, precision=decided["precision"])
         task = Task(settings, decided, grid, table, model, start, compute, reporter)
         reporter.warn_all(found.labeled.listing.notes)
-        cases, lost = _prepare(task, found)
-        learn(task, cases)
+        cases, kept, lost = _prepare(task, found)
+        learn(dataclasses.replace(task, decided={**decided, "intensities": asdict(kept)}), cases)
         return lost
 
 
@@ -132,8 +133,8 @@ def _with_labels(found: Found, settings: FinetuneSettings) -> list[Case]:
     return [case for case in drawn if listed is None or case.name in listed]
 
 
-def _prepare(task: Task, found: _Folders) -> tuple[Cases, Losses]:
-    """Bring all cases to the working grid, write them down; who is learned from, and what was lost."""
+def _prepare(task: Task, found: _Folders) -> tuple[Cases, Intensities, Losses]:
+    """Bring all cases to the working grid, write them down; who is learned from, how, and what was lost."""
     settings, reporter = task.settings, task.reporter
     store = reporter.run.prepared
     recipe = Recipe(
@@ -145,6 +146,7 @@ def _prepare(task: Task, found: _Folders) -> tuple[Cases, Losses]:
         slices=listed_slices(found.labeled, settings),
     )
     outcomes = prepare_all(found.labeled, store, recipe, reporter)
+    kept = keep_modality(recipe.intensities, outcomes, reporter)
     made_for = load_strategy(settings.strategy).Strategy.learns_from
     check_annotations(
         outcomes, task.table, task.decided["batch"], reporter, made_for=made_for, outlined=settings.outlined
@@ -164,7 +166,7 @@ def _prepare(task: Task, found: _Folders) -> tuple[Cases, Losses]:
         roles |= {outcome.case.name: "unannotated" for outcome in others}
         everyone, outcomes = together(everyone, found.scans), outcomes + others
     write_cases(reporter.run.cases, everyone, outcomes, roles)
-    return Cases(training, validation, unannotated), losses(everyone, outcomes)
+    return Cases(training, validation, unannotated), kept, losses(everyone, outcomes)
 
 
 def _start_of(settings: FinetuneSettings, folder: RunFolder) -> ModelFolder | None:

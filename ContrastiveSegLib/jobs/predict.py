@@ -24,11 +24,13 @@ from ContrastiveSegLib.training.data import (
     warn_of_left_out,
 )
 from ContrastiveSegLib.training.fates import write_fates
+from ContrastiveSegLib.training.modality import modality_learned
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.volumes.cases import Case
 from ContrastiveSegLib.volumes.files import read_image, write_image, write_labels
 from ContrastiveSegLib.volumes.gray_correction import correct_by_gray
 from ContrastiveSegLib.volumes.grid import WorkingGrid
+from ContrastiveSegLib.volumes.hounsfield import gray_notes
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.one_case import Losses, attempt
 from ContrastiveSegLib.volumes.pieces import keep_largest
@@ -87,7 +89,11 @@ def run(settings: PredictSettings) -> Losses:
     source = finished_round(folder, settings.round)
     with working(folder, "predict", settings) as reporter:
         model = load(source, compute)
-        model = replace(model, single_pieces=_single_pieces(settings, model))
+        model = replace(
+            model,
+            single_pieces=_single_pieces(settings, model),
+            intensities=modality_learned(model.intensities, folder),
+        )
         output = settings.output or folder.predictions
         make_folder(output)
         found = find_readable_cases(settings.images, settings.cases)
@@ -216,7 +222,8 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
     if not found.is_written and not (found.is_current and map_file and not map_file.exists()):
         return STAYED
     read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
-    for note in read.notes:
+    scaled_by = "auto" if model.intensities.window else model.intensities.modality
+    for note in (*read.notes, *gray_notes(read.volume.array, scaled_by)):
         reporter.warn(f"{case.name}: {note}")
     labels, uncertainty = segment(
         model,

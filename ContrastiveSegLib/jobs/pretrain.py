@@ -30,6 +30,7 @@ from ContrastiveSegLib.training.data import (
 )
 from ContrastiveSegLib.training.environment import write_environment
 from ContrastiveSegLib.training.loop import Training, train
+from ContrastiveSegLib.training.modality import keep_modality
 from ContrastiveSegLib.training.partners import Flags
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH, Schedule
@@ -69,6 +70,7 @@ def run(settings: PretrainSettings) -> Losses:
         needs = _needs(settings)
         recipe = Recipe(grid, intensities_for(settings.grid), regions="regions" in needs)
         outcomes = prepare_all(found, folder.prepared, recipe, reporter)
+        keep_modality(recipe.intensities, outcomes, reporter)
         write_cases(folder.cases, found, outcomes, {})
         cases = usable(outcomes)
         flags = check_needs(settings.method, needs, found.cases, cases, settings.organ_flags)

@@ -12,8 +12,8 @@ from ContrastiveSegLib.volumes.annotations import annotation_file, complete, rea
 from ContrastiveSegLib.volumes.cases import Case, LeftOut, find_cases
 from ContrastiveSegLib.volumes.files import read_image
 from ContrastiveSegLib.volumes.grid import derive_grid, slicing_axes
+from ContrastiveSegLib.volumes.hounsfield import modality_of
 from ContrastiveSegLib.volumes.one_case import Losses, attempt
-from ContrastiveSegLib.volumes.preprocessing import modality_of
 from ContrastiveSegLib.volumes.volume import Geometry
 
 SHOWN_STRUCTURES = 5

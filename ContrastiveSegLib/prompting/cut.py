@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.volumes.grid import slicing_axes
-from ContrastiveSegLib.volumes.preprocessing import CT_WINDOW, PERCENTILES, Intensities, modality_of
+from ContrastiveSegLib.volumes.hounsfield import modality_of
+from ContrastiveSegLib.volumes.preprocessing import PERCENTILES, Intensities, window_of
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 
@@ -56,7 +57,7 @@ def gray_volume(image: Volume, intensities: Intensities, *, channel: int = 1) ->
         )
     values = image.array[channel - 1]
     modality = intensities.modality if intensities.modality != "auto" else modality_of(values)
-    low, high = intensities.window or (CT_WINDOW if modality == "ct" else np.percentile(values, PERCENTILES))
+    low, high = window_of(values, modality, intensities) or np.percentile(values, PERCENTILES)
     if high <= low:  # more than 99 % of the voxels are alike
         low, high = float(values.min()), float(values.max())
     scaled = np.clip((values - low) / max(high - low, 1e-12), 0, 1)

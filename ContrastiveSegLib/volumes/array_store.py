@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.volumes.cases import Case
 
-FORMAT = 2
+FORMAT = 3
 
 
 def stem_of(case: Case, sources: Sequence[Path], *recipe: object) -> str:

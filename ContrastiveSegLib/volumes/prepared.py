@@ -31,6 +31,7 @@ from ContrastiveSegLib.volumes.array_store import (
 from ContrastiveSegLib.volumes.cases import Case
 from ContrastiveSegLib.volumes.files import read_image
 from ContrastiveSegLib.volumes.grid import WorkingGrid
+from ContrastiveSegLib.volumes.hounsfield import gray_notes
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.one_case import attempt
 from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare, prepare_labels
@@ -166,10 +167,11 @@ def _with_labels(
 def _make_image(case: Case, stem: Path, recipe: Recipe) -> dict[str, Any]:
     read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
     working, modality = prepare(read.volume, recipe.grid, recipe.intensities)
+    asked = "auto" if recipe.intensities.window else recipe.intensities.modality
     facts = {
         "modality": modality,
         "checksum": checksum(case.images),
-        "notes": list(read.notes),
+        "notes": [*read.notes, *gray_notes(read.volume.array, asked)],
         "working": _plain(working.geometry),
         "original": _plain(read.volume.geometry),
     }

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ContrastiveSegLib.volumes.grid import WorkingGrid, working_geometry
+from ContrastiveSegLib.volumes.hounsfield import modality_of, reading_of_ct
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 # Hounsfield units of soft tissue with some air and bone: kidney, liver, heart, vessels keep their contrast.
@@ -42,11 +43,23 @@ def prepare(image: Volume, grid: WorkingGrid, intensities: Intensities) -> tuple
     """
     geometry = working_geometry(image.geometry, grid)
     modality = intensities.modality if intensities.modality != "auto" else modality_of(image.array)
-    window = intensities.window or (CT_WINDOW if modality == "ct" else None)
     channels = [
-        _scaled(_resampled(Volume(channel, image.geometry), geometry), window) for channel in image.array
+        _scaled(
+            _resampled(Volume(channel, image.geometry), geometry), window_of(channel, modality, intensities)
+        )
+        for channel in image.array
     ]
     return Volume(np.stack(channels), geometry), modality
+
+
+def window_of(
+    channel: npt.NDArray[Any], modality: str, intensities: Intensities
+) -> tuple[float, float] | None:
+    """Lowest and highest gray value of a channel that count; None if its percentiles say it."""
+    if intensities.window or modality != "ct":
+        return intensities.window
+    reading = reading_of_ct(channel)
+    return (CT_WINDOW[0] + reading.shift, CT_WINDOW[1] + reading.shift) if reading.are_units else None
 
 
 def prepare_labels(labels: Volume, working: Geometry) -> Volume:
@@ -86,14 +99,6 @@ def restore_probabilities(
         count += 1
     entropy = np.clip(entropy / np.log(max(count, 2)), 0, 1)
     return Volume(winner, original), Volume(entropy[None], original)
-
-
-def modality_of(array: npt.NDArray[Any]) -> str:
-    """Whether values look like Hounsfield units ("ct"): whole, air far below zero, nothing beyond metal."""
-    sample = array.reshape(-1)[:: max(1, array.size // 200_000)]
-    low, high = float(sample.min()), float(sample.max())
-    looks_like_ct = low <= -500 and high <= 32_000 and bool(np.all(sample == np.round(sample)))
-    return "ct" if looks_like_ct else "other"
 
 
 def _scaled(channel: npt.NDArray[np.float32], window: tuple[float, float] | None) -> npt.NDArray[np.float16]:

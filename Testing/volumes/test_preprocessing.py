@@ -10,7 +10,6 @@ import pytest
 from ContrastiveSegLib.volumes.grid import WorkingGrid, working_geometry
 from ContrastiveSegLib.volumes.preprocessing import (
     Intensities,
-    modality_of,
     prepare,
     prepare_labels,
     restore,
@@ -186,21 +185,6 @@ def test_equal_probabilities_are_fully_uncertain_and_background():
 
     assert not labels.array.any()
     np.testing.assert_allclose(uncertainty.array, 1, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([-1024, 0, 55, 1300], "ct"),
-        ([-1000, -500, 3071], "ct"),
-        ([0, 55, 1300], "other"),
-        ([-1024.5, 0, 1300], "other"),
-        ([-400, 0, 1300], "other"),
-        ([-1024, 0, 60000], "other"),
-    ],
-)
-def test_hounsfield_units_are_recognized(values, expected):
-    assert modality_of(np.array(values, np.float32)) == expected
 
 
 def test_ct_is_cut_to_its_window(a_volume):
