@@ -11,6 +11,7 @@ from ContrastiveSegLib.errors import BadCheckpoint, BadFile, Cancelled
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.sliding_window import predict_probabilities
 from ContrastiveSegLib.networks.weights import load_model
+from ContrastiveSegLib.runs.held import refuse_moved
 from ContrastiveSegLib.runs.job_settings import PredictSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
@@ -87,7 +88,8 @@ def run(settings: PredictSettings) -> Losses:
     folder = RunFolder(settings.run)
     compute = choose_compute(settings.compute)
     source = finished_round(folder, settings.round)
-    with working(folder, "predict", settings) as reporter:
+    elsewhere = settings.output is not None and folder.path.resolve() not in settings.output.resolve().parents
+    with working(folder, "predict", settings, may_only_read=elsewhere) as reporter:
         model = load(source, compute)
         model = replace(
             model,
@@ -232,6 +234,7 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
         mirror=_mirrors(settings, model),
         gray_correction=settings.gray_correction,
     )
+    refuse_moved(reporter.run.path)  # writing would make the folder of the predictions again
     if map_file:
         _write_map(map_file, uncertainty, replace(mark, kind="uncertainty"), settings, reporter)
     write_labels(target, labels, model.table, overwrite=target.exists(), mark=mark)

@@ -22,6 +22,7 @@ from ContrastiveSegLib.prompting.cut import Cut, gray_volume
 from ContrastiveSegLib.prompting.partners import Partner, find_partners
 from ContrastiveSegLib.prompting.refine import Asked, Rules, refine_volume
 from ContrastiveSegLib.prompting.steady import STRAYING_MM, Steadying
+from ContrastiveSegLib.runs.held import refuse_moved
 from ContrastiveSegLib.runs.job_settings import RefineSettings
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
@@ -160,6 +161,7 @@ def _one_case(partner: Partner, work: _Work, settings: RefineSettings, reporter:
     reporter.warn_all([f"{name}: {note}" for note in (*read.notes, *labels.notes, *placed.notes)])
     coarse = placed.volume
     refined, asked = _refined(name, read.volume, coarse, work, settings, reporter)
+    refuse_moved(reporter.run.path)  # writing would make the folder of the results again
     write_labels(target, refined, labels.table, overwrite=target.exists(), mark=mark)
     pixel = Cut.of(coarse.geometry).pixel_mm2(coarse.geometry)
     write_atomically(work.output / f"{name}_refine.csv", _report(asked, labels.table, pixel))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.errors import CannotWrite
+from ContrastiveSegLib.runs.held import refuse_moved
 from ContrastiveSegLib.runs.writing import cannot_write
 
 LOGGER = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ def tell(path: Path, kind: str, **facts: Any) -> None:
     Raises:
         CannotWrite: Disk full, read-only, no permission ...
     """
+    refuse_moved(path)
     event = {"time": round(time.time(), 3), "kind": kind, **facts}
     line = json.dumps(_plain(event), ensure_ascii=False, allow_nan=False) + "\n"
     try:

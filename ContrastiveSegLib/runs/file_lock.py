@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -12,13 +13,12 @@ from io import FileIO
 from pathlib import Path
 
 from ContrastiveSegLib.errors import RunInUse
+from ContrastiveSegLib.runs.held import forget, held_locks, keep
 from ContrastiveSegLib.runs.writing import cannot_write
 
-_TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+__all__ = ["held_locks", "hold"]
 
-# A POSIX lock belongs to the process: a second lock by the same process would succeed, and closing any other
-# handle of the file would release it. So this process keeps its own list, and looks there first.
-_held: set[Path] = set()
+_TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
 @contextmanager
@@ -31,23 +31,20 @@ def hold(path: Path) -> Iterator[None]:
         RunInUse: Another process, or another part of this one, holds the lock; names its process id.
         CannotWrite: The lock file cannot be created, or the disk knows no locks.
     """
-    key = path.resolve()
-    if key in _held:
+    # A POSIX lock belongs to the process: a second lock by the same process would succeed, and closing any
+    # other handle of the file would release it. So this process keeps its own list, and looks there first.
+    if path.resolve() in held_locks():
         raise _in_use(path, f"{os.getpid()} {socket.gethostname()}")
     with _opened(path) as file:
         _lock(file, path)
         _sign(file)
-        _held.add(key)
+        place = keep(path, file)
         try:
             yield
         finally:
-            _held.discard(key)
-            _unlock(file)
-
-
-def held_locks() -> tuple[Path, ...]:
-    """The lock files that this process holds."""
-    return tuple(sorted(_held))
+            forget(place)
+            with contextlib.suppress(OSError):  # closing the file gives the lock back anyway
+                _unlock(file)
 
 
 def _opened(path: Path) -> FileIO:
@@ -68,10 +65,11 @@ def _lock(file: FileIO, path: Path) -> None:
 
 
 def _sign(file: FileIO) -> None:
-    """Leave process id and computer for whoever finds the lock taken."""
-    file.seek(0)
-    file.truncate()
-    file.write(f"{os.getpid()} {socket.gethostname()}\n".encode())
+    """Leave process id and computer for whoever finds the lock taken; on a full disk the lock has to do."""
+    with contextlib.suppress(OSError):
+        file.seek(0)
+        file.truncate()
+        file.write(f"{os.getpid()} {socket.gethostname()}\n".encode())
 
 
 def _in_use(path: Path, signature: str) -> RunInUse:

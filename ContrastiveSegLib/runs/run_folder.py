@@ -115,6 +115,20 @@ class RunFolder:
         """What the panel in 3D Slicer keeps here: orders, the process that carries one out, its output."""
         return self.path / "panel"
 
+    def rooms(self) -> tuple[Path, ...]:
+        """The folders inside in which files are written."""
+        rounds = [self.finetune(number) for number in self.finetune_rounds()]
+        labeled = [self.annotations / name for name in ("images", "labels", "scribbles")]
+        return (
+            self.prepared,
+            self.pretrain,
+            *rounds,
+            self.predictions,
+            self.annotations,
+            *labeled,
+            self.panel,
+        )
+
     @property
     def exists(self) -> bool:
         """Whether this folder is a run."""

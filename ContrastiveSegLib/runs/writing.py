@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 from ContrastiveSegLib.errors import CannotWrite
+from ContrastiveSegLib.runs.held import refuse_moved
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "Free some space or choose another folder, then start again."),
@@ -42,6 +43,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     Raises:
         CannotWrite: Disk full, read-only, no permission ...; what was there before is untouched.
     """
+    refuse_moved(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
     # In the same folder, because a file can only be renamed atomically within one disk; the name does not
     # contain the final one, which may already have the greatest length allowed.
@@ -77,6 +79,7 @@ def make_folder(path: Path) -> None:
     Raises:
         CannotWrite: Read-only, no permission, or a file is in the way.
     """
+    refuse_moved(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tqdm import tqdm
 
+from ContrastiveSegLib.errors import CannotWrite, RunInUse
 from ContrastiveSegLib.runs.events import heartbeat, tell
+from ContrastiveSegLib.runs.held import refuse_moved
+from ContrastiveSegLib.runs.leftovers import sweep
 from ContrastiveSegLib.runs.places import remarks_on_places
 from ContrastiveSegLib.runs.run_folder import RunFolder
 
 LOGGER = logging.getLogger("ContrastiveSegLib")
 SHOWN = 5
+SETTLED_S = 2.0  # after which an unfinished file in a locked run folder is nobody's any more
 
 
 class Reporter:
@@ -76,22 +82,57 @@ class Reporter:
 
 
 @contextmanager
-def working(run: RunFolder, job: str, settings: object = None) -> Iterator[Reporter]:
+def working(
+    run: RunFolder, job: str, settings: object = None, *, may_only_read: bool = False
+) -> Iterator[Reporter]:
     """Hold the run folder, tell start, heartbeat and end, whatever the end is.
 
     Args:
         settings: Of the job; the folders they name are held against the run folder.
+        may_only_read: The results go elsewhere, so a run folder that is read-only or in use will do; what
+            happens is then told on the terminal alone.
     """
     remarks = remarks_on_places(run.path, settings)
-    run.create()
-    with run.lock():
-        reporter = Reporter(run, job)
-        reporter.tell("start")
+    with ExitStack() as stack:
+        try:
+            reporter = stack.enter_context(_voice(run, job))
+        except (CannotWrite, RunInUse) as error:
+            if not may_only_read:
+                raise
+            nowhere = RunFolder(Path(stack.enter_context(TemporaryDirectory())))
+            reporter = stack.enter_context(_voice(nowhere, job))
+            reporter.say(f"{run.path} is only read, and nothing is told there: {error.what}")
         reporter.warn_all(remarks)
-        with heartbeat(run.events):
+        with heartbeat(reporter.run.events):
             try:
                 yield reporter
             except BaseException as error:
-                reporter.tell("end", outcome=type(error).__name__, text=str(error))
+                _tell_failure(reporter, error)
                 raise
             reporter.tell("end", outcome="done")
+
+
+@contextmanager
+def _voice(run: RunFolder, job: str) -> Iterator[Reporter]:
+    run.create()
+    with run.lock():
+        sweep([run.path, *run.rooms()], older_than_s=SETTLED_S)
+        reporter = Reporter(run, job)
+        reporter.tell("start")
+        yield reporter
+
+
+def _tell_failure(reporter: Reporter, error: BaseException) -> None:
+    """Tell how it ended; a disk that refuses this too never hides the reason itself.
+
+    Raises:
+        CannotWrite: The run folder was moved away, which is the reason of whatever went wrong.
+    """
+    try:
+        refuse_moved(reporter.run.path)
+    except CannotWrite as moved:
+        raise moved from error
+    try:
+        reporter.tell("end", outcome=type(error).__name__, text=str(error))
+    except CannotWrite as refused:
+        LOGGER.warning("%s", refused)
