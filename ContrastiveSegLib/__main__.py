@@ -1,4 +1,4 @@
-"""The only door: python -m ContrastiveSegLib <job> ..."""
+"""The only door: python -m ContrastiveSegLib <job> ..., or contrastiveseg <job> ... once installed."""
 
 from __future__ import annotations
 
@@ -123,5 +123,10 @@ def _stop(_number: int, _frame: Any) -> None:
     os.write(2, b"\nStopping as soon as everything is saved; press Ctrl-C again to stop at once.\n")
 
 
+def console() -> int:
+    """What the command `contrastiveseg` does."""
+    return main(sys.argv[1:])
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(console())
