@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.finetuning._augmentation import Augmentation
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.training.learner import Learner
 
@@ -19,6 +20,7 @@ class FinetuningStrategy(Learner):
 
     Attributes:
         network: What is learned, and later predicts.
+        augmented: Makes the patches that it learns from.
         mirrors: Whether it learns from mirrored patches too, so that prediction may average over them.
         margin: How much larger than the patch the images come, so that rotation finds pixels.
         draws_unknown: Whether it learns from slices without annotation too.
@@ -29,6 +31,7 @@ class FinetuningStrategy(Learner):
     """
 
     network: Backbone
+    augmented: Augmentation
     mirrors: bool = False
     margin: float = 1.0
     draws_unknown: bool = False

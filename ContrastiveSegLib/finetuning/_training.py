@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy, load_strategy
 from ContrastiveSegLib.networks.backbone import Backbone, build_network, check_sides, pools_for
@@ -20,7 +21,7 @@ from ContrastiveSegLib.training.batches import Draws, Sampler
 from ContrastiveSegLib.training.compute import Compute
 from ContrastiveSegLib.training.halves import Halves
 from ContrastiveSegLib.training.loop import Training, train
-from ContrastiveSegLib.training.norm_statistics import scans_seen, take_statistics
+from ContrastiveSegLib.training.norm_statistics import drawn_first, take_statistics
 from ContrastiveSegLib.training.pseudo_labels import (
     PseudoLabels,
     Teacher,
@@ -183,13 +184,21 @@ def _train(
     task.reporter.say(_words(task, cases, how, rounds, number))
     learned = [parameter for parameter in strategy.parameters() if parameter.requires_grad]
     train(strategy, learned, sampler, how, task.reporter)
-    if cases.unannotated:
-        everyone = [*cases.training, *cases.unannotated]
-        seen = Sampler(everyone, task.grid.patch, labeled=False, seed=task.settings.seed)
-        take_statistics(strategy.network, scans_seen(seen, task.compute))
+    if rounds:
+        take_statistics(strategy.network, _seen_for_norm(task, strategy, cases, sampler))
     _save(task, strategy, cases, folder)
     folder.last.unlink(missing_ok=True)
     return strategy
+
+
+def _seen_for_norm(
+    task: Task, strategy: FinetuningStrategy, cases: Cases, sampler: Draws
+) -> Iterator[Tensor]:
+    """Patches of the scans: as they taught, or where nothing is known of them yet near their middle."""
+    if not isinstance(sampler, Halves):
+        sampler = Sampler(cases.unannotated, task.grid.patch, labeled=False, seed=task.settings.seed)
+        return drawn_first(sampler, task.compute)
+    return drawn_first(sampler.others, task.compute, strategy.augmented)
 
 
 def _label(task: Task, strategy: FinetuningStrategy, cases: Cases, number: int) -> PseudoLabels:

@@ -41,10 +41,10 @@ class Settings:
     pseudo_weight: Annotated[float, Range(0.0, 10.0), Label("weight of the pseudo-labels")] = 0.5
     """Weight of the predicted labels beside the drawn ones."""
 
-    unknown_first: Annotated[float, Range(0.0, 0.95), Label("ignored voxels in round 1", "share")] = 0.5
+    unknown_first: Annotated[float, Range(0.0, 0.95), Label("ignored voxels in round 1", "share")] = 0.0
     """Share of each structure's predicted voxels, the least certain ones, that do not teach in round 1."""
 
-    unknown_later: Annotated[float, Range(0.0, 0.95), Label("ignored voxels later", "share")] = 0.2
+    unknown_later: Annotated[float, Range(0.0, 0.95), Label("ignored voxels later", "share")] = 0.0
     """The same share in later rounds."""
 
     last_steps: Annotated[float, Range(0.0, 0.9), Label("steps with annotations alone", "share")] = 0.1

@@ -5,23 +5,28 @@ Source: Li et al., Revisiting batch normalization for practical domain adaptatio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ContrastiveSegLib.training.batches import Sampler
+from ContrastiveSegLib.training.batches import Batch, Draws
 from ContrastiveSegLib.training.compute import Compute
 
 STEPS = 24
 BATCH = 8
 
 
-def scans_seen(sampler: Sampler, compute: Compute) -> Iterable[Tensor]:
-    """Images (B, C, *S) of the first batches that a sampler draws, on the device."""
+def drawn_first(
+    sampler: Draws,
+    compute: Compute,
+    augmented: Callable[[Batch, Generator], tuple[Tensor, Tensor]] | None = None,
+) -> Iterator[Tensor]:
+    """Images (B, C, *S) of the first batches that a sampler draws, on the device, augmented if asked."""
     for step in range(STEPS):
-        yield sampler.draw(step, BATCH).images.to(compute.device)
+        batch = sampler.draw(step, BATCH).on(compute.device)
+        yield augmented(batch, compute.generator(step))[0] if augmented else batch.images
 
 
 @torch.no_grad()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ContrastiveSegLib.training.norm_statistics import take_statistics
+from ContrastiveSegLib.training.batches import Sampler
+from ContrastiveSegLib.training.norm_statistics import BATCH, STEPS, drawn_first, take_statistics
 
 
 def test_running_statistics_become_the_mean_over_the_batches():
@@ -34,3 +35,14 @@ def test_weights_mode_and_momentum_stay(a_network):
 
 def test_a_network_without_batch_norm_is_left_alone():
     assert not take_statistics(nn.Sequential(nn.InstanceNorm2d(2)), iter(()))
+
+
+def test_patches_are_those_of_the_first_steps_augmented_if_asked(make_case, a_compute):
+    sampler = Sampler([make_case("a")], (16, 16), labeled=True, seed=0)
+
+    plain = list(drawn_first(sampler, a_compute))
+    darker = list(drawn_first(sampler, a_compute, lambda batch, _: (batch.images / 2, batch.labels)))
+
+    assert len(plain) == STEPS
+    assert torch.equal(plain[3], sampler.draw(3, BATCH).images)
+    assert all(torch.equal(dark, images / 2) for dark, images in zip(darker, plain, strict=True))
