@@ -43,4 +43,4 @@ def place_of(case: PreparedCase, k: int, *, plane: str) -> Place:
     center[axis] = index
     upward = normal * np.sign(turned)
     position = float(case.original.index_to_physical(center) @ upward)
-    return Place(index, "ijk"[axis], "LPS"[int(np.abs(normal).argmax())], round(position, 2))
+    return Place(index, "ijk"[axis], "LPS"[int(np.abs(normal).argmax())], float(f"{position:.6g}"))

@@ -23,11 +23,12 @@ from ContrastiveSegLib.volumes.label_values import (
     without_ignored,
 )
 from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.nifti_header import contradictions, scaling_step
+from ContrastiveSegLib.volumes.nifti_header import contradictions, recentered, scaling_step
 from ContrastiveSegLib.volumes.opening import open_header, open_image, refuse_not_finite
 from ContrastiveSegLib.volumes.provenance import Mark
 from ContrastiveSegLib.volumes.saving import save_atomically, suffix_of
 from ContrastiveSegLib.volumes.segmentation_files import describe_segments, flatten, read_segments
+from ContrastiveSegLib.volumes.sound_header import sound_geometry
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 # What Slicer saves of a segmentation that nobody drew in: one voxel, somewhere.
@@ -94,10 +95,10 @@ def read_geometry(paths: Sequence[Path], *, last_axis_is_channels: bool = False)
     """
     path = paths[0]
     if _is_series(path):
-        return series_geometry(find_series(path))
+        return sound_geometry(path, series_geometry(find_series(path)))[0]
     header = open_header(path)
     _check_dimension(path, header.GetSize(), last_axis_is_channels)
-    return Geometry.of(header)
+    return sound_geometry(path, recentered(path, Geometry.of(header)))[0]
 
 
 def read_labels(
@@ -120,10 +121,10 @@ def read_labels(
     """
     image = open_image(path)
     _check_dimension(path, image.GetSize(), last_axis_is_channels=False)
-    geometry = Geometry.of(image)
+    geometry, header_notes = sound_geometry(path, recentered(path, Geometry.of(image)))
     layers, rounded = whole_numbers(_channels(image, geometry), path, step=scaling_step(path))
     segments, segment_notes = read_segments(image, path)
-    notes = (*contradictions(path, geometry), *rounded, *segment_notes)
+    notes = (*contradictions(path, geometry), *header_notes, *rounded, *segment_notes)
     unknown = None
     if segments:
         array, flat_notes = flatten(layers, segments, path)
@@ -185,14 +186,14 @@ def _read_channels(path: Path, last_axis_is_channels: bool) -> tuple[Volume, tup
     """Read one file or series as (C, K, H, W) float32."""
     image, notes = read_series(find_series(path)) if _is_series(path) else (open_image(path), ())
     _check_dimension(path, image.GetSize(), last_axis_is_channels)
-    geometry = Geometry.of(image)
+    geometry, header_notes = sound_geometry(path, recentered(path, Geometry.of(image)))
     array = _channels(image, geometry)
     if np.iscomplexobj(array):
         raise BadFile(f"{path} holds complex numbers.", "Export the magnitude image.")
     with np.errstate(over="ignore"):  # what does not fit into float32 becomes infinite and is reported below
         array = np.ascontiguousarray(array, np.float32)
     refuse_not_finite(path, array.size - int(np.count_nonzero(np.isfinite(array))))
-    return Volume(array, geometry), (*notes, *contradictions(path, geometry))
+    return Volume(array, geometry), (*notes, *contradictions(path, geometry), *header_notes)
 
 
 def _channels(image: sitk.Image, geometry: Geometry) -> npt.NDArray[Any]:

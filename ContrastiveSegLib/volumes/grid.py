@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,8 +70,8 @@ def derive_grid(
     # (N, 3) each, in the order i, j, k
     spacings = np.array([_spacing_along(g, a) for g, a in zip(geometries, axes, strict=True)])
     sizes = np.array([[g.size[abs(n) - 1] for n in a] for g, a in zip(geometries, axes, strict=True)])
-    in_plane = spacing or round(float(np.median(spacings[:, :2])), 4)
-    between = round(float(np.median(spacings[:, 2])), 4) if spatial_dims == 3 else 0.0
+    in_plane = spacing or _rounded(np.median(spacings[:, :2]))
+    between = _rounded(np.median(spacings[:, 2])) if spatial_dims == 3 else 0.0
     working = np.median(sizes * spacings, axis=0) / (in_plane, in_plane, between or 1.0)
     if patch is None:
         patch = _patch_for(working[::-1], spatial_dims, largest_side)
@@ -145,6 +146,11 @@ def _patch_for(median_khw: npt.NDArray[np.float64], spatial_dims: int, largest_s
     # A volume costs as much as its slices together: halve the plane rather than the height.
     side = max(SMALLEST_SIDE, largest_side // 2)
     return slices, min(height, side), min(width, side)
+
+
+def _rounded(spacing: float | np.floating[Any]) -> float:
+    """Five digits, whatever the unit: some images have voxels of microns, some of meters."""
+    return float(f"{spacing:.5g}")
 
 
 def _pooled_side(extent: float, largest: int) -> int:

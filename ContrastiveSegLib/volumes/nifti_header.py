@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ContrastiveSegLib.volumes.volume import Geometry
+from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.volumes.sound_header import CORRECT, leaning_note, leaning_voxels, nearest_right_angles
+from ContrastiveSegLib.volumes.volume import GRID_TOLERANCE_VOXELS, Geometry
 
 HEADER_BYTES = 348
 
@@ -93,6 +95,63 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
     )
 
 
+def refuse_impossible(path: Path) -> None:
+    """Refuse a NIfTI header whose voxels have no size or no place: SimpleITK takes 1 mm for such.
+
+    Raises:
+        BadFile: They have none.
+    """
+    header = read_nifti_header(path) if is_nifti(path) else None
+    if header is None:
+        _refuse_half_a_pair(path)
+        return
+    needed = [spacing for spacing, count in zip(header.pixdim, header.size, strict=True) if count > 1]
+    if not all(np.isfinite(spacing) and spacing > 0 for spacing in needed):
+        raise BadFile(
+            f"{path} has voxels of {_millimeters(header.pixdim)} by its header, which cannot be.", CORRECT
+        )
+    for form in (header.qform, header.sform):
+        if form is not None and not np.isfinite(form).all():
+            raise BadFile(f"{path} has a header whose numbers do not describe a place.", CORRECT)
+
+
+def _refuse_half_a_pair(path: Path) -> None:
+    """What ITK reads without its end: Analyze, or the first of two files, under the name of a NIfTI file."""
+    if not is_nifti(path):
+        return
+    with open_uncompressed(path) as file:
+        raw = file.read(HEADER_BYTES)
+    sizes = (struct.unpack_from(f"{order}i", raw)[0] for order in "<>" if len(raw) == HEADER_BYTES)
+    if HEADER_BYTES in sizes:
+        raise BadFile(
+            f"{path} has the header of an Analyze file, or of a pair of .hdr and .img.",
+            "Convert it to NIfTI in one file (.nii.gz).",
+        )
+
+
+def shear(path: Path) -> float:
+    """How far the sform of a NIfTI file is from right angles, in voxels; 0 for other files."""
+    header = read_nifti_header(path) if is_nifti(path) else None
+    if header is None or header.sform is None or header.qform is not None:
+        return 0.0
+    columns = np.linalg.norm(header.sform[:3, :3], axis=0)
+    if not (columns > 0).all():
+        return np.inf
+    axes = header.sform[:3, :3] / columns
+    return leaning_voxels(axes, nearest_right_angles(axes), tuple(columns), header.size)
+
+
+def recentered(path: Path, geometry: Geometry) -> Geometry:
+    """The geometry that SimpleITK made of axes that lean a little, moved so that the middle stays put."""
+    header = read_nifti_header(path) if is_nifti(path) else None
+    if header is None or header.sform is None or shear(path) <= GRID_TOLERANCE_VOXELS:
+        return geometry
+    half = (np.array(geometry.size) - 1) / 2
+    middle = (header.sform @ [*half, 1])[:3] * (-1, -1, 1)  # LPS
+    origin = geometry.origin + middle - geometry.index_to_physical(half)
+    return Geometry.from_lists(geometry.size, geometry.spacing, origin.tolist(), geometry.direction)
+
+
 def scaling_step(path: Path) -> float:
     """The distance of two numbers that a NIfTI file of scaled whole numbers can hold; 0 for other files."""
     header = read_nifti_header(path) if is_nifti(path) else None
@@ -110,7 +169,8 @@ def contradictions(path: Path, geometry: Geometry) -> tuple[str, ...]:
     header = read_nifti_header(path) if is_nifti(path) else None
     if header is None or header.sform is None:
         return ()
-    notes = []
+    leaning = shear(path)
+    notes = [leaning_note(path, leaning)] if leaning > GRID_TOLERANCE_VOXELS else []
     columns = np.linalg.norm(header.sform[:3, :3], axis=0)
     if not np.allclose(columns, header.pixdim, rtol=SPACING_TOLERANCE, atol=0):
         notes.append(
@@ -158,7 +218,8 @@ def _quaternion_matrix(stored: tuple[float, ...], pixdim: tuple[float, ...]) -> 
         ]
     )
     matrix = np.eye(4)
-    matrix[:3, :3] = rotation * np.abs(pixdim[1:4]) * (1, 1, -1 if pixdim[0] < 0 else 1)
+    with np.errstate(invalid="ignore"):  # what is no number is refused where it matters
+        matrix[:3, :3] = rotation * np.abs(pixdim[1:4]) * (1, 1, -1 if pixdim[0] < 0 else 1)
     matrix[:3, 3] = offset
     return matrix
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import SimpleITK as sitk
@@ -17,9 +18,13 @@ from ContrastiveSegLib.volumes.nifti_header import (
     is_nifti,
     open_uncompressed,
     read_nifti_header,
+    refuse_impossible,
+    shear,
 )
+from ContrastiveSegLib.volumes.sound_header import refuse_sheared
 
 CHUNK_BYTES = 1 << 20
+PERMISSIVE = "ITK_NIFTI_SFORM_PERMISSIVE"
 
 EXPORT_AGAIN = "Copy or export the file again, or leave this case out."
 
@@ -43,11 +48,7 @@ def open_image(path: Path) -> sitk.Image:
     """
     check_intact(path)
     reader = _reader(path)
-    try:
-        with itk_warnings_off():
-            image: sitk.Image = reader.Execute()
-    except RuntimeError as error:
-        raise _unreadable(path, error) from error
+    image: sitk.Image = _read(path, reader.Execute)
     return image
 
 
@@ -58,13 +59,42 @@ def open_header(path: Path) -> sitk.ImageFileReader:
         BadFile: The file is missing, empty or no image.
     """
     _check_size(path)
+    if is_nifti(path):
+        with _damage_in_words(path):
+            refuse_impossible(path)
     reader = _reader(path)
+    _read(path, reader.ReadImageInformation)
+    return reader
+
+
+def _read(path: Path, read: Callable[[], Any]) -> Any:
     try:
         with itk_warnings_off():
-            reader.ReadImageInformation()
+            return read()
     except RuntimeError as error:
-        raise _unreadable(path, error) from error
-    return reader
+        if "orthonormal" not in str(error) or (leaning := shear(path)) == 0:
+            raise _unreadable(path, error) from error
+        refuse_sheared(path, leaning)
+    with itk_warnings_off(), _sheared_axes_allowed():
+        return read()
+
+
+@contextmanager
+def _sheared_axes_allowed() -> Iterator[None]:
+    """Let ITK straighten the axes of NIfTI files; elsewhere it refuses those that lean at all."""
+    os.environ[PERMISSIVE] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(PERMISSIVE, None)
+
+
+@contextmanager
+def _damage_in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError, zlib.error) as error:
+        raise BadFile(f"{path} is cut off or damaged: {error}.", EXPORT_AGAIN) from error
 
 
 def check_intact(path: Path) -> None:
@@ -79,11 +109,10 @@ def check_intact(path: Path) -> None:
     _check_size(path)
     if not is_nifti(path):
         return
-    try:
+    with _damage_in_words(path):
+        refuse_impossible(path)
         header = read_nifti_header(path)
         held, not_finite = _survey(path, header)
-    except (EOFError, OSError, zlib.error) as error:
-        raise BadFile(f"{path} is cut off or damaged: {error}.", EXPORT_AGAIN) from error
     if header is not None and held < header.data_end:
         raise BadFile(
             f"{path} is cut off: it holds {held} bytes where its header promises {header.data_end}.",
