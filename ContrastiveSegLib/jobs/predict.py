@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from ContrastiveSegLib.errors import BadCheckpoint, BadFile, Cancelled
 from ContrastiveSegLib.networks.backbone import Backbone
-from ContrastiveSegLib.networks.sliding_window import predict_probabilities
+from ContrastiveSegLib.networks.sliding_window import predict_slices
 from ContrastiveSegLib.networks.weights import load_model
 from ContrastiveSegLib.runs.held import refuse_moved
 from ContrastiveSegLib.runs.job_settings import PredictSettings
@@ -36,8 +37,9 @@ from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.one_case import Losses, attempt
 from ContrastiveSegLib.volumes.pieces import keep_largest
 from ContrastiveSegLib.volumes.place import Places, places_from_json, remove_unlikely
-from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare, restore_probabilities
+from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare
 from ContrastiveSegLib.volumes.provenance import Mark
+from ContrastiveSegLib.volumes.restoring import restore_probabilities
 from ContrastiveSegLib.volumes.standing_results import (
     AGAIN,
     NEW,
@@ -48,7 +50,7 @@ from ContrastiveSegLib.volumes.standing_results import (
     refuse_own_files,
     short_digest,
 )
-from ContrastiveSegLib.volumes.volume import Volume
+from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 
 @dataclass(frozen=True)
@@ -165,37 +167,30 @@ def load(source: ModelFolder, compute: Compute) -> Model:
 
 
 def segment(
-    model: Model, image: Volume, *, name: str, mirror: bool = False, gray_correction: bool = True
+    model: Model, working: Volume, original: Geometry, *, mirror: bool = False, gray_correction: bool = True
 ) -> tuple[Volume, Volume]:
-    """Segment one image on its own grid.
+    """Segment one prepared image on the grid of its file.
 
     Args:
-        image: (C, K, H, W).
+        working: (C, K, H, W) on the working grid.
         gray_correction: Let the gray values of this volume correct what the network says of it.
 
     Returns:
         Labels (K, H, W) with the values of the label table, and uncertainty (1, K, H, W): entropy, 0...1.
-
-    Raises:
-        BadFile: The image has another number of channels than the network.
     """
-    if len(image.array) != model.channels:
-        raise BadFile(
-            f"{name} has {len(image.array)} channels, the network was trained with {model.channels}.",
-            "Give the same channels in the same order as in training.",
-        )
-    working, _ = prepare(image, model.grid, model.intensities)
-    with model.compute.mixed():
-        probabilities = predict_probabilities(
-            model.network, working.array, model.grid.patch, model.compute.device, mirror=mirror
-        )
+
+    def network(images: Tensor) -> Tensor:
+        with model.compute.mixed():
+            return model.network(images)
+
+    slices = predict_slices(network, working.array, model.grid.patch, model.compute.device, mirror=mirror)
     if gray_correction:
-        correct_by_gray(probabilities, working.array, working.geometry.spacing_khw[-1])
-    remove_unlikely(probabilities, model.single_pieces, model.places, working.geometry)
-    winners, uncertainty = restore_probabilities(probabilities, working.geometry, image.geometry)
+        slices = correct_by_gray(slices, working.array, working.geometry.spacing_khw[-1])
+    slices = remove_unlikely(slices, model.single_pieces, model.places, working.geometry)
+    winners, uncertainty = restore_probabilities(slices, working.geometry, original)
     values = np.array([0, *model.table.values], np.int16)
     pieces = keep_largest(winners.array, model.single_pieces)
-    return Volume(values[pieces], image.geometry), uncertainty
+    return Volume(np.stack([values[plane] for plane in pieces]), original), uncertainty
 
 
 def _single_pieces(settings: PredictSettings, model: Model) -> tuple[tuple[int, ...], ...]:
@@ -223,14 +218,9 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
         tell(found.sentence, case=case.name)
     if not found.is_written and not (found.is_current and map_file and not map_file.exists()):
         return STAYED
-    read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
-    scaled_by = "auto" if model.intensities.window else model.intensities.modality
-    for note in (*read.notes, *gray_notes(read.volume.array, scaled_by)):
-        reporter.warn(f"{case.name}: {note}")
     labels, uncertainty = segment(
         model,
-        read.volume,
-        name=case.name,
+        *_prepared(case, model, reporter),
         mirror=_mirrors(settings, model),
         gray_correction=settings.gray_correction,
     )
@@ -240,6 +230,25 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
     write_labels(target, labels, model.table, overwrite=target.exists(), mark=mark)
     reporter.tell("result", case=case.name, file=str(target), round=model.round)
     return AGAIN if found.sentence else NEW
+
+
+def _prepared(case: Case, model: Model, reporter: Reporter) -> tuple[Volume, Geometry]:
+    """The image on the working grid, and the grid of its file; what was read is forgotten.
+
+    Raises:
+        BadFile: The image has another number of channels than the network.
+    """
+    read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
+    image = read.volume
+    scaled_by = "auto" if model.intensities.window else model.intensities.modality
+    for note in (*read.notes, *gray_notes(image.array, scaled_by)):
+        reporter.warn(f"{case.name}: {note}")
+    if len(image.array) != model.channels:
+        raise BadFile(
+            f"{case.name} has {len(image.array)} channels, the network was trained with {model.channels}.",
+            "Give the same channels in the same order as in training.",
+        )
+    return prepare(image, model.grid, model.intensities)[0], image.geometry
 
 
 def _mark(case: Case, model: Model, settings: PredictSettings) -> Mark:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -13,20 +13,30 @@ import torch
 from monai.inferers import SlidingWindowInferer
 from torch import Tensor
 
-OVERLAP = 0.25  # of a window; more costs time in the square and gained nothing on cardiac MR
+from ContrastiveSegLib.networks.blending import OVERLAP, Network, block_by_block
+
 PIXELS_AT_ONCE = 2**20  # slices are grouped so that memory stays small on any machine
 SIDE_MULTIPLE = 32  # every network here can halve that
 
 
 def predict_probabilities(
-    network: Callable[[Tensor], Tensor],
+    network: Network, images: npt.NDArray[Any], patch: Sequence[int], device: torch.device
+) -> npt.NDArray[np.float16]:
+    """Class probabilities (classes, K, H, W) of one prepared case; see `predict_slices`."""
+    return np.stack([*predict_slices(network, images, patch, device)], axis=1)
+
+
+def predict_slices(
+    network: Network,
     images: npt.NDArray[Any],
     patch: Sequence[int],
     device: torch.device,
     *,
     mirror: bool = False,
-) -> npt.NDArray[np.float16]:
-    """Class probabilities of one prepared case.
+) -> Iterator[npt.NDArray[np.float16]]:
+    """Class probabilities of one prepared case, one slice (classes, H, W) after the other.
+
+    With many classes a whole volume of them is larger than the memory, so none is ever held here.
 
     Args:
         network: (B, C, *patch) to scores (B, classes, *patch), in evaluation mode.
@@ -34,29 +44,31 @@ def predict_probabilities(
         patch: (H, W) to go slice by slice, (K, H, W) to go block by block. Slices go in one piece while they
             fit: windows that show half an organ are where networks err.
         mirror: Average over all mirrored copies in plane: four times slower.
-
-    Returns:
-        (classes, K, H, W) float16.
     """
-    slice_by_slice = len(patch) == 2
-    window = _window(patch, images.shape[-2:]) if slice_by_slice else tuple(patch)
-    at_once = max(1, 8 * int(np.prod(patch)) // int(np.prod(window)))
-    inferer = SlidingWindowInferer(window, sw_batch_size=at_once, overlap=OVERLAP, mode="gaussian")
     flips = list(itertools.product((False, True), repeat=2)) if mirror else [(False, False)]
 
     def probabilities(images: Tensor) -> Tensor:
         return torch.stack([_mirrored(network, flip, images).float().softmax(1) for flip in flips]).mean(0)
 
-    stack = np.moveaxis(images, 1, 0) if slice_by_slice else images[None]  # (K, C, H, W) or (1, C, K, H, W)
-    group = max(1, PIXELS_AT_ONCE // int(np.prod(images.shape[-2:]))) if slice_by_slice else 1
-    done = []
-    with torch.inference_mode():
-        for start in range(0, len(stack), group):
+    if len(patch) == 3:
+        return block_by_block(probabilities, images, patch, device)
+    return _slice_by_slice(probabilities, images, patch, device)
+
+
+def _slice_by_slice(
+    probabilities: Network, images: npt.NDArray[Any], patch: Sequence[int], device: torch.device
+) -> Iterator[npt.NDArray[np.float16]]:
+    window = _window(patch, images.shape[-2:])
+    at_once = max(1, 8 * int(np.prod(patch)) // int(np.prod(window)))
+    inferer = SlidingWindowInferer(window, sw_batch_size=at_once, overlap=OVERLAP, mode="gaussian")
+    stack = np.moveaxis(images, 1, 0)  # (K, C, H, W)
+    group = max(1, PIXELS_AT_ONCE // int(np.prod(images.shape[-2:])))
+    for start in range(0, len(stack), group):
+        # Not around the yield: the mode would stay on in whoever takes the slices.
+        with torch.inference_mode():
             part = torch.from_numpy(np.array(stack[start : start + group], np.float32)).to(device)
-            found = cast("Tensor", inferer(part, probabilities))
-            done.append(found.to("cpu", torch.float16).numpy())
-    joined = np.concatenate(done)  # (K, classes, H, W) or (1, classes, K, H, W)
-    return np.moveaxis(joined, 0, 1) if slice_by_slice else joined[0]
+            found = cast("Tensor", inferer(part, probabilities)).to("cpu", torch.float16).numpy()
+        yield from found
 
 
 def _window(patch: Sequence[int], size: Sequence[int]) -> tuple[int, ...]:
@@ -67,6 +79,6 @@ def _window(patch: Sequence[int], size: Sequence[int]) -> tuple[int, ...]:
     return tuple(max(pair) for pair in zip(patch, whole, strict=True))
 
 
-def _mirrored(network: Callable[[Tensor], Tensor], flip: Sequence[bool], images: Tensor) -> Tensor:
+def _mirrored(network: Network, flip: Sequence[bool], images: Tensor) -> Tensor:
     axes = [axis for axis, flipped in zip((-2, -1), flip, strict=True) if flipped]
     return network(images.flip(axes)).flip(axes) if axes else network(images)

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from ContrastiveSegLib.agreement.outliers import find_outliers
 from ContrastiveSegLib.errors import Cancelled, CannotWrite
-from ContrastiveSegLib.networks.sliding_window import predict_probabilities
+from ContrastiveSegLib.networks.sliding_window import predict_slices
 from ContrastiveSegLib.runs.writing import write_atomically
 from ContrastiveSegLib.training.compute import Compute
 from ContrastiveSegLib.training.reporting import Reporter
@@ -71,12 +72,17 @@ class Teacher:
 
     def predict(self, case: PreparedCase) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
         """Classes and levels of confidence (K, H, W), with every piece that was found."""
-        with self.compute.mixed():
-            probabilities = predict_probabilities(
-                self.network, case.images, self.patch, self.compute.device, mirror=self.mirrored
-            )
-        correct_by_gray(probabilities, case.images, case.working.spacing_khw[-1])
-        return probabilities.argmax(0), confidence_levels(probabilities)
+
+        def network(images: Tensor) -> Tensor:
+            with self.compute.mixed():
+                found: Tensor = self.network(images)
+                return found
+
+        slices = predict_slices(network, case.images, self.patch, self.compute.device, mirror=self.mirrored)
+        corrected = correct_by_gray(slices, case.images, case.working.spacing_khw[-1])
+        each = [(probabilities.argmax(0), confidence_levels(probabilities)) for probabilities in corrected]
+        classes, levels = zip(*each, strict=True)
+        return np.stack(classes), np.stack(levels)
 
 
 @dataclass(frozen=True)

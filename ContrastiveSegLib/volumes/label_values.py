@@ -61,7 +61,8 @@ def _rounded(
 def values_in(array: npt.NDArray[Any]) -> list[int]:
     """The label values that occur, without the background."""
     present = np.zeros(LARGEST_VALUE + 1, bool)
-    present[array] = True  # a table of occurrences is much faster than sorting all voxels
+    for part in array:  # as indices, a whole volume would take eight bytes per voxel
+        present[part] = True  # a table of occurrences is much faster than sorting all voxels
     return (np.flatnonzero(present[1:]) + 1).tolist()
 
 

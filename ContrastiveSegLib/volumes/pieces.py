@@ -43,12 +43,28 @@ def keep_largest(labels: npt.NDArray[Any], groups: Iterable[Sequence[int]]) -> n
     chamber, but not than the heart.
     """
     kept = labels.copy()
+    boxes = ndimage.find_objects(labels)  # in which nothing is added later
     for group in groups:
-        pieces, count = ndimage.label(np.isin(kept, group), TOUCHING)
+        box = _box_around([boxes[value - 1] for value in group if value <= len(boxes)])
+        if box is None:
+            continue
+        here = kept[box]
+        pieces, count = ndimage.label(np.isin(here, group), TOUCHING)
         if count > 1:
             largest = int(np.argmax(np.bincount(pieces.ravel())[1:])) + 1
-            kept[(pieces != largest) & (pieces > 0)] = 0
+            here[(pieces != largest) & (pieces > 0)] = 0
     return kept
+
+
+def _box_around(boxes: Sequence[tuple[slice, ...] | None]) -> tuple[slice, ...] | None:
+    """The box that holds all; None if there are none."""
+    there = [box for box in boxes if box is not None]
+    if not there:
+        return None
+    return tuple(
+        slice(min(side.start for side in sides), max(side.stop for side in sides))
+        for sides in zip(*there, strict=True)
+    )
 
 
 def _is_one_piece(maps: Iterable[npt.NDArray[Any]], group: Group) -> bool:

@@ -7,7 +7,8 @@ mistaken lies here and there, what is right lies at one place: mean shift (Coman
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ WIDE, NARROW = 1.8, 1.0
 STEPS = 30
 SMALLEST_SPREAD = (0.08, 2.0, 2.0)  # of height (0...1), and of rows and columns in mm
 FEWEST_AGREE = 0.4  # of the cases; where fewer agree there is no usual place
+WAIT_IN_MEMORY = 2**30  # bytes of probabilities
 ALMOST_NOTHING = 0.02  # of all that was found in a case; crumbs are everywhere
 
 
@@ -136,15 +138,30 @@ def keep_likely(
 
 
 def remove_unlikely(
-    probabilities: npt.NDArray[Any], groups: Sequence[Group], places: Places, grid: Geometry
-) -> None:
-    """Make background, in place, of pieces that `keep_likely` would not keep: (N, K, H, W)."""
+    slices: Iterable[npt.NDArray[np.float16]], groups: Sequence[Group], places: Places, grid: Geometry
+) -> Iterator[npt.NDArray[np.float16]]:
+    """Make background of pieces that `keep_likely` would not keep, in slices (N, H, W).
+
+    Which pieces these are is known after the last slice; meanwhile the others wait in a file, as all of them
+    may be larger than the memory.
+    """
     if not places:
+        yield from slices
         return
-    labels = probabilities.argmax(0)
-    gone = (labels > 0) & (keep_likely(labels, [g for g in groups if g in places], places, grid) == 0)
-    probabilities[:, gone] = 0
-    probabilities[0, gone] = 1
+    labels = []
+    with tempfile.SpooledTemporaryFile(max_size=WAIT_IN_MEMORY) as waiting:
+        for probabilities in slices:
+            waiting.write(probabilities.tobytes())
+            labels.append(probabilities.argmax(0).astype(np.int16))
+        waiting.seek(0)
+        found = np.stack(labels)
+        likely = keep_likely(found, [g for g in groups if g in places], places, grid)
+        for gone in (found > 0) & (likely == 0):
+            there = np.frombuffer(waiting.read(probabilities.nbytes), probabilities.dtype)
+            kept = there.reshape(probabilities.shape).copy()
+            kept[:, gone] = 0
+            kept[0, gone] = 1
+            yield kept
 
 
 def places_to_json(places: Places) -> list[dict[str, Any]]:

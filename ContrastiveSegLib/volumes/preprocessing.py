@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,38 +74,15 @@ def restore(labels: Volume, original: Geometry) -> Volume:
     return _labels_to(labels, original, sitk.sitkNearestNeighbor)
 
 
-def restore_probabilities(
-    probabilities: Iterable[npt.NDArray[Any]], working: Geometry, original: Geometry
-) -> tuple[Volume, Volume]:
-    """Bring class probabilities back and decide there: smoother borders than deciding first.
-
-    Args:
-        probabilities: One (K, H, W) map per class, background first; taken one at a time to save memory.
-
-    Returns:
-        Class indices (K, H, W) int16 and uncertainty (1, K, H, W) float32: entropy divided by its largest
-        possible value, 0 certain ... 1 all classes alike.
-    """
-    best = np.full(original.shape, -1.0, np.float32)
-    winner = np.zeros(original.shape, np.int16)
-    entropy = np.zeros(original.shape, np.float32)
-    count = 0
-    for index, probability in enumerate(probabilities):
-        here = _interpolated(Volume(np.asarray(probability, np.float32), working), original)
-        better = here > best
-        best[better], winner[better] = here[better], index
-        entropy -= here * np.log(np.clip(here, 1e-6, 1))
-        count += 1
-    entropy = np.clip(entropy / np.log(max(count, 2)), 0, 1)
-    return Volume(winner, original), Volume(entropy[None], original)
-
-
 def _scaled(channel: npt.NDArray[np.float32], window: tuple[float, float] | None) -> npt.NDArray[np.float16]:
     """Clip to the window or to robust percentiles, and scale to 0...1."""
     low, high = window or np.percentile(channel, PERCENTILES)
     if high <= low:  # more than 99 % of the voxels are alike: a small object in a large empty field
         low, high = float(channel.min()), float(channel.max())
-    return (np.clip((channel - low) / max(high - low, 1e-12), 0, 1)).astype(np.float16)
+    scaled = np.empty(channel.shape, np.float16)
+    for plane, out in zip(channel, scaled, strict=True):  # whole volumes would pass through float64
+        out[:] = np.clip((plane - low) / max(high - low, 1e-12), 0, 1)
+    return scaled
 
 
 def _resampled(channel: Volume, geometry: Geometry) -> npt.NDArray[np.float32]:
@@ -118,22 +94,18 @@ def _resampled(channel: Volume, geometry: Geometry) -> npt.NDArray[np.float32]:
         ratio = target / channel.geometry.spacing[axis]
         if ratio >= COARSENING_THAT_NEEDS_SMOOTHING and channel.geometry.size[axis] >= 4:
             image = sitk.RecursiveGaussian(image, 0.4 * target, direction=axis)
-    reference = _reference(geometry)
+    reference = reference_of(geometry)
     resampled = sitk.Resample(image, reference, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
-    return sitk.GetArrayFromImage(resampled)
-
-
-def _interpolated(values: Volume, geometry: Geometry) -> npt.NDArray[np.float32]:
-    resampled = sitk.Resample(values.to_sitk(), _reference(geometry), sitk.Transform(), sitk.sitkLinear, 0.0)
+    del image  # the two copies below need its memory
     return sitk.GetArrayFromImage(resampled)
 
 
 def _labels_to(labels: Volume, geometry: Geometry, interpolator: int) -> Volume:
-    resampled = sitk.Resample(labels.to_sitk(), _reference(geometry), sitk.Transform(), interpolator, 0.0)
+    resampled = sitk.Resample(labels.to_sitk(), reference_of(geometry), sitk.Transform(), interpolator, 0.0)
     return Volume(sitk.GetArrayFromImage(resampled), geometry)
 
 
-def _reference(geometry: Geometry) -> sitk.Image:
+def reference_of(geometry: Geometry) -> sitk.Image:
     """An image that carries only the geometry; one byte per voxel is the least SimpleITK takes."""
     image = sitk.Image(geometry.size, sitk.sitkUInt8)
     image.SetSpacing(geometry.spacing)

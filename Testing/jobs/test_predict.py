@@ -198,9 +198,9 @@ def test_mirrored_copies_are_averaged_if_asked_or_if_they_were_learned(
 
     def probabilities(_network, images, _patch, _device, *, mirror):
         seen.add(mirror)
-        return np.full((3, *images.shape[1:]), 1 / 3, np.float16)
+        return np.full((images.shape[1], 3, *images.shape[2:]), 1 / 3, np.float16)
 
-    monkeypatch.setattr(predict, "predict_probabilities", probabilities)
+    monkeypatch.setattr(predict, "predict_slices", probabilities)
     images = str(phantoms / "test" / "images")
     assert (
         main(["predict", str(a_run), "--images", images, "--mirror", asked, "--output", str(tmp_path)]) == 0

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ContrastiveSegLib.networks import sliding_window
-from ContrastiveSegLib.networks.sliding_window import predict_probabilities
+from ContrastiveSegLib.networks.sliding_window import predict_probabilities, predict_slices
 
 CPU = torch.device("cpu")
 HALF = 2e-3  # rounding of float16
@@ -74,7 +74,7 @@ def test_the_size_of_the_groups_of_slices_does_not_matter(a_network, monkeypatch
 def test_mirroring_averages_over_the_four_mirrored_copies():
     images = np.random.default_rng(0).random((1, 2, 32, 32), np.float32)
 
-    mirrored = predict_probabilities(beside, images, (32, 32), CPU, mirror=True)
+    mirrored = np.stack([*predict_slices(beside, images, (32, 32), CPU, mirror=True)], axis=1)
 
     copies = []
     for axes in itertools.chain.from_iterable(itertools.combinations((-2, -1), n) for n in range(3)):

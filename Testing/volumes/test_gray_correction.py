@@ -31,9 +31,7 @@ def scanned(mask: np.ndarray, light: np.ndarray | float = 1.0) -> np.ndarray:
 
 
 def corrected(said: np.ndarray, image: np.ndarray) -> np.ndarray:
-    found = said.copy()
-    correct_by_gray(found, image, pixel_mm=1.0)
-    return found
+    return np.stack([*correct_by_gray(said.copy().swapaxes(0, 1), image, pixel_mm=1.0)], axis=1)
 
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from ContrastiveSegLib.volumes.pieces import keep_largest, single_pieces
 
@@ -70,3 +71,19 @@ def test_pieces_connect_across_slices() -> None:
 
     assert kept[:, 0, 0].tolist() == [1, 1, 1]
     assert not kept[0, 1, 2:].any()
+
+
+def test_within_boxes_the_same_is_kept_as_in_the_whole_volume() -> None:
+    labels = np.random.default_rng(0).choice(5, (9, 20, 20), p=[0.8, 0.05, 0.05, 0.05, 0.05]).astype(np.int16)
+    labels[2:5, 3:9, 4:9] = 2
+    groups = [(1, 2, 3), (7,), (2,), (4,), (1, 9)]
+
+    expected = labels.copy()
+    for group in groups:
+        pieces, _ = ndimage.label(np.isin(expected, group), np.ones((3, 3, 3)))
+        sizes = np.bincount(pieces.ravel())[1:]
+        if len(sizes):
+            expected[(pieces > 0) & (pieces != sizes.argmax() + 1)] = 0
+
+    np.testing.assert_array_equal(keep_largest(labels, groups), expected)
+    assert not keep_largest(np.zeros_like(labels), groups).any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ContrastiveSegLib.volumes import place as place_module
 from ContrastiveSegLib.volumes.pieces import keep_largest
 from ContrastiveSegLib.volumes.place import (
     Place,
@@ -89,13 +90,16 @@ def test_without_a_place_the_largest_piece_is_kept(scans):
         )
 
 
-def test_probabilities_of_unlikely_pieces_become_background():
+@pytest.mark.parametrize("in_memory", [1000, 2**30])
+def test_probabilities_of_unlikely_pieces_become_background(in_memory, monkeypatch):
+    monkeypatch.setattr(place_module, "WAIT_IN_MEMORY", in_memory)
     labels = labels_with((30, 20, 5, 1), (12, 48, 8, 2))
     probabilities = np.stack([labels == n for n in range(3)]).astype(np.float16)
     place = Place((0.5, 11.0, -19.0), (0.1, 8.0, 8.0))
 
-    remove_unlikely(probabilities, [HEART, (1,)], {HEART: place}, GRID)
+    slices = remove_unlikely(iter(probabilities.swapaxes(0, 1)), [HEART, (1,)], {HEART: place}, GRID)
 
+    probabilities = np.stack([*slices], axis=1)
     assert np.array_equal(probabilities.argmax(0), labels_with((30, 20, 5, 1)))
     assert (probabilities.sum(0) == 1).all()
 

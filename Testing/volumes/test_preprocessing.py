@@ -13,8 +13,8 @@ from ContrastiveSegLib.volumes.preprocessing import (
     prepare,
     prepare_labels,
     restore,
-    restore_probabilities,
 )
+from ContrastiveSegLib.volumes.restoring import restore_probabilities
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 OBLIQUE = (0.8, 0.0, 0.6, 0.0, 1.0, 0.0, -0.6, 0.0, 0.8)
@@ -152,7 +152,7 @@ def test_probabilities_on_an_unchanged_grid_give_the_most_probable_class(an_obli
     geometry = an_oblique_volume.geometry
     probabilities = np.random.default_rng(0).dirichlet(np.ones(4), geometry.shape).transpose(3, 0, 1, 2)
 
-    labels, uncertainty = restore_probabilities(probabilities, geometry, geometry)
+    labels, uncertainty = restore_probabilities(probabilities.swapaxes(0, 1), geometry, geometry)
 
     np.testing.assert_array_equal(labels.array, probabilities.astype(np.float32).argmax(0))
     entropy = -(probabilities * np.log(probabilities)).sum(0) / np.log(4)
@@ -167,7 +167,7 @@ def test_probabilities_return_to_exactly_the_grid_of_the_image(direction):
     truth = ball_on(geometry)
     working = prepare_labels(truth, working_geometry(geometry, WorkingGrid("axial", 1.5, 0.0, (32, 32))))
 
-    certain = (np.float16(working.array == value) for value in range(3))  # one at a time
+    certain = (np.float16([plane == value for value in range(3)]) for plane in working.array)
     labels, uncertainty = restore_probabilities(certain, working.geometry, geometry)
 
     assert labels.geometry == geometry
@@ -181,7 +181,7 @@ def test_probabilities_return_to_exactly_the_grid_of_the_image(direction):
 def test_equal_probabilities_are_fully_uncertain_and_background():
     geometry = Geometry((4, 4, 4))
 
-    labels, uncertainty = restore_probabilities(np.full((3, 4, 4, 4), 1 / 3), geometry, geometry)
+    labels, uncertainty = restore_probabilities(np.full((4, 3, 4, 4), 1 / 3), geometry, geometry)
 
     assert not labels.array.any()
     np.testing.assert_allclose(uncertainty.array, 1, atol=1e-5)
