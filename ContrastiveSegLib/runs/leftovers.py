@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 # Of whole files before they are renamed, of volumes, of copies, and of prepared arrays.
-_UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.tmp|\.partial-[0-9a-f]{12}\..+|.+-[0-9a-f]{12}\.part(\.npy)?")
+_UNFINISHED = re.compile(
+    r"\.[0-9a-f]{32}\.tmp|\.partial-[0-9a-f]{12}\..+|.+-[0-9a-f]{12}\.part(\.npy)?|\.archive-[0-9a-f-]+\.tmp"
+)
 
 
 def is_leftover(path: Path) -> bool:

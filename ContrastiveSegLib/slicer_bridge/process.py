@@ -16,6 +16,7 @@ from ContrastiveSegLib.runs.file_lock import hold
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_json
 from ContrastiveSegLib.slicer_bridge.engine import ROOT, Engine
+from ContrastiveSegLib.slicer_bridge.process_identity import is_same
 from ContrastiveSegLib.slicer_bridge.process_tree import end_tree, group_options, is_alive
 
 GRACE_S = 20.0  # to save and leave after Cancel
@@ -35,6 +36,7 @@ class Job:
         run: The run folder the job works in; None for a job without one, such as `check`.
         position: Byte of the events file from which on they are the job's own.
         started: Seconds since 1970.
+        words: The command line of the process.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Job:
     run: RunFolder | None = None
     position: int = 0
     started: float = 0.0
+    words: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     cancelled_at: float | None = None
     _signalled_at: float | None = None
@@ -96,11 +99,11 @@ class Job:
             if now - self.cancelled_at > grace_s:
                 self._signal(at_once=False)
         elif now - self._signalled_at > last_grace_s:
-            end_tree(self.pid, at_once=True)
+            self._end_tree(at_once=True)
 
     def end(self) -> None:
         """End the process tree now."""
-        end_tree(self.pid, at_once=True)
+        self._end_tree(at_once=True)
 
     def tail(self, size: int = TAIL) -> str:
         """The end of what the job wrote to the console."""
@@ -122,7 +125,13 @@ class Job:
 
     def _signal(self, *, at_once: bool) -> None:
         self._signalled_at = time.monotonic()
-        end_tree(self.pid, at_once=at_once)
+        self._end_tree(at_once=at_once)
+
+    def _end_tree(self, *, at_once: bool) -> None:
+        """End our own process alone: the id of one that is gone may belong to somebody else by now."""
+        is_ours = self.process.poll() is None if self.process else is_same(self.pid, self.started, self.words)
+        if is_ours:
+            end_tree(self.pid, at_once=at_once)
 
 
 def start(
@@ -151,10 +160,11 @@ def start(
     position = _size(run.events) if run else 0
     if run:
         run.clear_cancel()
-    process = _launch([*engine.command, name, "--settings", str(order)], engine, _output(folder, name))
-    job = Job(name, folder, process.pid, run, position, round(time.time(), 3), process)
+    words = [*engine.command, name, "--settings", str(order)]
+    process = _launch(words, engine, _output(folder, name))
+    job = Job(name, folder, process.pid, run, position, round(time.time(), 3), tuple(words), process)
     papers = {"job": name, "pid": process.pid, "position": position, "started": job.started, "run": bool(run)}
-    write_json(_papers(folder), papers)
+    write_json(_papers(folder), {**papers, "words": words})
     return job
 
 
@@ -174,17 +184,21 @@ def last(folder: Path, *, run: RunFolder | None = None) -> Job | None:
     try:
         papers = json.loads(_papers(folder).read_text(encoding="utf-8"))
         has_run = run or (RunFolder(folder.parent) if papers["run"] else None)
-        return Job(
+        words = tuple(str(word) for word in papers.get("words", ()))
+        job = Job(
             str(papers["job"]),
             folder,
             int(papers["pid"]),
             has_run,
             int(papers["position"]),
             float(papers["started"]),
+            words,
         )
-    except (OSError, ValueError, KeyError, TypeError):
-        # No papers, or half of them after a crash: nothing that could be taken up again.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        # No papers, or damaged ones: nothing that could be taken up again.
         return None
+    is_possible = job.name.isidentifier() and 0 < job.pid < 2**31 and job.position >= 0
+    return job if is_possible else None
 
 
 def _launch(words: list[str], engine: Engine, output: Path) -> subprocess.Popen[bytes]:
@@ -210,7 +224,7 @@ def _launch(words: list[str], engine: Engine, output: Path) -> subprocess.Popen[
 
 def _is_ours(job: Job) -> bool:
     """Whether a process found by its id is the job and not a later process with the same id."""
-    if not is_alive(job.pid):
+    if not is_alive(job.pid) or not is_same(job.pid, job.started, job.words):
         return False
     if job.run is None or time.time() - job.started < STARTUP_S:
         return True

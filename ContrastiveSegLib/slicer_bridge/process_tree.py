@@ -24,6 +24,8 @@ def end_tree(pid: int, *, at_once: bool) -> None:
     Args:
         at_once: Leave no time to save. Windows knows no other way for programs without a window.
     """
+    if pid <= 1:
+        return  # 0 and below are groups of processes, ours among them; 1 is the system itself
     if sys.platform == "win32":
         # taskkill follows the parents' ids; ending the process alone would leave its children behind.
         words = ["taskkill", "/PID", str(pid), "/T", "/F"]
@@ -31,7 +33,7 @@ def end_tree(pid: int, *, at_once: bool) -> None:
         subprocess.run(words, check=False, capture_output=True, **options)
         return
     # It leads its own session, so that its id is also that of its group.
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL if at_once else signal.SIGTERM)
 
 

@@ -7,18 +7,26 @@ Exporting gigabytes takes minutes, so the panel starts this file as a process of
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import shutil
+import signal
+import socket
+import struct
 import sys
 import uuid
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ContrastiveSegLib.errors import BadFile, BadFolder, CannotWrite, ContrastiveSegError
+from ContrastiveSegLib.own_work import RUN_MARKER
 from ContrastiveSegLib.runs.leftovers import is_leftover
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.writing import cannot_write, make_folder
+from ContrastiveSegLib.slicer_bridge.process_tree import is_alive
 from ContrastiveSegLib.slicer_bridge.run_removal import RESULTS, contents_of, delete_run
 
 __all__ = ["contents_of", "delete_run", "export_run", "import_run", "size_in_words", "size_of"]
@@ -27,7 +35,16 @@ __all__ = ["contents_of", "delete_run", "export_run", "import_run", "size_in_wor
 NOT_EXPORTED = ("prepared", "panel", "lock", "cancel.request")
 # Here files of a person's own belong to the run; elsewhere nobody sends them by accident.
 WHOLE = ("annotations", *RESULTS)
+ENCRYPTED = 0x1
+RESERVE = 1 << 29  # bytes that an import leaves free
 ALREADY_COMPRESSED = (".gz", ".nrrd", ".safetensors", ".png")
+
+# What zipfile and its decompressors say of archives that are damaged or packed in an unknown way.
+_DAMAGES = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, ValueError,
+    struct.error, IndexError, OverflowError,
+)  # fmt: skip
+_HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
 
 
 def size_of(folder: Path) -> int:
@@ -59,7 +76,8 @@ def export_run(run: RunFolder, file: Path) -> None:
         raise BadFolder(f"{run.path} is no run folder.", "Choose a folder with a settings.json.")
     if file.exists():
         raise CannotWrite(f"{file} exists already.", "Choose another name.")
-    temporary = file.parent / f".{uuid.uuid4().hex}.tmp"
+    _sweep(file.parent)
+    temporary = _temporary(file.parent)
     try:
         with zipfile.ZipFile(temporary, "x") as archive:
             for path in _exported(run):
@@ -77,8 +95,8 @@ def import_run(file: Path, parent: Path) -> RunFolder:
     """Unpack an exported run into a new folder below `parent`.
 
     Raises:
-        BadFile: No exported run, damaged, or it wants to write elsewhere.
-        CannotWrite: There is a folder of that name already, or the disk refuses.
+        BadFile: No exported run, damaged, encrypted, or it wants to write elsewhere.
+        CannotWrite: There is a folder of that name already, it does not fit on the disk, or the disk refuses.
     """
     remedy = "Export the run again, and copy the file completely."
     try:
@@ -87,11 +105,15 @@ def import_run(file: Path, parent: Path) -> RunFolder:
             target = parent / name
             if target.exists():
                 raise CannotWrite(f"{target} exists already.", "Choose another folder to import into.")
-            _unpack(archive, parent, target)
-    except (zipfile.BadZipFile, EOFError) as error:
+            make_folder(parent)
+            _sweep(parent)
+            members = _wanted(archive)
+            _check_members(members, file, parent)
+            _unpack(archive, members, target)
+    except (*_DAMAGES, EOFError) as error:
         raise BadFile(f"{file} is no exported run, or damaged ({error}).", remedy) from error
     except OSError as error:
-        raise cannot_write(parent, error) from error
+        raise cannot_write(Path(error.filename or parent), error) from error
     return RunFolder(target)
 
 
@@ -114,7 +136,7 @@ def _run_name(archive: zipfile.ZipFile, file: Path) -> str:
         not name.is_absolute() and ".." not in name.parts and ":" not in str(name) for name in names
     )
     files = {str(Path(*name.parts[1:])).replace("\\", "/") for name in names}
-    is_run = "settings.json" in files or any(
+    is_run = bool({RUN_MARKER, "settings.json"} & files) or any(
         name.startswith("finetune/") and name.endswith("/settings.json") for name in files
     )
     if len(tops) != 1 or not is_safe or not is_run:
@@ -122,19 +144,69 @@ def _run_name(archive: zipfile.ZipFile, file: Path) -> str:
     return tops.pop()
 
 
-def _unpack(archive: zipfile.ZipFile, parent: Path, target: Path) -> None:
-    """All or nothing: unpacked beside the target, then renamed."""
-    make_folder(parent)
-    temporary = parent / f".{uuid.uuid4().hex}.tmp"
+def _wanted(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """What is unpacked: a process id or a lock of another computer would only do harm here."""
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    return [m for m in members if Path(m.filename).parts[1].casefold() not in NOT_EXPORTED]
+
+
+def _check_members(members: Sequence[zipfile.ZipInfo], file: Path, parent: Path) -> None:
+    """Refuse what cannot be unpacked before a byte is written.
+
+    Raises:
+        BadFile: It is encrypted.
+        CannotWrite: It would fill the disk.
+    """
+    if any(member.flag_bits & ENCRYPTED for member in members):
+        raise BadFile(f"{file} is encrypted.", "Export the run without a password.")
+    needed, free = sum(member.file_size for member in members), shutil.disk_usage(parent).free
+    if needed > free - RESERVE:
+        raise CannotWrite(
+            f"{file} holds {size_in_words(needed)}, but the disk of {parent} has {size_in_words(free)} free.",
+            "Free some space, or choose another folder; do not trust the file if no run is that large.",
+        )
+
+
+def _unpack(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo], target: Path) -> None:
+    """All or nothing: unpacked beside the target, then renamed. Nothing but plain files is made."""
+    temporary = _temporary(target.parent)
     try:
-        archive.extractall(temporary)
+        for member in members:
+            path = temporary / member.filename
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(member) as packed, path.open("xb") as unpacked:
+                shutil.copyfileobj(packed, unpacked, 1 << 20)
+        if not RunFolder(temporary / target.name).exists:
+            raise zipfile.BadZipFile("it holds no settings, models or events of a run")
         (temporary / target.name).replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _temporary(folder: Path) -> Path:
+    """A name that says whose unfinished file or folder it is."""
+    return folder / f".archive-{_HOST}-{os.getpid()}-{uuid.uuid4().hex}.tmp"
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes of this computer left half-written when they were killed."""
+    for path in folder.glob(f".archive-{_HOST}-*.tmp"):
+        pid = path.name.split("-")[2]
+        if pid.isdecimal() and not is_alive(int(pid)):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _leave_cleanly(_number: int, _frame: Any) -> None:
+    """Cancel ends this process by a signal; what is half-written goes first."""
+    sys.exit(1)
+
+
 def main(words: Sequence[str]) -> int:
     """`export RUN FILE.zip`, `import FILE.zip FOLDER`, or VERB `--settings` FILE; 0, or 1 with a sentence."""
+    signal.signal(signal.SIGTERM, _leave_cleanly)
     verb, first, second = words
     if first == "--settings":
         first, second = json.loads(Path(second).read_text(encoding="utf-8"))[verb]["words"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,10 @@ import pytest
 
 from ContrastiveSegLib.errors import BadFile, CannotWrite, RunInUse
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.slicer_bridge import process
+from ContrastiveSegLib.slicer_bridge import process, process_identity
 from ContrastiveSegLib.slicer_bridge.engine import Engine
 from ContrastiveSegLib.slicer_bridge.process import Job
-from ContrastiveSegLib.slicer_bridge.process_tree import is_alive
+from ContrastiveSegLib.slicer_bridge.process_tree import end_tree, is_alive
 
 Keep = Callable[[Job], Job]
 
@@ -193,3 +196,81 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path, an_engine
     with pytest.raises(CannotWrite, match="no permission"):
         process.start("check", {}, an_engine, folder=tmp_path / "panel")
     tmp_path.chmod(0o700)
+
+
+@pytest.fixture
+def a_stranger() -> Iterator[subprocess.Popen[bytes]]:
+    """A process of somebody else, which leads its own session as a job would."""
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    yield stranger
+    stranger.kill()
+    stranger.wait(10)
+
+
+def _papers(run: RunFolder, **changes: Any) -> None:
+    run.panel.mkdir(parents=True, exist_ok=True)
+    papers = {"job": "pretrain", "pid": 1, "position": 0, "started": time.time(), "run": True, **changes}
+    (run.panel / "process.json").write_text(json.dumps(papers), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"started": 0},  # the id was given to somebody else since
+        {"started": float("nan")},
+        {"words": ["python", "-m", "ContrastiveSegLib", "pretrain", "--settings", "order.json"]},
+    ],
+)
+def test_a_stranger_with_the_id_of_a_job_is_never_ended(
+    tmp_path: Path, a_stranger: subprocess.Popen[bytes], changes: dict[str, Any]
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.create()
+    _papers(run, pid=a_stranger.pid, **changes)
+    job = process.last(run.panel, run=run)
+    assert job is not None
+
+    found = process.find(run.panel, run=run)
+    job.cancel()
+    for _ in range(3):
+        job.press(grace_s=-1, last_grace_s=-1)
+        job._signal(at_once=True)
+    job.end()
+    time.sleep(0.2)
+
+    assert found is None
+    assert a_stranger.poll() is None
+
+
+@pytest.mark.parametrize("pid", [0, -1, -os.getpid(), 2**31, 2**70, "x", None, 1e400, True])
+def test_ids_that_are_none_are_no_job(tmp_path: Path, pid: Any) -> None:
+    run = RunFolder(tmp_path / "run")
+    _papers(run, pid=pid)
+
+    assert process.find(run.panel, run=run) is None
+    end_tree(
+        pid if isinstance(pid, int) and pid < 1 else 0, at_once=True
+    )  # ends nobody, this test least of all
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "null", '"text"', '{"job": []}', "{}", '{"job": "../../x", "pid": 1}']
+)
+def test_damaged_papers_are_no_job(tmp_path: Path, text: str) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.panel.mkdir(parents=True)
+    (run.panel / "process.json").write_text(text, encoding="utf-8")
+
+    assert process.last(run.panel, run=run) is None
+
+
+def test_every_way_to_ask_the_system_knows_this_process() -> None:
+    ways = [process_identity._from_psutil]
+    ways += [process_identity._from_proc] if Path("/proc/self/stat").exists() else []
+    ways += [process_identity._from_ps] if shutil.which("ps") else []
+    found = [way(os.getpid()) for way in ways]
+
+    assert all(identity is not None for identity in found)
+    starts = [identity.started for identity in found if identity]
+    assert max(starts) - min(starts) < process_identity.TOLERANCE_S
+    assert all("pytest" in " ".join(identity.words) for identity in found if identity)

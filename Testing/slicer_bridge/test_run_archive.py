@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
+import signal
+import struct
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.slicer_bridge import run_archive
 from ContrastiveSegLib.slicer_bridge.run_archive import export_run, import_run, size_in_words, size_of
 
 
@@ -94,6 +101,106 @@ def test_what_the_program_did_not_write_is_not_exported(a_finished_run: RunFolde
 
     with zipfile.ZipFile(tmp_path / "heart.zip") as archive:
         assert not [name for name in archive.namelist() if "scan" in name or "patients" in name]
+
+
+def _pack(file: Path, **contents: str) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("heart/run.json", '{"program": "ContrastiveSeg", "run_format": 1}')
+        for name, text in contents.items():
+            archive.writestr(f"heart/{name.replace('__', '/')}", text)
+
+
+@pytest.mark.parametrize("room", ["panel", "PANEL"])
+def test_processes_and_locks_of_another_computer_stay_outside(tmp_path: Path, room: str) -> None:
+    _pack(tmp_path / "a.zip", **{f"{room}__process.json": '{"pid": 1}', "lock": "1", "cancel.request": ""})
+
+    run = import_run(tmp_path / "a.zip", tmp_path / "runs")
+
+    assert [path.name for path in run.path.rglob("*")] == ["run.json"]
+
+
+def test_a_file_that_would_fill_the_disk_is_refused_before_a_byte_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pack(tmp_path / "bomb.zip", log="0" * 50_000_000)
+    usage = shutil.disk_usage(tmp_path)._replace(free=run_archive.RESERVE + 49_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+    with pytest.raises(CannotWrite, match=r"bomb.zip holds 50.0 MB, but the disk of .* has 585.9 MB free"):
+        import_run(tmp_path / "bomb.zip", tmp_path / "runs")
+
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_more_than_was_declared_is_never_unpacked(tmp_path: Path) -> None:
+    file = tmp_path / "liar.zip"
+    _pack(file, log="0" * 50_000_000)
+    content = file.read_bytes()
+    file.write_bytes(content.replace(struct.pack("<I", 50_000_000), struct.pack("<I", 1000)))
+
+    with pytest.raises(BadFile, match="is no exported run, or damaged"):
+        import_run(file, tmp_path / "runs")
+
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_an_encrypted_file_is_refused_in_words(tmp_path: Path) -> None:
+    file = tmp_path / "secret.zip"
+    _pack(file, log="text")
+    content = bytearray(file.read_bytes())
+    for start, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = content.index(start)
+        while place >= 0:
+            content[place + offset] |= 1
+            place = content.find(start, place + 4)
+    file.write_bytes(content)
+
+    with pytest.raises(BadFile, match=r"secret.zip is encrypted\. Export the run without a password"):
+        import_run(file, tmp_path / "runs")
+
+
+def test_no_damage_is_more_than_a_sentence(a_finished_run: RunFolder, tmp_path: Path) -> None:
+    whole = tmp_path / "heart.zip"
+    export_run(a_finished_run, whole)
+    content, random = whole.read_bytes(), np.random.default_rng(0)
+
+    for number in range(150):
+        damaged = bytearray(content)
+        for place in random.integers(len(content), size=random.integers(1, 9)):
+            damaged[place] = random.integers(256)
+        file = tmp_path / f"{number}.zip"
+        file.write_bytes(bytes(damaged[: random.integers(len(content))] if number % 5 == 0 else damaged))
+        with contextlib.suppress(BadFile, CannotWrite):
+            import_run(file, tmp_path / f"runs{number}")
+
+    names = {path.name for path in tmp_path.rglob("*")}
+    assert not [name for name in names if name.startswith(".archive")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_cancel_leaves_nothing_behind_and_the_next_import_clears_what_a_kill_left(tmp_path: Path) -> None:
+    file, runs = tmp_path / "large.zip", tmp_path / "runs"
+    _pack(file, **{f"log{n}": str(n) * 30_000_000 for n in range(8)})
+    command = [
+        sys.executable,
+        "-m",
+        "ContrastiveSegLib.slicer_bridge.run_archive",
+        "import",
+        str(file),
+        str(runs),
+    ]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        process = subprocess.Popen(command)
+        while not list(runs.glob(".archive-*")):
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(number)
+        process.wait(20)
+        assert bool(list(runs.iterdir())) == (number == signal.SIGKILL)
+
+    import_run(file, runs)
+
+    assert [path.name for path in runs.iterdir()] == ["heart"]
 
 
 def test_the_panel_starts_it_as_a_process(a_finished_run: RunFolder, tmp_path: Path) -> None:
