@@ -26,7 +26,7 @@ class Settings:
     """Settings of BYOL."""
 
     momentum: Annotated[float, Range(0.5, 1.0), Label("momentum of the target network")] = 0.99
-    """How slowly the second network follows at first; it rises to 1 at the end. Published: 0.996."""
+    """Momentum of the EMA network at first; it rises to 1 at the end. Published: 0.996."""
 
     hidden: Annotated[int, Range(8, 65536), Label("hidden units of the predictor")] = 4096
     """Hidden units of the predictor."""

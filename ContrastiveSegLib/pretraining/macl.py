@@ -28,7 +28,7 @@ class Settings:
     """Settings of MACL."""
 
     threshold: Annotated[float, Range(0.0, 1.0), Label("position threshold")] = 0.1
-    """Slices whose heights (0...1) differ by less are positives; published: CT 0.1, brain MR 0.05."""
+    """Slices whose positions (0...1) differ by less are positives; published: CT 0.1, brain MR 0.05."""
 
     temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the contrast")] = 0.1
     """How sharply similar images and places are told apart; lower is sharper."""

@@ -29,10 +29,10 @@ class Settings:
     """How sharply similar images are told apart; lower is sharper."""
 
     queue: Annotated[int, Range(16, 1_000_000), Label("queue length", "images")] = 2048
-    """Past images that each image is told apart from."""
+    """Number of earlier images that each image is compared with."""
 
     momentum: Annotated[float, Range(0.5, 1.0), Label("momentum of the second encoder")] = 0.99
-    """How slowly the second encoder follows; published 0.999, for trainings of a million steps."""
+    """Momentum of the EMA encoder; published 0.999, for trainings of a million steps."""
 
 
 class Method(PretrainingMethod):

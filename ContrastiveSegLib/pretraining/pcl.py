@@ -26,7 +26,7 @@ class Settings:
     """Settings of PCL."""
 
     threshold: Annotated[float, Range(0.0, 1.0), Label("position threshold")] = 0.1
-    """Slices whose heights (0...1) differ by less than this are positives; published: CT 0.1, ACDC 0.35."""
+    """Slices whose positions (0...1) differ by less than this are positives; published: CT 0.1, ACDC 0.35."""
 
     temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the contrast")] = 0.1
     """How sharply similar images are told apart; lower is sharper."""

@@ -30,7 +30,7 @@ class Settings:
     selection: Annotated[
         Literal["S", "O", "M"], Label("positives", choices=("same scan", "same organ visible", "both"))
     ] = "S"
-    """Positives: S of the same scan, O with the same organ flag, M both; O and M need a flag per slice."""
+    """Positives: S of the same scan, O with the same slice-level label, M both; O and M need such labels."""
 
     m_negative: Annotated[
         Literal["other_scan", "same_scan"],

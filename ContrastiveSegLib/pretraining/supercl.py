@@ -36,7 +36,7 @@ class Settings:
     """Settings of SuperCL."""
 
     threshold: Annotated[float, Range(0.0, 1.0), Label("position threshold")] = 0.1
-    """Slices whose heights (0...1) differ by less than this are positives of the instance term."""
+    """Slices whose positions (0...1) differ by less than this are positives of the instance term."""
 
     temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the contrast")] = 0.1
     """How sharply similar images and pixels are told apart; lower is sharper."""

@@ -69,27 +69,27 @@ class PretrainSettings:
     run: Run
     """Run folder; created if it is not there. An interrupted run is resumed by starting it again."""
     images: Path
-    """Folder with the volumes to learn from; labels in it serve only methods that ask for organ flags."""
+    """Folder with the volumes to learn from; only methods that need slice-level labels use labels in it."""
     method: Annotated[str, MethodOf("pretraining")] = "pcl"
-    """Pre-training method; its own settings become flags, shown by --method NAME --help."""
+    """Pre-training method; its own settings become flags: see --method NAME --help."""
     organ_flags: Annotated[Path, Label("table of slices with the organ")] | None = None
-    """Which slices show the organ, for methods that ask: table (case,slice,organ) or folder with labels."""
+    """Slice-level labels, for methods that need them: a table (case,slice,organ) or a folder with labels."""
     network: Annotated[str, NetworkName(), Label("network")] = "unet"
-    """Network to train, a name from the networks."""
+    """Network to train."""
     width: Width | None = None
-    """Channels of the network's first level; empty: 32 as in the papers, 16 on a CPU."""
+    """Base channels, of the network's first level; empty: 32 as in the papers, 24 on a CPU."""
     epochs: Annotated[int, Range(1, 100_000), Label("passes over the data")] = 100
     """Passes over the data."""
     steps: Steps | None = None
     """Training steps in all, instead of epochs."""
     batch: Batch | None = None
-    """Slices or blocks per step; empty: from the method and the memory."""
+    """Slices or blocks per step; empty: 32. Where memory is too small, the batch is halved."""
     lr: Rate | None = None
     """Highest learning rate; empty: from the optimizer."""
     optimizer: Annotated[Literal["adamw", "sgd"], Label("optimizer", choices=("AdamW", "SGD"))] = "adamw"
-    """adamw learns within hundreds of steps; sgd is that of the papers, for tens of thousands."""
+    """adamw learns within hundreds of steps; sgd, as in the papers, needs tens of thousands."""
     seed: Seed = 0
-    """Seed of everything random."""
+    """Seed of all random numbers."""
     save_every_min: Minutes = 5.0
     """Minutes between checkpoints; there is also one after every epoch."""
     grid: GridSettings = field(default_factory=GridSettings)
@@ -101,24 +101,25 @@ class PretrainSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SuggestSettings:
-    """Name the cases and slices to annotate next: typical of many others, and hard for a first model."""
+    """Name the cases and slices to annotate next: typical of many others, or uncertain for a first model."""
 
     run: Run
     """Run folder with a pre-trained model; after a first fine-tuning its uncertainty counts too."""
     images: Path
-    """Folder with the volumes to choose from; labels in it are not looked at."""
+    """Folder with the volumes to choose from; labels in it are not used."""
     labeled: Path | None = None
-    """Folder with what is annotated already; what the latest round learned from is known anyway."""
+    """Folder with cases that are annotated already; those of the latest round are known without it."""
     count: Annotated[int, Range(1, 10_000), Label("how many")] | None = None
     """How many cases, and how many slices; empty: 5, or as many as there are."""
     kind: Annotated[Literal["both", "cases", "slices"], Label("what to suggest")] = "both"
     """What to suggest."""
     strategy: Literal["coverage", "typicality", "k_center"] = "typicality"
-    """coverage: near to as many as possible; typicality: typical of large groups; k_center: far from all."""
+    """coverage: similar to as many slices as possible; typicality: typical of large groups of similar slices;
+    k_center: different from all that is chosen."""
     output: Path | None = None
     """Folder for table and picture; empty: the run folder. Earlier suggestions there are replaced."""
     seed: Seed = 0
-    """Seed of everything random."""
+    """Seed of all random numbers."""
     cases: CaseSelection = field(default_factory=CaseSelection)
     compute: Compute = field(default_factory=Compute)
 
@@ -137,25 +138,25 @@ class FinetuneSettings:
             "kind of annotation", choices=("as each case shows", "whole cases", "some slices", "scribbles")
         ),
     ] = "auto"
-    """What was annotated: whole cases, only some slices, or scribbles; auto: seen from each case."""
+    """What was annotated: whole cases, some slices, or scribbles; auto: recognized for each case."""
     outlined: Annotated[bool, Label("background outside of closed lines")] = False
-    """Scribbles: outside of a closed line of painted background everything is background."""
+    """For scribbles: everything outside of a closed line of painted background is background."""
     annotated_slices: Annotated[Path, Label("table of annotated slices")] | None = None
     """Table (case,slice): only these slices count as annotated, also where they are empty."""
     also: Annotated[Path, IsFolder(), Label("further annotations")] | None = None
-    """Folder with further annotations that count less, such as propagated ones, maybe of the same cases."""
+    """Folder with further annotations that count less, such as propagated ones; also of the same cases."""
     favored: Annotated[int, Range(1, 100), Label("weight of the own annotations")] = 2
-    """How often slices of `labeled` are drawn for each of `also`."""
+    """How often a slice of --labeled is drawn, compared with one of --also."""
     unlabeled: Annotated[str, Label("scans without annotation")] = ""
-    """Folder with scans nobody annotated, to learn from too; empty: those of pre-training; none: without."""
+    """Folder with scans to learn from without annotation; empty: those of pre-training; none: no scans."""
     start: Annotated[str, Flag("from"), Label("start from")] = ""
-    """Weights to start from: empty for this run's pre-training, none for scratch, or another run folder."""
+    """Weights to start from; empty: this run's pre-training; none: from scratch; or another run folder."""
     strategy: Annotated[str, MethodOf("finetuning")] = "supervised"
-    """Fine-tuning strategy; its own settings become flags, shown by --strategy NAME --help."""
+    """Fine-tuning strategy; its own settings become flags: see --strategy NAME --help."""
     network: Annotated[str, NetworkName(), Label("network")] = ""
-    """Network to train; empty: the pre-trained one, from scratch the unet."""
+    """Network to train; empty: the pre-trained one; from scratch: unet."""
     width: Width | None = None
-    """Channels of the network's first level; empty: as pre-trained, from scratch 32, 16 on a CPU."""
+    """Base channels, of the network's first level; empty: as pre-trained; from scratch: 32, on a CPU 24."""
     steps: Steps | None = None
     """Training steps; empty: from the amount of labeled data."""
     batch: Batch | None = None
@@ -163,9 +164,9 @@ class FinetuneSettings:
     lr: Rate | None = None
     """Highest learning rate; empty: the strategy's own."""
     validation: Annotated[float, Range(0, 0.5), Label("validation patients", "share")] | None = None
-    """Share of the patients kept aside to choose the best checkpoint; empty: from the number of patients."""
+    """Share of the patients kept aside to choose the best checkpoint; empty: 0.2 of ten or more patients."""
     seed: Seed = 0
-    """Seed of everything random."""
+    """Seed of all random numbers."""
     save_every_min: Minutes = 5.0
     """Minutes between checkpoints; there is also one after every epoch."""
     grid: GridSettings = field(default_factory=GridSettings)
@@ -190,11 +191,12 @@ class PredictSettings:
     format: Literal["seg.nrrd", "nii.gz"] = "seg.nrrd"
     """File format of the labels; seg.nrrd keeps names and colors for 3D Slicer."""
     mirror: Literal["auto", "yes", "no"] = "auto"
-    """Average over mirrored copies: better, four times slower; auto: if the network learned mirrored ones."""
+    """Average over mirrored copies, four times slower; auto: if the network learned from mirrored patches."""
     pieces: Literal["auto", "each", "together", "no"] = "auto"
-    """Keep the largest piece alone: of each structure; first of all together; auto: as annotations show."""
+    """Keep one connected component: of each structure; together: first of all structures in common, then of
+    each; auto: of structures that are one component in every annotation; no: keep all."""
     gray_correction: bool = True
-    """Let the gray values of each volume correct its own prediction, near the structures."""
+    """Intensity refinement: the gray values of each volume correct its own prediction near the structures."""
     uncertainty: bool = True
     """Write a map of the network's uncertainty (entropy, 0 to 1) beside each prediction."""
     overwrite: Annotated[bool, Label("replace what is there")] = False
@@ -220,7 +222,7 @@ class EvaluateSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoSettings:
-    """Run the whole story: pre-train, fine-tune, predict, and compare with training from scratch."""
+    """Show the whole way: pre-train, fine-tune, predict, and compare with training from scratch."""
 
     data: Path | None = None
     """Folder with your own data, some of it labeled; empty: generated phantoms."""
@@ -231,11 +233,11 @@ class DemoSettings:
     method: Annotated[str, MethodOf("pretraining")] = "supercl"
     """Pre-training method."""
     pretrain_steps: Steps | None = 150
-    """Training steps of pre-training; empty: as the pre-training chooses."""
+    """Training steps of the pre-training; empty: its own default."""
     finetune_steps: Steps | None = 400
-    """Training steps of each fine-tuning; empty: as the fine-tuning chooses."""
+    """Training steps of each fine-tuning; empty: its own default."""
     seed: Seed = 0
-    """Seed of everything random."""
+    """Seed of all random numbers."""
     cases: CaseSelection = field(default_factory=CaseSelection)
     compute: Compute = field(default_factory=Compute)
 

@@ -33,7 +33,7 @@ class GrayValues:
     modality: Literal["auto", "ct", "other"] = "auto"
     """ct by a fixed window, other by percentiles of the volume, auto by its values."""
     window: tuple[float, float] | None = None
-    """Lowest and highest gray value that count; empty: from the modality."""
+    """Lowest and highest gray value; values beyond are cut; empty: from the modality."""
     channel: Annotated[int, Range(1, 1000)] = 1
     """Channel that the model sees, counted from 1."""
 
@@ -50,7 +50,7 @@ class ModelsSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RefineSettings:
-    """Improve predicted structures with a promptable model; what departs too far stays as it was."""
+    """Improve predicted structures with a promptable model; what would change too much stays as it was."""
 
     run: Annotated[Path, Positional(), MayChange()] | None = None
     """Run folder whose predictions to refine; empty: those of --predictions."""
@@ -63,15 +63,15 @@ class RefineSettings:
     padding: Pixels = 3
     """Pixels by which a box is larger than its structure, on each side, if the model is told nothing else."""
     passes: Annotated[int, Range(1, 3)] = 1
-    """How often the model is asked; after the first time it also sees its own mask. Twice helps coarse
+    """How often the model is asked; from the second time on it also sees its own answer. Twice helps coarse
     outlines and may harm good ones."""
     gate: Share = 0.5
-    """Smallest overlap (intersection over union) of a refined outline with the one before; 0 accepts all."""
+    """Acceptance: smallest overlap (intersection over union) of the new outline with the old one; 0: all."""
     smallest: Pixels = 20
-    """The model is not asked for pieces with fewer pixels in a slice."""
+    """The model is not asked for connected components with fewer pixels in a slice."""
     steady: Annotated[bool, Label("steady outlines")] = True
-    """Where outlines stray from slice to slice, let the slices beside and the shades of the whole volume
-    correct each before the model is asked; what departs further than the gate allows stays as it was."""
+    """Inter-slice consistency: where outlines differ much from slice to slice, the neighboring slices and the
+    gray values of the volume correct them first; what would change too much stays as it was."""
     overwrite: Annotated[bool, Label("replace what is there")] = False
     """Replace refined labels that are already there."""
     promptable: PromptableSettings = field(default_factory=PromptableSettings)

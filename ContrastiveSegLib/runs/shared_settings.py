@@ -41,7 +41,7 @@ class Compute:
         Literal["auto", "float32", "bfloat16", "float16"],
         Label("precision", choices=("automatic", "float32", "bfloat16", "float16")),
     ] = "auto"
-    """Number format of the network's activations; auto: what pays on the device."""
+    """Number format inside the network; auto: what is fast on the device."""
     threads: Annotated[int, Range(1, 1024), MayChange(), Label("CPU threads")] | None = None
     """CPU threads; empty: as many as the machine offers, in the panel one less."""
 
@@ -58,12 +58,12 @@ class GridSettings:
         Literal["auto", "axial", "coronal", "sagittal"],
         Label("plane of the slices", choices=("automatic", "axial", "coronal", "sagittal")),
     ] = "auto"
-    """Plane of the slices where voxels are nearly cubes; elsewhere a case is cut along its coarsest axis."""
+    """Plane of the slices of cases with nearly cubic voxels; others are cut along their coarsest axis."""
     patch: Annotated[tuple[Annotated[int, Range(1, 4096)], ...], Label("patch size", "voxels")] | None = None
     """What the network sees, in voxels: height width, in 3D slices height width; empty: from the data."""
     modality: Annotated[
         Literal["auto", "ct", "other"], Label("modality", choices=("automatic", "CT", "other"))
     ] = "auto"
-    """How gray values are scaled: ct by a fixed window, other by percentiles per case, auto by the data."""
+    """How gray values are scaled; ct: a fixed window; other: percentiles of each case; auto: by the data."""
     window: Annotated[tuple[float, float], Label("gray value window", "lowest highest")] | None = None
-    """Lowest and highest gray value that count; empty: from the modality."""
+    """Lowest and highest gray value; values beyond are cut; empty: from the modality."""
