@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
+import tempfile
+import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,6 +29,7 @@ from ContrastiveSegLib.training.data import (
     grid_for,
     intensities_for,
     losses,
+    nothing_left,
     prepare_all,
     usable,
     write_cases,
@@ -34,15 +40,17 @@ from ContrastiveSegLib.training.modality import keep_modality
 from ContrastiveSegLib.training.partners import Flags
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH, Schedule
+from ContrastiveSegLib.training.trial import try_steps
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.one_case import Losses
-from ContrastiveSegLib.volumes.prepared import Recipe
+from ContrastiveSegLib.volumes.prepared import Recipe, prepare_cases
 from ContrastiveSegLib.volumes.slices import PreparedCase
 
 # SGD: the commands of SuperCL and MACL ran with 0.01; 0.1, as printed, collapsed for a user of PCL, and here.
 LEARNING_RATE = {"adamw": 3e-4, "sgd": 0.01}
 RECIPE = {"adamw": "adamw_one_cycle", "sgd": "sgd_cosine"}
 BATCH = 32
+TRIED = 2  # cases of middle size that a plan reads
 
 
 def run(settings: PretrainSettings) -> Losses:
@@ -56,6 +64,9 @@ def run(settings: PretrainSettings) -> Losses:
     """
     folder = RunFolder(settings.run)
     compute = choose_compute(settings.compute)
+    if settings.plan:
+        print(json.dumps(_plan(settings, compute)), flush=True)
+        return Losses()
     with working(folder, "pretrain", settings) as reporter:
         # Only what can be done is written down: a mistyped folder must not bind the run folder to it.
         found = find_readable_cases(settings.images, settings.cases)
@@ -103,6 +114,39 @@ def _decide(settings: PretrainSettings, found: Found, compute: Compute) -> dict[
     }
 
 
+def _plan(settings: PretrainSettings, compute: Compute) -> dict[str, Any]:
+    """What would be learned here, and what some cases and steps took; the run folder is not touched."""
+    found = find_readable_cases(settings.images, settings.cases)
+    decided = _decide(settings, found, compute)
+    by_size = sorted(range(len(found.cases)), key=lambda n: math.prod(found.geometries[n].shape))
+    middle = [found.cases[n] for n in by_size[max(0, len(by_size) // 2 - 1) :][:TRIED]]
+    grid, needs = from_dict(WorkingGrid, decided["grid"]), _needs(settings)
+    recipe = Recipe(grid, intensities_for(settings.grid), regions="regions" in needs)
+    with tempfile.TemporaryDirectory(prefix="ContrastiveSeg-plan-") as folder:
+        begin = time.perf_counter()
+        cases = usable(prepare_cases(middle, Path(folder), recipe))
+        seconds_per_case = (time.perf_counter() - begin) / len(middle)
+        if not cases:
+            raise nothing_left(settings.images, [])
+        flags = check_needs(settings.method, needs, found.cases, cases, settings.organ_flags)
+        made = _made(settings, decided, cases, flags, compute)
+        tried = try_steps(made.method, trainable_parameters(made.method), made.sampler, made.how)
+    slices = sum(g.shape[0] for g in found.geometries)
+    return {
+        "steps": decided["steps"],
+        "steps_per_pass": max(1, slices // decided["batch"]),
+        "batch": tried.batch,
+        "patch": list(grid.patch),
+        "width": decided["width"],
+        "cases": len(found.cases),
+        "slices": slices,
+        "seconds_per_case": round(seconds_per_case, 3),
+        "seconds_per_step": round(tried.seconds_per_step, 4),
+        "memory_mb": round(tried.memory_mb),
+        "device": compute.describe(),
+    }
+
+
 def _arguments(grid: WorkingGrid, width: int, channels: int) -> dict[str, Any]:
     return {
         "in_channels": channels,
@@ -128,29 +172,12 @@ def _learn(
     compute: Compute,
     reporter: Reporter,
 ) -> None:
-    arguments = _arguments(grid, decided["width"], cases[0].channels)
-    method = build_method(settings.method, settings.options, settings.network, arguments, seed=settings.seed)
-    check_shape(settings.method, method, grid.patch, decided["batch"])
-    sampler = Sampler(
-        cases, grid.patch, labeled=False, seed=settings.seed, partners=method.partners, flags=flags
-    )
-    if not len(sampler):
-        raise lacking(settings.method, "scans", "No slice has both a positive and a negative example.")
+    made = _made(settings, decided, cases, flags, compute)
+    method, sampler, how = made.method, made.sampler, made.how
     if len(sampler) < (every := sum(case.shape[0] for case in cases)):
         without = every - len(sampler)
         reporter.say(f"{without} of {every} slices have no positive or negative example and are not used.")
-    schedule = Schedule(
-        decided["steps"], decided["batch"], decided["lr"], RECIPE[settings.optimizer], decided["epoch"]
-    )
-    folder = ModelFolder(reporter.run.pretrain)
-    how = Training(
-        schedule,
-        dataclasses.replace(compute, precision=decided["precision"]),
-        folder.last,
-        settings.seed,
-        checkpoint_every_s=settings.save_every_min * 60,
-        collapse=method.collapse_value,
-    )
+    folder, schedule = ModelFolder(reporter.run.pretrain), how.schedule
     reporter.say(
         f"Learning from {len(sampler)} slices of {len(cases)} cases with {settings.method}: "
         f"{grid.describe()}, {schedule.steps} steps of {schedule.batch}, on {how.compute.describe()}."
@@ -161,7 +188,7 @@ def _learn(
         folder,
         method.network,
         name=settings.network,
-        arguments=arguments,
+        arguments=_arguments(grid, decided["width"], cases[0].channels),
         parts=method.trains,
         method=settings.method,
         grid=asdict(grid),
@@ -169,6 +196,42 @@ def _learn(
     )
     folder.last.unlink(missing_ok=True)
     reporter.say(f"Pre-training is finished: {folder.weights}", kind="result", file=str(folder.weights))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Made:
+    method: PretrainingMethod
+    sampler: Sampler
+    how: Training
+
+
+def _made(
+    settings: PretrainSettings,
+    decided: dict[str, Any],
+    cases: tuple[PreparedCase, ...],
+    flags: Flags,
+    compute: Compute,
+) -> _Made:
+    """The method, the slices it draws, and the schedule."""
+    patch = decided["grid"]["patch"]
+    arguments = _arguments(from_dict(WorkingGrid, decided["grid"]), decided["width"], cases[0].channels)
+    method = build_method(settings.method, settings.options, settings.network, arguments, seed=settings.seed)
+    check_shape(settings.method, method, patch, decided["batch"])
+    sampler = Sampler(cases, patch, labeled=False, seed=settings.seed, partners=method.partners, flags=flags)
+    if not len(sampler):
+        raise lacking(settings.method, "scans", "No slice has both a positive and a negative example.")
+    schedule = Schedule(
+        decided["steps"], decided["batch"], decided["lr"], RECIPE[settings.optimizer], decided["epoch"]
+    )
+    how = Training(
+        schedule,
+        dataclasses.replace(compute, precision=decided["precision"]),
+        ModelFolder(RunFolder(settings.run).pretrain).last,
+        settings.seed,
+        checkpoint_every_s=settings.save_every_min * 60,
+        collapse=method.collapse_value,
+    )
+    return _Made(method, sampler, how)
 
 
 def build_method(

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from ContrastiveSegLib.runs.prompting_settings import ModelsSettings, PropagateSettings, RefineSettings
-from ContrastiveSegLib.runs.rules import Flag, IsFolder, Label, MethodOf, NetworkName, Positional, Range
+from ContrastiveSegLib.runs.rules import (
+    Flag,
+    IsFolder,
+    Label,
+    MayChange,
+    MethodOf,
+    NetworkName,
+    Positional,
+    Range,
+)
 from ContrastiveSegLib.runs.shared_settings import (
     Batch,
     CaseSelection,
@@ -90,6 +99,8 @@ class PretrainSettings:
     """adamw learns within hundreds of steps; sgd, as in the papers, needs tens of thousands."""
     seed: Seed = 0
     """Seed of all random numbers."""
+    plan: Annotated[bool, MayChange(), Label("plan only")] = False
+    """Only say, as JSON, what would be learned and how long it takes here, from a few steps on two cases."""
     save_every_min: Minutes = 5.0
     """Minutes between checkpoints; there is also one after every epoch."""
     grid: GridSettings = field(default_factory=GridSettings)

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from ContrastiveSegLib.errors import Diverged
+from ContrastiveSegLib.training.collapse import CollapseWatch
 from ContrastiveSegLib.training.compute import Compute
 from ContrastiveSegLib.training.learner import Learner, Watch
 from ContrastiveSegLib.training.schedule import Schedule
 
 SECONDS_BETWEEN_REPORTS = 1.0
-COLLAPSED_LOSS = 1e-3  # as a part of the loss that equal features have
-COLLAPSED_SPREAD = 0.02  # of the directions of features: cosines above 0.9996; fresh networks have 0.1 to 0.2
 
 
 class Reported(Protocol):
@@ -56,7 +55,7 @@ class Report:
         self.since, self.from_step, self.images = time.monotonic(), start, 0
         self.sums: dict[str, Tensor] = {}
         self.watched: dict[str, Tensor] = {}
-        self.collapsed = False
+        self.collapse, self.warned = CollapseWatch(how.schedule.steps), False
 
     def after_step(self, progress: Reached) -> None:
         # Sums stay on the device; reading one would make the GPU wait for the CPU.
@@ -90,22 +89,21 @@ class Report:
             memory_mb=self.how.compute.memory_mb(),
             eta_s=(self.how.all_steps - done) * seconds / steps,
         )
-        self._look_for_collapse(progress, watched)
+        self.collapse.take(progress.step, terms, watched, weight=steps)
+        self._look_for_collapse(progress)
         self.since, self.from_step, self.images = time.monotonic(), progress.step, 0
         self.sums, self.watched = {}, {}
 
-    def _look_for_collapse(self, progress: Reached, watched: dict[str, float]) -> None:
+    def _look_for_collapse(self, progress: Reached) -> None:
         """Warn once while it can still be mended, and again at the end of a run that did not recover."""
         at_end = progress.step == self.how.schedule.steps
-        if (self.collapsed and not at_end) or progress.step < 0.2 * self.how.schedule.steps:
+        if self.warned and not at_end:
             return
-        same_loss = abs(watched.get("off_collapse", 1.0)) < COLLAPSED_LOSS
-        same_features = watched.get("spread", 1.0) < COLLAPSED_SPREAD
-        if same_loss or same_features:
-            self.collapsed = True
-            what = "the loss stays at the value it has" if same_loss else "they are what they would be"
+        what = self.collapse.verdict(progress.step)
+        if what:
+            self.warned = True
             remedy = (
-                "Do not build on this model: begin a new run" if at_end else "Cancel, and begin a new run"
+                "Do not build on this model: begin a new run" if at_end else "If it stays so, begin a new run"
             )
             self.watch.warn(
                 f"The features have collapsed: {what} if all images looked alike. {remedy} with a lower "

@@ -77,7 +77,7 @@ def test_a_collapse_is_told_while_it_can_be_mended_and_again_at_the_end(tmp_path
     probe(training, Probe(lambda probe, _: probe.weight.sum() * 0 + 5), watch)
 
     assert [facts for kind, facts in watch.events if kind == "warning"] == [{"step": 2}, {"step": 10}]
-    assert "Cancel, and begin a new run" in watch.warnings[0]
+    assert "If it stays so, begin a new run" in watch.warnings[0]
     assert "Do not build on this model" in watch.warnings[1]
     assert (
         "The features have collapsed: the loss stays at the value it has if all images looked alike"
