@@ -108,7 +108,7 @@ class FinetuneStep(Step):
         panel = self.panel
         missing = self._missing()
         self.box.start.text = _("Resume") if panel.state.canResumeFinetuning else _("Start")
-        state_line.allow(self.box.start, panel.why_not(missing), _("Learn to segment"))
+        state_line.allow(self.box.start, panel.why_no_job(missing), _("Learn to segment"))
         isMine = panel.jobName == "finetune"
         self.menu.setEnabled(not isMine)
         if isMine:

@@ -115,6 +115,7 @@ class Panel:
         Args:
             extra: What the step wants to know again at the end.
         """
+        self.pretrain.planner.stop()
         run = run or (None if folder else self.run)
         try:
             job = process.start(
@@ -178,6 +179,10 @@ class Panel:
         busy = _("Another job is running; wait for it, or cancel it.") if self.monitor.isBusy else ""
         return next((reason for reason in (busy, self.state.damaged, *reasons) if reason), "")
 
+    def why_no_job(self, *reasons: str) -> str:
+        """The first reason against a job that computes."""
+        return self.why_not(self.setup.whyNoJobs(), *reasons)
+
     def explain(self, jobName: str, text: str) -> None:
         """Tell the user what went wrong, in the step and in Slicer's log."""
         logging.warning("ContrastiveSeg %s: %s", jobName, text)
@@ -185,6 +190,7 @@ class Panel:
 
     def close(self) -> None:
         """Stop the timer; a running job goes on and is found again."""
+        self.pretrain.planner.stop()
         self.monitor.letGo()
 
     def _explainDeath(self) -> None:

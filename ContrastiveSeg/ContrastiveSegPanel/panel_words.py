@@ -17,6 +17,10 @@ def inPanel(text: str) -> str:
 def _instead():
     return (
         (r"Run: python -m pip install '?([\w.>=-]+)'?", _(r"Install \1 in the Python of step 0.")),
+        (
+            r"ModuleNotFoundError: No module named '(\w+)[^']*'",
+            _(r"The Python package '\1' is not installed; install it in the Python of step 0."),
+        ),
         (r"See with `python -m ContrastiveSegLib scan [^`]*` what", _("See in the table of step 1 what")),
         (r"See with `python -m ContrastiveSegLib models` which", _("See in the manual which")),
         (

@@ -184,8 +184,8 @@ class PredictStep(Step):
         untrained = noRun or ("" if panel.state.finishedRounds else _("Fine-tune in step 4 first."))
         noVolume = "" if volume is not None else _("Choose a volume.")
         noData = "" if panel.parameters.dataFolder else _("Choose a data folder in step 1.")
-        state_line.allow(self.box.start, panel.why_not(untrained, noVolume), _("A new segmentation node"))
-        state_line.allow(ui.predictAllButton, panel.why_not(untrained, noData), _("Into the run folder"))
+        state_line.allow(self.box.start, panel.why_no_job(untrained, noVolume), _("A new segmentation node"))
+        state_line.allow(ui.predictAllButton, panel.why_no_job(untrained, noData), _("Into the run folder"))
         predicted = panel.state.predicted
         if table_rows.keys(ui.predictionTable) != predicted:
             table_rows.fill(ui.predictionTable, (_("Predicted case"),), [(c,) for c in predicted], predicted)

@@ -9,9 +9,11 @@ from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.runs.job_settings import PretrainSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 
-from . import job_words, presets, state_line
+from . import presets, state_line
 from .job_box import JobBox
 from .method_menu import MethodMenu
+from .panel_words import inPanel
+from .planner import Planner
 from .step import Step
 
 # What most users change, if anything.
@@ -29,10 +31,12 @@ class PretrainStep(Step):
             PretrainSettings,
             "method",
             first=FIRST,
-            elsewhere=(),
+            elsewhere=("plan",),
             widgets=(ui.pretrainMethod, ui.pretrainCaption, ui.pretrainForm, ui.pretrainAdvanced),
             onChange=self.onSettings,
         )
+        self.planner = Planner(panel, self.refresh)
+        ui.pretrainStep.connect("contentsCollapsed(bool)", lambda _isOn: self.refresh())
         for name, caption in presets.captions().items():
             ui.pretrainPreset.addItem(caption, name)
         self.box = JobBox(
@@ -93,9 +97,12 @@ class PretrainStep(Step):
         if asked and self.panel.state.canResumePretraining:
             # To resume means: the same again, whatever the form shows now.
             return {**asked, "run": str(self.panel.run.path)}
+        return {**self._fresh(), "run": str(self.panel.run.path)}
+
+    def _fresh(self) -> dict:
+        """What the form and the preset say, without a run folder."""
         preset = presets.PRESETS[self.ui.pretrainPreset.currentData]
-        images = {"images": self.panel.parameters.dataFolder, "run": str(self.panel.run.path)}
-        mine = self.menu.settings(**images)
+        mine = self.menu.settings(images=self.panel.parameters.dataFolder)
         return {**({} if {"steps", "epochs"} & set(mine) else preset), **mine}
 
     def replay(self, events) -> None:
@@ -110,8 +117,10 @@ class PretrainStep(Step):
     def onEvents(self, events) -> None:
         super().onEvents(events)
         for event in events:
-            if event.get("kind") == "progress" and event.get("eta_s") is not None:
-                presets.rememberRun("pretrain", self.menu.entry.name, event)
+            asked = self.panel.state.asked.get("pretrain")
+            if asked and event.get("kind") == "progress" and event.get("images_per_s"):
+                rate, memory = event["images_per_s"], event.get("memory_mb")
+                self.planner.learn(asked, images_per_s=rate, memory_mb=memory)
 
     def refresh(self) -> None:
         panel, ui, state = self.panel, self.ui, self.panel.state
@@ -122,7 +131,9 @@ class PretrainStep(Step):
             _("This run is pre-trained; choose a new run folder for another.") if state.isPretrained else ""
         )
         self.box.start.text = _("Resume") if state.canResumePretraining else _("Start")
-        state_line.allow(self.box.start, panel.why_not(missing, done), _("Learn from all volumes of step 1"))
+        state_line.allow(
+            self.box.start, panel.why_no_job(missing, done), _("Learn from all volumes of step 1")
+        )
         self.menu.setEnabled(not isMine)
         ui.pretrainEstimate.text = self._estimate()
         self._showState(isMine, missing)
@@ -146,24 +157,25 @@ class PretrainStep(Step):
             self.show(state_line.READY, _("press Start, or choose a run that was pre-trained earlier"))
 
     def _estimate(self) -> str:
-        reader = self.panel.data.reader
-        if reader.isReading or not reader.geometries:
+        reader, ui = self.panel.data.reader, self.ui
+        if reader.isReading or not reader.geometries or self.panel.state.isPretrained:
             return ""
         try:
-            values = {**presets.PRESETS[self.ui.pretrainPreset.currentData], **self.menu.values()}
+            settings = self._fresh()
+            # Nobody looks: nothing is measured.
+            isAsked = not ui.pretrainStep.collapsed and not self.panel.setup.whyNoJobs()
+            plan = self.planner.plan(settings) if isAsked else {}
         except ContrastiveSegError as error:
-            return str(error)
-        steps = presets.stepsOf(values, reader.slices())
-        batch = int(values.get("batch") or presets.BATCH)
-        seconds, memory, source = presets.estimate(
-            "pretrain", self.menu.entry.name, steps=steps, batch=batch, pixels=reader.patchPixels()
-        )
-        if seconds is None:
-            return _("{steps} steps. Time: known after 'Check this computer' in step 0.").format(steps=steps)
-        parts = [_("{steps} steps, about {time}").format(steps=steps, time=job_words.duration(seconds))]
-        if memory:
-            parts.append(_("{memory:.1f} GB of memory").format(memory=memory))
-        return ", ".join(parts) + f" ({source})"
+            return inPanel(str(error))
+        if "error" in plan:
+            return inPanel(plan["error"])
+        batch = int(settings.get("batch") or presets.BATCH)
+        perPass = plan.get("steps_per_pass") or max(1, reader.slices() // batch)
+        steps = presets.stepsOf(settings, perPass)
+        if plan:
+            return presets.words(plan, steps)
+        waiting = _("; how long they take is being measured ...") if isAsked else ""
+        return _("{steps} steps").format(steps=steps) + waiting
 
 
 def _isPretrained(path: str) -> bool:

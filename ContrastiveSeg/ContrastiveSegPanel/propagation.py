@@ -113,7 +113,7 @@ class Propagation(PromptedStep):
         noSlice = noNode or ("" if isPainted(node) else notPainted)
         missing = noRun or noSlice or (scribbles if isScribbled else "") or self.choice.whyNot()
         tip = _("Carry the annotated slice both ways through the volume; of several the one that is shown")
-        state_line.allow(self.box.start, panel.why_not(missing), tip)
+        state_line.allow(self.box.start, panel.why_no_job(missing), tip)
         noResult = "" if self._shown() is not None else _("Propagate a slice first.")
         tip = _(
             "Opens it as the annotation, with the slices you drew as you drew them; correct it, then save"

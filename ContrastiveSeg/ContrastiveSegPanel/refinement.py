@@ -64,7 +64,7 @@ class Refinement(PromptedStep):
         noResult = "" if isShown else _("Show a prediction first.")
         missing = noRun or noResult or self.choice.whyNot()
         tip = _("A new segmentation node; refined labels of an earlier time are replaced")
-        state_line.allow(self.box.start, panel.why_not(missing), tip)
+        state_line.allow(self.box.start, panel.why_no_job(missing), tip)
         if panel.jobName == "refine":
             self.show(state_line.WORKING, _("refining slice after slice"))
         elif missing:

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.slicer_bridge import install
 
-from . import job_words, presets, state_line
+from . import job_words, state_line
 from .memory import recall, remember
 from .panel_words import inPanel
 from .step import Step
@@ -40,24 +40,32 @@ class SetupStep(Step):
             ui.setupFound.text = state_line.breakable(_("Jobs run in {python}.").format(python=external))
             state_line.allow(ui.installButton, _("An external Python is chosen; install packages there."))
         else:
-            self._found = self._found or self._look()
-            ui.setupFound.text = f"Python {sys.version.split()[0]} (Slicer). {self._found.words}"
-            reason = _("Everything is installed.") if self._found.is_complete else ""
+            found = self._look()
+            ui.setupFound.text = f"Python {sys.version.split()[0]} (Slicer). {found.words}"
+            reason = _("Everything is installed.") if found.is_complete else _whyNoInstall(found)
             state_line.allow(ui.installButton, reason, _("Asks first, then installs what is missing"))
         isChecking = self.panel.jobName == "check"
-        state_line.allow(ui.checkButton, self.panel.why_not(), _("Takes one real training step"))
+        state_line.allow(ui.checkButton, self.panel.why_no_job(), _("Takes one real training step"))
         state_line.allow(ui.checkCancel, "" if isChecking else _("No check is running."))
         self._showState(external, isChecking)
 
+    def whyNoJobs(self) -> str:
+        """Why nothing can be computed yet; "" if nothing is known against it."""
+        isReady = self.panel.logic.externalPython() or self._look().is_complete
+        return "" if isReady else _("Install what is missing in step 0 first, or choose an external Python.")
+
     def _look(self):
-        return install.look(Path(self.panel.logic.resource("requirements.txt")))
+        if self._found is None:
+            self._found = install.look(Path(self.panel.logic.resource("requirements.txt")))
+        return self._found
 
     def _showState(self, external: str, isChecking: bool) -> None:
         passed = recall(PASSED)
         if isChecking:
             self.show(state_line.WORKING, _("taking one real training step ..."))
-        elif not external and self._found is not None and not self._found.is_complete:
-            self.show(state_line.MISSING, self._found.words)
+        elif not external and not self._look().is_complete:
+            next_ = _whyNoInstall(self._look()) or _("press 'Install what is missing'")
+            self.show(state_line.MISSING, _("packages for the computations; {next}").format(next=next_))
         elif passed.startswith(f"{external}\n"):
             self.show(state_line.DONE, passed.partition("\n")[2])
         else:
@@ -97,8 +105,6 @@ class SetupStep(Step):
         if outcome.kind != job_words.DONE:
             self.fail(_nextStep(outcome.text))
             return
-        line = job_words.lastParagraph(job.tail())
-        presets.rememberCheck(line)
         python = self.panel.logic.externalPython()
         remember(PASSED, f"{python}\n{_summary(job.tail())}")
 
@@ -118,10 +124,24 @@ def _summary(output: str) -> str:
     return ", ".join(fact for fact in facts if fact)
 
 
+def _whyNoInstall(found) -> str:
+    """Why the button cannot install what is missing; "" if it can."""
+    if found.has_torch or found.can_install_torch:
+        return ""
+    return _(
+        "Install the extension 'PyTorch' in the Extensions Manager and restart Slicer, or choose an external "
+        "Python that has PyTorch."
+    )
+
+
 def _nextStep(text: str) -> str:
     """The error and what to do about it."""
-    if "is not installed" in text:
+    if "is not installed" in text or "No module named" in text:
         return text + " " + _("Next: press 'Install what is missing', or choose another Python.")
-    return (
-        text + " " + _("Next: see the log below; a wrong or half-installed PyTorch is best installed anew.")
-    )
+    if "torch" in text.casefold():
+        return (
+            text
+            + " "
+            + _("Next: see the log below; a wrong or half-installed PyTorch is best installed anew.")
+        )
+    return text + " " + _("Next: see the log below.")

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from torch import nn
 
@@ -116,6 +117,7 @@ def _decide(settings: PretrainSettings, found: Found, compute: Compute) -> dict[
 
 def _plan(settings: PretrainSettings, compute: Compute) -> dict[str, Any]:
     """What would be learned here, and what some cases and steps took; the run folder is not touched."""
+    started = time.time() - psutil.Process().create_time()
     found = find_readable_cases(settings.images, settings.cases)
     decided = _decide(settings, found, compute)
     by_size = sorted(range(len(found.cases)), key=lambda n: math.prod(found.geometries[n].shape))
@@ -142,6 +144,7 @@ def _plan(settings: PretrainSettings, compute: Compute) -> dict[str, Any]:
         "slices": slices,
         "seconds_per_case": round(seconds_per_case, 3),
         "seconds_per_step": round(tried.seconds_per_step, 4),
+        "startup_s": round(started, 1),
         "memory_mb": round(tried.memory_mb),
         "device": compute.describe(),
     }

@@ -119,9 +119,19 @@ def a_real_panel(a_slicer: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pan
 def a_quick_panel(a_slicer: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[PanelInTest]:
     """The panel whose jobs are the self test's stand-in for the engine."""
     monkeypatch.delenv("CONTRASTIVESEG_ENGINE_PYTHON", raising=False)
+    _pretend_installed(a_slicer)
     for opened in _opened(a_slicer):
         _use_stand_in(monkeypatch)
         yield opened
+
+
+def _pretend_installed(a_slicer: Any) -> None:
+    """The stand-in needs no packages, but the panel starts no job before they are there."""
+    lines = (MODULE.parent / "Resources" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    for line in (*lines, "torch>=2.6"):
+        name, _, version = line.partition(">=")
+        if version:
+            a_slicer.installations.present[name] = version
 
 
 def _use_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,6 +162,7 @@ def shown_texts(panel: PanelInTest) -> list[str]:
 
 def _opened(a_slicer: Any) -> Iterator[PanelInTest]:
     opened = PanelInTest(a_slicer, a_slicer.open_panel(MODULE))
+    opened.panel.pretrain.planner._timer.setInterval(10**8)  # a test that wants a plan says so
     yield opened
     for text in shown_texts(opened) if opened.widget.panel is not None else ():
         assert not TERMINAL_WORDS.search(text), f"a user of the panel reads: {text}"

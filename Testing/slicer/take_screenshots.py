@@ -84,19 +84,6 @@ def _richest_slice(labels: Path) -> int:
     return int(np.argmax([len(np.unique(k)) + (k > 0).mean() for k in array]))
 
 
-def _remember_speed(run: Path) -> None:
-    """What a panel that followed the pre-training knows; it may have been done by an earlier call."""
-    from ContrastiveSegPanel import presets
-
-    from ContrastiveSegLib.runs.events import read_new
-    from ContrastiveSegLib.runs.run_folder import RunFolder
-
-    told = [
-        e for e in read_new(RunFolder(run).events)[0] if e.get("images_per_s") and e.get("job") == "pretrain"
-    ]
-    presets.rememberRun("pretrain", "pcl", told[-1])
-
-
 def main(folder: Path) -> None:
     """The pictures, in the order of the tutorial."""
     os.environ.setdefault("CONTRASTIVESEG_ENGINE_PYTHON", str(ROOT / ".venv" / "bin" / "python"))
@@ -130,7 +117,6 @@ def main(folder: Path) -> None:
 
     _only(panel, "pretrain")
     _train(panel, "pretraining", steps="200")
-    _remember_speed(panel.panel.run.path)
     panel.panel.refresh()
     panel.child("pretrainCurves").setChecked(True)
     _shoot(panel, "curves")

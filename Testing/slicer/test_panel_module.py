@@ -50,21 +50,65 @@ def test_installing_asks_for_torch_first_through_its_extension(a_quick_panel, mo
             return torch
 
     panel, present = a_quick_panel, a_quick_panel.slicer.installations.present
-    present["torch"] = ""
+    present["torch"] = present["monai"] = ""
     panel.panel.fill()
     assert panel.state("setup") == "missing"
     assert "Not installed yet: PyTorch" in panel.ui.setupFound.text
-    panel.ui.installButton.click()
+    assert not panel.ui.installButton.enabled
     assert "Install the extension 'PyTorch'" in panel.ui.setupState.text
+    assert "Install the extension 'PyTorch'" in panel.ui.installButton.toolTip
 
     monkeypatch.setattr(slicer.modules, "pytorchutils", object(), raising=False)
     monkeypatch.setitem(sys.modules, "PyTorchUtils", type("M", (), {"PyTorchUtilsLogic": PyTorchUtilsLogic}))
-    panel.panel.refresh()
+    panel.panel.fill()
     panel.ui.installButton.click()
 
     assert asked == [(True, ">=2.6", True)]  # the name is taken, so that the real one cannot be imported
     assert "torch" not in sys.modules
     assert any("monai" in str(request) for request in panel.slicer.installations.requested)
+
+
+def test_without_packages_volumes_can_be_annotated_but_nothing_is_computed(a_quick_panel, phantoms, tmp_path):
+    panel = a_quick_panel
+    for name in ("torch", "tyro", "monai"):
+        panel.slicer.installations.present[name] = ""
+    panel.panel.fill()
+    panel.choose(phantoms, tmp_path / "run")
+    panel.type(panel.ui.structures, "liver")
+
+    reason = "Install what is missing in step 0 first, or choose an external Python."
+    for name in ("pretrain", "suggest", "finetune", "predict"):
+        assert panel.child(f"{name}Start").toolTip == reason, name
+        assert not panel.child(f"{name}Start").enabled, name
+    assert not panel.ui.checkButton.enabled
+    assert panel.ui.annotateButton.enabled
+    # What is missing is listed once; the state says what to do.
+    assert "monai" in panel.ui.setupFound.text
+    assert "monai" not in panel.ui.setupState.text
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("ModuleNotFoundError: No module named 'tyro'", "press 'Install what is missing'"),
+        (
+            "The Python package 'monai' is not installed. Run: python -m pip install monai",
+            "press 'Install what",
+        ),
+        ("OSError: libtorch_cuda.so: cannot open shared object file", "half-installed PyTorch"),
+        ("PermissionError: /tmp", "see the log below."),
+    ],
+)
+def test_the_check_gives_the_advice_that_fits(a_quick_panel, said, advice):
+    from ContrastiveSegPanel import job_words
+
+    panel = a_quick_panel
+    job = type("Job", (), {"tail": lambda self: said})()
+
+    panel.panel.setup.onEnd(job, job_words.Outcome(job_words.FAILED, said), {})
+
+    assert advice in panel.ui.setupState.text
+    assert ("half-installed" in panel.ui.setupState.text) == ("libtorch" in said)
 
 
 def test_a_failed_installation_shows_pips_words_and_the_next_step(a_quick_panel):

@@ -55,13 +55,15 @@ def test_from_a_folder_of_volumes_to_a_segmentation_in_the_scene(a_real_panel, p
         (data / source.name).write_bytes(source.read_bytes())
     panel.choose(data, run.path)
     assert "6 cases, 0 with labels" in ui.dataState.text
-    assert "rough, from the check" in ui.pretrainEstimate.text
 
     # 2. Pre-train with settings from the form.
     panel.child("pretraining_steps").text = "12"
     panel.child("pretraining_batch").text = "4"
     panel.child("pretraining_width").text = "4"
     panel.child("pretraining_grid_patch").text = "32 32"
+    panel.panel.pretrain.planner._timer.setInterval(0)
+    ui.pretrainStep.collapsed = False
+    panel.wait(lambda: "12 steps, about" in ui.pretrainEstimate.text, 120)
     panel.job("pretrain")
     assert panel.state("pretrain") == "done", ui.pretrainState.text
     asked = json.loads(run.settings.read_text(encoding="utf-8"))["pretrain"]
