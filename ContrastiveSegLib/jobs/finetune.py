@@ -14,7 +14,7 @@ from ContrastiveSegLib.errors import BadCheckpoint, BadFolder
 from ContrastiveSegLib.finetuning._strategy import load_strategy
 from ContrastiveSegLib.finetuning._training import Cases, Task, learn
 from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
-from ContrastiveSegLib.networks.weights import read_page
+from ContrastiveSegLib.networks.weights import read_page, understanding
 from ContrastiveSegLib.runs.job_settings import FinetuneSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
@@ -226,7 +226,7 @@ def _decide(
     settings: FinetuneSettings, found: Found, start: ModelFolder | None, compute: Compute
 ) -> dict[str, Any]:
     """What the settings leave to the data, the machine and the pre-training."""
-    page = read_page(start) if start else {}
+    page = _page_of(start) if start else {}
     name = settings.network or page.get("network", "unet")
     width = settings.width or page.get("arguments", {}).get("width") or compute.default_width()
     grid = _grid(settings, found, page, compute)
@@ -248,6 +248,14 @@ def _decide(
         "lr": settings.lr or LEARNING_RATE,
         "precision": compute.precision,
     }
+
+
+def _page_of(start: ModelFolder) -> dict[str, Any]:
+    page = read_page(start)
+    with understanding(start):
+        from_dict(WorkingGrid, page["grid"]), from_dict(Intensities, page["intensities"])
+        page["arguments"].get("width")
+    return page
 
 
 def _grid(settings: FinetuneSettings, found: Found, page: dict[str, Any], compute: Compute) -> WorkingGrid:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ContrastiveSegLib.errors import BadCheckpoint, BadFile, Cancelled
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.sliding_window import predict_slices
-from ContrastiveSegLib.networks.weights import load_model
+from ContrastiveSegLib.networks.weights import load_model, understanding
 from ContrastiveSegLib.runs.held import refuse_moved
 from ContrastiveSegLib.runs.job_settings import PredictSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
@@ -151,19 +151,20 @@ def load(source: ModelFolder, compute: Compute) -> Model:
     network, page = load_model(source)
     compute.place(network)
     network.eval()
-    return Model(
-        network,
-        from_dict(WorkingGrid, page["grid"]),
-        from_dict(Intensities, page["intensities"]),
-        LabelTable.from_json(page["labels"]),
-        tuple(tuple(group) for group in page["single_pieces"]),
-        places_from_json(page.get("places", ())),
-        page["mirrored"],
-        page["arguments"]["in_channels"],
-        compute,
-        int(source.path.name),
-        short_digest(page),
-    )
+    with understanding(source):
+        return Model(
+            network,
+            from_dict(WorkingGrid, page["grid"]),
+            from_dict(Intensities, page["intensities"]),
+            LabelTable.from_json(page["labels"]),
+            tuple(tuple(group) for group in page["single_pieces"]),
+            places_from_json(page.get("places", ())),
+            page["mirrored"],
+            page["arguments"]["in_channels"],
+            compute,
+            int(source.path.name),
+            short_digest(page),
+        )
 
 
 def segment(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadSetting, Cancelled
 from ContrastiveSegLib.jobs.predict import finished_round
-from ContrastiveSegLib.networks.weights import read_page
+from ContrastiveSegLib.networks.weights import read_page, understanding
 from ContrastiveSegLib.prompting._model import PromptableModel
 from ContrastiveSegLib.prompting._voice import telling
 from ContrastiveSegLib.prompting.catalog import choose_family, load_family
@@ -128,7 +128,9 @@ def _intensities(settings: RefineSettings) -> Intensities:
     if settings.run and (asked.modality, asked.window) == ("auto", None):
         folder = RunFolder(settings.run)
         if folder.finetune_rounds(finished=True):
-            return from_dict(Intensities, read_page(finished_round(folder, None))["intensities"])
+            source = finished_round(folder, None)
+            with understanding(source):
+                return from_dict(Intensities, read_page(source)["intensities"])
     return Intensities(asked.modality, asked.window)
 
 

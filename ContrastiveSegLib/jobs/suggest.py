@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder, BadSetting
 from ContrastiveSegLib.jobs import predict
 from ContrastiveSegLib.networks.backbone import Backbone, build_network
-from ContrastiveSegLib.networks.weights import load_parts, read_page
+from ContrastiveSegLib.networks.weights import load_parts, read_page, understanding
 from ContrastiveSegLib.pictures.contact_sheet import Shown, draw_contact_sheet
 from ContrastiveSegLib.runs.job_settings import CaseSelection, FinetuneSettings, SuggestSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
@@ -85,11 +85,12 @@ def _eyes(folder: RunFolder, compute: Compute) -> Eyes:
 def _encoder(source: ModelFolder, compute: Compute) -> Eye:
     """A pre-trained network; its parts that were not trained stay as they were drawn, and are not used."""
     page = read_page(source)
-    network: Backbone = build_network(page["network"], seed=0, **page["arguments"])
+    with understanding(source):
+        network: Backbone = build_network(page["network"], seed=0, **page["arguments"])
+        recipe = Recipe(from_dict(WorkingGrid, page["grid"]), from_dict(Intensities, page["intensities"]))
     load_parts(network, source)
     compute.place(network)
     network.eval()
-    recipe = Recipe(from_dict(WorkingGrid, page["grid"]), from_dict(Intensities, page["intensities"]))
     return Eye(network, recipe)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ContrastiveSegLib.errors import BadCheckpoint
+from ContrastiveSegLib.errors import BadCheckpoint, BadSetting
 from ContrastiveSegLib.networks.backbone import Backbone, build_network
 from ContrastiveSegLib.runs.run_folder import ModelFolder
 from ContrastiveSegLib.runs.writing import make_folder, write_atomically, write_json
@@ -45,7 +46,13 @@ def save_model(
     make_folder(folder.path)
     write_atomically(folder.weights, payload)
     page |= {"sha256": hashlib.sha256(payload).hexdigest(), **facts}
-    write_json(folder.model, page)
+    write_json(folder.model, {**page, "seal": seal_of(page)})
+
+
+def seal_of(page: dict[str, Any]) -> str:
+    """A checksum of what a page says: else exchanged names or another spacing predict without a word."""
+    content = {key: value for key, value in page.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def read_page(folder: ModelFolder) -> dict[str, Any]:
@@ -57,7 +64,7 @@ def read_page(folder: ModelFolder) -> dict[str, Any]:
     path = folder.model
     try:
         page: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadCheckpoint(
             f"There is no readable model at {path} ({error}).",
             "Train first, or name the run folder of a finished training.",
@@ -72,7 +79,28 @@ def read_page(folder: ModelFolder) -> dict[str, Any]:
             f"{path} has format version {page['format']}, this program reads version {FORMAT}.",
             "Use the version of ContrastiveSeg that wrote it, or train again.",
         )
+    if "seal" in page and page["seal"] != seal_of(page):  # version 0.1 wrote none
+        raise BadCheckpoint(
+            f"{path} is not as it was written: what it says of the model was changed or damaged since.",
+            "Copy the run folder again, or train again.",
+        )
     return page
+
+
+@contextmanager
+def understanding(folder: ModelFolder) -> Iterator[None]:
+    """Let whatever a damaged page of version 0.1, which has no seal, leads to end in one sentence.
+
+    Raises:
+        BadCheckpoint: The page lacks something, or says what cannot be.
+    """
+    try:
+        yield
+    except (BadSetting, KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
+        raise BadCheckpoint(
+            f"{folder.model} does not describe a model that can be built ({type(error).__name__}: {error}).",
+            "Copy the run folder again, or train again.",
+        ) from error
 
 
 def load_model(folder: ModelFolder) -> tuple[Backbone, dict[str, Any]]:
@@ -82,7 +110,8 @@ def load_model(folder: ModelFolder) -> tuple[Backbone, dict[str, Any]]:
         BadCheckpoint: Something is missing, damaged or of another version.
     """
     page = read_page(folder)
-    network = build_network(page["network"], seed=0, **page["arguments"])
+    with understanding(folder):
+        network = build_network(page["network"], seed=0, **page["arguments"])
     load_parts(network, folder, parts=("encoder", "decoder", "head"))
     return network, page
 
@@ -99,7 +128,8 @@ def load_parts(
         BadCheckpoint: Damaged, or tensors of these parts are missing or have another shape.
     """
     page = read_page(folder)
-    wanted = tuple(parts or page["parts"])
+    with understanding(folder):
+        wanted = tuple(parts or map(str, page["parts"]))
     tensors = {k: v for k, v in _checked_tensors(folder, page).items() if is_of(k, wanted)}
     own = {k: v for k, v in network.state_dict().items() if is_of(k, wanted)}
     wrong = sorted(k for k in own if k not in tensors or tensors[k].shape != own[k].shape)

@@ -213,7 +213,7 @@ class RunFolder:
         path = ModelFolder(self.finetune(round_number)).settings if round_number else self.settings
         jobs = read_jobs(path)
         decided = jobs.get("decided", {})
-        if job not in decided:
+        if not isinstance(decided.get(job), dict):
             decided[job] = make()
             write_json(path, {**jobs, "decided": decided})
         kept: dict[str, Any] = json.loads(json.dumps(decided[job]))

@@ -70,8 +70,10 @@ class Validation:
 
     def _write(self, step: int, dice: np.ndarray) -> None:
         """Add a line; lines of steps that a resumed training repeats are replaced."""
-        lines = self.path.read_text(encoding="utf-8").splitlines()[1:] if self.path.exists() else []
-        kept = [line for line in lines if int(line.split(",", 1)[0]) < step]
+        before = self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
+        numbers = ((line, line.split(",", 1)[0]) for line in before.splitlines()[1:])
+        # What somebody damaged is left out; the weights do not depend on it.
+        kept = [line for line, number in numbers if number.isdecimal() and int(number) < step]
         names = (name.replace(",", " ") for name in self.table.names)
         text = [",".join(("step", *names)), *kept, ",".join((str(step), *(f"{d:.4f}" for d in dice)))]
         write_atomically(self.path, "\n".join(text) + "\n")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,26 +61,38 @@ def _facts(stem: Path) -> Path:
 def read_facts(stem: Path) -> dict[str, Any] | None:
     """The facts written beside a finished array; they come last, so half-written arrays have none.
 
-    What a power failure has cut off is prepared anew, as if it were not there.
+    What is cut off, damaged or exchanged is prepared anew, as if it were not there: array and facts both have
+    to fit the checksum.
     """
     try:
-        np.load(array_file(stem), mmap_mode="r")
         facts: dict[str, Any] = json.loads(_facts(stem).read_text(encoding="utf-8"))
-    except (OSError, ValueError, EOFError):
+        seal = facts.pop("seal")
+        array = np.load(array_file(stem), mmap_mode="r")
+        return facts if seal == _seal(array, facts) else None
+    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return facts
 
 
 def store(stem: Path, array: npt.NDArray[Any], facts: dict[str, Any]) -> None:
+    partial, text = stem.with_name(stem.name + ".part.npy"), _facts(stem).with_suffix(".part")
     try:
-        partial = stem.with_name(stem.name + ".part.npy")
         np.save(partial, array)
         partial.replace(array_file(stem))
-        text = _facts(stem).with_suffix(".part")
-        text.write_text(json.dumps(facts), encoding="utf-8")
+        text.write_text(json.dumps({**facts, "seal": _seal(array, facts)}), encoding="utf-8")
         text.replace(_facts(stem))
     except OSError as error:
+        for path in (partial, text):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
         raise _cannot_write(stem.parent, error) from error
+
+
+def _seal(array: npt.NDArray[Any], facts: dict[str, Any]) -> int:
+    """A checksum of both; as fast as the disk, so that it costs next to nothing beside preparing."""
+    described = json.dumps([facts, array.dtype.str, array.shape], sort_keys=True)
+    return zlib.crc32(
+        np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, zlib.crc32(described.encode())
+    )
 
 
 def make_folder(folder: Path) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.volumes.colors import distinct_color
+from ContrastiveSegLib.volumes.one_case import one_line
 
 # Label maps are int16 throughout.
 LARGEST_VALUE = 32767
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Structure:
 
     Args:
         value: The number of its voxels, 1 to 32767.
-        color: Red, green, blue, each 0...1.
+        name: Kept on one line and without control characters, as tables and JSON need it.
+        color: Red, green, blue, each 0...1; numbers that are none become the usual color.
         terminology: Slicer's TerminologyEntry, or "".
 
     Raises:
@@ -33,6 +37,10 @@ class Structure:
     terminology: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", one_line(self.name, longest=LONGEST_NAME))
+        object.__setattr__(self, "terminology", one_line(self.terminology))
+        if not all(math.isfinite(part) for part in self.color):
+            object.__setattr__(self, "color", distinct_color(max(self.value, 1)))
         if not 1 <= self.value <= LARGEST_VALUE:
             raise BadSetting(
                 f"The structure '{self.name}' has the label value {self.value}, but values go from 1 to "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from ContrastiveSegLib.volumes.labels import (
     free_value,
     same_name,
 )
+from ContrastiveSegLib.volumes.one_case import one_line
 from ContrastiveSegLib.volumes.opening import header_text
 
 SAVE_AGAIN = "Open the segmentation in Slicer and save it again."
@@ -134,11 +136,8 @@ def _segment(image: sitk.Image, number: int, before: list[Structure]) -> Segment
 
 
 def _name(image: sitk.Image, number: int) -> str:
-    return (
-        header_text(image, f"Segment{number}_Name")
-        or header_text(image, f"Segment{number}_ID")
-        or f"Segment {number}"
-    )
+    names = (one_line(header_text(image, f"Segment{number}_{key}")) for key in ("Name", "ID"))
+    return next((name for name in names if name), f"Segment {number}")
 
 
 def _twin_notes(segment: Segment, name: str, before: list[Segment], path: Path) -> list[str]:
@@ -160,7 +159,7 @@ def _color(image: sitk.Image, number: int) -> Color | None:
     if not text:
         return None
     red, green, blue = (min(max(float(part), 0.0), 1.0) for part in text.split())
-    return red, green, blue
+    return (red, green, blue) if math.isfinite(red + green + blue) else None
 
 
 def _ranks_of(layer: npt.NDArray[Any], number: int, segments: tuple[Segment, ...]) -> npt.NDArray[np.int16]:

@@ -15,10 +15,16 @@ from scipy import ndimage
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.jobs import predict
+from ContrastiveSegLib.networks.weights import seal_of
 from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.volumes.files import read_geometry, read_image, read_labels, write_image
 from ContrastiveSegLib.volumes.pieces import TOUCHING
 from ContrastiveSegLib.volumes.volume import Volume
+
+
+def _sealed(page: dict[str, Any]) -> dict[str, Any]:
+    """A page as if it had been written so."""
+    return page | {"seal": seal_of(page)}
 
 
 def _sentences(run: Path) -> str:
@@ -168,7 +174,8 @@ def test_a_case_with_other_channels_is_left_out_of_prediction(
     ("spoil", "message"),
     [
         (lambda page: page | {"format": 99}, "format version 99"),
-        (lambda page: page | {"sha256": "0" * 64}, "checksum differs"),
+        (lambda page: _sealed(page | {"sha256": "0" * 64}), "checksum differs"),
+        (lambda page: page | {"mirrored": True}, "is not as it was written"),
     ],
 )
 def test_a_tampered_model_is_refused(
@@ -193,7 +200,7 @@ def test_mirrored_copies_are_averaged_if_asked_or_if_they_were_learned(
     path = a_run / "finetune" / "01" / "model.json"
     page = json.loads(path.read_text(encoding="utf-8"))
     assert page["mirrored"] is False  # as fine-tuning does by default
-    path.write_text(json.dumps(page | {"mirrored": learned}), encoding="utf-8")
+    path.write_text(json.dumps(_sealed(page | {"mirrored": learned})), encoding="utf-8")
     seen = set()
 
     def probabilities(_network, images, _patch, _device, *, mirror):
@@ -224,7 +231,7 @@ def _found_in_one_piece(run: Path, groups: list[list[int]]) -> None:
     """Let the annotations have shown these groups in one piece."""
     path = run / "finetune" / "01" / "model.json"
     page = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(page | {"single_pieces": groups}), encoding="utf-8")
+    path.write_text(json.dumps(_sealed(page | {"single_pieces": groups})), encoding="utf-8")
 
 
 def _pieces(run: Path, phantoms: Path, asked: str) -> dict[str, Any]:

@@ -12,7 +12,14 @@ import torch
 from safetensors.torch import load_file
 
 from ContrastiveSegLib.errors import BadCheckpoint, CannotWrite
-from ContrastiveSegLib.networks.weights import is_of, load_model, load_parts, read_page, save_model
+from ContrastiveSegLib.networks.weights import (
+    is_of,
+    load_model,
+    load_parts,
+    read_page,
+    save_model,
+    seal_of,
+)
 from ContrastiveSegLib.runs.run_folder import ModelFolder
 
 ARGUMENTS = {"in_channels": 1, "classes": 3, "width": 4, "spatial_dims": 2}
@@ -41,8 +48,9 @@ class Trap:
 
 
 def rewrite_page(folder: ModelFolder, **changes: object) -> None:
-    page = json.loads(folder.model.read_text())
-    folder.model.write_text(json.dumps({**page, **changes}))
+    """Change a page as if it had been written so."""
+    page = {**json.loads(folder.model.read_text()), **changes}
+    folder.model.write_text(json.dumps({**page, "seal": seal_of(page)}))
 
 
 def test_a_saved_network_comes_back_with_its_page(a_saved_model, a_network):
@@ -164,3 +172,52 @@ def test_a_file_in_the_way_is_reported(a_model_folder, a_network):
 
     with pytest.raises(CannotWrite, match=str(a_model_folder.path.name)):
         save_model(a_model_folder, a_network, name="unet", arguments=ARGUMENTS, parts=("encoder",))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": {"structures": [{"value": 1, "name": "spleen"}, {"value": 2, "name": "liver"}]}},
+        {"grid": {"spacing": 3.0}},
+        {"mirrored": True},
+        {"arguments": {**ARGUMENTS, "classes": 4}},
+        {"more": None},
+    ],
+)
+def test_a_page_that_was_changed_is_refused(a_model_folder, a_network, change):
+    labels = {"structures": [{"value": 1, "name": "liver"}, {"value": 2, "name": "spleen"}]}
+    facts = {"labels": labels, "grid": {"spacing": 1.5}, "mirrored": False}
+    save_model(a_model_folder, a_network, name="unet", arguments=ARGUMENTS, parts=EVERYTHING, **facts)
+    page = json.loads(a_model_folder.model.read_text())
+    a_model_folder.model.write_text(json.dumps({**page, **change}))
+
+    with pytest.raises(BadCheckpoint, match=r"is not as it was written.*Copy the run folder again"):
+        load_model(a_model_folder)
+
+
+def test_a_page_of_the_first_version_has_no_seal_and_opens(a_saved_model):
+    page = json.loads(a_saved_model.model.read_text())
+    del page["seal"]
+    a_saved_model.model.write_text(json.dumps(page, indent=4, sort_keys=True))
+
+    assert load_model(a_saved_model)[1] == page
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"arguments": {"widht": 4}},
+        {"arguments": []},
+        {"arguments": {**ARGUMENTS, "width": -1}},
+        {"network": "nothing"},
+        {"network": None},
+        {"parts": 3},
+    ],
+)
+def test_a_page_without_seal_that_describes_no_model_is_refused_in_words(a_saved_model, change):
+    page = {**json.loads(a_saved_model.model.read_text()), **change}
+    del page["seal"]
+    a_saved_model.model.write_text(json.dumps(page))
+
+    with pytest.raises(BadCheckpoint, match=r"model"):
+        load_parts(load_model(a_saved_model)[0], a_saved_model)

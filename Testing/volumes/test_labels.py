@@ -116,3 +116,11 @@ def test_default_names_carry_the_value_so_that_tables_of_two_files_agree():
 def test_a_free_value_is_kept_and_a_taken_one_replaced_by_the_smallest():
     assert free_value(5, {1, 2}) == 5
     assert free_value(2, {1, 2, 4}) == 3
+
+
+def test_names_and_colors_break_no_table_and_no_json() -> None:
+    structure = Structure(1, " liver\n\x00left\u2028lobe\ud800 ", (float("nan"), 0.0, 1.0), "a\tb")
+
+    assert structure.name == "liver left lobe"
+    assert structure.terminology == "a b"
+    json.dumps(LabelTable((structure,)).to_json(), allow_nan=False).encode("utf-8")

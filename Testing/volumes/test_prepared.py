@@ -285,3 +285,21 @@ def test_a_folder_that_cannot_be_written_ends_the_job(tmp_path, a_volume, a_tabl
         CannotWrite, match=r"Prepared cases cannot be written to .*prepared: .*Free some space"
     ):
         prepare_cases([case], tmp_path / "prepared", a_recipe)
+
+
+@pytest.mark.parametrize("ending", [".npy", ".json"])
+def test_prepared_files_that_were_damaged_are_made_again(tmp_path, a_case, a_recipe, ending):
+    folder = tmp_path / "prepared"
+    (before,) = prepare_cases([a_case], folder, a_recipe)
+    # Copies, because the arrays themselves are what lies in the files.
+    images, labels = np.array(before.prepared.images), np.array(before.prepared.label_map)
+    for path in folder.glob(f"*{ending}"):
+        content = bytearray(path.read_bytes())
+        content[len(content) * 2 // 3] ^= 4
+        path.write_bytes(bytes(content))
+
+    (after,) = prepare_cases([a_case], folder, a_recipe)
+
+    assert after.reason == ""
+    assert np.array_equal(after.prepared.images, images)
+    assert np.array_equal(after.prepared.label_map, labels)

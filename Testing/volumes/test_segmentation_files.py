@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import numpy as np
@@ -270,3 +271,21 @@ def test_damaged_descriptions_are_refused(tmp_path, two_layers, damage, message)
 
     with pytest.raises(BadFile, match=message):
         read_labels(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("a\\nb", "a\\nb"), ("tab\there", "tab here"), ("bell\x07,comma", "bell ,comma"), ("x" * 500, None)],
+)
+def test_names_from_a_file_stay_on_one_line(tmp_path, a_label_map, name, kept):
+    image = a_label_map.to_sitk()
+    for key, value in {"ID": "s1", "Name": name, "LabelValue": "1", "Color": "nan 0.5 inf"}.items():
+        image.SetMetaData(f"Segment0_{key}", value)
+    sitk.WriteImage(image, str(tmp_path / "a.seg.nrrd"))
+
+    (structure,) = read_labels(tmp_path / "a.seg.nrrd").table.structures
+
+    assert structure.name == kept or len(structure.name) <= 210
+    assert not any(ord(letter) < 32 for letter in structure.name)
+    assert all(0 <= part <= 1 for part in structure.color)
+    json.dumps(structure.color, allow_nan=False)
