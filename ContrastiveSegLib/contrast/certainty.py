@@ -1,6 +1,6 @@
 """What two predictions agree on with certainty, and which pixels of it are worth comparing.
 
-Source: PCLMix, arXiv 2405.06288, section 2.4 of its specification.
+Source: PCLMix, arXiv 2405.06288, docs/strategies/pclmix.md.
 """
 
 from __future__ import annotations

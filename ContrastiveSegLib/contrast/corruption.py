@@ -1,6 +1,6 @@
 """Corrupt small blocks of an image where a segmentation is uncertain: what restoration learns to mend.
 
-Source: specification of the dual self-supervised framework, section 3.4. All blocks of a batch at once; where
+Source: docs/strategies/dual_ssl.md. All blocks of a batch at once; where
 two overlap, the later one lies over the earlier.
 """
 

@@ -1,7 +1,7 @@
 """Weak labels from a graph of nearest neighbors: images linked to each other attract each other.
 
 Source: Zheng et al., Weakly supervised contrastive learning, ICCV 2021, arXiv 2110.04770; in SuperCL the
-component of section 2.4 of its specification (CCL).
+component of docs/methods/supercl.md (CCL).
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def contrastive_loss(
         Scalar: mean over the anchors that have a positive.
 
     Source: Khosla et al., Supervised contrastive learning, NeurIPS 2020, arXiv 2004.11362, equation 2;
-    specification of SuperCL and MACL, section 1.6.
+    docs/methods/index.md.
     """
     with torch.autocast(features.device.type, enabled=False):
         features = F.normalize(features.float(), dim=-1)
@@ -61,7 +61,7 @@ def labeled_pairs_loss(features: Tensor, labels: Tensor, *, temperature: float =
     Returns:
         Scalar: mean over ordered pairs; 0 where no label has two rows, or there is only one label.
 
-    Source: specification of the dual self-supervised framework, section 3.3.
+    Source: docs/strategies/dual_ssl.md.
     """
     with torch.autocast(features.device.type, enabled=False):
         features = F.normalize(features.float(), dim=1)
@@ -137,7 +137,7 @@ def distance_to(predictions: Tensor, targets: Tensor) -> Tensor:
 def triplet_loss(anchors: Tensor, positives: Tensor, negatives: Tensor, *, temperature: float) -> Tensor:
     """softplus((cos(a, n) - cos(a, p)) / temperature), averaged over rows (B, D): ln 2 if all are alike.
 
-    Source: specification of PolyCL, section 1.5.
+    Source: docs/methods/polycl.md.
     """
     with torch.autocast(anchors.device.type, enabled=False):
         near = F.cosine_similarity(anchors.float(), positives.float(), dim=-1)

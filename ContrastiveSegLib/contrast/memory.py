@@ -60,7 +60,7 @@ def memory_contrast(anchors: Tensor, labels: Tensor, memory: ClassMemory, *, tem
         anchors: (A, D), any length.
         labels: (A,) class indices.
 
-    Source: PCLMix, arXiv 2405.06288, section 2.4 of its specification: the mean over anchors, and over the
+    Source: PCLMix, arXiv 2405.06288, docs/strategies/pclmix.md: the mean over anchors, and over the
     positives p of each, of -log(e^(a.p/T) / (e^(a.p/T) + the sum over negatives n of e^(a.n/T))).
     """
     usable = memory.filled[labels] > 0

@@ -1,7 +1,7 @@
 """Mix two slices: a rectangle of one on the other, for images, labels and predictions alike.
 
-Source: Yun et al., CutMix, ICCV 2019, arXiv 1905.04899; in the form of PCLMix, arXiv 2405.06288, section 2.3
-of its specification.
+Source: Yun et al., CutMix, ICCV 2019, arXiv 1905.04899; in the form of
+PCLMix, arXiv 2405.06288, docs/strategies/pclmix.md.
 """
 
 from __future__ import annotations

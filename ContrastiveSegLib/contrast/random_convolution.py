@@ -1,7 +1,7 @@
 """Views through a random convolution: other textures and gray values, the same shapes.
 
 Source: Xu et al., Robust and generalizable visual representation learning via random convolutions, ICLR 2021,
-arXiv 2007.13003; specification of the dual self-supervised framework, section 3.4.
+arXiv 2007.13003; docs/strategies/dual_ssl.md.
 """
 
 from __future__ import annotations

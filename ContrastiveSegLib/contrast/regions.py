@@ -1,6 +1,6 @@
 """Regions of an image on the grid of its features: which pixels belong together, and their averages.
 
-Source: specification of SuperCL, sections 2.2 to 2.4.
+Source: docs/methods/supercl.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Cells of the feature grid that stand for a structure, and cells that stand for what surrounds it.
 
-Source: specification of the dual self-supervised framework, section 3.3. It has one organ. With several, the
+Source: docs/strategies/dual_ssl.md. It has one organ. With several, the
 skeleton of each is a class of its own, and background near any of them is one class more; a cell of another
 structure never stands for the surroundings, or it would be pulled towards them.
 """

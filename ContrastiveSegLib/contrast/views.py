@@ -1,6 +1,6 @@
 """Random views of a batch, drawn on the device: same pixels with other gray values, or moved pixels.
 
-Source: specification of SuperCL and MACL, section 1.4 (jitter and blur; mirror, elastic, rotation, scale).
+Source: docs/methods/index.md (jitter and blur; mirror, elastic, rotation, scale).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """DMPLS: two decoders teach each other with a random mixture of what they predict; from scribbles, 2D and 3D.
 
 Source: Luo et al., Scribble-supervised medical image segmentation via dual-branch network and dynamically
-mixed pseudo labels supervision, MICCAI 2022, arXiv 2203.02106; section 2.7 of the specification of PCLMix.
+mixed pseudo labels supervision, MICCAI 2022, arXiv 2203.02106; docs/strategies/dmpls.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Source: Li et al., Dual self-supervised learning for single-source generalizable pancreas segmentation, IEEE
 JBHI 2023, arXiv 2505.07165, as far as its abstract goes; contrast after the authors' later code, restoration
-as proposed in section 3 of the specification. All terms are learned together, on the augmented patches that
+as in docs/strategies/dual_ssl.md. All terms are learned together, on the augmented patches that
 `supervised` sees; with both modules off nothing but `supervised` is left. The paper has one organ. With
 several, each has a class of its own in the contrast (`contrast.structure`), and a region is uncertain along
 the border of any.

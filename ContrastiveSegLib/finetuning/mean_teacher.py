@@ -1,6 +1,6 @@
 """Mean teacher: the average of the network's past labels scans nobody annotated, for strong views of them.
 
-Source: section 3 of the specification of semi-supervised fine-tuning: Tarvainen and Valpola, Mean teachers,
+Source: docs/strategies/mean_teacher.md: Tarvainen and Valpola, Mean teachers,
 NeurIPS 2017, arXiv 1703.01780; weak to strong and the stream of features as Yang et al., Revisiting
 weak-to-strong consistency, CVPR 2023, arXiv 2208.09910; `mix = bcp` as Bai et al., Bidirectional copy-paste,
 CVPR 2023, arXiv 2305.00673, with thresholds instead of its largest piece, which would take one kidney.

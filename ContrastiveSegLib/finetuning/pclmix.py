@@ -1,7 +1,7 @@
 """PCLMix: learn from scribbles with two unlike decoders, mixed slices, and contrast of certain pixels.
 
 Source: Lei et al., PCLMix: weakly supervised medical image segmentation via pixel-level contrastive learning
-and dynamic mix augmentation, ICIC 2024, arXiv 2405.06288; sections 2.2-2.4 of its specification. Different
+and dynamic mix augmentation, ICIC 2024, arXiv 2405.06288; docs/strategies/pclmix.md. Different
 from the released code: background has a memory of its own, classes without memory are left out, a step
 without anchors costs nothing, the decoders are compared by probabilities, and all ramps follow the steps.
 """

@@ -1,6 +1,6 @@
 """Self-training: a network labels the scans nobody annotated, and a new one learns from these labels too.
 
-Source: section 2 of the specification of semi-supervised fine-tuning; rounds as Xie et al., Self-training
+Source: docs/strategies/self_training.md; rounds as Xie et al., Self-training
 with noisy student, CVPR 2020, arXiv 1911.04252. Without such scans nothing but `supervised` is left.
 """
 

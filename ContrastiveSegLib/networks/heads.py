@@ -40,7 +40,7 @@ class Mlp(nn.Module):
 class ImageProjector(Mlp):
     """Average the deepest features over space, then two linear layers with a ReLU between them.
 
-    Source: specification of SuperCL and MACL, sections 1.5 and 2.1 (512-512-512).
+    Source: docs/methods/index.md (512-512-512).
     """
 
     def forward(self, features: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class ImageProjector(Mlp):
 class PixelProjector(nn.Module):
     """Twice: convolution 3, batch norm, leaky ReLU: (B, inside, *S) to (B, outside, *S).
 
-    Source: specification of MACL, section 3.2 (512-128-128).
+    Source: docs/methods/macl.md (512-128-128).
     """
 
     def __init__(self, inside: int, outside: int, dims: int) -> None:

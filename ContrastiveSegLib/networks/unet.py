@@ -100,7 +100,7 @@ def double_convolution(inside: int, outside: int, dims: int) -> nn.Sequential:
 
 
 def _he_normal(module: nn.Module) -> None:
-    """He-normal weights for leaky ReLU and zero biases (specification 1.5)."""
+    """He-normal weights for leaky ReLU and zero biases (docs/methods/index.md)."""
     if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
         nn.init.kaiming_normal_(module.weight, a=SLOPE)
         if module.bias is not None:

@@ -1,7 +1,7 @@
 """A decoder of shifted-window attention for slices, beside the convolutional one of any network.
 
 Source: Liu et al., Swin Transformer, ICCV 2021, arXiv 2103.14030, in MONAI's blocks; the shape of the decoder
-from PCLMix, arXiv 2405.06288, section 2.2 of its specification. It works at a quarter of the resolution and
+from PCLMix, arXiv 2405.06288, docs/strategies/pclmix.md. It works at a quarter of the resolution and
 coarser, as there, and enlarges four times at the end. Positions are known by their relative bias alone:
 tables of absolute positions say little about patches that are cut anywhere.
 """

@@ -1,4 +1,4 @@
-"""BYOL: one view predicts what a slow copy of the network sees in the other; no negatives.
+"""BYOL: one view predicts what a momentum encoder (EMA) sees in the other view; no negatives.
 
 Source: Grill et al., Bootstrap your own latent, NeurIPS 2020, arXiv 2006.07733; projector 512-512-512 as in
 SuperCL and MACL, predictor with 4096 hidden units.

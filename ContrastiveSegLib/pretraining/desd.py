@@ -1,4 +1,4 @@
-"""DeSD: encoders cut at several depths match what a slow copy of the whole encoder sees.
+"""DeSD: features at several depths match what a momentum encoder (EMA) sees.
 
 Source: Ye et al., DeSD: self-supervised learning with deep self-distillation for 3D medical image
 segmentation, MICCAI 2022; targets as in Caron et al., DINO, ICCV 2021, arXiv 2104.14294.

@@ -2,7 +2,7 @@
 
 Source: Chaitanya et al., Contrastive learning of global and local features for medical image segmentation
 with limited annotations, NeurIPS 2020, arXiv 2006.10511. By default the global, encoder-only stage, which is
-what SuperCL and MACL compare with (their specification, section 7, row 15). The paper's local stage comes
+what SuperCL and MACL compare with (docs/methods/gcl.md). The paper's local stage comes
 after it, with the encoder fixed; here, if asked for, both are learned together.
 """
 

@@ -1,6 +1,6 @@
 """MACL: a full-size and a shrunken branch meet on one grid, where images and places are contrasted.
 
-Source: MACL, IEEE JBHI 2026, arXiv 2309.11876; specification of MACL, section 3: L_g + 0.5 L_d + L_ER.
+Source: MACL, IEEE JBHI 2026, arXiv 2309.11876; docs/methods/macl.md: L_g + 0.5 L_d + L_ER.
 """
 
 from __future__ import annotations

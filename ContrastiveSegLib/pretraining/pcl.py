@@ -1,7 +1,7 @@
-"""PCL: slices at a similar height in the body attract each other, across all volumes.
+"""PCL: slices at a similar position in the body attract each other, across all volumes.
 
 Source: Zeng et al., Positional contrastive learning for volumetric medical image segmentation,
-MICCAI 2021, arXiv 2106.09157; loss and rows as in section 1.6 of the specification of SuperCL and MACL.
+MICCAI 2021, arXiv 2106.09157; loss and rows as in docs/methods/index.md.
 """
 
 from __future__ import annotations

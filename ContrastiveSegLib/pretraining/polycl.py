@@ -1,6 +1,6 @@
-"""PolyCL: a slice attracts a slice of the same scan or with the same organ, and pushes another one away.
+"""PolyCL: a slice attracts one of the same scan or with the same organ, and is pushed away from another one.
 
-Source: PolyCL, MELBA 2026:002, arXiv 2505.19208; specification of PolyCL, sections 1.3 to 1.5. The views are
+Source: PolyCL, MELBA 2026:002, arXiv 2505.19208; docs/methods/polycl.md. The views are
 other slices, not augmented copies. Selection S needs nothing but the scans, and so can only learn what tells
 one scan from another; O and M learn where the organ is, from one flag per slice.
 """

@@ -1,7 +1,7 @@
 """SuperCL: contrast within a slice by superpixels, between slices by position and by shared structure.
 
-Source: SuperCL, IEEE TIP 35, 2026, doi 10.1109/TIP.2026.3657233, arXiv 2504.14737; specification of SuperCL,
-section 2: L_ins + L_intra (ILCP) + 0.5 L_inter (IGCP: ASP, then CCL).
+Source: SuperCL, IEEE TIP 35, 2026, doi 10.1109/TIP.2026.3657233, arXiv 2504.14737;
+docs/methods/supercl.md: L_ins + L_intra (ILCP) + 0.5 L_inter (IGCP: ASP, then CCL).
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Neighbor(Partners):
     """The slice above or below.
 
     Source: Liu et al., SimTriplet, MICCAI 2021, arXiv 2103.05585, carried over from adjacent patches of
-    histology to adjacent slices (specification of SuperCL and MACL, section 8).
+    histology to adjacent slices (docs/methods/index.md).
     """
 
     count = 1
@@ -60,7 +60,7 @@ class Neighbor(Partners):
 class Triplet(Partners):
     """A positive and a negative slice for each anchor, drawn anew every time or once and for all.
 
-    Source: specification of PolyCL, section 1.3, with tables in place of repeated tries.
+    Source: docs/methods/polycl.md, with tables in place of repeated tries.
 
     Args:
         selection: "S": positive from the same scan, negative from another. "O": positive shows the organ

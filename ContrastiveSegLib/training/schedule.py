@@ -21,8 +21,8 @@ class Schedule:
         steps: Optimizer steps in all.
         batch: Images per step.
         lr: Highest learning rate.
-        recipe: "sgd_cosine": momentum 0.9, weight decay 1e-5, cosine to 0 (specification of SuperCL and MACL,
-            section 1.7). "adamw_one_cycle": rises for a quarter, then falls to nearly 0.
+        recipe: "sgd_cosine": momentum 0.9, weight decay 1e-5, cosine to 0 (docs/methods/index.md).
+            "adamw_one_cycle": rises for a quarter, then falls to nearly 0.
         epoch: Steps after which the state is saved and validation may run.
     """
 

@@ -1,6 +1,6 @@
 """Which voxels of a prediction are certain enough to teach: above a quantile of each structure's confidence.
 
-Source: section 2 of the specification of semi-supervised fine-tuning; quantiles per class as Zou et al.,
+Source: docs/strategies/self_training.md; quantiles per class as Zou et al.,
 Unsupervised domain adaptation via class-balanced self-training, ECCV 2018, arXiv 1810.07911.
 """
 

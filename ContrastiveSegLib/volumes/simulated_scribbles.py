@@ -1,6 +1,6 @@
 """Scribbles as a person might have drawn them, from complete labels: to measure what scribbles are worth.
 
-Source: the recipe of WSL4MIS (Luo et al., MICCAI 2022, arXiv 2203.02106) in section 2.1 of the specification:
+Source: the recipe of WSL4MIS (Luo et al., MICCAI 2022, arXiv 2203.02106):
 erode, thin, keep one branch, dilate, move a little, and keep what still lies within the structure. Where the
 branch is hardly more than a dot, a straight line takes its place.
 """

@@ -78,6 +78,6 @@ class PreparedCase:
     def height(self, k: int) -> float:
         """Height of slice `k` (from 0) in the volume: 1/K ... 1.
 
-        Source: specification of SuperCL and MACL, section 1.3: pos = (i + 1) / n.
+        Source: docs/methods/index.md: pos = (i + 1) / n.
         """
         return (k + 1) / self.shape[0]

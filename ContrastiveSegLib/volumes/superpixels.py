@@ -1,7 +1,7 @@
 """SLIC regions of a slice or a block: neighboring voxels of similar gray, computed once and kept.
 
 Source: Achanta et al., SLIC superpixels, IEEE TPAMI 2012; 100 segments of compactness 10 as in SuperCL
-(its specification, section 2.2).
+(docs/methods/supercl.md).
 """
 
 from __future__ import annotations
