@@ -42,6 +42,7 @@ from ContrastiveSegLib.training.unannotated import (
     choose_unannotated,
     find_unannotated,
     prepare_unannotated,
+    was_pretrained,
 )
 from ContrastiveSegLib.volumes.annotations import annotation_file
 from ContrastiveSegLib.volumes.cases import Case
@@ -116,6 +117,8 @@ def _find(settings: FinetuneSettings, folder: RunFolder, reporter: Reporter) -> 
                 f"The strategy {settings.strategy} learns nothing from scans without annotation, so "
                 f"{settings.unlabeled} is not used. Choose --strategy self_training or mean_teacher."
             )
+        elif not settings.unlabeled and was_pretrained(settings, folder):
+            reporter.say("The scans of pre-training can teach here too: choose --strategy self_training.")
         return found
     scans = find_unannotated(settings, folder, _with_labels(found.annotated, settings), reporter)
     if scans is None and not settings.unlabeled:

@@ -84,6 +84,11 @@ def choose_unannotated(
     return ()
 
 
+def was_pretrained(settings: FinetuneSettings, folder: RunFolder) -> bool:
+    """Whether there was a pre-training, whose scans could be learned from."""
+    return _pretraining(settings, folder) is not None
+
+
 def _pretraining(settings: FinetuneSettings, folder: RunFolder) -> PretrainSettings | None:
     """What the pre-training was asked that fine-tuning starts from, or that lies in the same run."""
     run = folder if settings.start in ("", "none") else RunFolder(Path(settings.start))

@@ -16,6 +16,7 @@ from ContrastiveSegLib.training.unannotated import (
     choose_unannotated,
     find_unannotated,
     prepare_unannotated,
+    was_pretrained,
     with_reason,
 )
 from ContrastiveSegLib.volumes.cases import Case, find_cases
@@ -139,6 +140,8 @@ def test_empty_means_the_images_of_pretraining_without_those_left_out_there(tmp_
 
     assert found_names(find_unannotated(asked, run, [], a_reporter)) == ["three", "two"]
     assert find_unannotated(replace(asked, unlabeled="none"), run, [], a_reporter) is None
+    assert was_pretrained(asked, run)
+    assert not was_pretrained(asked, RunFolder(tmp_path / "other"))
 
 
 def test_without_pretraining_there_are_no_scans(tmp_path, a_reporter):
