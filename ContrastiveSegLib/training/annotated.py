@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile, BadFolder
@@ -82,7 +83,8 @@ def maps_of_pieces(training: Sequence[PreparedCase]) -> Iterator[npt.NDArray[Any
         if case.annotation == "cases":
             yield case.label_map
         elif case.annotation == "slices":
-            yield from (labels[None] for labels in case.label_map if (labels != UNKNOWN).any())
+            # Copies, because a part of an array on disk would keep its file open.
+            yield from (np.array(labels[None]) for labels in case.label_map if (labels != UNKNOWN).any())
 
 
 def _one_class(name: str) -> BadFolder:

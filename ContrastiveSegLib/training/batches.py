@@ -256,7 +256,8 @@ def _slices_of(case: PreparedCase, *, known: bool) -> Sequence[int]:
     if known:
         if case.annotation == "none":
             return []
-        return [k for k in slices if (case.label_map[k] != UNKNOWN).any()] * case.favored
+        shown = enumerate(case.classes_of_slices())
+        return [k for k, classes in shown if any(c != UNKNOWN for c in classes)] * case.favored
     return [*slices] * case.favored
 
 
@@ -264,8 +265,8 @@ def _where_structures_are(cases: Sequence[PreparedCase]) -> dict[int, list[tuple
     """For each structure the slices (case, k) that show it, those of a favored case several times."""
     present: dict[int, list[tuple[int, int]]] = {}
     for c, case in enumerate(cases):
-        for k in range(case.shape[0] if case.annotation != "none" else 0):
-            for value in np.unique(case.label_map[k]):
+        for k, classes in enumerate(case.classes_of_slices() if case.annotation != "none" else ()):
+            for value in classes:
                 if value > 0:
                     present.setdefault(int(value), []).extend([(c, k)] * case.favored)
     return present

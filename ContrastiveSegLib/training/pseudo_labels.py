@@ -42,6 +42,7 @@ from ContrastiveSegLib.volumes.place import (
     usual_place,
 )
 from ContrastiveSegLib.volumes.slices import PreparedCase
+from ContrastiveSegLib.volumes.stored_array import count_classes, open_array
 
 BYTES_PER_VOXEL = 4  # class and confidence as they are predicted, and what is left of them as int16
 AGREEMENT = "agreement with the round before"
@@ -227,8 +228,10 @@ def _cleaned(
 def _with_labels(case: PreparedCase, folder: Path, n: int, lowest: npt.NDArray[np.int64]) -> PreparedCase:
     labels, levels = np.load(array_file(_stem(folder, n)), mmap_mode="r")
     stem = folder / f"{n:05d}-certain"
-    store(stem, certain(labels, levels, lowest), {"lowest": lowest.tolist()})
-    return replace(case, labels=np.load(array_file(stem), mmap_mode="r"), annotation="cases")
+    taught = certain(labels, levels, lowest)
+    classes = count_classes(taught)
+    store(stem, taught, {"lowest": lowest.tolist(), "classes_of_slices": classes})
+    return replace(case, labels=open_array(array_file(stem), classes), annotation="cases")
 
 
 def _agreement(folder: Path, before: Path, n: int) -> float:

@@ -36,6 +36,7 @@ from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.one_case import attempt
 from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare, prepare_labels
 from ContrastiveSegLib.volumes.slices import PreparedCase
+from ContrastiveSegLib.volumes.stored_array import count_classes, open_array
 from ContrastiveSegLib.volumes.superpixels import (
     COMPACTNESS,
     REGIONS_PER_PATCH,
@@ -137,7 +138,7 @@ def _prepare_one(case: Case, folder: Path, recipe: Recipe) -> Outcome:
     source = annotation_file(case, recipe.annotation) if recipe.table else None
     facts = read_facts(image_stem) or _make_image(case, image_stem, recipe)
     working, original = (Geometry.from_lists(*facts[key]) for key in ("working", "original"))
-    images = np.load(array_file(image_stem), mmap_mode="r")
+    images = open_array(array_file(image_stem))
     regions = _regions(case, images, working, folder, recipe) if recipe.regions else None
     prepared = PreparedCase(case.name, case.patient, images, None, working, original, regions)
     outcome = Outcome(case, prepared, facts["modality"], facts["checksum"], tuple(facts["notes"]))
@@ -155,7 +156,7 @@ def _with_labels(
     facts = read_facts(stem) or _make_labels(case, source, stem, prepared, recipe, only)
     known = facts["annotation"]
     annotation = Annotation(**{**known, "classes": tuple(known["classes"])})
-    labels = np.load(array_file(stem), mmap_mode="r")
+    labels = open_array(array_file(stem), facts.get("classes_of_slices"))
     return replace(
         outcome,
         prepared=replace(prepared, labels=labels, annotation=annotation.kind),
@@ -193,8 +194,13 @@ def _make_labels(
         annotation.kind == "cases" and annotation.share == 1
     ):  # the working grid may reach half a voxel beyond the image
         array = np.maximum(array, 1)
-    facts = {"notes": list(marks.notes), "annotation": asdict(annotation)}
-    store(stem, array - 1, facts)  # 0, unknown, becomes UNKNOWN
+    array = array - 1  # 0, unknown, becomes UNKNOWN
+    facts = {
+        "notes": list(marks.notes),
+        "annotation": asdict(annotation),
+        "classes_of_slices": count_classes(array),
+    }
+    store(stem, array, facts)
     return facts
 
 
@@ -213,8 +219,7 @@ def _regions(
             else regions_of(images, segments, spacing=working.spacing_khw)
         )
         store(stem, found, {})
-    regions: npt.NDArray[Any] = np.load(array_file(stem), mmap_mode="r")
-    return regions
+    return open_array(array_file(stem))
 
 
 def collect_table(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ContrastiveSegLib.volumes.stored_array import count_classes
 from ContrastiveSegLib.volumes.volume import Geometry
 
 # The class index of voxels that nobody vouched for.
@@ -19,7 +21,7 @@ class PreparedCase:
     """One case on the working grid, read from disk as it is needed.
 
     Args:
-        images: (C, K, H, W) float16, 0...1, memory-mapped.
+        images: (C, K, H, W) float16, 0...1; of a prepared case opened when it is used.
         labels: (K, H, W) class indices (0 background, then in the order of the label table), UNKNOWN where
             nobody vouched; or None.
         working: Grid of these arrays.
@@ -58,6 +60,11 @@ class PreparedCase:
         if self.labels is None:
             raise ValueError(f"{self.name} was prepared without labels")
         return self.labels
+
+    def classes_of_slices(self) -> Sequence[Sequence[int]]:
+        """The class indices in each slice, UNKNOWN among them; known without reading a prepared case."""
+        counted = getattr(self.labels, "classes_of_slices", None)
+        return counted if counted is not None else count_classes(self.label_map)
 
     @property
     def region_map(self) -> npt.NDArray[Any]:
