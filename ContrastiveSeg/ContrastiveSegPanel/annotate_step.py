@@ -72,7 +72,7 @@ class AnnotateStep(Step):
             self.replay([])
 
     def replay(self, _events) -> None:
-        found = suggestions.read(self.panel.run)
+        found = suggestions.read(self.panel.run) if self.panel.run is not None else []
         columns = (_("Case"), _("Slice"), _("Score"), _("Reason"))
         rows = [
             (s.case, _("whole case") if s.slice is None else s.slice, round(s.score, 2), s.reason)

@@ -1,127 +1,181 @@
-"""Read the headers of a folder's cases a few at a time, so that the window stays alive."""
+"""The cases of a folder and what their headers say, as another process finds them; nothing here waits."""
 
+import itertools
+import json
 import math
+import os
+import shutil
 from pathlib import Path
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
-from ContrastiveSegLib.errors import BadFile, ContrastiveSegError
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_geometry
-from ContrastiveSegLib.volumes.grid import derive_grid, slicing_axes
+from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.slicer_bridge import case_listing, process
+from ContrastiveSegLib.slicer_bridge.engine import Engine
+from ContrastiveSegLib.volumes.grid import slicing_axes
+from ContrastiveSegLib.volumes.labels import LabelTable
 
-from . import table_rows
+from . import job_words
 
-AT_ONCE = 5  # headers per turn of the event loop
+INTERVAL_MS = 40
+CHUNK = 64 * 1024  # bytes of the listing per turn of the event loop: some hundred cases, a few milliseconds
+JOB = "list"
 
 
 class CaseReader:
-    """The cases of a folder and what their headers say.
+    """Follows the listing of one folder at a time.
 
     Args:
         parent: Widget that owns the timer.
-        onChange: Called when more is known.
+        onProgress: Called when some more is known, often.
+        onEnd: Called when everything is known, or reading began or ended otherwise.
     """
 
-    def __init__(self, parent, onChange) -> None:
-        self.folder, self.error = "", ""
-        self.cases, self.leftOut, self.table = (), [], None
-        self.geometries, self._unreadable, self._waiting = {}, {}, []
-        self._shown = None
-        self._grid, self._gridOf = None, 0
-        self._onChange = onChange
+    def __init__(self, parent, onProgress, onEnd) -> None:
+        self._onProgress, self._onEnd = onProgress, onEnd
+        self._job, self._position, self._numbers = None, 0, itertools.count(1)
         self._timer = qt.QTimer(parent)
-        self._timer.setInterval(0)
-        self._timer.connect("timeout()", self._some)
+        self._timer.setInterval(INTERVAL_MS)
+        self._timer.connect("timeout()", self._look)
+        self._forget("")
+
+    def _forget(self, folder: str) -> None:
+        self.folder, self.error, self.isStopped, self.isFound = folder, "", False, False
+        self.version = next(self._numbers)  # grows with each change, so that others need not compare
+        self.cases, self.leftOut, self.table = [], [], None
+        self.geometries, self.unreadable, self._byName = {}, {}, {}
+        self.plane, self.slices, self.patchPixels = "axial", 0, 1
+        self._foundAll = False
 
     @property
     def isReading(self) -> bool:
-        """Whether headers are still to be read."""
-        return bool(self._waiting)
+        """Whether more is to come."""
+        return self._job is not None
 
     def read(self, folder: str) -> None:
-        """Begin with a folder; "" empties the table."""
-        self.folder, self.error = folder, ""
-        self.cases, self.leftOut, self.table = (), [], None
-        self.geometries, self._unreadable = {}, {}
-        self._grid, self._gridOf = None, 0
+        """Begin with a folder, and let go of the one before; "" empties the list."""
+        self._end()
+        self._forget(folder)
         if folder:
             try:
-                listing = find_cases(Path(folder))
-                self.cases, self.table = listing.cases, listing.table
-                self.leftOut = [(out.path, out.reason) for out in listing.left_out if not out.by_choice]
+                self._start(folder)
             except ContrastiveSegError as error:
                 self.error = str(error)
-        self._waiting = list(self.cases)
-        self._timer.start()
-        self._onChange()
+        self._onEnd()
 
-    def _some(self) -> None:
-        for case in self._waiting[:AT_ONCE]:
-            try:
-                channelsLast = case.last_axis_is_channels
-                self.geometries[case.name] = read_geometry(case.images, last_axis_is_channels=channelsLast)
-            except BadFile as error:
-                self._unreadable[case.name] = str(error)
-        self._waiting = self._waiting[AT_ONCE:]
-        if not self._waiting:
-            self._timer.stop()
-            self._onChange()
+    def stop(self) -> None:
+        """The user does not want to wait: what was found so far stays."""
+        if self.isReading:
+            self._end()
+            self.isStopped = True
+            self._onEnd()
+
+    def close(self) -> None:
+        """The panel goes."""
+        self._end()
+
+    def _start(self, folder: str) -> None:
+        name = f"ContrastiveSeg-{JOB}-{os.getpid()}-{next(self._numbers)}"
+        place = Path(slicer.app.temporaryPath) / name
+        module = "ContrastiveSegLib.slicer_bridge.case_listing"
+        # Slicer's own Python, whatever computes the jobs: it has all that reading headers takes.
+        engine = Engine((Engine.own().command[0], "-u", "-m", module))
+        order = {"folder": folder, "listing": str(place / "listing.jsonl")}
+        self._job, self._position = process.start(JOB, order, engine, folder=place), 0
+        self._timer.start()
+
+    def _end(self) -> None:
+        self._timer.stop()
+        job, self._job = self._job, None
+        if job is not None:
+            if job.is_running():
+                job.end()
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _look(self) -> None:
+        isRunning = self._job.is_running()  # before the lines, so that the last ones are read
+        lines = self._newLines()
+        for line in lines:
+            self._take(json.loads(line))
+        if lines:
+            self.version = next(self._numbers)
+        if lines or isRunning:
+            self._onProgress()
+            return
+        if not self._foundAll and not self.error:
+            self.error = self._death()
+        self._end()
+        self._onEnd()
+
+    def _newLines(self) -> list:
+        try:
+            with (self._job.folder / "listing.jsonl").open("rb") as file:
+                file.seek(self._position)
+                data = file.read(CHUNK)
+                if data and b"\n" not in data:
+                    data += file.readline()
+        except OSError:
+            return []  # not begun yet
+        data = data[: data.rfind(b"\n") + 1]
+        self._position += len(data)
+        return data.decode("utf-8").splitlines()
+
+    def _take(self, facts: dict) -> None:
+        kind = facts["kind"]
+        if kind == case_listing.CASE:
+            case = case_listing.case_from_json(facts)
+            self.cases.append(case)
+            self._byName[case.name] = case
+        elif kind == case_listing.LEFT_OUT:
+            self.leftOut.append(case_listing.left_out_from_json(facts))
+        elif kind == case_listing.FOUND:
+            self.isFound = True
+        elif kind == case_listing.GEOMETRY:
+            self.geometries[facts["name"]] = case_listing.geometry_from_json(facts)
+        elif kind == case_listing.UNREADABLE:
+            self.unreadable[facts["name"]] = facts["reason"]
+        elif kind == case_listing.GRID:
+            self.plane, self.slices = facts["plane"], facts["slices"]
+            self.patchPixels = math.prod(facts["patch"])
+        elif kind == case_listing.TABLE:
+            self.table = LabelTable.from_json(facts["table"])
+        elif kind == case_listing.ERROR:
+            self.error = facts["text"]
+        elif kind == case_listing.END:
+            self._foundAll = True
+
+    def _death(self) -> str:
+        """What to say of a reader that ended in the middle."""
+        if self.isFound and self.headersRead == len(self.cases):
+            return ""  # only the names of the structures are missing
+        text = _("The folder {folder} was not read to its end: the reader ended").format(folder=self.folder)
+        unread = (case for case in self.cases if not self._isRead(case.name))
+        case = next(unread, None) if self.isFound else None
+        where = _(" at {file}").format(file=case.images[0]) if case is not None else ""
+        said = job_words.lastParagraph(self._job.tail())
+        return f"{text}{where}. {said}".strip()
+
+    def _isRead(self, name: str) -> bool:
+        return name in self.geometries or name in self.unreadable
+
+    @property
+    def headersRead(self) -> int:
+        """Of how many cases it is known what their header says, or that it cannot be read."""
+        return len(self.geometries) + len(self.unreadable)
 
     def case(self, name: str):
         """The case of a name, or None."""
-        return next((case for case in self.cases if case.name == name), None)
+        return self._byName.get(name)
 
     def axisOf(self, name: str) -> int:
         """Along which axis of its image (i, j, k as 0, 1, 2) a case is cut into slices."""
         geometry = self.geometries.get(name)
-        return abs(slicing_axes(geometry, self.grid().plane)[2]) - 1 if geometry else 2
-
-    def grid(self):
-        """The working grid that the jobs will derive from these headers, by the same rule."""
-        if self._grid is None or len(self.geometries) != self._gridOf:
-            self._grid, self._gridOf = derive_grid(list(self.geometries.values())), len(self.geometries)
-        return self._grid
-
-    def slices(self) -> int:
-        """Slices of all cases together."""
-        return sum(geometry.size[self.axisOf(name)] for name, geometry in self.geometries.items())
-
-    def patchPixels(self) -> int:
-        """Pixels of the patch that the jobs will choose, as far as the headers say."""
-        if not self.geometries:
-            return 1
-        return math.prod(self.grid().patch)
+        return abs(slicing_axes(geometry, self.plane)[2]) - 1 if geometry else 2
 
     def counts(self) -> dict:
         """For the state line."""
         labeled = sum(case.labels is not None or case.scribbles is not None for case in self.cases)
-        out = len(self.leftOut) + len(self._unreadable)
-        return {"cases": len(self.cases) - len(self._unreadable), "labeled": labeled, "out": out}
-
-    def showIn(self, table, annotated) -> None:
-        """Write the table, if anything changed since the last time."""
-        rows, keys = [], []
-        for case in self.cases:
-            rows.append(self._row(case, case.name in annotated))
-            keys.append(case.name)
-        for path, reason in self.leftOut:
-            rows.append((path.name, "", "", _("left out"), reason))
-            keys.append("")
-        if (rows, keys) != self._shown:
-            columns = (_("Case"), _("Spacing mm"), _("Channels"), _("Annotated"), _("Remark"))
-            table_rows.fill(table, columns, rows, keys)
-            self._shown = (rows, keys)
-
-    def _row(self, case, isAnnotated: bool):
-        geometry = self.geometries.get(case.name)
-        spacing = "x".join(f"{s:.3g}" for s in geometry.spacing) if geometry else ""
-        channels = _("several") if case.last_axis_is_channels else len(case.images)
-        words = [_("here") if isAnnotated else "", _("labels") if case.labels else ""]
-        words.append(_("scribbles") if case.scribbles else "")
-        annotated = ", ".join(word for word in words if word) or _("no")
-        remark = self._unreadable.get(case.name) or (case.patient if case.patient != case.name else "")
-        if case.name in self._unreadable:
-            annotated = _("left out")
-        return (case.name, spacing, channels, annotated, remark)
+        out = len(self.leftOut) + len(self.unreadable)
+        return {"cases": len(self.cases) - len(self.unreadable), "labeled": labeled, "out": out}

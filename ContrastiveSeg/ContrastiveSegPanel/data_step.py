@@ -11,8 +11,11 @@ from ContrastiveSegLib.volumes.files import read_image, write_image
 
 from . import state_line, table_rows
 from .case_reader import CaseReader
+from .case_table import CaseTable
 from .file_names import safeName
+from .path_field import PathField
 from .run_state import proposed
+from .scan_row import ScanRow
 from .step import Step
 
 
@@ -22,10 +25,12 @@ class DataStep(Step):
     def __init__(self, panel) -> None:
         super().__init__(panel, panel.ui.dataState)
         ui = self.ui
-        table_rows.style(ui.caseTable)
-        self.reader = CaseReader(panel.parent, panel.refresh)
-        ui.dataFolder.connect("currentPathChanged(QString)", self.onFolder)
-        ui.runFolder.connect("currentPathChanged(QString)", panel.setRun)
+        self.reader = CaseReader(panel.parent, self.onProgress, panel.refresh)
+        self.table = CaseTable(ui.caseTable, self.reader)
+        self.scan = ScanRow(ui.scanBox, self.reader.stop)
+        self.dataPath = PathField(ui.dataFolder, self.onFolder)
+        self.runPath = PathField(ui.runFolder, panel.setRun)
+        self.paths = (self.dataPath, self.runPath)
         ui.useSceneButton.connect("clicked()", self.onUseScene)
         ui.caseTable.connect("cellDoubleClicked(int,int)", self.onOpenCase)
 
@@ -36,28 +41,36 @@ class DataStep(Step):
 
     def fill(self) -> None:
         parameters = self.panel.parameters
-        self.ui.runFolder.currentPath = parameters.runFolder
-        self.ui.dataFolder.currentPath = parameters.dataFolder
+        self.runPath.show(parameters.runFolder)
+        self.dataPath.show(parameters.dataFolder)
         if parameters.dataFolder != self.reader.folder:
             self.reader.read(parameters.dataFolder)
 
     def onFolder(self, path: str) -> None:
-        """Another data folder: read it, and propose a run folder if there is none."""
-        if path == self.folder:
-            return
+        """A data folder was chosen: read it, and propose a run folder if there is none."""
         self._failure = ""
         parameters = self.panel.parameters
         parameters.dataFolder = path
         if path and not parameters.runFolder:
-            self.ui.runFolder.currentPath = proposed(self.panel.logic.runsFolder(), Path(path))
+            self.runPath.choose(proposed(self.panel.logic.runsFolder(), Path(path)))
         self.reader.read(path)
+
+    def onProgress(self) -> None:
+        """Some more is known of the folder that is being read."""
+        if not self.table.isFilling:
+            self._showTable()
+        self._showState()
+
+    def _showTable(self) -> None:
+        run = self.panel.run
+        self.table.show(annotation_files.annotated_cases(run) if run else frozenset())
 
     def onUseScene(self) -> None:
         """Write the volumes of the scene into the run folder and use them as data."""
         volumes = _volumesOfScene()
         parameters = self.panel.parameters
         if not parameters.runFolder:
-            self.ui.runFolder.currentPath = proposed(self.panel.logic.runsFolder(), Path("scene"))
+            self.runPath.choose(proposed(self.panel.logic.runsFolder(), Path("scene")))
         folder = self.panel.run.panel / "scene" / "images"
         try:
             for volume in volumes:
@@ -67,8 +80,8 @@ class DataStep(Step):
         except ContrastiveSegError as error:
             self.fail(str(error))
             return
-        self.ui.dataFolder.currentPath = str(folder.parent)
-        self.reader.read(str(folder.parent))
+        self.dataPath.show(str(folder.parent))
+        self.onFolder(str(folder.parent))
 
     def onOpenCase(self, row: int, _column: int = 0) -> None:
         """Load the case of a row into the viewer."""
@@ -91,31 +104,37 @@ class DataStep(Step):
         return found
 
     def refresh(self) -> None:
-        ui, reader = self.ui, self.reader
         state_line.allow(
-            ui.useSceneButton,
+            self.ui.useSceneButton,
             "" if _volumesOfScene() else _("No volume is loaded but those of a data folder."),
             _("Learn from the volumes that are loaded in Slicer"),
         )
-        run = self.panel.run
-        annotated = annotation_files.annotated_cases(run) if run else frozenset()
-        reader.showIn(ui.caseTable, annotated)
-        self._showState(reader, run)
+        self._showTable()
+        self._showState()
 
-    def _showState(self, reader, run) -> None:
+    def _showState(self) -> None:
+        reader = self.reader
+        self.scan.show(reader)
+        counts = reader.counts()
         if reader.error:
             self.show(state_line.FAILED, reader.error)
         elif not self.folder:
             self.show(state_line.MISSING, _("choose a folder of volumes, or use the volumes of the scene"))
+        elif reader.isReading and not reader.isFound:
+            self.show(state_line.WORKING, _("looking through the folder ..."))
         elif reader.isReading:
-            self.show(state_line.WORKING, _("reading {n} headers ...").format(n=len(reader.cases)))
-        elif run is None:
+            text = _("reading headers: {n} of {all}")
+            self.show(state_line.WORKING, text.format(n=reader.headersRead, all=len(reader.cases)))
+        elif self.panel.run is None:
             self.show(state_line.MISSING, _("choose a run folder: results are kept there"))
         elif self.panel.state.damaged:
             self.show(state_line.FAILED, self.panel.state.damaged)
+        elif reader.isStopped:
+            text = _("stopped: {n} of {all} headers were read; choose the folder again to read all")
+            self.show(state_line.READY, text.format(n=reader.headersRead, all=len(reader.cases)))
         else:
             text = _("{cases} cases, {labeled} with labels; {out} files left out")
-            self.show(state_line.DONE, text.format(**reader.counts()))
+            self.show(state_line.DONE, text.format(**counts))
 
 
 def _volumesOfScene() -> list:

@@ -6,6 +6,8 @@ from slicer.i18n import tr as _
 
 from ContrastiveSegLib.runs.model_catalog import DEFAULT, list_models
 
+from .path_field import PathField
+
 AUTO = "auto"
 
 
@@ -21,7 +23,7 @@ class ModelChoice:
     def __init__(self, panel, name: str, makes, onChange) -> None:
         self._panel, self._name, self._onChange = panel, name, onChange
         ui = panel.ui
-        self._combo, self._path, self._license = (
+        self._combo, path, self._license = (
             getattr(ui, name + word) for word in ("Model", "Checkpoint", "License")
         )
         self._entries = [entry for entry in list_models() if entry.makes in makes]
@@ -32,7 +34,7 @@ class ModelChoice:
         for entry in self._entries:
             self._combo.addItem(entry.title)
         self._combo.connect("currentIndexChanged(int)", self._onModel)
-        self._path.connect("currentPathChanged(QString)", self._onPath)
+        self.path = PathField(path, self._onPath)
 
     @property
     def entry(self):
@@ -53,7 +55,7 @@ class ModelChoice:
         wasBlocked = self._combo.blockSignals(True)
         self._combo.currentIndex = names.index(chosen) if chosen in names else 0
         self._combo.blockSignals(wasBlocked)
-        self._path.currentPath = self._checkpoint
+        self.path.show(self._checkpoint)
         self._tell()
 
     def settings(self) -> dict:
@@ -83,10 +85,9 @@ class ModelChoice:
         self._onChange()
 
     def _onPath(self, path: str) -> None:
-        if path != self._checkpoint:
-            setattr(self._panel.parameters, f"{self._name}Checkpoint", path)
-            self._tell()
-            self._onChange()
+        setattr(self._panel.parameters, f"{self._name}Checkpoint", path)
+        self._tell()
+        self._onChange()
 
     def _tell(self) -> None:
         entry = self.entry

@@ -2,6 +2,7 @@
 
 import logging
 
+import slicer
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
@@ -23,6 +24,10 @@ from .results_box import ResultsBox
 from .setup_step import SetupStep
 
 LAST_RUN = "LastRunFolder"
+STARTING = (
+    "checkButton", "pretrainStart", "suggestStart", "annotateButton", "saveAnnotationButton",
+    "propagateStart", "finetuneStart", "predictStart", "predictAllButton", "refineStart", "importRunButton",
+)  # fmt: skip
 
 
 class Panel:
@@ -60,6 +65,10 @@ class Panel:
             self.results,
         )
 
+        for name in STARTING:
+            # Where buttons take no focus, a path that was typed before is complete only now.
+            slicer.util.findChild(parent, name).connect("pressed()", self.settle)
+
         # Only now: a box that is collapsed in the .ui file would not hide what the steps put into it.
         for box in (ui.setupLogBox, ui.pretrainSettings, ui.finetuneSettings, ui.propagateBox, ui.refineBox):
             box.collapsed = True
@@ -80,6 +89,12 @@ class Panel:
             step.fill()
         self.reopen()
 
+    def settle(self) -> None:
+        """Take paths that were typed and not finished with Return."""
+        for step in self.steps:
+            for field in step.paths:
+                field.settle()
+
     def setRun(self, path: str) -> None:
         """Another run folder: its jobs, curves and results take the place of those of the last."""
         if path == self.parameters.runFolder:
@@ -93,14 +108,14 @@ class Panel:
             self.monitor.letGo()
             self.jobName, self.extra = "", {}
         self.refresh()
-        if self.run is None:
-            return
-        remember(LAST_RUN, str(self.run.path))
-        events, position = _told(self.run)
+        events, position = _told(self.run) if self.run is not None else ([], 0)
         for step in self.steps:
             step.forget()
             step.replay(events)
         self.refresh()
+        if self.run is None:
+            return
+        remember(LAST_RUN, str(self.run.path))
         job = process.find(self.run.panel, run=self.run)
         if job is None or self.monitor.isBusy:
             self._explainDeath()
@@ -189,9 +204,10 @@ class Panel:
         self.stepOf(jobName).fail(text)
 
     def close(self) -> None:
-        """Stop the timer; a running job goes on and is found again."""
+        """Stop the timers; a running job goes on and is found again."""
         self.pretrain.planner.stop()
         self.monitor.letGo()
+        self.data.reader.close()
 
     def _explainDeath(self) -> None:
         """A job that died while nobody looked left its papers behind."""

@@ -13,6 +13,7 @@ from . import presets, state_line
 from .job_box import JobBox
 from .method_menu import MethodMenu
 from .panel_words import inPanel
+from .path_field import PathField
 from .planner import Planner
 from .step import Step
 
@@ -48,7 +49,8 @@ class PretrainStep(Step):
             plots=panel.plots,
         )
         ui.pretrainPreset.connect("currentIndexChanged(int)", lambda _index: self.onSettings())
-        ui.pretrainedRun.connect("currentPathChanged(QString)", self.onOtherRun)
+        self.otherPath = PathField(ui.pretrainedRun, self.onOtherRun)
+        self.paths = (self.otherPath,)
 
     def fill(self) -> None:
         parameters, ui = self.panel.parameters, self.ui
@@ -56,7 +58,7 @@ class PretrainStep(Step):
         names = list(presets.PRESETS)
         wanted = parameters.pretrainPreset
         ui.pretrainPreset.currentIndex = names.index(wanted) if wanted in names else 1
-        ui.pretrainedRun.currentPath = parameters.pretrainedRun
+        self.otherPath.show(parameters.pretrainedRun)
 
     def onSettings(self) -> None:
         """Remember what the user changed, and estimate anew."""
@@ -158,7 +160,7 @@ class PretrainStep(Step):
 
     def _estimate(self) -> str:
         reader, ui = self.panel.data.reader, self.ui
-        if reader.isReading or not reader.geometries or self.panel.state.isPretrained:
+        if reader.isReading or not reader.slices or self.panel.state.isPretrained:
             return ""
         try:
             settings = self._fresh()
@@ -170,7 +172,7 @@ class PretrainStep(Step):
         if "error" in plan:
             return inPanel(plan["error"])
         batch = int(settings.get("batch") or presets.BATCH)
-        perPass = plan.get("steps_per_pass") or max(1, reader.slices() // batch)
+        perPass = plan.get("steps_per_pass") or max(1, reader.slices // batch)
         steps = presets.stepsOf(settings, perPass)
         if plan:
             return presets.words(plan, steps)

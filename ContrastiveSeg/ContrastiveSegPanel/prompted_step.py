@@ -22,6 +22,7 @@ class PromptedStep(Step, ABC):
         self.box = JobBox(getattr(panel.ui, f"{name}Job"), name, self.onStart, panel.cancel)
         self.box.start.text = text
         self.choice = ModelChoice(panel, name, makes, panel.refresh)
+        self.paths = (self.choice.path,)
         self._told, self._slices, self._result = told, 0, {}
 
     @abstractmethod

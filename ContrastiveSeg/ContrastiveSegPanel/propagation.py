@@ -54,7 +54,7 @@ class Propagation(PromptedStep):
             "image": str(image),
             "annotation": str(annotation),
             "slice": index,
-            "plane": reader.grid().plane,
+            "plane": reader.plane,
             "output": str(folder / f"{case}{SUFFIX}"),
             "run": str(run.path),
             "overwrite": True,

@@ -106,7 +106,7 @@ class ResultsBox(Step):
         if outcome.kind != job_words.DONE:
             self.fail(outcome.text)
         elif job.name == "import":
-            self.ui.runFolder.currentPath = said
+            self.panel.data.runPath.choose(said)
         else:
             slicer.util.showStatusMessage(_("Exported to {path}").format(path=said), 5000)
 
@@ -129,7 +129,7 @@ class ResultsBox(Step):
             self.fail(str(error))
             return
         self._failure = ""
-        self.ui.runFolder.currentPath = ""
+        self.panel.data.runPath.choose("")
         if stays:
             slicer.util.infoDisplay(
                 _("What the program did not write stays in {path}: {files}").format(

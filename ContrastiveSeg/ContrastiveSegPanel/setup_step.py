@@ -13,6 +13,7 @@ from ContrastiveSegLib.slicer_bridge import install
 from . import job_words, state_line
 from .memory import recall, remember
 from .panel_words import inPanel
+from .path_field import PathField
 from .step import Step
 
 PASSED = "CheckPassedWith"
@@ -27,11 +28,12 @@ class SetupStep(Step):
         ui.installButton.connect("clicked()", self.onInstall)
         ui.checkButton.connect("clicked()", self.onCheck)
         ui.checkCancel.connect("clicked()", panel.cancel)
-        ui.externalPython.connect("currentPathChanged(QString)", self.onPython)
+        self.python = PathField(ui.externalPython, self.onPython)
+        self.paths = (self.python,)
         self._found = None  # looked up once: reading what is installed takes a while
 
     def fill(self) -> None:
-        self.ui.externalPython.currentPath = self.panel.logic.externalPython()
+        self.python.show(self.panel.logic.externalPython())
         self._found = None
 
     def refresh(self) -> None:

@@ -14,6 +14,7 @@ class Step:
     """
 
     box = None
+    paths = ()  # the PathFields of the step
 
     def __init__(self, panel, stateLabel) -> None:
         self.panel, self.ui, self._stateLabel = panel, panel.ui, stateLabel

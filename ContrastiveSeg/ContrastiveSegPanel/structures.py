@@ -4,10 +4,7 @@ import json
 
 from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.volumes.colors import colors_for
-from ContrastiveSegLib.volumes.files import read_labels
 from ContrastiveSegLib.volumes.labels import LabelTable, Structure, same_name
-
-_ofFile = {}
 
 
 def wanted(panel) -> LabelTable:
@@ -36,16 +33,4 @@ def known(panel) -> LabelTable:
             return LabelTable.from_json(json.loads(run.labels.read_text(encoding="utf-8")))
         except (ContrastiveSegError, OSError, ValueError):
             pass  # half written by a job at this moment: the data say the same
-    if reader.table is not None:
-        return reader.table
-    labeled = next((case.labels for case in reader.cases if case.labels), None)
-    return _tableOf(labeled) if labeled else LabelTable(())
-
-
-def _tableOf(path) -> LabelTable:
-    if path not in _ofFile:
-        try:
-            _ofFile[path] = read_labels(path).table
-        except ContrastiveSegError:
-            _ofFile[path] = LabelTable(())  # the job that needs the file says what is wrong with it
-    return _ofFile[path]
+    return reader.table or LabelTable(())

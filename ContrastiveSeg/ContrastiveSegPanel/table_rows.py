@@ -12,19 +12,34 @@ def fill(table, columns, rows, keys) -> None:
         rows: Tuples of texts and numbers; numbers are sorted as numbers.
         keys: One text per row, given back by `keyOfRow`.
     """
-    # With sorting switched on, a row would move away while it is being filled.
-    table.sortingEnabled = False
-    table.clearContents()
-    table.setColumnCount(len(columns))
-    table.setHorizontalHeaderLabels(list(columns))
-    table.setRowCount(len(rows))
+    begin(table, columns, len(rows))
     for number, (row, key) in enumerate(zip(rows, keys, strict=True)):
         setRow(table, number, row, key)
+    finish(table, isLastWide=any(row[-1] for row in rows))
+
+
+def begin(table, columns, count: int) -> None:
+    """Headers and room for the rows, which `setRow` then writes."""
+    # With sorting switched on, a row would move away while it is being filled.
+    table.sortingEnabled = False
+    if table.columnCount != len(columns):
+        table.clearContents()
+        table.setColumnCount(len(columns))
+    table.setHorizontalHeaderLabels(list(columns))
+    table.setRowCount(count)
+
+
+def finish(table, *, isLastWide: bool) -> None:
+    """All rows are written: sort them as the user wished, and give the columns their widths.
+
+    Args:
+        isLastWide: Whether there is text in the last column.
+    """
     table.sortingEnabled = True
     table.resizeColumnsToContents()
-    if columns and (table.wordWrap or not any(row[-1] for row in rows)):
+    if table.columnCount and (table.wordWrap or not isLastWide):
         # A long line, or the header alone, asks for more than is left; stretched, the last column gets that.
-        table.setColumnWidth(len(columns) - 1, 1)
+        table.setColumnWidth(table.columnCount - 1, 1)
 
 
 def setRow(table, number, row, key) -> None:
@@ -36,6 +51,14 @@ def setRow(table, number, row, key) -> None:
         item.setData(qt.Qt.UserRole, key)
         item.setToolTip(str(text))
         table.setItem(number, column, item)
+
+
+def isRow(table, number: int, row, key: str) -> bool:
+    """Whether these stand in this place now: the user may have sorted the rows."""
+    first, last = (table.item(number, column) for column in (0, len(row) - 1))
+    if first is None or last is None or keyOfRow(table, number) != key:
+        return False
+    return (first.text(), last.text()) == (row[0], row[-1])
 
 
 def keyOfRow(table, row: int) -> str:

@@ -36,10 +36,14 @@ class PanelInTest:
         self.panel, self.ui, self.logic = widget.panel, widget.ui, widget.logic
 
     def choose(self, data: Path | str, run: Path | str) -> None:
-        """Type the two folders of step 1, and wait for the table."""
+        """Choose the two folders of step 1, and wait for the table."""
+        self.choose_later(data, run)
+        self.wait(lambda: not self.panel.data.reader.isReading, 120)
+
+    def choose_later(self, data: Path | str, run: Path | str) -> None:
+        """Choose the two folders of step 1, and wait for nothing."""
         self.ui.runFolder.currentPath = str(run)
         self.ui.dataFolder.currentPath = str(data)
-        self.wait(lambda: not self.panel.data.reader.isReading)
 
     def job(self, name: str) -> Any:
         """Click a job's Start and wait for its end."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctk
 import pytest
 import qt
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 
 pytestmark = pytest.mark.usefixtures("a_slicer")
 
@@ -69,6 +71,22 @@ def test_path_line_tells_and_browses(a_slicer, tmp_path):
 
     assert told == ["/a", str(tmp_path)]
     assert line.currentPath == str(tmp_path)
+
+
+def test_path_line_tells_every_keystroke_and_nothing_when_it_is_emptied():
+    line, told, finished = ctk.ctkPathLineEdit(), [], []
+    line.connect("currentPathChanged(QString)", told.append)
+    edit = line.comboBox().lineEdit()
+    edit.connect("editingFinished()", lambda: finished.append(line.currentPath))
+
+    QTest.keyClicks(edit, "/a")
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+    edit.selectAll()
+    QTest.keyClick(edit, Qt.Key.Key_Backspace)
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+
+    # Twice for one Return: the combo box around the line passes the key on once more.
+    assert (told, finished, line.currentPath) == (["/", "/a"], ["/a", "/a"], "")
 
 
 def test_cancelled_browsing_changes_nothing(a_slicer):

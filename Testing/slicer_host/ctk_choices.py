@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QDir, QSize, Signal
+from PySide6.QtCore import QDir, QRegularExpression, QSize, Signal
+from PySide6.QtGui import QRegularExpressionValidator
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -21,7 +22,11 @@ from .pythonqt import stand_in
 
 @stand_in
 class ctkPathLineEdit(QWidget):
-    """A path that is typed, chosen among earlier ones, or browsed for."""
+    """A path that is typed, chosen among earlier ones, or browsed for.
+
+    As CTK's, it tells of every keystroke, and of nothing when it is emptied: an empty line is not
+    acceptable, so that Return in it does not finish editing either.
+    """
 
     currentPathChanged = Signal(str)
     validInputChanged = Signal(bool)
@@ -36,6 +41,11 @@ class ctkPathLineEdit(QWidget):
         self._box = QComboBox(self)
         self._box.editable = True
         self._least: QSize | None = None
+        self._box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self._box.setCompleter(None)
+        line = self._box.lineEdit()
+        line.setValidator(QRegularExpressionValidator(QRegularExpression(".+"), self))
+        self._was_valid = False
         self._button = QToolButton(self)
         self._button.text = "..."
         self._button.clicked.connect(self.browse)
@@ -43,7 +53,7 @@ class ctkPathLineEdit(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self._box, 1)
         row.addWidget(self._button)
-        self._box.editTextChanged.connect(self.currentPathChanged)
+        line.connect("textChanged(QString)", self._text_changed)
 
     currentPath = forwarded(str, "_box", "currentText")
     filters = declared(int, "filters", 0)
@@ -67,6 +77,14 @@ class ctkPathLineEdit(QWidget):
             )
             self._least = QSize(width, self._box.minimumSizeHint.height())
         return self._least
+
+    def _text_changed(self, path: str) -> None:
+        is_valid = self._box.lineEdit().hasAcceptableInput()
+        if is_valid:
+            self.currentPathChanged.emit(path)
+        if is_valid != self._was_valid:
+            self._was_valid = is_valid
+            self.validInputChanged.emit(is_valid)
 
     def comboBox(self) -> QComboBox:
         """The inner combo box."""
