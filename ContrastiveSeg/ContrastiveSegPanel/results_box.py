@@ -12,6 +12,7 @@ from ContrastiveSegLib.slicer_bridge import run_archive
 from ContrastiveSegLib.slicer_bridge.engine import Engine
 
 from . import job_words, state_line
+from .run_state import freeName
 from .step import Step
 
 SHOWN_FILES = 8
@@ -71,7 +72,7 @@ class ResultsBox(Step):
         except OSError as error:
             self.fail(_("The predictions cannot be copied: {reason}.").format(reason=error.strerror))
             return
-        self._failure = ""
+        self.clearFailure()
         if kept:
             self.fail(_("{n} files were there already and stayed as they were.").format(n=kept))
 
@@ -87,8 +88,29 @@ class ResultsBox(Step):
     def onImport(self) -> None:
         """Unpack a run that was exported, and open it."""
         chosen = qt.QFileDialog.getOpenFileName(self.panel.parent, _("Import run"), "", "Zip (*.zip)")
-        if chosen:
-            self._archive("import", chosen, str(self.panel.logic.runsFolder()))
+        if not chosen:
+            return
+        try:
+            name = run_archive.name_in(Path(chosen))
+        except ContrastiveSegError as error:
+            self.fail(str(error))
+            return
+        target = self._placeFor(name)
+        if target is not None:
+            self.clearFailure()
+            self._archive("import", chosen, str(target.parent), target.name)
+
+    def _placeFor(self, name: str):
+        """Where to import a run to: where its name is taken, under a free one or in another folder."""
+        parent = self.panel.logic.runsFolder()
+        free = freeName(parent, name)
+        question = _("There is a run '{name}' in {folder} already. Import this one as '{free}'?")
+        question += " " + _("'Cancel' lets you choose another folder.")
+        question = question.format(name=name, folder=parent, free=free)
+        if free == name or slicer.app.testingEnabled() or slicer.util.confirmOkCancelDisplay(question):
+            return parent / free
+        chosen = qt.QFileDialog.getExistingDirectory(self.panel.parent, _("Import into the folder"))
+        return Path(chosen) / freeName(Path(chosen), name) if chosen else None
 
     def _archive(self, verb: str, *words: str) -> None:
         python = Engine.own().command[0]
@@ -128,7 +150,7 @@ class ResultsBox(Step):
         except ContrastiveSegError as error:
             self.fail(str(error))
             return
-        self._failure = ""
+        self.clearFailure()
         self.panel.data.runPath.choose("")
         if stays:
             slicer.util.infoDisplay(

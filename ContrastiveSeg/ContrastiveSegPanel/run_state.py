@@ -82,8 +82,12 @@ def runFolder(text: str):
 
 def proposed(runs: Path, data: Path) -> str:
     """A place for a new run: in the user's documents, named after the day and the data."""
-    name, number = f"{datetime.date.today().isoformat()}_{data.name}", 2
-    free = name
-    while (runs / free).exists():
+    return str(runs / freeName(runs, f"{datetime.date.today().isoformat()}_{data.name}"))
+
+
+def freeName(folder: Path, name: str) -> str:
+    """This name, or with a number behind it if there is something of this name already."""
+    free, number = name, 2
+    while (folder / free).exists():
         free, number = f"{name}_{number}", number + 1
-    return str(runs / free)
+    return free

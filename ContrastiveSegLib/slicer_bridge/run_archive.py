@@ -29,7 +29,7 @@ from ContrastiveSegLib.runs.writing import cannot_write, make_folder
 from ContrastiveSegLib.slicer_bridge.process_tree import is_alive
 from ContrastiveSegLib.slicer_bridge.run_removal import RESULTS, contents_of, delete_run
 
-__all__ = ["contents_of", "delete_run", "export_run", "import_run", "size_in_words", "size_of"]
+__all__ = ["contents_of", "delete_run", "export_run", "import_run", "name_in", "size_in_words", "size_of"]
 
 # What another computer makes again, or what would only confuse it there.
 NOT_EXPORTED = ("prepared", "panel", "lock", "cancel.request")
@@ -91,30 +91,52 @@ def export_run(run: RunFolder, file: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def import_run(file: Path, parent: Path) -> RunFolder:
+def name_in(file: Path) -> str:
+    """The name of the run in an exported file.
+
+    Raises:
+        BadFile: No exported run, or damaged.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return _run_name(archive, file)
+    except (*_DAMAGES, EOFError, OSError) as error:
+        raise _no_run(file, error) from error
+
+
+def import_run(file: Path, parent: Path, *, name: str = "") -> RunFolder:
     """Unpack an exported run into a new folder below `parent`.
+
+    Args:
+        name: Of the new folder; empty: that of the exported run.
 
     Raises:
         BadFile: No exported run, damaged, encrypted, or it wants to write elsewhere.
         CannotWrite: There is a folder of that name already, it does not fit on the disk, or the disk refuses.
     """
-    remedy = "Export the run again, and copy the file completely."
     try:
         with zipfile.ZipFile(file) as archive:
-            name = _run_name(archive, file)
-            target = parent / name
+            packed = _run_name(archive, file)
+            target = parent / (name or packed)
             if target.exists():
                 raise CannotWrite(f"{target} exists already.", "Choose another folder to import into.")
             make_folder(parent)
             _sweep(parent)
             members = _wanted(archive)
             _check_members(members, file, parent)
-            _unpack(archive, members, target)
+            _unpack(archive, members, packed, target)
     except (*_DAMAGES, EOFError) as error:
-        raise BadFile(f"{file} is no exported run, or damaged ({error}).", remedy) from error
+        raise _no_run(file, error) from error
     except OSError as error:
         raise cannot_write(Path(error.filename or parent), error) from error
     return RunFolder(target)
+
+
+def _no_run(file: Path, error: Exception) -> BadFile:
+    return BadFile(
+        f"{file} is no exported run, or damaged ({error}).",
+        "Export the run again, and copy the file completely.",
+    )
 
 
 def _exported(run: RunFolder) -> Iterator[Path]:
@@ -167,7 +189,9 @@ def _check_members(members: Sequence[zipfile.ZipInfo], file: Path, parent: Path)
         )
 
 
-def _unpack(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo], target: Path) -> None:
+def _unpack(
+    archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo], packed_name: str, target: Path
+) -> None:
     """All or nothing: unpacked beside the target, then renamed. Nothing but plain files is made."""
     temporary = _temporary(target.parent)
     try:
@@ -176,9 +200,9 @@ def _unpack(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo], target
             path.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(member) as packed, path.open("xb") as unpacked:
                 shutil.copyfileobj(packed, unpacked, 1 << 20)
-        if not RunFolder(temporary / target.name).exists:
+        if not RunFolder(temporary / packed_name).exists:
             raise zipfile.BadZipFile("it holds no settings, models or events of a run")
-        (temporary / target.name).replace(target)
+        (temporary / packed_name).replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -205,17 +229,17 @@ def _leave_cleanly(_number: int, _frame: Any) -> None:
 
 
 def main(words: Sequence[str]) -> int:
-    """`export RUN FILE.zip`, `import FILE.zip FOLDER`, or VERB `--settings` FILE; 0, or 1 with a sentence."""
+    """`export RUN FILE.zip`, `import FILE.zip FOLDER [NAME]`, VERB `--settings` FILE; 0, or 1 and why."""
     signal.signal(signal.SIGTERM, _leave_cleanly)
-    verb, first, second = words
+    verb, first, second, *name = words
     if first == "--settings":
-        first, second = json.loads(Path(second).read_text(encoding="utf-8"))[verb]["words"]
+        first, second, *name = json.loads(Path(second).read_text(encoding="utf-8"))[verb]["words"]
     try:
         if verb == "export":
             export_run(RunFolder(Path(first)), Path(second))
             sys.stdout.write(f"{second}\n")
         else:
-            sys.stdout.write(f"{import_run(Path(first), Path(second)).path}\n")
+            sys.stdout.write(f"{import_run(Path(first), Path(second), name=''.join(name)).path}\n")
     except ContrastiveSegError as error:
         sys.stdout.write(f"{error}\n")
         return 1

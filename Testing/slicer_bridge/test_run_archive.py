@@ -19,7 +19,13 @@ import pytest
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.slicer_bridge import run_archive
-from ContrastiveSegLib.slicer_bridge.run_archive import export_run, import_run, size_in_words, size_of
+from ContrastiveSegLib.slicer_bridge.run_archive import (
+    export_run,
+    import_run,
+    name_in,
+    size_in_words,
+    size_of,
+)
 
 
 @pytest.fixture
@@ -227,3 +233,22 @@ def test_sizes_are_said_in_words(a_finished_run: RunFolder) -> None:
         "1.5 kB",
         "3.2 MB",
     ]
+
+
+def test_a_run_is_imported_under_another_name_when_its_own_is_taken(
+    a_finished_run: RunFolder, tmp_path: Path
+) -> None:
+    export_run(a_finished_run, tmp_path / "heart.zip")
+    assert name_in(tmp_path / "heart.zip") == "heart"
+
+    imported = import_run(tmp_path / "heart.zip", tmp_path, name="heart_2")
+
+    assert imported.path == tmp_path / "heart_2"
+    assert (imported.pretrain / "model.safetensors").read_text(encoding="utf-8") == "weights"
+
+
+def test_a_file_that_is_no_zip_has_no_name(tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(b"none")
+
+    with pytest.raises(BadFile, match="is no exported run"):
+        name_in(tmp_path / "x.zip")
