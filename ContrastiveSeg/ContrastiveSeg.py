@@ -81,7 +81,8 @@ class ContrastiveSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         VTKObservationMixin.__init__(self)
         self.logic = self.panel = self.ui = None
         self._guiTag = None
-        self._willRefresh = False
+        self._willRefresh = self._willLook = False
+        self._working = ("", "")
 
     def setup(self) -> None:
         """Build the panel; the library is looked for here and not on import."""
@@ -97,8 +98,9 @@ class ContrastiveSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel = Panel(self.uiWidget, self.ui, self.logic)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
+        self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
         self._reopenLastRun()
         self._connectGui()
@@ -127,12 +129,32 @@ class ContrastiveSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartClose(self, _caller, _event) -> None:
         """The nodes go; the widgets must not write into them."""
+        self._working = self.panel.working()
         self._disconnectGui()
 
+    def onSceneEndClose(self, caller, event) -> None:
+        """An empty scene; a job that runs goes on, and the panel with it."""
+        run, data = self._working
+        if run:
+            parameters = self.logic.getParameterNode()
+            parameters.runFolder, parameters.dataFolder = run, data
+        self.onSceneChanged(caller, event)
+
     def onSceneChanged(self, _caller, _event) -> None:
-        """A scene was closed or loaded: connecting anew refills the widgets."""
+        """Another scene: connecting anew refills the widgets."""
         self._disconnectGui()
         self._connectGui()
+
+    def onNodeAdded(self, _caller, _event) -> None:
+        """A volume may be there now; look when all of it is, once for all nodes that come together."""
+        if not self._willLook:
+            self._willLook = True
+            qt.QTimer.singleShot(0, self._lookLater)
+
+    def _lookLater(self) -> None:
+        self._willLook = False
+        if self.panel is not None and self._guiTag is not None:
+            self.panel.data.lookAtScene()
 
     def onNodeRemoved(self, _caller, _event) -> None:
         """A node in use may be gone; look again when the scene has come to rest."""

@@ -3,7 +3,7 @@
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.slicer_bridge import annotating, annotation_files, nodes
+from ContrastiveSegLib.slicer_bridge import annotating, annotation_files, nodes, predictions, shown_case
 
 from . import annotation_kinds, job_words, segment_editor, state_line, structures, suggestions, table_rows
 from .job_box import JobBox
@@ -40,6 +40,10 @@ class AnnotateStep(Step):
         self.panel.parameters.structures = self.ui.structures.text
         self.refresh()
 
+    def onShown(self, case: str, _volume) -> None:
+        # Buttons of this step must not work on a case that is not seen.
+        self.case = case if annotating.annotation_of(case) is not None else ""
+
     def onKind(self) -> None:
         """What unpainted voxels mean: in the open case, and in those that will be opened."""
         kind = self.ui.annotationKind.currentData
@@ -61,7 +65,7 @@ class AnnotateStep(Step):
             panel.parameters.dataFolder,
             kind="cases" if isWhole else "slices",
             count=self.ui.suggestCount.value,
-            free=free if isWhole else reader.slices(),
+            free=free if isWhole else reader.slices,
             hasAnnotations=bool(annotated),
         )
         panel.startJob("suggest", settings)
@@ -99,10 +103,12 @@ class AnnotateStep(Step):
                 annotation, else the labels beside the image.
         """
         panel = self.panel
-        volume = panel.data.load(case)
+        volume = panel.data.volumeOf(case)
+        if not shown_case.is_background(volume):  # else the user has chosen what to look at
+            volume = panel.data.load(case)
         if volume is None:
             return None
-        self._failure = ""
+        self.clearFailure()
         axis = panel.data.reader.axisOf(case) if axis is None else axis
         before = _otherThan(source, annotating.annotation_of(case)) if source else None
         if before is not None:
@@ -118,11 +124,10 @@ class AnnotateStep(Step):
             return None
         if before is not None:
             before.SetName(_("{case} earlier annotation").format(case=case))
-            before.GetDisplayNode().SetVisibility(False)
         if source:
-            node.SetAttribute(BEGAN_WITH, _version(source))
-        self.case = case
+            node.SetAttribute(BEGAN_WITH, predictions.version(source))
         segment_editor.open_(node, volume)
+        panel.show(volume, segmentation=node)
         if index is not None:
             center = [(n - 1) / 2 for n in volume.GetImageData().GetDimensions()]
             center[axis] = index
@@ -177,12 +182,12 @@ class AnnotateStep(Step):
         except ContrastiveSegError as error:
             self.fail(str(error))
             return
-        self._failure = ""
+        self.clearFailure()
         self.say(annotation_kinds.saved(kind).format(case=case, n=len(amount.known)))
         panel.refresh()
 
     def _nodes(self):
-        return annotating.annotation_of(self.case), nodes.find_volume(self.case)
+        return annotating.annotation_of(self.case), self.panel.data.volumeOf(self.case)
 
     def refresh(self) -> None:
         panel, ui = self.panel, self.ui
@@ -231,8 +236,5 @@ class AnnotateStep(Step):
 
 def _otherThan(source, node):
     """The annotation, unless it is a correction of this very prediction: that one goes on."""
-    return None if node is None or node.GetAttribute(BEGAN_WITH) == _version(source) else node
-
-
-def _version(path) -> str:
-    return f"{path} {path.stat().st_mtime_ns if path.is_file() else 0}"
+    goesOn = node is None or node.GetAttribute(BEGAN_WITH) == predictions.version(source)
+    return None if goesOn else node

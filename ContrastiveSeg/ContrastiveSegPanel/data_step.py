@@ -6,14 +6,14 @@ import slicer
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.slicer_bridge import annotation_files, nodes
+from ContrastiveSegLib.slicer_bridge import annotation_files, nodes, shown_case
 from ContrastiveSegLib.volumes.files import read_image, write_image
 
-from . import state_line, table_rows
+from . import data_of_runs, state_line, table_rows
 from .case_reader import CaseReader
 from .case_table import CaseTable
-from .file_names import safeName
 from .path_field import PathField
+from .predicted_volume import COPY
 from .run_state import proposed
 from .scan_row import ScanRow
 from .step import Step
@@ -48,12 +48,21 @@ class DataStep(Step):
 
     def onFolder(self, path: str) -> None:
         """A data folder was chosen: read it, and propose a run folder if there is none."""
-        self._failure = ""
+        self.clearFailure()
         parameters = self.panel.parameters
         parameters.dataFolder = path
+        self.keepWithRun()
         if path and not parameters.runFolder:
             self.runPath.choose(proposed(self.panel.logic.runsFolder(), Path(path)))
         self.reader.read(path)
+
+    def keepWithRun(self) -> None:
+        """Remember the data folder of the run; a run that comes without one gets that it had."""
+        run, folder = self.panel.parameters.runFolder, self.folder
+        if run and folder:
+            data_of_runs.remember(run, folder)
+        elif run and (known := data_of_runs.recall(run, self.panel.state.asked)):
+            self.dataPath.choose(known)
 
     def onProgress(self) -> None:
         """Some more is known of the folder that is being read."""
@@ -71,44 +80,57 @@ class DataStep(Step):
         parameters = self.panel.parameters
         if not parameters.runFolder:
             self.runPath.choose(proposed(self.panel.logic.runsFolder(), Path("scene")))
-        folder = self.panel.run.panel / "scene" / "images"
+        folder = self.panel.run.panel / "scene_volumes"
         try:
             for volume in volumes:
-                name = safeName(volume.GetName())
-                write_image(folder / f"{name}.nrrd", nodes.volume_of(volume), overwrite=True)
-                volume.SetAttribute(nodes.CASE, name)
+                file = folder / nodes.case_of(volume) / COPY
+                write_image(file, nodes.volume_of(volume), overwrite=True)
+                volume.SetAttribute(nodes.FILE, str(file))
         except ContrastiveSegError as error:
             self.fail(str(error))
             return
-        self.dataPath.show(str(folder.parent))
-        self.onFolder(str(folder.parent))
+        self.dataPath.show(str(folder))
+        self.onFolder(str(folder))
 
     def onOpenCase(self, row: int, _column: int = 0) -> None:
         """Load the case of a row into the viewer."""
         self.load(table_rows.keyOfRow(self.ui.caseTable, row))
 
     def load(self, name: str):
-        """The volume node of a case, loaded if it is not in the scene; None when that failed."""
-        found = nodes.find_volume(name)
-        case = self.reader.case(name)
-        if found is None and case is not None:
+        """The volume node of a case, loaded if it is not in the scene, and shown; None when that failed."""
+        found, case = self.volumeOf(name), self.reader.case(name)
+        if case is None:
+            return None
+        if found is None:
             try:
                 with slicer.util.WaitCursor():
                     read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
-                    found = nodes.add_volume(read.volume, case.name, case=case.name)[0]
+                    nodes.set_aside(name)
+                    volumes = nodes.add_volume(read.volume, name, case=name, file=case.images[0])
+                    found = volumes[0]
             except ContrastiveSegError as error:
                 self.fail(str(error))
                 return None
-        if found is not None:
-            slicer.util.setSliceViewerLayers(background=found, fit=True, rotateToVolumePlane=True)
+        self.panel.show(found)
+        shown_case.bring_into_view(found)
         return found
 
-    def refresh(self) -> None:
+    def volumeOf(self, name: str):
+        """The volume node of a case, if it is in the scene; never that of another folder's case."""
+        found, case = nodes.find_volume(name), self.reader.case(name)
+        isThis = found is not None and case and found.GetAttribute(nodes.FILE) == str(case.images[0])
+        return found if isThis else None
+
+    def lookAtScene(self) -> None:
+        """Whether there are volumes to learn from; they may be loaded while the panel is open."""
         state_line.allow(
             self.ui.useSceneButton,
             "" if _volumesOfScene() else _("No volume is loaded but those of a data folder."),
             _("Learn from the volumes that are loaded in Slicer"),
         )
+
+    def refresh(self) -> None:
+        self.lookAtScene()
         self._showTable()
         self._showState()
 
@@ -138,6 +160,7 @@ class DataStep(Step):
 
 
 def _volumesOfScene() -> list:
-    """The volumes that the user loaded; cases of a data folder and empty nodes are none."""
+    """The volumes that the user loaded; cases of a data folder, maps and empty nodes are none."""
     volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    return [v for v in volumes if not v.GetAttribute(nodes.CASE) and v.GetImageData() is not None]
+    mine = [v for v in volumes if v.GetAttribute(nodes.FILE) or v.GetAttribute(nodes.MAP)]
+    return [v for v in volumes if v not in mine and v.GetImageData() is not None]

@@ -7,12 +7,10 @@ from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import BadFolder, ContrastiveSegError
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.slicer_bridge import predictions, process
+from ContrastiveSegLib.slicer_bridge import nodes, predictions, process
 
-from . import job_words
-from .file_names import safeName
+from . import job_words, predicted_volume
 from .job_monitor import JobMonitor
-from .predict_step import exported
 
 POLL_S = 0.1
 
@@ -32,8 +30,8 @@ def predict(volume, runFolder, engine, callback=None):
     run = RunFolder(Path(runFolder))
     if not run.path.is_dir():
         raise BadFolder(f"There is no run folder {run.path}.", "Check the path.")
-    case = safeName(volume.GetName())
-    settings = {"run": str(run.path), "overwrite": True, **exported(volume, run)}
+    case = nodes.case_of(volume)
+    settings = {"run": str(run.path), "overwrite": True, **predicted_volume.export(volume, run)}
     job = process.start("predict", settings, engine, run=run, folder=run.panel)
     if callback is None:
         return _waited(job, run, case, volume)

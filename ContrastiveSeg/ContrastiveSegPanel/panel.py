@@ -7,7 +7,7 @@ from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.runs.events import read_new
-from ContrastiveSegLib.slicer_bridge import process
+from ContrastiveSegLib.slicer_bridge import nodes, predictions, process, shown_case
 
 from . import job_words, run_state
 from .annotate_step import AnnotateStep
@@ -104,7 +104,8 @@ class Panel:
 
     def reopen(self) -> None:
         """Show what is in the run folder, and follow the job that still works there."""
-        if self.jobName != "check":
+        kept, extra = self.monitor.job, self.extra
+        if kept is None or kept.run is not None:  # a check, an export or an import has no run
             self.monitor.letGo()
             self.jobName, self.extra = "", {}
         self.refresh()
@@ -116,13 +117,21 @@ class Panel:
         if self.run is None:
             return
         remember(LAST_RUN, str(self.run.path))
-        job = process.find(self.run.panel, run=self.run)
+        self.data.keepWithRun()
+        isKept = kept is not None and kept.run is not None and kept.run.path == self.run.path
+        job = kept if isKept else process.find(self.run.panel, run=self.run)
         if job is None or self.monitor.isBusy:
             self._explainDeath()
             return
         mine = [e for e in events if e.get("job") == job.name and e.get("time", 0) >= job.started - 1]
         job.position = position  # what was told until now has been shown
-        self.follow(job, seen=mine)
+        self.follow(job, seen=mine, **(extra if isKept else {}))
+
+    def working(self) -> tuple:
+        """Run folder and data folder of the job that runs here; empty texts if none does."""
+        job = self.monitor.job
+        isMine = job is not None and job.run is not None
+        return (str(job.run.path), self.parameters.dataFolder) if isMine else ("", "")
 
     def startJob(self, name: str, settings, *, run=None, folder=None, engine=None, **extra) -> bool:
         """Start a job and follow it; False when that was not possible, and the user knows why.
@@ -153,6 +162,24 @@ class Panel:
         step.onBegin(job, seen)
         self.monitor.follow(job, seen)
         self.refresh()
+
+    def show(self, volume, *, segmentation=None) -> None:
+        """Show a case, and of all others nothing that this module made.
+
+        Args:
+            segmentation: The only one of the case that is to be seen; None: what was seen of it last.
+        """
+        case = nodes.case_of(volume)
+        shown_case.show_only(case, volume, segmentation=segmentation)
+        for step in self.steps:
+            step.onShown(case, volume)
+
+    def showResult(self, volume, segmentation) -> None:
+        """Show what a job made, as a whole, in slices and in 3D."""
+        self.plots.giveWay()
+        self.show(volume, segmentation=segmentation)
+        shown_case.bring_into_view(volume)
+        predictions.show_in_3d(segmentation)
 
     def cancel(self) -> None:
         """The user pressed Cancel."""
@@ -217,7 +244,8 @@ class Panel:
         outcome = job_words.outcomeOf(dead, dead.new_events())
         dead.close()
         if outcome.kind != job_words.DONE:
-            self.explain(dead.name, outcome.text)
+            logging.warning("ContrastiveSeg %s: %s", dead.name, outcome.text)
+            self.stepOf(dead.name).failBefore(outcome.text)
 
 
 def _told(run):

@@ -15,10 +15,8 @@ class PlotLayout:
         Args:
             button: Is checked while its chart is shown; that of the chart before is released.
         """
-        if self._button is not None and self._button is not button:
-            wasBlocked = self._button.blockSignals(True)
-            self._button.setChecked(False)
-            self._button.blockSignals(wasBlocked)
+        if self._button is not button:
+            self._release()
         self._button = button
         manager = slicer.app.layoutManager()
         layout = manager.layout
@@ -32,6 +30,24 @@ class PlotLayout:
         manager = slicer.app.layoutManager()
         for number in range(manager.plotViewCount):
             manager.plotWidget(number).plotView().fitToContent()
+
+    def giveWay(self) -> None:
+        """Give back a layout with a 3D view, if a chart took it away; the chart stays one click away."""
+        manager = slicer.app.layoutManager()
+        if manager.threeDViewCount or not manager.plotViewCount:
+            return
+        before = self._before or slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+        self._release()
+        self._before = None
+        manager.setLayout(before)
+
+    def _release(self) -> None:
+        """The button comes up, and nothing else happens."""
+        if self._button is not None:
+            wasBlocked = self._button.blockSignals(True)
+            self._button.setChecked(False)
+            self._button.blockSignals(wasBlocked)
+        self._button = None
 
     def restore(self, button) -> None:
         """Give back the layout that `show` exchanged, if this button's chart is the one that is shown."""

@@ -7,11 +7,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.slicer_bridge import nodes, predictions
-from ContrastiveSegLib.volumes.files import write_image
+from ContrastiveSegLib.slicer_bridge import nodes, predictions, shown_case
 
-from . import job_words, state_line, table_rows
-from .file_names import safeName
+from . import job_words, predicted_volume, state_line, table_rows
 from .job_box import JobBox
 from .step import Step
 
@@ -44,8 +42,9 @@ class PredictStep(Step):
         self._showNothing()
 
     def _showNothing(self) -> None:
-        self.case, self.file = "", None
-        self.volumeID, self.segmentationID, self.uncertaintyID = "", "", ""
+        self.case, self.file, self.volumeID, self.segmentationID = "", None, "", ""
+        table_rows.fill(self.ui.volumesTable, (), [], [])
+        self._check(False)
 
     def fill(self) -> None:
         self.ui.pieces.currentIndex = max(0, self.ui.pieces.findData(self.panel.parameters.pieces))
@@ -56,7 +55,36 @@ class PredictStep(Step):
 
     def replay(self, _events) -> None:
         self._showNothing()
-        table_rows.fill(self.ui.volumesTable, (), [], [])
+
+    def onShown(self, case: str, volume) -> None:
+        """The step is about the prediction that is seen; another case takes it away."""
+        node = shown_case.shown_segmentation(case)
+        path = Path(node.GetAttribute(predictions.PREDICTION) or "") if node is not None else None
+        run = self.panel.run
+        if run is None or path is None or path.parent not in (run.predictions, predicted_volume.refined(run)):
+            self._showNothing()
+            self.refresh()
+        elif node.GetID() != self.segmentationID:
+            self._take(case, volume, node, path)
+
+    def _take(self, case: str, volume, node, path: Path) -> None:
+        self.case, self.file = case, path
+        self.volumeID, self.segmentationID = volume.GetID(), node.GetID()
+        self._check(False)
+        node.GetDisplayNode().SetVisibility2DFill(True)
+        with slicer.util.WaitCursor():
+            found = predictions.volumes_ml(node, volume)
+        rows = [(structure, round(amount, 2)) for structure, amount in found.items()]
+        columns = (_("Structure"), _("Volume ml"))
+        table_rows.fill(self.ui.volumesTable, columns, rows, list(found))
+        predictions.write_volumes_table(found, volume, _("{case} volumes").format(case=case))
+        self.refresh()
+
+    def _check(self, isOn: bool) -> None:
+        """Set the check box of the uncertainty without laying the map over the volume."""
+        wasBlocked = self.ui.showUncertainty.blockSignals(True)
+        self.ui.showUncertainty.setChecked(isOn)
+        self.ui.showUncertainty.blockSignals(wasBlocked)
 
     def onCurrent(self) -> None:
         """Segment the chosen volume."""
@@ -70,13 +98,14 @@ class PredictStep(Step):
 
     def _settingsFor(self, volume):
         """A case of the data folder is predicted from its own file, which may have more channels."""
-        panel = self.panel
-        case = volume.GetAttribute(nodes.CASE) or ""
+        panel, case = self.panel, nodes.case_of(volume)
         settings = {"run": str(panel.run.path), "overwrite": True, "pieces": panel.parameters.pieces}
-        if panel.data.reader.case(case) is not None:
+        if panel.data.volumeOf(case) is volume:
             images = panel.parameters.dataFolder
             return {**settings, "images": images, "cases": {"only": [glob.escape(case)]}}, case
-        return {**settings, **exported(volume, panel.run)}, safeName(volume.GetName())
+        if panel.data.reader.case(case) is not None:
+            case = nodes.set_aside(case)  # a case of the data folder has this name
+        return {**settings, **predicted_volume.export(volume, panel.run)}, case
 
     def onAll(self) -> None:
         """Segment every case of the data folder."""
@@ -111,7 +140,11 @@ class PredictStep(Step):
     def onOpen(self, row: int, _column: int = 0) -> None:
         """Show the prediction of a row of the table, with its volume."""
         case = table_rows.keyOfRow(self.ui.predictionTable, row)
-        volume = nodes.find_volume(case) or self.panel.data.load(case)
+        try:
+            volume = predicted_volume.find(self.panel, case)
+        except ContrastiveSegError as error:
+            self.fail(str(error))
+            return
         if volume is None:
             self.fail(_("The image of {case} is not in the data folder.").format(case=case))
             return
@@ -126,7 +159,7 @@ class PredictStep(Step):
         return slicer.mrmlScene.GetNodeByID(self.volumeID) if self.volumeID else None
 
     def showResult(self, case: str, volume, *, path=None):
-        """A new segmentation node, volumes in ml, and the uncertainty if it is switched on.
+        """The segmentation of a prediction, its volumes in ml, and its uncertainty if that is switched on.
 
         Args:
             path: A refined prediction, instead of the run's own.
@@ -134,40 +167,32 @@ class PredictStep(Step):
         run, rounds = self.panel.run, self.panel.state.finishedRounds
         name = _("{case} refined (round {n})") if path else _("{case} predicted (round {n})")
         name, file = name.format(case=case, n=rounds[-1] if rounds else "?"), path or run.prediction(case)
+        isDoubtWanted = self.ui.showUncertainty.checked
         try:
             with slicer.util.WaitCursor():
-                node = predictions.show_prediction(file, volume, name)
+                node = predictions.load_prediction(file, volume, name)
+                self.panel.showResult(volume, node)
         except ContrastiveSegError as error:
             self.fail(str(error))
             return None
-        self.case, self.file = case, file
-        self.volumeID, self.segmentationID, self.uncertaintyID = volume.GetID(), node.GetID(), ""
-        self._showVolumes(predictions.volumes_ml(node, volume), case)
-        if self.ui.showUncertainty.checked:
-            self.onUncertainty(True)
-        self._failure = ""
+        self.clearFailure()
+        if isDoubtWanted:
+            self.ui.showUncertainty.setChecked(True)
         self.refresh()
         return node
 
-    def _showVolumes(self, found, case: str) -> None:
-        rows = [(structure, round(amount, 2)) for structure, amount in found.items()]
-        columns = (_("Structure"), _("Volume ml"))
-        table_rows.fill(self.ui.volumesTable, columns, rows, list(found))
-        predictions.add_volumes_table(found, _("{case} volumes").format(case=case))
-
     def onUncertainty(self, isOn: bool) -> None:
         """Lay the uncertainty map over the volume, or take it away."""
-        node = slicer.mrmlScene.GetNodeByID(self.uncertaintyID) if self.uncertaintyID else None
-        if isOn and node is None and self.case:
-            volume = nodes.find_volume(self.case) or self.ui.inputVolume.currentNode()
+        overlay = None
+        if isOn and self.volume() is not None:
             path, name = self.panel.run.uncertainty(self.case), _("{case} uncertainty").format(case=self.case)
             try:
-                node = predictions.load_uncertainty(path, volume, name)
+                overlay = predictions.load_uncertainty(path, self.volume(), name)
             except (ContrastiveSegError, RuntimeError) as error:
+                self._check(False)
                 self.fail(str(error))
                 return
-            self.uncertaintyID = node.GetID()
-        predictions.show_uncertainty(node if isOn else None)
+        shown_case.lay_over(overlay)
         shown = slicer.mrmlScene.GetNodeByID(self.segmentationID) if self.segmentationID else None
         if shown is not None:
             # The map would be seen through colored fill; outlines stay.
@@ -190,7 +215,7 @@ class PredictStep(Step):
         if table_rows.keys(ui.predictionTable) != predicted:
             table_rows.fill(ui.predictionTable, (_("Predicted case"),), [(c,) for c in predicted], predicted)
         noResult = "" if self.isShown() else _("Show a prediction first.")
-        isCase = panel.data.reader.case(self.case) is not None
+        isCase = panel.data.volumeOf(self.case) is not None
         notCase = "" if isCase else _("Its volume is not in the data folder of step 1.")
         state_line.allow(
             ui.correctButton, noResult or notCase, _("Correct it, save it in step 3, fine-tune again")
@@ -212,19 +237,6 @@ class PredictStep(Step):
             )
         else:
             self.show(state_line.READY, _("choose a volume, or segment all cases"))
-
-
-def exported(volume, run) -> dict:
-    """Write a volume of the scene where a job can read it; the job's setting that names the place.
-
-    Raises:
-        BadFile: The volume is empty or sheared.
-        CannotWrite: The disk refuses.
-    """
-    name = safeName(volume.GetName())
-    folder: Path = run.panel / "input" / name
-    write_image(folder / f"{name}.nrrd", nodes.volume_of(volume), overwrite=True)
-    return {"images": str(folder)}
 
 
 def _suggesting(panel):

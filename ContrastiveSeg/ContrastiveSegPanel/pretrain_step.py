@@ -73,7 +73,7 @@ class PretrainStep(Step):
     def onOtherRun(self, path: str) -> None:
         """A run that was pre-trained earlier, instead of pre-training here."""
         self.panel.parameters.pretrainedRun = path
-        self._failure = ""
+        self.clearFailure()
         self.panel.refresh()
 
     def otherRun(self) -> str:

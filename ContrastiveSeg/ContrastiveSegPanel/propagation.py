@@ -7,7 +7,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import BadSetting, ContrastiveSegError
-from ContrastiveSegLib.slicer_bridge import annotating, nodes, predictions
+from ContrastiveSegLib.slicer_bridge import annotating, nodes, predictions, shown_case
 from ContrastiveSegLib.volumes.files import write_image
 
 from . import job_words, state_line
@@ -69,20 +69,18 @@ class Propagation(PromptedStep):
     def showResult(self, path: Path):
         """The carried labels as a new segmentation, beside the annotator's own."""
         case = path.name.removesuffix(SUFFIX)
-        volume = nodes.find_volume(case) or self.panel.data.load(case)
+        volume = self.panel.data.volumeOf(case) or self.panel.data.load(case)
         if volume is None:
             self.say(_("The volume was closed meanwhile; the result is in {path}").format(path=path))
             return None
         try:
             with slicer.util.WaitCursor():
                 name = _("{case} propagated").format(case=case)
-                node = predictions.show_prediction(path, volume, name)
+                node = predictions.load_prediction(path, volume, name)
+                self.panel.showResult(volume, node)
         except ContrastiveSegError as error:
             self.fail(str(error))
             return None
-        drawn = annotating.annotation_of(case)
-        if drawn is not None:
-            drawn.GetDisplayNode().SetVisibility(False)  # two layers of one color show neither
         self.case, self.segmentationID = case, node.GetID()
         return node
 
@@ -94,10 +92,10 @@ class Propagation(PromptedStep):
         if node is None:
             return
         if before is not None:
-            keepDrawn(before, node, nodes.find_volume(self.case), self.panel.data.reader.axisOf(self.case))
+            data = self.panel.data
+            keepDrawn(before, node, data.volumeOf(self.case), data.reader.axisOf(self.case))
             for index in annotating.complete_slices(before):
                 annotating.mark_complete(node, index)
-        shown.GetDisplayNode().SetVisibility(False)
         self.segmentationID = ""
         self.panel.refresh()
 
@@ -133,10 +131,11 @@ class Propagation(PromptedStep):
 
     def _nodes(self):
         case = self.panel.annotate.case
-        return (annotating.annotation_of(case), nodes.find_volume(case)) if case else (None, None)
+        return (annotating.annotation_of(case), self.panel.data.volumeOf(case)) if case else (None, None)
 
     def _shown(self):
-        return slicer.mrmlScene.GetNodeByID(self.segmentationID) if self.segmentationID else None
+        node = slicer.mrmlScene.GetNodeByID(self.segmentationID) if self.segmentationID else None
+        return node if shown_case.is_shown(node) else None
 
 
 def isPainted(node) -> bool:

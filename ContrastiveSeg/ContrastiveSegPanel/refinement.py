@@ -7,10 +7,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.slicer_bridge import nodes
 
-from . import job_words, state_line
-from .predict_step import exported
+from . import job_words, predicted_volume, state_line
 from .prompted_step import PromptedStep
 
 
@@ -33,12 +31,14 @@ class Refinement(PromptedStep):
     def _settings(self, case: str, volume) -> dict:
         """A case of the data folder is read from its own file, any other volume from the scene."""
         panel = self.panel
-        isCase = panel.data.reader.case(case) is not None
-        images = {"images": panel.parameters.dataFolder} if isCase else exported(volume, panel.run)
+        isCase = panel.data.volumeOf(case) is volume
+        images = (
+            {"images": panel.parameters.dataFolder} if isCase else predicted_volume.export(volume, panel.run)
+        )
         return {
             "run": str(panel.run.path),
             **images,
-            "output": str(panel.run.path / "predictions_refined"),
+            "output": str(predicted_volume.refined(panel.run)),
             "cases": {"only": [glob.escape(case)]},
             "overwrite": True,
             **self.choice.settings(),
@@ -49,7 +49,7 @@ class Refinement(PromptedStep):
         if outcome.kind != job_words.DONE or not self._result.get("case"):
             return
         case, path = self._result["case"], Path(self._result["file"])
-        volume = slicer.mrmlScene.GetNodeByID(extra["volume"]) if extra else nodes.find_volume(case)
+        volume = slicer.mrmlScene.GetNodeByID(extra["volume"]) if extra else self.panel.data.volumeOf(case)
         if volume is None:
             self.say(_("The volume was closed meanwhile; the result is in {path}").format(path=path))
             return

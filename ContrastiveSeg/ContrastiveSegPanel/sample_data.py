@@ -6,7 +6,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
-from ContrastiveSegLib.slicer_bridge import nodes
+from ContrastiveSegLib.slicer_bridge import nodes, shown_case
 from ContrastiveSegLib.volumes.cases import find_cases
 from ContrastiveSegLib.volumes.files import read_image
 
@@ -30,7 +30,8 @@ def make(logic) -> list:
                 folder, unlabeled=UNLABELED, labeled=LABELED, test=TEST, seed=SEED, overwrite=True
             )
         loaded = [_load(folder / part) for part in ("labeled", "test")]
-    slicer.util.setSliceViewerLayers(background=loaded[0], fit=True)
+    shown_case.show_only(nodes.case_of(loaded[0]), loaded[0])
+    shown_case.bring_into_view(loaded[0])
     slicer.util.showStatusMessage(_("The phantoms are in {folder}").format(folder=folder), 5000)
     _fillIn(logic, folder)
     return loaded
@@ -38,7 +39,12 @@ def make(logic) -> list:
 
 def _load(folder: Path):
     case = find_cases(folder).cases[0]
-    return nodes.add_volume(read_image(case.images).volume, case.name, case=case.name)[0]
+    found = nodes.find_volume(case.name)
+    if found is not None and found.GetAttribute(nodes.FILE) == str(case.images[0]):
+        return found
+    nodes.set_aside(case.name)
+    image = read_image(case.images).volume
+    return nodes.add_volume(image, case.name, case=case.name, file=case.images[0])[0]
 
 
 def _fillIn(logic, folder: Path) -> None:

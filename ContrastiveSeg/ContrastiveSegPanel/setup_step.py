@@ -75,13 +75,13 @@ class SetupStep(Step):
 
     def onPython(self, path: str) -> None:
         """Another Python was chosen."""
-        self._failure = ""
+        self.clearFailure()
         self.panel.logic.setExternalPython(path)
         self.refresh()
 
     def onInstall(self) -> None:
         """Install what is missing; Slicer asks before each part."""
-        self._failure = ""
+        self.clearFailure()
         self._found = None  # whatever comes of it: look again
         try:
             install.install(self._look())

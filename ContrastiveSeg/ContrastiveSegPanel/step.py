@@ -31,9 +31,12 @@ class Step:
 
     def forget(self) -> None:
         """Another run folder: what went wrong in the last one is history."""
-        self._failure = ""
+        self.clearFailure()
         if self.box is not None:
             self.box.clear()
+
+    def onShown(self, _case: str, _volume) -> None:
+        """Another case is seen now, or something else of the same case."""
 
     def onBegin(self, _job, seen) -> None:
         """A job of this step begins, or was found running after it had told what was seen."""
@@ -73,6 +76,17 @@ class Step:
         """Show what went wrong until the next start."""
         self._failure = text
         self.say(text)
+        self.show(state_line.FAILED, text)
+
+    def clearFailure(self) -> None:
+        """What went wrong is mended, or history; its text goes from wherever it stands."""
+        if self.box is not None and self._failure and self.box.line.text == self._failure:
+            self.box.line.text = ""
+        self._failure = ""
+
+    def failBefore(self, text: str) -> None:
+        """Something went wrong before this panel was there: its state says so, no job of now."""
+        self._failure = text
         self.show(state_line.FAILED, text)
 
     def show(self, kind: str, text: str) -> None:

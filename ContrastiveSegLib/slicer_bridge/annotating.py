@@ -12,7 +12,7 @@ import numpy.typing as npt
 import slicer
 import vtk
 
-from ContrastiveSegLib.slicer_bridge.nodes import geometry_of, put_beside, segment_masks
+from ContrastiveSegLib.slicer_bridge.nodes import CASE, geometry_of, put_beside, segment_masks
 from ContrastiveSegLib.volumes.annotations import Marks
 from ContrastiveSegLib.volumes.label_values import BACKGROUND
 from ContrastiveSegLib.volumes.labels import LabelTable, Structure, same_name
@@ -20,7 +20,7 @@ from ContrastiveSegLib.volumes.saving import save_atomically
 from ContrastiveSegLib.volumes.segmentation_files import describe_segments
 from ContrastiveSegLib.volumes.volume import Volume
 
-ANNOTATION = "ContrastiveSeg.Annotation"  # attribute of a segmentation node: the case it annotates
+ANNOTATION = "ContrastiveSeg.Annotation"  # attribute of the segmentation node in which a case is annotated
 COMPLETE = "ContrastiveSeg.CompleteSlices"
 KIND = "ContrastiveSeg.AnnotationKind"
 BACKGROUND_COLOR = (0.5, 0.5, 0.5)
@@ -52,7 +52,8 @@ class Amount:
 def annotation_of(case: str) -> Any | None:
     """The segmentation node in which a case is being annotated, if it is in the scene."""
     nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-    return next((node for node in nodes if node.GetAttribute(ANNOTATION) == case), None)
+    mine = (node for node in nodes if node.GetAttribute(ANNOTATION))
+    return next((node for node in mine if node.GetAttribute(CASE) == case), None)
 
 
 def begin_annotation(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,12 @@ from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-CASE = "ContrastiveSeg.Case"  # attribute of a volume node: the case it was loaded from
+# Attributes of nodes. Every node that is made here carries its case, so that no other case is shown with it.
+CASE = "ContrastiveSeg.Case"
+FILE = "ContrastiveSeg.File"  # of a volume: the file it was loaded from
+MAP = "ContrastiveSeg.Map"  # of a volume that is laid over another: its file
+# What Windows refuses in the names of files, and what glob patterns of the jobs would take for wildcards.
+REFUSED = re.compile(r"[^\w.\-]+")
 LARGEST_SHEAR = 1e-3  # cosine between two axes that should be at right angles
 
 
@@ -60,12 +67,13 @@ def volume_of(node: Any) -> Volume:
     return Volume(np.array(slicer.util.arrayFromVolume(node))[None], geometry)
 
 
-def add_volume(volume: Volume, name: str, *, case: str = "") -> tuple[Any, ...]:
+def add_volume(volume: Volume, name: str, *, case: str = "", file: Path | None = None) -> tuple[Any, ...]:
     """New scalar volume nodes in the scene, one per channel; the first one bears the name.
 
     Args:
         volume: (C, K, H, W).
         case: The case it comes from, remembered at the node.
+        file: Its first file, remembered likewise: cases of two folders may have one name.
     """
     matrix = slicer.util.vtkMatrixFromArray(ijk_to_ras(volume.geometry))
     nodes = []
@@ -77,18 +85,56 @@ def add_volume(volume: Volume, name: str, *, case: str = "") -> tuple[Any, ...]:
         node.CreateDefaultDisplayNodes()
         if case:
             node.SetAttribute(CASE, case)
+        if file is not None:
+            node.SetAttribute(FILE, str(file))
         nodes.append(node)
     return tuple(nodes)
 
 
 def find_volume(case: str) -> Any | None:
     """The volume node that was loaded from a case, if it is still in the scene."""
+    return next((node for node in _volumes() if node.GetAttribute(CASE) == case), None)
+
+
+def case_of(volume: Any) -> str:
+    """The case that a volume shows; a volume of the scene becomes a case of its own, named after it."""
+    case = volume.GetAttribute(CASE)
+    if not case:
+        case = _free(safe_name(volume.GetName()))
+        volume.SetAttribute(CASE, case)
+    return str(case)
+
+
+def safe_name(text: str) -> str:
+    """A file name from any text: letters, digits, dot, dash and underscore."""
+    return REFUSED.sub("_", text).strip("._") or "volume"
+
+
+def set_aside(case: str) -> str:
+    """Give another name to the case that the scene knows by this one, because it is another patient's now."""
+    scene, renamed = slicer.mrmlScene, _free(case)
+    for number in range(scene.GetNumberOfNodes()):
+        if scene.GetNthNode(number).GetAttribute(CASE) == case:
+            scene.GetNthNode(number).SetAttribute(CASE, renamed)
+    return renamed
+
+
+def _free(name: str) -> str:
+    taken = {volume.GetAttribute(CASE) for volume in _volumes()}
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name}_{number}", number + 1
+    return free
+
+
+def _volumes() -> list[Any]:
     nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    return next((node for node in nodes if node.GetAttribute(CASE) == case), None)
+    return [node for node in nodes if not node.GetAttribute(MAP)]
 
 
 def put_beside(node: Any, volume: Any) -> None:
-    """Let a node move with a volume, and lie in the same folder (patient, study) of the data tree."""
+    """Let a node belong to the case of a volume, move with it, and lie beside it in the data tree."""
+    node.SetAttribute(CASE, case_of(volume))
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     parent = tree.GetItemParent(tree.GetItemByDataNode(volume))

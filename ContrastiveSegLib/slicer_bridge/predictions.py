@@ -10,50 +10,68 @@ import slicer
 import vtk
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.slicer_bridge.nodes import put_beside, segment_masks
+from ContrastiveSegLib.slicer_bridge.nodes import CASE, MAP, case_of, put_beside, segment_masks
+from ContrastiveSegLib.slicer_bridge.shown_case import bring_into_view, center_3d, of_cases, show_only
 
 PREDICTION = "ContrastiveSeg.Prediction"  # attribute: the file that a segmentation was loaded from
+VERSION = "ContrastiveSeg.Version"  # attribute: that file, and when it was written
+VOLUMES = "ContrastiveSeg.Volumes"  # attribute of a table: it lists the volumes of a case's structures
 UNCERTAINTY_COLORS = "vtkMRMLColorTableNodeFileInferno.txt"
 # Where Slicer was built without its color files: dark violet over orange to light yellow, as in Inferno.
 RAMP = ((0.0, 0.0, 0.02), (0.34, 0.06, 0.43), (0.74, 0.22, 0.33), (0.98, 0.56, 0.04), (0.99, 1.0, 0.64))
 RAMP_NAME = "ContrastiveSeg uncertainty"
 SHOWN_ABOVE = 0.1  # of an entropy of 0...1: below, the anatomy stays visible
-OVERLAY_OPACITY = 0.6
 FILL_OPACITY = 0.35
 
 
 def show_prediction(path: Path, volume: Any, name: str, *, in_3d: bool = True) -> Any:
-    """Load a predicted .seg.nrrd as a new segmentation node on the grid of its volume.
+    """Load a predicted .seg.nrrd as a new segmentation node on the grid of its volume, and show it alone.
 
-    Other predictions are hidden: in slices, the one loaded last would cover them.
+    A node into which this very file was loaded before is shown again.
 
     Raises:
         BadFile: The file is not there or cannot be loaded.
     """
-    node = _loaded(path, name)
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    node.SetAttribute(PREDICTION, str(path))
-    put_beside(node, volume)
-    for other in predictions():
-        if other is not node and other.GetDisplayNode() is not None:
-            other.GetDisplayNode().SetVisibility(False)
-    node.CreateDefaultDisplayNodes()
-    node.GetDisplayNode().SetOpacity2DFill(FILL_OPACITY)
-    slicer.util.setSliceViewerLayers(background=volume)
+    node = load_prediction(path, volume, name)
+    show_only(case_of(volume), volume, segmentation=node)
+    bring_into_view(volume)
     if in_3d:
-        node.CreateClosedSurfaceRepresentation()
-        slicer.util.resetThreeDViews()
+        show_in_3d(node)
     return node
 
 
-def predictions() -> tuple[Any, ...]:
-    """The segmentation nodes of the scene that came from predictions."""
-    nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-    return tuple(node for node in nodes if node.GetAttribute(PREDICTION))
+def load_prediction(path: Path, volume: Any, name: str) -> Any:
+    """The segmentation node of a predicted .seg.nrrd: the one there is, else a new one, not yet shown.
+
+    Raises:
+        BadFile: The file is not there or cannot be loaded.
+    """
+    found = of_cases("vtkMRMLSegmentationNode")
+    node = next((node for node in found if node.GetAttribute(VERSION) == version(path)), None)
+    if node is None:
+        node = _loaded(path, name)
+        node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+        node.SetAttribute(PREDICTION, str(path))
+        node.SetAttribute(VERSION, version(path))
+        put_beside(node, volume)
+        node.CreateDefaultDisplayNodes()
+        node.GetDisplayNode().SetOpacity2DFill(FILL_OPACITY)
+    return node
+
+
+def show_in_3d(node: Any) -> None:
+    """The surfaces of a segmentation, seen as a whole."""
+    node.CreateClosedSurfaceRepresentation()
+    center_3d(node)
+
+
+def version(path: Path) -> str:
+    """A text that tells a file from what stands in its place after the next job."""
+    return f"{path} {path.stat().st_mtime_ns if path.is_file() else 0}"
 
 
 def load_uncertainty(path: Path, volume: Any, name: str) -> Any:
-    """Load an uncertainty map without showing it.
+    """Load an uncertainty map without showing it; a map of an earlier prediction in its place is removed.
 
     Raises:
         BadFile: The file is not there or cannot be loaded.
@@ -62,7 +80,14 @@ def load_uncertainty(path: Path, volume: Any, name: str) -> Any:
         raise BadFile(
             f"There is no uncertainty map {path}.", "Predict again with the uncertainty switched on."
         )
+    for node in of_cases("vtkMRMLScalarVolumeNode"):
+        if node.GetAttribute(VERSION) == version(path):
+            return node
+        if node.GetAttribute(MAP) == str(path):
+            slicer.mrmlScene.RemoveNode(node)
     node = slicer.util.loadVolume(str(path), {"name": name, "show": False})
+    node.SetAttribute(MAP, str(path))
+    node.SetAttribute(VERSION, version(path))
     put_beside(node, volume)
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(_uncertainty_colors())
@@ -73,13 +98,6 @@ def load_uncertainty(path: Path, volume: Any, name: str) -> Any:
     return node
 
 
-def show_uncertainty(node: Any | None) -> None:
-    """Lay a map over the volume in the slice views; None takes it away."""
-    slicer.util.setSliceViewerLayers(
-        foreground=node, foregroundOpacity=OVERLAY_OPACITY if node is not None else 0.0
-    )
-
-
 def volumes_ml(segmentation: Any, volume: Any) -> dict[str, float]:
     """The volume of each segment in ml, counted in voxels of the volume's grid."""
     per_voxel = float(np.prod(volume.GetSpacing())) / 1000
@@ -87,9 +105,16 @@ def volumes_ml(segmentation: Any, volume: Any) -> dict[str, float]:
     return {name: float(np.count_nonzero(mask)) * per_voxel for name, mask in masks}
 
 
-def add_volumes_table(found: dict[str, float], name: str) -> Any:
-    """A table node with the volumes, so that they are saved with the scene."""
-    table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
+def write_volumes_table(found: dict[str, float], volume: Any, name: str) -> Any:
+    """The table node with the volumes of a case, so that they are saved with the scene; one for each case."""
+    case = case_of(volume)
+    tables = [node for node in of_cases("vtkMRMLTableNode") if node.GetAttribute(VOLUMES)]
+    table = next((node for node in tables if node.GetAttribute(CASE) == case), None)
+    if table is None:
+        table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
+        table.SetAttribute(CASE, case)
+        table.SetAttribute(VOLUMES, "1")
+    table.RemoveAllColumns()
     names, amounts = vtk.vtkStringArray(), vtk.vtkDoubleArray()
     names.SetName("structure")
     amounts.SetName("volume ml")

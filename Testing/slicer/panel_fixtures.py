@@ -55,7 +55,8 @@ class PanelInTest:
         return button
 
     def double_click(self, table: Any, row: int) -> None:
-        """Double click the first cell of a row with the mouse."""
+        """Double click the first cell of a row with the mouse: Qt counts it where it saw the first click."""
+        self._mouse(table, row, "mouseClick")
         self._mouse(table, row, "mouseDClick")
 
     def click(self, table: Any, row: int) -> None:
@@ -167,6 +168,8 @@ def shown_texts(panel: PanelInTest) -> list[str]:
 def _opened(a_slicer: Any) -> Iterator[PanelInTest]:
     opened = PanelInTest(a_slicer, a_slicer.open_panel(MODULE))
     opened.panel.pretrain.planner._timer.setInterval(10**8)  # a test that wants a plan says so
+    for box in (opened.ui.propagateBox, opened.ui.refineBox):
+        box.collapsed = False  # what is folded away is also switched off
     yield opened
     for text in shown_texts(opened) if opened.widget.panel is not None else ():
         assert not TERMINAL_WORDS.search(text), f"a user of the panel reads: {text}"

@@ -134,26 +134,6 @@ def test_a_half_written_run_folder_is_a_sentence(a_quick_panel, phantoms, tmp_pa
     assert not a_quick_panel.child("pretrainStart").enabled
 
 
-def test_closing_the_scene_empties_the_panel_and_a_job_goes_on(
-    a_quick_panel, phantoms, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.3")
-    panel = a_quick_panel
-    panel.choose(phantoms, tmp_path / "run")
-    panel.child("pretrainStart").click()
-    panel.wait(lambda: panel.child("pretrainProgress").value >= 2)
-    process = panel.panel.monitor.job.process
-
-    slicer.mrmlScene.Clear()
-
-    assert panel.ui.runFolder.currentPath == ""
-    assert panel.state("pretrain") == "missing"
-    assert process.poll() is None
-    panel.choose(phantoms, tmp_path / "run")  # the user opens the run again
-    panel.wait(lambda: not panel.panel.monitor.isBusy)
-    assert panel.state("pretrain") == "done"
-
-
 def test_a_round_that_was_cancelled_is_resumed_with_what_it_was_asked(
     a_quick_panel, phantoms, tmp_path, monkeypatch
 ):

@@ -1,0 +1,60 @@
+"""The volume that was predicted: of the data folder, of the scene, or its copy in the run folder."""
+
+from pathlib import Path
+
+import slicer
+
+from ContrastiveSegLib.slicer_bridge import nodes, predictions
+from ContrastiveSegLib.volumes.files import read_image, write_image
+
+# Attribute of a volume of the scene: the copy that the jobs were given, and when it was written.
+PREDICTED = "ContrastiveSeg.Predicted"
+
+# Alone in a folder, a file of this name is called after the folder; other names may hold words that the jobs
+# take for a sequence, a channel or a role.
+COPY = "image.nrrd"
+
+
+def find(panel, case: str):
+    """The volume node of a predicted case; None if its image is nowhere.
+
+    Raises:
+        BadFile: The copy in the run folder cannot be read.
+    """
+    data, copy = panel.data, copyOf(panel.run, case)
+    if data.reader.case(case) is not None:
+        return data.volumeOf(case) or data.load(case)
+    found = nodes.find_volume(case)
+    if found is not None and found.GetAttribute(PREDICTED) == predictions.version(copy):
+        return found
+    if not copy.is_file():
+        return None
+    with slicer.util.WaitCursor():
+        image = read_image((copy,)).volume
+        nodes.set_aside(case)
+        made = nodes.add_volume(image, case, case=case, file=copy)[0]
+    made.SetAttribute(PREDICTED, predictions.version(copy))
+    return made
+
+
+def copyOf(run, case: str) -> Path:
+    """Where a volume of the scene is written for the jobs, so that they call it as it is called here."""
+    return run.panel / "input" / case / COPY
+
+
+def refined(run) -> Path:
+    """The folder of refined predictions."""
+    return run.path / "predictions_refined"
+
+
+def export(volume, run) -> dict:
+    """Write a volume of the scene where a job can read it; the job's setting that names the place.
+
+    Raises:
+        BadFile: The volume is empty or sheared.
+        CannotWrite: The disk refuses.
+    """
+    copy = copyOf(run, nodes.case_of(volume))
+    write_image(copy, nodes.volume_of(volume), overwrite=True)
+    volume.SetAttribute(PREDICTED, predictions.version(copy))
+    return {"images": str(copy.parent)}
