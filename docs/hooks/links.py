@@ -13,7 +13,7 @@ OUTSIDE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "ARCHITECTURE.md": "architecture.md",
-    "TECH_DEBT.md": "known-debts.md",
+    "TECH_DEBT.md": "known-limits.md",
     "Testing/Benchmarks/RESULTS.md": "results.md",
 }
 PICTURES = (".png", ".jpg", ".svg")
