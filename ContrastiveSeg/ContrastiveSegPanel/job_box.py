@@ -94,7 +94,7 @@ class JobBox:
     def tell(self, events) -> None:
         """Show what the job said, without the chart."""
         for event in events:
-            if event.get("kind") == "progress":
+            if event.get("kind") == "progress" and "steps" in event:
                 self.fillCount(int(event["step"]), int(event["steps"]))
                 self.say(job_words.progressWords(event))
             elif event.get("kind") in ("preparing", "prepared") and event.get("cases"):

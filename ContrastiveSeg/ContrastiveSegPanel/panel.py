@@ -6,7 +6,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.runs.events import read_new
+from ContrastiveSegLib.runs.events_overview import overview
 from ContrastiveSegLib.slicer_bridge import nodes, predictions, process, shown_case
 
 from . import job_words, run_state
@@ -249,8 +249,8 @@ class Panel:
 
 
 def _told(run):
-    """All events of a run so far and the position behind them; none while the folder cannot be read."""
+    """What happened in a run so far and the position behind it; nothing while the folder cannot be read."""
     try:
-        return read_new(run.events)
+        return overview(run.events)
     except OSError:
         return [], 0

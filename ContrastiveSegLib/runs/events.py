@@ -59,8 +59,13 @@ def read_new(path: Path, position: int = 0) -> tuple[list[dict[str, Any]], int]:
     except FileNotFoundError:
         return [], 0
     complete = data[: data.rfind(b"\n") + 1]
-    lines = complete.decode("utf-8", errors="replace").split("\n")
-    return [_event(line) for line in lines if line.strip()], start + len(complete)
+    return events_in(complete), start + len(complete)
+
+
+def events_in(data: bytes) -> list[dict[str, Any]]:
+    """The events of complete lines."""
+    lines = data.decode("utf-8", errors="replace").split("\n")
+    return [_event(line) for line in lines if line.strip()]
 
 
 @contextmanager
@@ -107,9 +112,33 @@ def _closing(descriptor: int) -> bytes:
 def _event(line: str) -> dict[str, Any]:
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         event = None
-    return event if isinstance(event, dict) else {"kind": "damaged", "text": line}
+    return event if isinstance(event, dict) and _is_whole(event) else {"kind": "damaged", "text": line}
+
+
+def _is_whole(event: dict[str, Any]) -> bool:
+    """Whether an event holds what everybody relies on who draws curves and bars."""
+    kind = event.get("kind")
+    if not isinstance(kind, str) or not _is_number(event.get("time", 0)):
+        return False
+    if kind == "progress" and "steps" in event:
+        return (
+            _is_number(event.get("step"))
+            and _is_number(event["steps"])
+            and _are_terms(event.get("terms", {}))
+        )
+    if kind == "validation":
+        return _is_number(event.get("step", 0)) and _are_terms(event.get("dice", {}))
+    return True
+
+
+def _are_terms(terms: Any) -> bool:
+    return isinstance(terms, dict) and all(term is None or _is_number(term) for term in terms.values())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _plain(value: Any) -> Any:

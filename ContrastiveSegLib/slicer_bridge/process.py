@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.errors import BadFile, CannotWrite, RunInUse
-from ContrastiveSegLib.runs.events import read_new
+from ContrastiveSegLib.runs.events_overview import overview
 from ContrastiveSegLib.runs.file_lock import hold
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_json
@@ -66,7 +66,7 @@ class Job:
         if self.run is None:
             return []
         try:
-            events, self.position = read_new(self.run.events, self.position)
+            events, self.position = overview(self.run.events, self.position)
         except OSError:
             # A network drive that is away for a moment; whether the folder is gone, `is_folder_gone` says.
             return []
