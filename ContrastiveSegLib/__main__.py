@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import logging
 import os
 import signal
@@ -31,6 +32,7 @@ def main(words: Sequence[str]) -> int:
     Raises:
         SystemExit: Help was asked for (0), or a flag is unknown, missing or not readable (2).
     """
+    _print_any_letter()
     verbose = bool({"-v", "--verbose"} & set(words))
     try:
         order = read_order(words)
@@ -38,6 +40,13 @@ def main(words: Sequence[str]) -> int:
             return _do(order)
     except (Exception, KeyboardInterrupt) as error:
         return _report(error, verbose=verbose)
+
+
+def _print_any_letter() -> None:
+    """Let a terminal show as escapes what it cannot print, such as Greek names on a Western Windows."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _do(order: Order) -> int:

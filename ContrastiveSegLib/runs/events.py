@@ -36,7 +36,7 @@ def tell(path: Path, kind: str, **facts: Any) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
         try:
             # A process killed in the middle of a line leaves it open; it must not swallow this one.
-            _append(descriptor, _closing(descriptor) + line.encode("utf-8"))
+            _append(descriptor, _closing(descriptor) + line.encode("utf-8", "backslashreplace"))
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -18,7 +18,7 @@ class LogFile(logging.FileHandler):
     """
 
     def __init__(self, path: Path, *, wanted: Callable[[], bool] = lambda: True) -> None:
-        super().__init__(path, mode="a", encoding="utf-8", delay=True)
+        super().__init__(path, mode="a", encoding="utf-8", errors="backslashreplace", delay=True)
         self._wanted, self._complained = wanted, False
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S"))
 

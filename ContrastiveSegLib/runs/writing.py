@@ -44,7 +44,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         CannotWrite: Disk full, read-only, no permission ...; what was there before is untouched.
     """
     refuse_moved(path)
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     # In the same folder, because a file can only be renamed atomically within one disk; the name does not
     # contain the final one, which may already have the greatest length allowed.
     temporary = path.parent / f".{uuid.uuid4().hex}.tmp"

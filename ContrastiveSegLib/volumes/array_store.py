@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.volumes.cases import Case
+from ContrastiveSegLib.volumes.file_names import is_hidden
 
 FORMAT = 3
 
@@ -44,7 +45,8 @@ def checksum(paths: Sequence[Path]) -> str:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    for file in sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]:
+    inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+    for file in (f for f in inside if f.is_file() and not is_hidden(f.name)):
         with file.open("rb") as stream:
             while block := stream.read(1 << 20):
                 yield block

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.volumes.file_names import is_hidden
 from ContrastiveSegLib.volumes.multiframe import frames_geometry, read_frames, sorted_frames
 from ContrastiveSegLib.volumes.one_case import attempt
 from ContrastiveSegLib.volumes.opening import header_text, itk_warnings_off, open_header
@@ -51,7 +52,7 @@ class DicomSeries:
 def is_dicom(path: Path) -> bool:
     """Whether a file looks like DICOM: by its signature, or by its name if the signature was left out."""
     try:
-        if not path.is_file() or path.name.upper() == "DICOMDIR":
+        if is_hidden(path.name) or not path.is_file() or path.name.upper() == "DICOMDIR":
             return False
         if path.suffix.lower() in (".dcm", ".ima", ".dicom"):
             return True
@@ -66,9 +67,10 @@ def list_series(folder: Path) -> tuple[DicomSeries, ...]:
     """The DICOM series whose files lie directly in this folder, apart from those with damaged headers."""
     with itk_warnings_off():
         uids = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-        names = {uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in uids}
-    alone = len(names) == 1
-    found = (attempt(str(folder), _series, folder, files, alone=alone)[0] for files in names.values())
+        every = [sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in uids]
+    shown = [tuple(name for name in names if not is_hidden(Path(name).name)) for names in every]
+    names = [files for files in shown if files]
+    found = (attempt(str(folder), _series, folder, files, alone=len(names) == 1)[0] for files in names)
     return tuple(series for series in found if series)
 
 

@@ -10,7 +10,25 @@ VOLUME_SUFFIXES = (".seg.nrrd", ".nii.gz", ".nrrd", ".nhdr", ".nii", ".mha", ".m
 # These hold the voxels that an .mhd or .nhdr beside them describes.
 VOXEL_SUFFIXES = (".zraw", ".raw.gz", ".raw")
 
+# Of macOS, Windows and network storage; whatever begins with a dot is hidden anyway.
+OF_THE_SYSTEM = (
+    "__macosx",
+    "thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "$recycle.bin",
+    "system volume information",
+    "lost+found",
+    "@eadir",
+    "icon\r",
+)
+
 CHANNEL = re.compile(r"(.+)_(\d{4})")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is none of the user's: hidden, or left by the system (._x.dcm, Thumbs.db)."""
+    return name.startswith(".") or name.lower() in OF_THE_SYSTEM
 
 
 def split_suffix(name: str) -> tuple[str, str]:

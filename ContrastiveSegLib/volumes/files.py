@@ -24,7 +24,7 @@ from ContrastiveSegLib.volumes.label_values import (
 )
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.nifti_header import contradictions, recentered, scaling_step
-from ContrastiveSegLib.volumes.opening import open_header, open_image, refuse_not_finite
+from ContrastiveSegLib.volumes.opening import header_text, open_header, open_image, refuse_not_finite
 from ContrastiveSegLib.volumes.provenance import Mark
 from ContrastiveSegLib.volumes.saving import save_atomically, suffix_of
 from ContrastiveSegLib.volumes.segmentation_files import describe_segments, flatten, read_segments
@@ -98,6 +98,7 @@ def read_geometry(paths: Sequence[Path], *, last_axis_is_channels: bool = False)
         return sound_geometry(path, series_geometry(find_series(path)))[0]
     header = open_header(path)
     _check_dimension(path, header.GetSize(), last_axis_is_channels)
+    _refuse_sequence(path, header)
     return sound_geometry(path, recentered(path, Geometry.of(header)))[0]
 
 
@@ -186,6 +187,7 @@ def _read_channels(path: Path, last_axis_is_channels: bool) -> tuple[Volume, tup
     """Read one file or series as (C, K, H, W) float32."""
     image, notes = read_series(find_series(path)) if _is_series(path) else (open_image(path), ())
     _check_dimension(path, image.GetSize(), last_axis_is_channels)
+    _refuse_sequence(path, image)
     geometry, header_notes = sound_geometry(path, recentered(path, Geometry.of(image)))
     array = _channels(image, geometry)
     if np.iscomplexobj(array):
@@ -202,6 +204,21 @@ def _channels(image: sitk.Image, geometry: Geometry) -> npt.NDArray[Any]:
     if image.GetNumberOfComponentsPerPixel() > 1:
         array = np.moveaxis(array, -1, 0)
     return array.reshape(-1, *geometry.shape)
+
+
+def _refuse_sequence(path: Path, image: sitk.Image | sitk.ImageFileReader) -> None:
+    """Refuse what Slicer saved as a sequence: its frames are read as if they were channels."""
+    if isinstance(image, sitk.ImageFileReader):
+        frames = image.GetNumberOfComponents()
+    else:
+        frames = image.GetNumberOfComponentsPerPixel()
+    is_named = path.name.lower().endswith((".seq.nrrd", ".seq.nhdr"))
+    is_list = header_text(image, "NRRD_kinds[pixel]") == "list"
+    if frames > 1 and (is_named or (is_list and header_text(image, "NRRD_labels[pixel]") == "frame")):
+        raise BadFile(
+            f"{path} is a sequence of {frames} volumes: it is a time series or has several phases.",
+            "Save each volume as a file of its own (in Slicer: Sequences, then save the proxy node).",
+        )
 
 
 def _is_series(path: Path) -> bool:

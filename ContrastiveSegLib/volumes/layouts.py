@@ -16,6 +16,7 @@ from ContrastiveSegLib.volumes.file_names import (
     VOXEL_SUFFIXES,
     channel_of,
     composed,
+    is_hidden,
     split_suffix,
 )
 from ContrastiveSegLib.volumes.one_case import attempt
@@ -38,6 +39,7 @@ SERIES = "DICOM series"
 
 OTHER_FORMAT = "not a volume in a known format (NIfTI, NRRD, MHA, DICOM)"
 A_RUN = "a run folder of this program, whose files are no data"
+NO_TEXT = "has a name, or lies in a folder with a name, that is no text (not UTF-8); rename it"
 OUTSIDE = "lies outside of the folders for images, labels and scribbles"
 
 
@@ -157,18 +159,12 @@ def _everything(root: Path) -> Iterator[FoundFile | LeftOut]:
             yield LeftOut(Path(parent), A_RUN)
             continue
         real = os.path.realpath(parent)
-        folders[:] = sorted(name for name in folders if not _is_hidden(name)) if real not in seen else []
+        folders[:] = sorted(name for name in folders if not is_hidden(name)) if real not in seen else []
         if real not in seen:  # a link that leads back up would never end
-            yield from _in_folder(
-                _Place.of(root, Path(parent)), sorted(n for n in names if not _is_hidden(n))
-            )
+            yield from _in_folder(_Place.of(root, Path(parent)), sorted(n for n in names if not is_hidden(n)))
         seen.add(real)
     for error in refused:
         yield LeftOut(Path(error.filename), f"cannot be opened: {error.strerror}")
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith((".", "__MACOSX"))
 
 
 def _in_folder(place: _Place, names: Sequence[str]) -> Iterator[FoundFile | LeftOut]:
@@ -176,7 +172,9 @@ def _in_folder(place: _Place, names: Sequence[str]) -> Iterator[FoundFile | Left
     stems = {split_suffix(name)[0] for name in names if split_suffix(name)[1]}
     for name in names:
         path = place.folder / name
-        if split_suffix(name)[1]:
+        if not str(path).isprintable() and any("\ud800" <= letter <= "\udfff" for letter in str(path)):
+            yield LeftOut(path, NO_TEXT)
+        elif split_suffix(name)[1]:
             yield _volume(place, name)
         elif name == DATASET_FILE or _belongs_to_header(name, stems):
             continue

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.volumes.cases import find_cases
+from ContrastiveSegLib.volumes.dicom import find_series
 from ContrastiveSegLib.volumes.layouts import survey
 
 UID = "1.2.826.0.1.3680043.2.1125.{}"
@@ -126,6 +127,55 @@ def test_dicom_files_without_an_image_are_left_out(tmp_path: Path) -> None:
         "torn.dcm": "a DICOM file that is damaged or holds no image",
         "s2_0.dcm": "a DICOM series with a segmentation (SEG), not an image",
     }
+
+
+def test_series_whose_descriptions_differ_in_capitals_only_are_two(tmp_path: Path) -> None:
+    write_series(tmp_path / "exam", 1, description="Ax T1", patient="P")
+    write_series(tmp_path / "exam", 2, description="ax t1", patient="P")
+
+    cases = find_cases(tmp_path).cases
+
+    assert [case.images[0].name for case in cases] == ["s1_0.dcm", "s2_0.dcm"]
+    assert len({case.name.casefold() for case in cases}) == 2
+
+
+def test_folders_of_series_that_differ_in_capitals_only_are_two(tmp_path: Path) -> None:
+    write_series(tmp_path / "SE1", 1)
+    write_series(tmp_path / "Se1", 2)
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this disk knows no capitals")
+
+    cases = find_cases(tmp_path).cases
+
+    assert {case.images[0].name for case in cases} == {"SE1", "Se1"}
+    assert len({case.name.casefold() for case in cases}) == 2
+
+
+HIDDEN = ["._s1_0.dcm", "._a.nii.gz", ".DS_Store", "Thumbs.db", ".git/x.nii.gz", "__MACOSX/._b.nii"]
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_the_system_left_is_not_there(tmp_path: Path, name: str) -> None:
+    write_series(tmp_path / "images" / "case", 1)
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "case.nii.gz").touch()
+    for folder in (tmp_path, tmp_path / "images", tmp_path / "images" / "case", tmp_path / "labels"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"\0\5\x16\7" + b"\0" * 124 + b"DICM" + b"\0" * 60)
+
+    found = find_cases(tmp_path)
+
+    (case,) = found.cases
+    assert found.left_out == ()
+    assert case.labels == tmp_path / "labels" / "case.nii.gz"
+    assert len(find_series(case.images[0]).files) == 2
+
+
+def test_a_hidden_copy_of_a_slice_is_no_slice(tmp_path: Path) -> None:
+    write_series(tmp_path, 1)
+    (tmp_path / ".s1_1 copy.dcm").write_bytes((tmp_path / "s1_1.dcm").read_bytes())
+
+    assert [file.name for file in find_series(tmp_path).files] == ["s1_0.dcm", "s1_1.dcm"]
 
 
 @pytest.mark.parametrize(
