@@ -38,11 +38,13 @@ def _any_of(paths: tuple[Path, ...]) -> str:
     return "|".join(re.escape(path.as_posix()) for path in paths)
 
 
+_FATES = tuple(_HERE.fates(job) for job in ("predict", "refine"))
 _KNOWN = re.compile(
     rf"(?:{_any_of(_AT_THE_TOP)})"
     rf"|(?:{_HERE.pretrain}|finetune/\d+)/(?:{_any_of(_OF_A_MODEL)})"
     rf"|{_HERE.prepared}/[^/]+-[0-9a-f]{{12}}(?:\.\w+)*"
     rf"|{_HERE.panel}/(?:{_OF_THE_PANEL})"
+    rf"|{_HERE.predictions}(?:_refined)?/(?:{_any_of(_FATES)})"
 )
 
 

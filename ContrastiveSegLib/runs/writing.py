@@ -6,12 +6,14 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import sys
 import time
 import uuid
 from pathlib import Path
 
 from ContrastiveSegLib.errors import CannotWrite
+from ContrastiveSegLib.own_work import run_format
 from ContrastiveSegLib.runs.held import refuse_moved
 
 _REASONS = {
@@ -20,6 +22,7 @@ _REASONS = {
         "the disk quota is used up",
         "Free some space or choose another folder, then start again.",
     ),
+    errno.EFBIG: ("it would be larger than the disk allows", "Choose a folder on another disk."),
     errno.EROFS: ("the disk is read-only", "Choose a folder that you may write to."),
     errno.EACCES: ("you have no permission to write there", "Choose a folder that you may write to."),
     errno.EPERM: ("you have no permission to write there", "Choose a folder that you may write to."),
@@ -34,7 +37,29 @@ def cannot_write(path: Path, error: OSError) -> CannotWrite:
     """The error for a file that the operating system refused to write."""
     otherwise = (f"the system says: {error.strerror or error}", "Choose another folder.")
     reason, remedy = _REASONS.get(error.errno or 0, otherwise)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy += _disk_of(path) + _what_to_free(path)
     return CannotWrite(f"{path} cannot be written: {reason}.", remedy)
+
+
+def _disk_of(path: Path) -> str:
+    """Which disk it is, and what is free there; "" if the system does not say."""
+    try:
+        disk = next(folder for folder in path.absolute().parents if folder.is_mount())
+        return f" The disk {disk} has {shutil.disk_usage(disk).free >> 20} MB free."
+    except (OSError, StopIteration, NotImplementedError):
+        return ""
+
+
+def _what_to_free(path: Path) -> str:
+    """The prepared arrays of the run that the file lies in: they are made again when they are needed."""
+    for folder in path.absolute().parents:
+        prepared = folder / "prepared"
+        if run_format(folder) is not None and prepared.is_dir():
+            with contextlib.suppress(OSError):
+                size = sum(file.stat().st_size for file in prepared.iterdir()) >> 20
+                return f" {prepared} ({size} MB) may be deleted: it is made again when it is needed."
+    return ""
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

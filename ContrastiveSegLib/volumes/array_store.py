@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import re
+import shutil
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -105,7 +107,10 @@ def make_folder(folder: Path) -> None:
 
 
 def _cannot_write(folder: Path, error: OSError) -> CannotWrite:
-    return CannotWrite(
-        f"Prepared cases cannot be written to {folder}: {error.strerror}.",
-        "Free some space, or choose a run folder on another disk.",
-    )
+    what = f"Prepared cases cannot be written to {folder}: {error.strerror}."
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return CannotWrite(what, "Choose a run folder in which you may write.")
+    with contextlib.suppress(OSError):
+        what = f"{what} The disk has {shutil.disk_usage(folder).free >> 20} MB free."
+    remedy = "Free some space (prepared arrays of finished runs may be deleted), or choose another disk."
+    return CannotWrite(what, remedy)

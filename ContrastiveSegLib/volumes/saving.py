@@ -50,9 +50,10 @@ def save_atomically(
         _write(image, temporary, mark)
         temporary.replace(path)
     except OSError as error:
-        raise CannotWrite(
-            f"{path} cannot be written: {error.strerror}.", REMEDIES.get(error.errno or 0, OTHER_FOLDER)
-        ) from error
+        remedy = REMEDIES.get(error.errno or 0, OTHER_FOLDER)
+        if remedy == FREE_SPACE:
+            remedy += _disk_of(path)
+        raise CannotWrite(f"{path} cannot be written: {error.strerror}.", remedy) from error
     except (RuntimeError, ValueError, BadFile) as error:
         raise _incomplete(path, image) from error
     finally:
@@ -97,6 +98,13 @@ def _incomplete(path: Path, image: sitk.Image) -> CannotWrite:
         f"{free >> 20} MB free).",
         FREE_SPACE,
     )
+
+
+def _disk_of(path: Path) -> str:
+    try:
+        return f" The disk of {path.parent} has {shutil.disk_usage(path.parent).free >> 20} MB free."
+    except OSError:
+        return ""
 
 
 def _remove(temporary: Path) -> None:

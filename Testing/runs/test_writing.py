@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from ContrastiveSegLib.errors import CannotWrite
 from ContrastiveSegLib.runs import writing
+from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_atomically
 
 
@@ -130,3 +132,25 @@ def test_every_known_reason_is_a_sentence_and_a_remedy() -> None:
 
         assert error.what.startswith("a.txt cannot be written: ")
         assert error.remedy.endswith(".")
+
+
+def test_a_full_disk_is_named_with_what_may_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.create()
+    run.prepared.mkdir()
+    (run.prepared / "a-0123456789ab.npy").write_bytes(bytes(3 << 20))
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CannotWrite) as caught:
+        write_atomically(run.path / "labels.json", "text")
+
+    said = str(caught.value)
+    assert f"{run.path / 'labels.json'} cannot be written: the disk is full. Free some space" in said
+    assert re.search(r"The disk /\S* has \d+ MB free\.", said)
+    assert f"{run.prepared} (3 MB) may be deleted: it is made again when it is needed." in said
+    assert sorted(path.name for path in run.path.iterdir()) == ["prepared", "run.json"]

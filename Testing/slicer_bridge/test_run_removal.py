@@ -33,6 +33,8 @@ WRITTEN = (
     "panel/input/scan/scan.nrrd",
     "predictions/a.seg.nrrd",
     "predictions/a_uncertainty.nrrd",
+    "predictions/predict_cases.csv",
+    "predictions_refined/refine_cases.csv",
     "predictions_refined/a.seg.nrrd",
     "predictions_refined/a_refine.csv",
     f".{'0' * 32}.tmp",
