@@ -16,6 +16,7 @@ from ContrastiveSegLib.slicer_bridge import case_listing, process
 from ContrastiveSegLib.slicer_bridge.engine import Engine
 from ContrastiveSegLib.volumes.grid import slicing_axes
 from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.reader import start_reading
 
 from . import job_words
 
@@ -39,6 +40,8 @@ class CaseReader:
         self._timer = qt.QTimer(parent)
         self._timer.setInterval(INTERVAL_MS)
         self._timer.connect("timeout()", self._look)
+        # For the cases that will be shown: it loads while the user looks for a folder.
+        start_reading()
         self._forget("")
 
     def _forget(self, folder: str) -> None:

@@ -24,7 +24,12 @@ _AT_THE_TOP = (
     _HERE.cancel_request,
     _HERE.lock_file,
     *(_HERE.suggestions(suffix=suffix) for suffix in ("csv", "json", "png")),
+    _HERE.fates("suggest"),
     Path(RUN_MARKER),
+)
+_BESIDE_RESULTS = (
+    _HERE.fates("predict", folder=_HERE.predictions),
+    _HERE.fates("refine", folder=Path("predictions_refined")),
 )
 _MODEL = ModelFolder(Path())
 _OF_A_MODEL = (_MODEL.weights, _MODEL.model, _MODEL.last, _MODEL.metrics, _MODEL.settings)
@@ -40,7 +45,7 @@ def _any_of(paths: tuple[Path, ...]) -> str:
 
 _FATES = tuple(_HERE.fates(job) for job in ("predict", "refine"))
 _KNOWN = re.compile(
-    rf"(?:{_any_of(_AT_THE_TOP)})"
+    rf"(?:{_any_of((*_AT_THE_TOP, *_BESIDE_RESULTS))})"
     rf"|(?:{_HERE.pretrain}|finetune/\d+)/(?:{_any_of(_OF_A_MODEL)})"
     rf"|{_HERE.prepared}/[^/]+-[0-9a-f]{{12}}(?:\.\w+)*"
     rf"|{_HERE.panel}/(?:{_OF_THE_PANEL})"

@@ -14,6 +14,7 @@ import vtk
 
 from ContrastiveSegLib.slicer_bridge.nodes import CASE, geometry_of, put_beside, segment_masks
 from ContrastiveSegLib.volumes.annotations import Marks
+from ContrastiveSegLib.volumes.files import read_labels
 from ContrastiveSegLib.volumes.label_values import BACKGROUND
 from ContrastiveSegLib.volumes.labels import LabelTable, Structure, same_name
 from ContrastiveSegLib.volumes.saving import save_atomically
@@ -223,6 +224,7 @@ def _new_annotation(case: str, volume: Any, source: Path | None) -> Any:
 
 
 def _from_file(path: Path) -> Any:
+    read_labels(path)  # in a process of its own: what would end Slicer's reader, and Slicer, is refused here
     return slicer.util.loadSegmentation(str(path), {"name": path.name.split(".")[0]})
 
 

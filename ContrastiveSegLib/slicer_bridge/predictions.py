@@ -12,6 +12,7 @@ import vtk
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.slicer_bridge.nodes import CASE, MAP, case_of, put_beside, segment_masks
 from ContrastiveSegLib.slicer_bridge.shown_case import bring_into_view, center_3d, of_cases, show_only
+from ContrastiveSegLib.volumes.files import read_geometry
 
 PREDICTION = "ContrastiveSeg.Prediction"  # attribute: the file that a segmentation was loaded from
 VERSION = "ContrastiveSeg.Version"  # attribute: that file, and when it was written
@@ -85,6 +86,7 @@ def load_uncertainty(path: Path, volume: Any, name: str) -> Any:
             return node
         if node.GetAttribute(MAP) == str(path):
             slicer.mrmlScene.RemoveNode(node)
+    read_geometry([path])  # refuses a header that would end Slicer's reader, and Slicer
     node = slicer.util.loadVolume(str(path), {"name": name, "show": False})
     node.SetAttribute(MAP, str(path))
     node.SetAttribute(VERSION, version(path))
@@ -147,6 +149,7 @@ def _uncertainty_colors() -> str:
 def _loaded(path: Path, name: str) -> Any:
     if not path.is_file():
         raise BadFile(f"There is no prediction {path}.", "Predict again, or choose the run's new place.")
+    read_geometry([path])
     try:
         return slicer.util.loadSegmentation(str(path), {"name": name})
     except RuntimeError as error:

@@ -15,6 +15,7 @@ from ContrastiveSegLib.volumes.file_names import is_hidden
 from ContrastiveSegLib.volumes.multiframe import frames_geometry, read_frames, sorted_frames
 from ContrastiveSegLib.volumes.one_case import attempt
 from ContrastiveSegLib.volumes.opening import header_text, itk_warnings_off, open_header
+from ContrastiveSegLib.volumes.reader import apart
 from ContrastiveSegLib.volumes.slice_places import place_notes, slice_offsets
 from ContrastiveSegLib.volumes.volume import Geometry
 
@@ -63,6 +64,7 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
+@apart
 def list_series(folder: Path) -> tuple[DicomSeries, ...]:
     """The DICOM series whose files lie directly in this folder, apart from those with damaged headers."""
     with itk_warnings_off():

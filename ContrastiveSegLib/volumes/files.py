@@ -26,6 +26,7 @@ from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.nifti_header import contradictions, recentered, scaling_step
 from ContrastiveSegLib.volumes.opening import header_text, open_header, open_image, refuse_not_finite
 from ContrastiveSegLib.volumes.provenance import Mark
+from ContrastiveSegLib.volumes.reader import apart
 from ContrastiveSegLib.volumes.saving import save_atomically, suffix_of
 from ContrastiveSegLib.volumes.segmentation_files import describe_segments, flatten, read_segments
 from ContrastiveSegLib.volumes.sound_header import sound_geometry
@@ -61,6 +62,7 @@ class ReadLabels:
     nothing_drawn: bool = False
 
 
+@apart
 def read_image(paths: Sequence[Path], *, last_axis_is_channels: bool = False) -> ReadImage:
     """Read an image whose channels lie in one file each, in one file, or in one DICOM series.
 
@@ -87,6 +89,7 @@ def read_image(paths: Sequence[Path], *, last_axis_is_channels: bool = False) ->
     return ReadImage(Volume(array, geometry), (*notes, *_constant_notes(array, paths)))
 
 
+@apart
 def read_geometry(paths: Sequence[Path], *, last_axis_is_channels: bool = False) -> Geometry:
     """The grid of an image, from the header of its first file alone.
 
@@ -102,6 +105,7 @@ def read_geometry(paths: Sequence[Path], *, last_axis_is_channels: bool = False)
     return sound_geometry(path, recentered(path, Geometry.of(header)))[0]
 
 
+@apart
 def read_labels(
     path: Path, table: LabelTable | None = None, *, scribbles: bool = False, ignored: int | None = None
 ) -> ReadLabels:

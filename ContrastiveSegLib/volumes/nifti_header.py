@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,7 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
     return NiftiHeader(
         size=(padded[0], padded[1], padded[2]),
         data_start=start,
-        data_end=start + int(np.prod(sizes, dtype=np.int64)) * bits // 8,
+        data_end=start + math.prod(sizes) * max(bits, 0) // 8,
         float_type=f"{order}{FLOAT_TYPES[datatype]}" if datatype in FLOAT_TYPES else "",
         slope=float(struct.unpack_from(f"{order}f", raw, 112)[0]),
         pixdim=np.abs(np.array(pixdim[1:4], dtype=float)),

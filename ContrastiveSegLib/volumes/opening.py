@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.volumes.header_limits import EXPORT_AGAIN
 from ContrastiveSegLib.volumes.nifti_header import (
     NiftiHeader,
     is_nifti,
@@ -21,12 +22,11 @@ from ContrastiveSegLib.volumes.nifti_header import (
     refuse_impossible,
     shear,
 )
+from ContrastiveSegLib.volumes.screening import screen
 from ContrastiveSegLib.volumes.sound_header import refuse_sheared
 
 CHUNK_BYTES = 1 << 20
 PERMISSIVE = "ITK_NIFTI_SFORM_PERMISSIVE"
-
-EXPORT_AGAIN = "Copy or export the file again, or leave this case out."
 
 
 @contextmanager
@@ -147,8 +147,13 @@ def header_text(image: sitk.Image | sitk.ImageFileReader, key: str) -> str:
 
 
 def _reader(path: Path) -> sitk.ImageFileReader:
+    try:
+        screened = screen(path)
+    except OSError as error:
+        raise _not_opened(path, error) from error
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
+    reader.SetImageIO(screened.reader)
     return reader
 
 
@@ -171,13 +176,15 @@ def _check_size(path: Path) -> None:
     try:
         is_folder, size = path.is_dir(), path.stat().st_size
     except OSError as error:
-        raise BadFile(
-            f"{path} cannot be opened: {error.strerror}.", "Check the name and the access rights."
-        ) from error
+        raise _not_opened(path, error) from error
     if is_folder:
         raise BadFile(f"{path} is a folder, not an image file.", "Choose a file.")
     if size == 0:
         raise BadFile(f"{path} is empty: it has zero bytes.", EXPORT_AGAIN)
+
+
+def _not_opened(path: Path, error: OSError) -> BadFile:
+    return BadFile(f"{path} cannot be opened: {error.strerror}.", "Check the name and the access rights.")
 
 
 def _unreadable(path: Path, error: RuntimeError) -> BadFile:

@@ -199,7 +199,7 @@ def test_a_given_table_renumbers_the_segments_by_name(tmp_path, two_layers):
 
     read = read_labels(path, table)
 
-    assert read.table is table
+    assert read.table == table
     np.testing.assert_array_equal(read.volume.array, np.array([0, 5, 1])[two_layers[0]])
 
 
