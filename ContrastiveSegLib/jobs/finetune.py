@@ -46,7 +46,7 @@ from ContrastiveSegLib.training.unannotated import (
 )
 from ContrastiveSegLib.volumes.annotations import annotation_file
 from ContrastiveSegLib.volumes.cases import Case
-from ContrastiveSegLib.volumes.grid import WorkingGrid
+from ContrastiveSegLib.volumes.grid import WorkingGrid, count_slices
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.one_case import Losses, attempt
 from ContrastiveSegLib.volumes.prepared import Recipe, collect_table
@@ -239,7 +239,7 @@ def _decide(
         grid = dataclasses.replace(grid, patch=fitting_patch(network, grid.patch))
     pixels = PIXELS_PER_STEP.get(compute.device.type, PIXELS_PER_STEP["other"])
     batch = settings.batch or int(np.clip(pixels // np.prod(grid.patch), 2, 32))
-    slices = sum(g.shape[0] for g in found.geometries) / (grid.patch[0] if len(grid.patch) == 3 else 1)
+    slices = count_slices(found.geometries, grid) / (grid.patch[0] if len(grid.patch) == 3 else 1)
     return {
         "grid": asdict(grid),
         "intensities": page.get("intensities") or asdict(intensities_for(settings.grid)),

@@ -42,7 +42,7 @@ from ContrastiveSegLib.training.partners import Flags
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH, Schedule
 from ContrastiveSegLib.training.trial import try_steps
-from ContrastiveSegLib.volumes.grid import WorkingGrid
+from ContrastiveSegLib.volumes.grid import WorkingGrid, count_slices
 from ContrastiveSegLib.volumes.one_case import Losses
 from ContrastiveSegLib.volumes.prepared import Recipe, prepare_cases
 from ContrastiveSegLib.volumes.slices import PreparedCase
@@ -101,7 +101,7 @@ def _decide(settings: PretrainSettings, found: Found, compute: Compute) -> dict[
         )
         fitting = fitting_patch(method.network, grid.patch, shrunk=method.shrunk())
         grid = dataclasses.replace(grid, patch=fitting)
-    slices = sum(g.shape[0] for g in found.geometries)
+    slices = count_slices(found.geometries, grid)
     batch = settings.batch or BATCH
     pass_over_data = max(1, slices // batch)
     return {
@@ -133,7 +133,7 @@ def _plan(settings: PretrainSettings, compute: Compute) -> dict[str, Any]:
         flags = check_needs(settings.method, needs, found.cases, cases, settings.organ_flags)
         made = _made(settings, decided, cases, flags, compute)
         tried = try_steps(made.method, trainable_parameters(made.method), made.sampler, made.how)
-    slices = sum(g.shape[0] for g in found.geometries)
+    slices = count_slices(found.geometries, grid)
     return {
         "steps": decided["steps"],
         "steps_per_pass": max(1, slices // decided["batch"]),

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.volumes.cases import Case, CaseList, LeftOut, find_cases
 from ContrastiveSegLib.volumes.files import read_geometry, read_labels
-from ContrastiveSegLib.volumes.grid import derive_grid, slicing_axes
+from ContrastiveSegLib.volumes.grid import count_slices, derive_grid
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.volume import Geometry
 
@@ -113,9 +113,7 @@ def _case_to_json(case: Case) -> dict[str, Any]:
 def _grid(geometries: Sequence[Geometry]) -> dict[str, Any]:
     """What the jobs will derive from these headers, by the same rule."""
     grid = derive_grid(geometries)
-    axes = [abs(slicing_axes(geometry, grid.plane)[2]) - 1 for geometry in geometries]
-    slices = sum(geometry.size[axis] for geometry, axis in zip(geometries, axes, strict=True))
-    return {"plane": grid.plane, "patch": list(grid.patch), "slices": slices}
+    return {"plane": grid.plane, "patch": list(grid.patch), "slices": count_slices(geometries, grid)}
 
 
 def _table(found: CaseList) -> LabelTable | None:

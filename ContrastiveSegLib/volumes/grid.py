@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +100,17 @@ def working_geometry(geometry: Geometry, grid: WorkingGrid) -> Geometry:
         [float(o) for o in origin],
         [float(d) for d in new_directions.T.ravel()],
     )
+
+
+def count_slices(geometries: Iterable[Geometry], grid: WorkingGrid) -> int:
+    """The slices of all these cases together on the working grid: one pass over the data."""
+    return sum(_slices_of(geometry, grid) for geometry in geometries)
+
+
+@functools.lru_cache(maxsize=4096)
+def _slices_of(geometry: Geometry, grid: WorkingGrid) -> int:
+    """Kept, because the panel counts anew whenever something changes."""
+    return working_geometry(geometry, grid).shape[0]
 
 
 def slicing_axes(geometry: Geometry, plane: str) -> tuple[int, int, int]:

@@ -24,6 +24,7 @@ from ContrastiveSegLib.volumes.nifti_header import (
 )
 from ContrastiveSegLib.volumes.screening import screen
 from ContrastiveSegLib.volumes.sound_header import refuse_sheared
+from ContrastiveSegLib.volumes.whole_process import WholeProcess
 
 CHUNK_BYTES = 1 << 20
 PERMISSIVE = "ITK_NIFTI_SFORM_PERMISSIVE"
@@ -32,12 +33,8 @@ PERMISSIVE = "ITK_NIFTI_SFORM_PERMISSIVE"
 @contextmanager
 def itk_warnings_off() -> Iterator[None]:
     """Keep ITK from writing warnings to the terminal; what matters in them becomes a note."""
-    before = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
+    with _WARNINGS_OFF.held():
         yield
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(before)
 
 
 def open_image(path: Path) -> sitk.Image:
@@ -82,11 +79,22 @@ def _read(path: Path, read: Callable[[], Any]) -> Any:
 @contextmanager
 def _sheared_axes_allowed() -> Iterator[None]:
     """Let ITK straighten the axes of NIfTI files; elsewhere it refuses those that lean at all."""
-    os.environ[PERMISSIVE] = "1"
-    try:
+    with _PERMISSIVE.held():
         yield
-    finally:
-        os.environ.pop(PERMISSIVE, None)
+
+
+def _warnings_off() -> Callable[[], object]:
+    before = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    return lambda: sitk.ProcessObject.SetGlobalWarningDisplay(before)
+
+
+def _permissive() -> Callable[[], object]:
+    os.environ[PERMISSIVE] = "1"
+    return lambda: os.environ.pop(PERMISSIVE, None)
+
+
+_WARNINGS_OFF, _PERMISSIVE = WholeProcess(_warnings_off), WholeProcess(_permissive)
 
 
 @contextmanager

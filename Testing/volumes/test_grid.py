@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.volumes.grid import WorkingGrid, derive_grid, slicing_axes, working_geometry
+from ContrastiveSegLib.volumes.grid import (
+    WorkingGrid,
+    count_slices,
+    derive_grid,
+    slicing_axes,
+    working_geometry,
+)
 from ContrastiveSegLib.volumes.volume import Geometry
 
 OBLIQUE = (0.8, 0.0, 0.6, 0.0, 1.0, 0.0, -0.6, 0.0, 0.8)
@@ -131,6 +137,18 @@ def test_a_patch_is_no_larger_than_the_machine_allows_and_no_smaller_than_32():
     assert derive_grid([large], largest_side=256).patch == (112, 256)
     assert derive_grid([large], largest_side=128).patch == (112, 128)
     assert derive_grid([small]).patch == (32, 32)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slices_are_counted_along_the_axis_they_are_cut_along(axis):
+    size, spacing = [160, 160, 160], [1.0, 1.0, 1.0]
+    size[axis], spacing[axis] = 20, 8.0
+    stack = Geometry(tuple(size), tuple(spacing))
+    cubes = Geometry((64, 60, 50), (1.0, 1.0, 1.0))
+
+    assert count_slices([stack] * 3, derive_grid([stack] * 3)) == 60
+    assert count_slices([cubes], WorkingGrid("sagittal", 1.0, 0.0, (32, 32))) == 64
+    assert count_slices([cubes], WorkingGrid("axial", 2.0, 2.0, (8, 32, 32))) == 25
 
 
 def test_what_is_given_stays_as_given():
