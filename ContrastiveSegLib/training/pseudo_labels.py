@@ -31,6 +31,7 @@ from ContrastiveSegLib.volumes.confidence import (
 )
 from ContrastiveSegLib.volumes.figures import COLUMN, HEIGHT, ROW, figures_of
 from ContrastiveSegLib.volumes.gray_correction import correct_by_gray
+from ContrastiveSegLib.volumes.one_case import attempt
 from ContrastiveSegLib.volumes.pieces import Group
 from ContrastiveSegLib.volumes.place import (
     Piece,
@@ -138,12 +139,18 @@ def predict_all(cases: Sequence[PreparedCase], teacher: Teacher, folder: Path, r
                 "Start the same command again to go on.",
             )
         if read_facts(_stem(folder, n)) is None:
-            labels, levels = teacher.predict(case)
-            pieces = [find_pieces(labels, group, case.working) for group in teacher.pieces]
-            facts = {"case": case.name, "pieces": [[asdict(p) for p in each] for each in pieces]}
-            kind = np.uint8 if len(teacher.names) < 256 else np.uint16
-            store(_stem(folder, n), np.stack([labels.astype(kind), levels.astype(kind)]), facts)
+            _predict_one(case, teacher, _stem(folder, n))
         reporter.tell("predicted", case=case.name, done=n + 1, of=len(cases))
+
+
+def _predict_one(case: PreparedCase, teacher: Teacher, stem: Path) -> None:
+    """Predict a case; of one that cannot be predicted the reason is kept, and nothing in it is found."""
+    predicted, reason = attempt(case.name, teacher.predict, case)
+    labels, levels = predicted or (np.zeros(case.shape, np.int64), np.zeros(case.shape, np.uint8))
+    pieces = [find_pieces(labels, group, case.working) for group in teacher.pieces]
+    facts = {"case": case.name, "reason": reason, "pieces": [[asdict(p) for p in each] for each in pieces]}
+    kind = np.uint8 if len(teacher.names) < 256 else np.uint16
+    store(stem, np.stack([labels.astype(kind), levels.astype(kind)]), facts)
 
 
 def choose(
@@ -170,8 +177,9 @@ def choose(
         figures.append({**figure, AGREEMENT: _agreement(folder, before, n) if before else math.nan})
         counts_of.append(count_levels(labels, levels, len(names) + 1))
     odd = _odd(figures, names)
-    teaching = [n for n in range(len(cases)) if not odd[n]]
-    left_out = {cases[n].name: _reason(odd[n]) for n in range(len(cases)) if odd[n]}
+    failed = [(read_facts(_stem(folder, n)) or {}).get("reason", "") for n in range(len(cases))]
+    teaching = [n for n in range(len(cases)) if not (failed[n] or odd[n])]
+    left_out = {cases[n].name: failed[n] or _reason(odd[n]) for n in range(len(cases)) if n not in teaching}
     if not teaching:
         return PseudoLabels((), {}, left_out, "no prediction is like the others")
     counts = np.array([counts_of[n] for n in teaching], np.int64).sum(axis=0)

@@ -122,6 +122,24 @@ def test_a_case_without_a_structure_that_all_others_show_does_not_teach(make_cas
     assert "volume of spleen" in labels.left_out["scan3"]
 
 
+def test_a_scan_that_cannot_be_predicted_costs_itself_alone(scans, a_teacher, tmp_path, monkeypatch):
+    predict = Teacher.predict
+
+    def fail_once(teacher: Teacher, case):
+        if case.name == "scan4":
+            raise ValueError("its array is gone")
+        return predict(teacher, case)
+
+    monkeypatch.setattr(Teacher, "predict", fail_once)
+    predict_all(scans, a_teacher, tmp_path, Witness())
+
+    labels = choose(scans, tmp_path, a_teacher, unknown=0.0, annotated=[])
+
+    assert list(labels.left_out) == ["scan4"]
+    assert "its array is gone" in labels.left_out["scan4"]
+    assert len(labels.cases) == 9
+
+
 def test_where_two_rounds_disagree_about_one_case_it_does_not_teach(scans, a_teacher, tmp_path):
     for folder in ("one", "two"):
         predict_all(scans, a_teacher, tmp_path / folder, Witness())
