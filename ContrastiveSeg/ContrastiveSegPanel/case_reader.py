@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import math
 import os
 import shutil
 from pathlib import Path
@@ -49,7 +48,7 @@ class CaseReader:
         self.version = next(self._numbers)  # grows with each change, so that others need not compare
         self.cases, self.leftOut, self.table = [], [], None
         self.geometries, self.unreadable, self._byName = {}, {}, {}
-        self.plane, self.slices, self.patchPixels = "axial", 0, 1
+        self.plane, self.slices = "axial", 0
         self._foundAll = False
 
     @property
@@ -141,7 +140,6 @@ class CaseReader:
             self.unreadable[facts["name"]] = facts["reason"]
         elif kind == case_listing.GRID:
             self.plane, self.slices = facts["plane"], facts["slices"]
-            self.patchPixels = math.prod(facts["patch"])
         elif kind == case_listing.TABLE:
             self.table = LabelTable.from_json(facts["table"])
         elif kind == case_listing.ERROR:

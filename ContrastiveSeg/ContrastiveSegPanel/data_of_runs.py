@@ -10,7 +10,7 @@ KEPT = 50  # runs
 
 
 def remember(run: str, folder: str) -> None:
-    """This run belongs to this data folder now."""
+    """This run belongs to this data folder now; "" to none."""
     known = _all()
     known.pop(run, None)
     known[run] = folder  # the newest is the last
@@ -23,9 +23,11 @@ def recall(run: str, asked) -> str:
     Args:
         asked: What the run's settings.json says: a run from elsewhere knows where its images were.
     """
-    known = _all().get(run, "")
+    known = _all()
+    if run in known:
+        return str(known[run])
     images = str(asked.get("pretrain", {}).get("images") or "")
-    return known or (images if images and Path(images).is_dir() else "")
+    return images if images and Path(images).is_dir() else ""
 
 
 def _all() -> dict:

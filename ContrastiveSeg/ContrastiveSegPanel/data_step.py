@@ -51,7 +51,8 @@ class DataStep(Step):
         self.clearFailure()
         parameters = self.panel.parameters
         parameters.dataFolder = path
-        self.keepWithRun()
+        if parameters.runFolder:
+            data_of_runs.remember(parameters.runFolder, path)
         if path and not parameters.runFolder:
             self.runPath.choose(proposed(self.panel.logic.runsFolder(), Path(path)))
         self.reader.read(path)

@@ -1,12 +1,9 @@
 """A field for a path that acts when the path is complete: typed to its end, browsed for, or taken away."""
 
-import time
-
 import qt
 
 # An empty line cannot be finished with Return in CTK's widget, so a pause counts; a new path may follow.
 PAUSE_MS = 600
-SAME_KEY_S = 0.5  # a combo box passes Return to its line twice
 
 
 class PathField:
@@ -19,11 +16,16 @@ class PathField:
 
     def __init__(self, widget, onPath) -> None:
         self._widget, self._onPath = widget, onPath
-        self.path, self._isTyped, self._before, self._toldAt = self._text(), False, "", 0.0
+        self.path, self._isTyped, self._before, self._isSameKey = self._text(), False, "", False
         self._pause = qt.QTimer(widget)
         self._pause.setSingleShot(True)
         self._pause.setInterval(PAUSE_MS)
         self._pause.connect("timeout()", self.settle)
+        # The combo box around the line passes Return to it twice, before the event loop has its turn.
+        self._nextKey = qt.QTimer(widget)
+        self._nextKey.setSingleShot(True)
+        self._nextKey.setInterval(0)
+        self._nextKey.connect("timeout()", self._onNextKey)
         self._line = widget.comboBox().lineEdit()
         self._line.connect("textEdited(QString)", self._onTyped)
         self._line.connect("textChanged(QString)", self._onText)
@@ -57,7 +59,8 @@ class PathField:
 
     def again(self) -> None:
         """Take what stands there now, also if it was taken before."""
-        self._isTyped, self.path, self._toldAt = False, self._text(), time.monotonic()
+        self._isTyped, self.path, self._isSameKey = False, self._text(), True
+        self._nextKey.start()
         self._onPath(self.path)
 
     def _text(self) -> str:
@@ -75,8 +78,11 @@ class PathField:
             self._pause.stop()
 
     def _onReturn(self) -> None:
-        if self._text() != self.path or time.monotonic() - self._toldAt > SAME_KEY_S:
+        if self._text() != self.path or not self._isSameKey:
             self.again()
+
+    def _onNextKey(self) -> None:
+        self._isSameKey = False
 
     def _onBrowse(self) -> None:
         self.settle()

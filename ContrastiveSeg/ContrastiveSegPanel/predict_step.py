@@ -61,17 +61,19 @@ class PredictStep(Step):
         node = shown_case.shown_segmentation(case)
         path = Path(node.GetAttribute(predictions.PREDICTION) or "") if node is not None else None
         run = self.panel.run
-        if run is None or path is None or path.parent not in (run.predictions, predicted_volume.refined(run)):
+        isMine = run is not None and path is not None
+        self._check(False)  # whoever shows a case takes the maps away
+        if isMine and path.parent in (run.predictions, predicted_volume.refined(run)):
+            node.GetDisplayNode().SetVisibility2DFill(True)
+            if node.GetID() != self.segmentationID:
+                self._take(case, volume, node, path)
+        elif case != self.case:  # else the prediction is hidden, but can be corrected
             self._showNothing()
             self.refresh()
-        elif node.GetID() != self.segmentationID:
-            self._take(case, volume, node, path)
 
     def _take(self, case: str, volume, node, path: Path) -> None:
         self.case, self.file = case, path
         self.volumeID, self.segmentationID = volume.GetID(), node.GetID()
-        self._check(False)
-        node.GetDisplayNode().SetVisibility2DFill(True)
         with slicer.util.WaitCursor():
             found = predictions.volumes_ml(node, volume)
         rows = [(structure, round(amount, 2)) for structure, amount in found.items()]

@@ -113,7 +113,7 @@ def _case_to_json(case: Case) -> dict[str, Any]:
 def _grid(geometries: Sequence[Geometry]) -> dict[str, Any]:
     """What the jobs will derive from these headers, by the same rule."""
     grid = derive_grid(geometries)
-    return {"plane": grid.plane, "patch": list(grid.patch), "slices": count_slices(geometries, grid)}
+    return {"plane": grid.plane, "slices": count_slices(geometries, grid)}
 
 
 def _table(found: CaseList) -> LabelTable | None:

@@ -137,7 +137,7 @@ def test_ten_thousand_cases_never_stop_the_window_for_long(a_quick_panel, tmp_pa
     panel, count = a_quick_panel, 10_000
     lines = [_case(n) for n in range(count)] + [{"kind": "found", "cases": count}]
     lines += [_geometry(n) for n in range(count)]
-    lines += [{"kind": "grid", "plane": "axial", "patch": [64, 64], "slices": 10 * count}, {"kind": "end"}]
+    lines += [{"kind": "grid", "plane": "axial", "slices": 10 * count}, {"kind": "end"}]
     _answering(monkeypatch, _writer(lines, tmp_path))
     pauses = Pauses(panel.slicer.process_events)
 

@@ -112,6 +112,12 @@ def test_the_map_of_a_case_is_loaded_once_and_anew_after_another_prediction(a_pa
         a_panel.ui.showUncertainty.click()
     maps = [node for node in _nodes("ScalarVolume") if node.GetAttribute(nodes.MAP)]
     assert len(maps) == 1
+    a_panel.ui.showUncertainty.click()
+    a_panel.double_click(a_panel.ui.predictionTable, ROWS[0])
+    composite = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+    assert a_panel.ui.showUncertainty.checked
+    assert composite.GetForegroundVolumeID() == maps[0].GetID()
+    a_panel.ui.showUncertainty.click()
 
     a_panel.ui.inputVolume.setCurrentNode(nodes.find_volume(CASES[0]))
     a_panel.job("predict")
