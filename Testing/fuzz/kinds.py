@@ -1,0 +1,96 @@
+"""Every kind of file the program reads: where a sound one lies, how it is damaged, which jobs meet it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from Testing.fuzz.bytes_mutators import ANY, Draw, Mutator
+from Testing.fuzz.dicom_mutators import DICOM
+from Testing.fuzz.nifti_mutators import NIFTI
+from Testing.fuzz.text_mutators import TEXT
+
+DATA = ("scan", "scan", "scan", "evaluate", "evaluate", "predict", "predict", "finetune")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file.
+
+    Args:
+        data: Which folder of seeds it lies in.
+        file: The file that is damaged, below that folder; a pattern stands for any of several.
+        mutators: What may happen to it.
+        orders: The jobs that meet it.
+    """
+
+    name: str
+    data: str
+    file: str
+    mutators: Sequence[Mutator]
+    orders: Sequence[str] = DATA
+
+
+# Name, suffix of the image, suffix of the labels.
+SEEDS = {
+    "nii": (".nii", ".nii.gz"),
+    "nii.gz": (".nii.gz", ".nii"),
+    "nrrd": (".nrrd", ".seg.nrrd"),
+    "nhdr": (".nhdr", ".nrrd"),
+    "mha": (".mha", ".mha"),
+    "mhd": (".mhd", ".seg.nrrd"),
+    "dicom": ("", ".seg.nrrd"),
+}
+KINDS = (
+    Kind("NIfTI", "nii", "images/c.nii", (*NIFTI, *ANY)),
+    Kind("compressed NIfTI", "nii.gz", "images/c.nii.gz", (*NIFTI, *ANY)),
+    Kind("NRRD", "nrrd", "images/c.nrrd", (*TEXT, *ANY)),
+    Kind("detached NRRD", "nhdr", "images/c.nhdr", (*TEXT, *ANY)),
+    Kind("MHA", "mha", "images/c.mha", (*TEXT, *ANY)),
+    Kind("MHD", "mhd", "images/c.mhd", (*TEXT, *ANY)),
+    Kind("DICOM", "dicom", "images/c/*.dcm", (*DICOM, *DICOM, *ANY)),
+    Kind("segmentation", "nrrd", "labels/c.seg.nrrd", (*TEXT, *TEXT, *ANY)),
+    Kind("NIfTI labels", "nii.gz", "labels/c.nii", (*NIFTI, *ANY)),
+    Kind("MHA labels", "mha", "labels/c.mha", (*TEXT, *ANY)),
+)
+
+
+def damage(kind: Kind, folder: Path, draw: Draw) -> list[str]:
+    """Damage the file of a kind one to three times; returns what was done."""
+    files = sorted(folder.glob(kind.file))
+    done = []
+    for _ in range(int(draw.choice([1, 1, 2, 3]))):
+        file = files[int(draw.integers(len(files)))]
+        mutator: Callable[[bytes, Draw], bytes] = kind.mutators[int(draw.integers(len(kind.mutators)))]
+        file.write_bytes(mutator(file.read_bytes(), draw))
+        done.append(f"{mutator.__name__} of {file.name}")
+    return done
+
+
+def words_of(order: str, folder: Path) -> list[str]:
+    """The command line of a job on the damaged data."""
+    data, run = str(folder / "data"), str(folder / "run")
+    small = ["--device", "cpu", "--precision", "float32"]
+    return {
+        "scan": ["scan", data],
+        "predict": ["predict", run, "--images", data, *small],
+        "finetune": ["finetune", run, "--labeled", data, "--steps", "1", "--batch", "2", *small],
+        "evaluate": ["evaluate", "--predictions", str(folder / "data" / "labels"), "--labels", data],
+    }[order]
+
+
+def lay_out(kind: Kind, seeds: Path, folder: Path) -> None:
+    """A copy of the seeds that a kind needs."""
+    shutil.copytree(seeds / kind.data, folder / "data")
+    shutil.copytree(seeds / "run", folder / "run")
+
+
+def listing(folder: Path) -> str:
+    """All files outside the run folder, with size and time: what no job may change."""
+    files = [
+        path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0] != "run"
+    ]
+    return json.dumps(sorted((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files))
