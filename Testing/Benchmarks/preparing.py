@@ -1,6 +1,7 @@
 """Time and memory of preparing a folder for the first time, of finding it prepared, and of superpixels.
 
 python Testing/Benchmarks/preparing.py ../shared/data/acdc
+python Testing/Benchmarks/preparing.py ../shared/data/acdc --in-place
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ContrastiveSegLib.volumes.files import read_geometry
 from ContrastiveSegLib.volumes.grid import derive_grid
 from ContrastiveSegLib.volumes.prepared import Recipe, collect_table, prepare_cases
 from ContrastiveSegLib.volumes.preprocessing import Intensities
+from ContrastiveSegLib.volumes.reader import be_the_child
 
 
 def main() -> None:
@@ -24,19 +26,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
+    parser.add_argument(
+        "--in-place",
+        action="store_true",
+        help="read files within the process, as before there was another one",
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for title in ("first start", "second start", "with superpixels", "second start with superpixels"):
             # A process of its own, because peak memory never falls again within one.
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 cases, seconds, peak_mb = pool.apply(
-                    prepare, (options.data, Path(folder), "superpixels" in title)
+                    prepare, (options.data, Path(folder), "superpixels" in title, options.in_place)
                 )
             print(f"{title}: {cases} volumes with labels in {seconds:.1f} s, peak memory {peak_mb:.0f} MB")
 
 
-def prepare(data: Path, folder: Path, regions: bool) -> tuple[int, float, float]:
+def prepare(data: Path, folder: Path, regions: bool, in_place: bool = False) -> tuple[int, float, float]:
     """Find, read and prepare all images and labels; returns their number, seconds and peak memory in MB."""
+    if in_place:
+        be_the_child()
     begin = time.perf_counter()
     listing = find_cases(data)
     grid = derive_grid([read_geometry(case.images) for case in listing.cases])
