@@ -155,9 +155,8 @@ def _sampler(task: Task, strategy: FinetuningStrategy, cases: Cases) -> Draws:
 def _halves(
     task: Task, strategy: FinetuningStrategy, annotated: Draws, others: Sequence[PreparedCase]
 ) -> Halves:
-    patch, seed = task.grid.patch, task.settings.seed + 1
-    unknown = not strategy.rounds
-    second = Sampler(others, patch, labeled=True, unknown=unknown, seed=seed, margin=strategy.margin)
+    how: dict[str, Any] = {"seed": task.settings.seed + 1, "margin": strategy.margin}
+    second = Sampler(others, task.grid.patch, labeled=True, unknown=not strategy.rounds, **how)
     until = round((1 - strategy.last_steps) * task.decided["steps"]) if strategy.last_steps else None
     return Halves(annotated, second, until=until)
 
@@ -184,8 +183,7 @@ def _train(
         after=(rounds - number) * steps,
     )
     task.reporter.say(_words(task, cases, how, rounds, number))
-    learned = [parameter for parameter in strategy.parameters() if parameter.requires_grad]
-    train(strategy, learned, sampler, how, task.reporter)
+    train(strategy, [p for p in strategy.parameters() if p.requires_grad], sampler, how, task.reporter)
     if rounds:
         take_statistics(strategy.network, _seen_for_norm(task, strategy, cases, sampler))
     _save(task, strategy, cases, folder)
