@@ -14,6 +14,7 @@ from ContrastiveSegLib.networks.sliding_window import predict_slices
 from ContrastiveSegLib.networks.weights import load_model, understanding
 from ContrastiveSegLib.runs.held import refuse_moved
 from ContrastiveSegLib.runs.job_settings import PredictSettings
+from ContrastiveSegLib.runs.leftovers import sweep
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
 from ContrastiveSegLib.runs.writing import make_folder
@@ -51,6 +52,9 @@ from ContrastiveSegLib.volumes.standing_results import (
     short_digest,
 )
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
+
+# Others may write into the same folder; a file that nobody touched for so long was left by a killed process.
+ABANDONED_S = 900.0
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ def run(settings: PredictSettings) -> Losses:
         )
         output = settings.output or folder.predictions
         make_folder(output)
+        sweep([output], older_than_s=ABANDONED_S)
         found = find_readable_cases(settings.images, settings.cases)
         warn_of_left_out(found, reporter)
         reasons, done = [], []
