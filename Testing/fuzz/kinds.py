@@ -10,6 +10,7 @@ from pathlib import Path
 
 from Testing.fuzz.bytes_mutators import ANY, Draw, Mutator
 from Testing.fuzz.dicom_mutators import DICOM
+from Testing.fuzz.json_mutators import JSON
 from Testing.fuzz.nifti_mutators import NIFTI
 from Testing.fuzz.text_mutators import TEXT
 
@@ -25,6 +26,7 @@ class Kind:
         file: The file that is damaged, below that folder; a pattern stands for any of several.
         mutators: What may happen to it.
         orders: The jobs that meet it.
+        folder: "data", or "run" for what lies in the run folder.
     """
 
     name: str
@@ -32,6 +34,12 @@ class Kind:
     file: str
     mutators: Sequence[Mutator]
     orders: Sequence[str] = DATA
+    folder: str = "data"
+
+    @property
+    def is_case(self) -> bool:
+        """Whether the file belongs to one case, so that the job must go on without it."""
+        return self.folder == "data" and "/" in self.file
 
 
 # Name, suffix of the image, suffix of the labels.
@@ -55,6 +63,10 @@ KINDS = (
     Kind("segmentation", "nrrd", "labels/c.seg.nrrd", (*TEXT, *TEXT, *ANY)),
     Kind("NIfTI labels", "nii.gz", "labels/c.nii", (*NIFTI, *ANY)),
     Kind("MHA labels", "mha", "labels/c.mha", (*TEXT, *ANY)),
+    Kind("dataset.json", "nii", "dataset.json", (*JSON, *JSON, *TEXT, *ANY), ("scan", "scan", "finetune")),
+    Kind("model.json", "nii", "finetune/01/model.json", (*JSON, *JSON, *TEXT, *ANY), ("predict",), "run"),
+    Kind("safetensors", "nii", "finetune/01/model.safetensors", ANY, ("predict",), "run"),
+    Kind("settings.json", "nii", "settings.json", (*JSON, *JSON, *TEXT, *ANY), ("finetune",), "run"),
 )
 
 

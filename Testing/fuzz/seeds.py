@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -75,6 +76,9 @@ def write_dataset(folder: Path, suffix: str, labels_suffix: str = ".seg.nrrd") -
     """The case `c`, which will be damaged, and its sound neighbor."""
     write_case(folder, "c", suffix, 1, labels_suffix=labels_suffix)
     write_case(folder, SOUND, ".nii.gz", 2)
+    names = {"0": "background", **{str(s.value): s.name for s in TABLE.structures}}
+    content = {"labels": names, "channel_names": {"0": "MR"}, "file_ending": suffix}
+    (folder / "dataset.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def write_run(folder: Path) -> None:

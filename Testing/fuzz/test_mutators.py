@@ -10,12 +10,13 @@ import pytest
 from Testing.fuzz import run
 from Testing.fuzz.bytes_mutators import ANY
 from Testing.fuzz.dicom_mutators import DICOM
+from Testing.fuzz.json_mutators import JSON
 from Testing.fuzz.kinds import KINDS, SEEDS, damage
 from Testing.fuzz.nifti_mutators import NIFTI
 from Testing.fuzz.seeds import write_case
 from Testing.fuzz.text_mutators import TEXT
 
-EVERY = {mutator for mutators in (ANY, DICOM, NIFTI, TEXT) for mutator in mutators}
+EVERY = {mutator for mutators in (ANY, DICOM, JSON, NIFTI, TEXT) for mutator in mutators}
 
 
 @pytest.mark.parametrize("mutator", sorted(EVERY, key=lambda m: m.__name__), ids=lambda m: m.__name__)
@@ -50,7 +51,7 @@ def test_the_judge_notices_a_traceback_a_lost_neighbor_and_a_foreign_file(
     monkeypatch.setattr(run, "words_of", lambda _, folder: [str(folder)])
     write_case(tmp_path / "seeds" / "nii", "c", ".nii", 0)
     (tmp_path / "seeds" / "run").mkdir()
-    number = next(n for n in range(0, 1000, 10) if _order(n) == "scan")
+    number = next(n for n in range(0, 1400, len(KINDS)) if _order(n) == "scan")
 
     problems = run.run_one(0, number, tmp_path / "seeds", tmp_path / "one")["problems"]
 
