@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 	2>/dev/null && echo "$$name" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: install demo test test-slicer lint coverage docs proofread help
+.PHONY: install demo test test-slicer test-slicer-app lint coverage docs proofread help
 
 install: $(STAMP) ## make the environment in .venv
 
@@ -55,6 +55,20 @@ $(SLICER_STAMP): Testing/slicer_requirements.txt
 
 test-slicer: $(SLICER_STAMP) ## click the panel in a Slicer for tests
 	QT_QPA_PLATFORM=offscreen $(SLICER_VENV)/bin/python -m pytest Testing/slicer
+
+# Slicer with settings and a home of its own, so that those of the user stay as they are. Two sessions, because
+# the second one sees what is there after a restart.
+SCENARIO := build/slicer_app
+test-slicer-app: ## play a new user's way in a real Slicer: SLICER=/path/to/Slicer
+	@test -x "$(SLICER)" || { echo "Give SLICER=/path/to/Slicer, the program of 3D Slicer 5.12 or later." >&2; exit 1; }
+	rm -rf $(SCENARIO)
+	mkdir -p $(SCENARIO)/home
+	set -e; for session in first second; do \
+		XAUTHORITY="$${XAUTHORITY:-$$HOME/.Xauthority}" HOME="$(CURDIR)/$(SCENARIO)/home" \
+		SCENARIO_FOLDER="$(CURDIR)/$(SCENARIO)" SCENARIO_SESSION=$$session \
+		"$(SLICER)" --no-splash --ignore-slicerrc --additional-module-paths "$(CURDIR)/ContrastiveSeg" \
+			--python-script Testing/slicer_app/run_in_slicer.py; done
+	@echo "Pictures and reports are in $(SCENARIO)"
 
 lint: $(STAMP) ## check style, types, and that imports go down the stairs only
 	$(VENV)/bin/ruff check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from Testing.slicer.panel_fixtures import MODULE
@@ -27,5 +28,8 @@ def test_a_new_user_finds_the_way_through_two_sessions(a_slicer, tmp_path, monke
     a_slicer.restart()
     scenario.play(_start(a_slicer, tmp_path, "second"), scenario.second_session())
 
+    (tmp_path / "facts.json").write_text(
+        json.dumps(user.facts, indent=1), encoding="utf-8"
+    )  # for expected.json
     scenario.compare(user.facts, EXPECTED)
     assert len(list((tmp_path / "pictures").iterdir())) >= 14

@@ -72,7 +72,10 @@ def _set_attribute(widget: QtCore.QObject, name: str, value: Any) -> None:
         attribute.fset(widget, value)
         return
     # The loader of .ui files gives each widget its children by name; PythonQt finds them that way too.
-    child = isinstance(value, QtCore.QObject) and value.objectName == name
+    # And PySide6 keeps a signal in the object once it was asked for.
+    child = isinstance(value, QtCore.SignalInstance) or (
+        isinstance(value, QtCore.QObject) and value.objectName == name
+    )
     guarded = cls.__module__.startswith("PySide6") or vars(cls).get("_is_stand_in", False)
     if guarded and not child and not name.startswith("_") and not hasattr(attribute, "__set__"):
         raise AttributeError(f"'{cls.__name__}' object has no property '{name}' that could be assigned")
