@@ -28,9 +28,10 @@ from ContrastiveSegLib.training.data import (
 )
 from ContrastiveSegLib.training.fates import write_fates
 from ContrastiveSegLib.training.modality import modality_learned
+from ContrastiveSegLib.training.prediction_memory import check_memory, largest, memory_needed
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.volumes.cases import Case
-from ContrastiveSegLib.volumes.files import read_image, write_image, write_labels
+from ContrastiveSegLib.volumes.files import read_geometry, read_image, write_image, write_labels
 from ContrastiveSegLib.volumes.gray_correction import correct_by_gray
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.hounsfield import gray_notes
@@ -107,6 +108,8 @@ def run(settings: PredictSettings) -> Losses:
         sweep([output], older_than_s=ABANDONED_S)
         found = find_readable_cases(settings.images, settings.cases)
         warn_of_left_out(found, reporter)
+        needed = [_needed(geometry, model) for geometry in found.geometries]
+        reporter.say(largest([case.name for case in found.cases], needed))
         reasons, done = [], []
         with reporter.bar(len(found.cases), "case") as advance:
             for number, case in enumerate(found.cases, start=1):
@@ -238,12 +241,21 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
     return AGAIN if found.sentence else NEW
 
 
+def _needed(original: Geometry, model: Model) -> int:
+    """Bytes of memory."""
+    classes = len(model.table.structures) + 1
+    return memory_needed(original, model.grid, channels=model.channels, classes=classes)
+
+
 def _prepared(case: Case, model: Model, reporter: Reporter) -> tuple[Volume, Geometry]:
     """The image on the working grid, and the grid of its file; what was read is forgotten.
 
     Raises:
         BadFile: The image has another number of channels than the network.
+        TooLarge: It does not fit into the memory that is left.
     """
+    header = read_geometry(case.images, last_axis_is_channels=case.last_axis_is_channels)
+    check_memory(case.name, header, _needed(header, model))
     read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
     image = read.volume
     scaled_by = "auto" if model.intensities.window else model.intensities.modality
