@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.volumes.alignment import labels_on_grid
 from ContrastiveSegLib.volumes.cases import Case, find_cases
 from ContrastiveSegLib.volumes.files import read_labels
+from ContrastiveSegLib.volumes.one_case import attempt
 from ContrastiveSegLib.volumes.preprocessing import prepare_labels
 from ContrastiveSegLib.volumes.slice_table import read_slice_table
 from ContrastiveSegLib.volumes.slices import PreparedCase
+
+LOGGER = logging.getLogger("ContrastiveSegLib")
 
 TABLE = "slices.csv"
 COLUMNS = ("case", "slice", "organ")
@@ -40,7 +44,15 @@ def organ_flags(
         return {p.name: _from_table(known[p.name], p, table) for p in prepared if p.name in known}
     labels = {case.name: case.labels for case in find_cases(source).cases if case.labels}
     labels = {case.name: case.labels for case in cases if case.labels} | labels
-    return {p.name: _from_labels(labels[p.name], p) for p in prepared if p.name in labels}
+    flags = {}
+    for case in prepared:
+        if case.name in labels:
+            found, reason = attempt(case.name, _from_labels, labels[case.name], case)
+            if found is None:
+                LOGGER.warning("%s has no organ flags: %s", case.name, reason)
+            else:
+                flags[case.name] = found
+    return flags
 
 
 def read_table(path: Path) -> dict[str, dict[int, bool]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ContrastiveSegLib.errors import BadFile, BadFolder
-from ContrastiveSegLib.volumes.cases import Case
+from ContrastiveSegLib.volumes import organ_flags as module
+from ContrastiveSegLib.volumes.cases import Case, CaseList
 from ContrastiveSegLib.volumes.files import write_image, write_labels
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.labels import LabelTable, Structure
@@ -251,3 +253,19 @@ def test_two_rows_that_contradict_each_other_are_refused(tmp_path):
 
     with pytest.raises(BadFile, match=r"line 4: slice 3 of a was flagged otherwise before\. Keep one row"):
         read_table(table)
+
+
+def test_a_label_file_that_cannot_be_read_costs_one_case(monkeypatch, make_case, caplog):
+    cases = [Case(name, (Path(f"{name}.nii"),), Path(f"{name}-label.nii")) for name in ("a", "b")]
+    prepared = [make_case(name=case.name) for case in cases]
+
+    def read(_, case):
+        if case.name == "a":
+            raise KeyError("oops")
+        return np.ones(len(case.images), bool)
+
+    monkeypatch.setattr(module, "_from_labels", read)
+    monkeypatch.setattr(module, "find_cases", lambda _: CaseList(tuple(cases), (), ""))
+
+    assert set(module.organ_flags(cases, prepared, Path(__file__).parent)) == {"b"}
+    assert "a has no organ flags: Something unexpected happened: KeyError: 'oops'" in caplog.text
