@@ -18,6 +18,7 @@ from ContrastiveSegLib.runs.leftovers import sweep
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
 from ContrastiveSegLib.runs.writing import make_folder
+from ContrastiveSegLib.training.case_results import write_case_results
 from ContrastiveSegLib.training.compute import Compute, choose_compute
 from ContrastiveSegLib.training.data import (
     find_readable_cases,
@@ -26,7 +27,6 @@ from ContrastiveSegLib.training.data import (
     say_losses,
     warn_of_left_out,
 )
-from ContrastiveSegLib.training.fates import write_fates
 from ContrastiveSegLib.training.modality import modality_learned
 from ContrastiveSegLib.training.prediction_memory import check_memory, largest, memory_needed
 from ContrastiveSegLib.training.reporting import Reporter, working
@@ -124,7 +124,9 @@ def run(settings: PredictSettings) -> Losses:
                     reporter.warn(f"{case.name} is left out: {reason}", case=case.name)
                 reasons.append(reason)
                 advance(1)
-        write_fates(folder.fates("predict", folder=output), found.cases, reasons, found.listing.left_out)
+        write_case_results(
+            folder.case_results("predict", folder=output), found.cases, reasons, found.listing.left_out
+        )
         if all(reasons):
             raise nothing_left(settings.images, reasons)
         reporter.say(

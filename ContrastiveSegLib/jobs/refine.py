@@ -27,9 +27,9 @@ from ContrastiveSegLib.runs.job_settings import RefineSettings
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
 from ContrastiveSegLib.runs.writing import make_folder, write_atomically
+from ContrastiveSegLib.training.case_results import write_case_results
 from ContrastiveSegLib.training.compute import choose_compute
 from ContrastiveSegLib.training.data import nothing_left, say_losses
-from ContrastiveSegLib.training.fates import write_fates
 from ContrastiveSegLib.training.reporting import Reporter
 from ContrastiveSegLib.volumes.alignment import labels_on_grid
 from ContrastiveSegLib.volumes.array_store import checksum
@@ -101,7 +101,7 @@ def run(settings: RefineSettings) -> Losses:
         done = [_attempted(partner, work, settings, reporter) for partner in partners]
         reasons = [reason for _, reason in done]
         cases = [partner.case for partner in partners]
-        write_fates(reporter.run.fates("refine", folder=output), cases, reasons)
+        write_case_results(reporter.run.case_results("refine", folder=output), cases, reasons)
         if all(reasons):
             raise nothing_left(predictions, reasons)
         reporter.say(

@@ -24,9 +24,9 @@ from ContrastiveSegLib.suggesting.suggestions import (
     suggest_slices,
 )
 from ContrastiveSegLib.suggesting.survey import Eye, Eyes, survey
+from ContrastiveSegLib.training.case_results import write_case_results
 from ContrastiveSegLib.training.compute import Compute, choose_compute
 from ContrastiveSegLib.training.data import find_readable_cases, losses_of, prepare_all, say_losses
-from ContrastiveSegLib.training.fates import write_fates
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.volumes.grid import WorkingGrid
 from ContrastiveSegLib.volumes.one_case import Losses
@@ -57,8 +57,8 @@ def run(settings: SuggestSettings) -> Losses:
         reasons = [outcome.reason or unseen.get(outcome.case.name, "") for outcome in outcomes]
         suggestions = _suggestions(settings, cases, recipe)
         _write(settings, suggestions, cases, eyes, reporter)
-        table = folder.fates("suggest", folder=settings.output)
-        write_fates(table, found.cases, reasons, found.listing.left_out)
+        table = folder.case_results("suggest", folder=settings.output)
+        write_case_results(table, found.cases, reasons, found.listing.left_out)
         return say_losses(losses_of(found, reasons), reporter)
 
 

@@ -24,12 +24,12 @@ _AT_THE_TOP = (
     _HERE.cancel_request,
     _HERE.lock_file,
     *(_HERE.suggestions(suffix=suffix) for suffix in ("csv", "json", "png")),
-    _HERE.fates("suggest"),
+    _HERE.case_results("suggest"),
     Path(RUN_MARKER),
 )
 _BESIDE_RESULTS = (
-    _HERE.fates("predict", folder=_HERE.predictions),
-    _HERE.fates("refine", folder=Path("predictions_refined")),
+    _HERE.case_results("predict", folder=_HERE.predictions),
+    _HERE.case_results("refine", folder=Path("predictions_refined")),
 )
 _MODEL = ModelFolder(Path())
 _OF_A_MODEL = (_MODEL.weights, _MODEL.model, _MODEL.last, _MODEL.metrics, _MODEL.settings)
@@ -43,13 +43,13 @@ def _any_of(paths: tuple[Path, ...]) -> str:
     return "|".join(re.escape(path.as_posix()) for path in paths)
 
 
-_FATES = tuple(_HERE.fates(job) for job in ("predict", "refine"))
+_CASE_RESULTS = tuple(_HERE.case_results(job) for job in ("predict", "refine"))
 _KNOWN = re.compile(
     rf"(?:{_any_of((*_AT_THE_TOP, *_BESIDE_RESULTS))})"
     rf"|(?:{_HERE.pretrain}|finetune/\d+)/(?:{_any_of(_OF_A_MODEL)})"
     rf"|{_HERE.prepared}/[^/]+-[0-9a-f]{{12}}(?:\.\w+)*"
     rf"|{_HERE.panel}/(?:{_OF_THE_PANEL})"
-    rf"|{_HERE.predictions}(?:_refined)?/(?:{_any_of(_FATES)})"
+    rf"|{_HERE.predictions}(?:_refined)?/(?:{_any_of(_CASE_RESULTS)})"
 )
 
 

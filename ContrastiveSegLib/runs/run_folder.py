@@ -101,7 +101,7 @@ class RunFolder:
         """What to annotate next: table (csv, json) and picture (png), in `folder` if one was asked for."""
         return (folder or self.path) / f"suggestions.{suffix}"
 
-    def fates(self, job: str, *, folder: Path | None = None) -> Path:
+    def case_results(self, job: str, *, folder: Path | None = None) -> Path:
         """What became of every case in a job that has its own results, in the folder of these."""
         return (folder or self.path) / f"{job}_cases.csv"
 

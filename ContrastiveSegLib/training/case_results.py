@@ -13,7 +13,7 @@ from ContrastiveSegLib.volumes.cases import Case, LeftOut
 COLUMNS = ("case", "image", "outcome", "reason")
 
 
-def write_fates(
+def write_case_results(
     path: Path, cases: Sequence[Case], reasons: Sequence[str], left_out: Sequence[LeftOut] = ()
 ) -> None:
     """Write every case as done or left out, and the files that never became one.
