@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import locale
 import shutil
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def write_series(folder: Path, seed: int) -> None:
     whole = image(seed).to_sitk()
     writer = sitk.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
+    words = locale.setlocale(locale.LC_CTYPE)
     direction = np.reshape(whole.GetDirection(), (3, 3))
     for k in range(SHAPE[0]):
         piece = whole[:, :, k : k + 1]
@@ -70,6 +72,7 @@ def write_series(folder: Path, seed: int) -> None:
             piece.SetMetaData(tag, value)
         writer.SetFileName(str(folder / f"{k}.dcm"))
         writer.Execute(piece)
+    locale.setlocale(locale.LC_CTYPE, words)  # GDCM leaves the process with plain ASCII
 
 
 def write_dataset(folder: Path, suffix: str, labels_suffix: str = ".seg.nrrd") -> None:

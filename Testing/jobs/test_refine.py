@@ -139,7 +139,7 @@ def test_a_missing_checkpoint_is_named_before_anything_is_written(a_study: Path)
 
 
 def test_a_channel_that_is_not_there_is_refused(a_study: Path, a_sam_folder: Path) -> None:
-    with pytest.raises(BadSetting, match=r"has 1 channel\(s\), asked was for number 3"):
+    with pytest.raises(BadFolder, match=r"has 1 channel\(s\), asked was for number 3"):
         refine.run(settings(a_study, a_sam_folder, gray=GrayValues(channel=3)))
 
 

@@ -236,7 +236,7 @@ def test_another_number_of_channels_is_refused(
     data.mkdir()
     for channel in range(2):
         image = sitk.GetImageFromArray(random.random((4, 32, 32), np.float32))
-        sitk.WriteImage(image, data / f"case_000{channel}.nii.gz")
+        sitk.WriteImage(image, data / f"case1_000{channel}.nii.gz")
 
     assert suggest(a_run, data) == 1
 

@@ -282,7 +282,7 @@ def test_a_folder_that_cannot_be_written_ends_the_job(tmp_path, a_volume, a_tabl
     (tmp_path / "prepared").write_text("in the way")
 
     with pytest.raises(
-        CannotWrite, match=r"Prepared cases cannot be written to .*prepared: .*Free some space"
+        CannotWrite, match=r"Prepared cases cannot be written to .*prepared: .*in which you may write"
     ):
         prepare_cases([case], tmp_path / "prepared", a_recipe)
 
