@@ -134,7 +134,8 @@ def test_what_is_erased_in_a_corrected_prediction_is_gone(a_panel):
         nothing = np.zeros(slicer.util.arrayFromVolume(volume).shape, np.uint8)
         slicer.util.updateSegmentBinaryLabelmapFromArray(nothing, node, identity, volume)
     picture = a_panel.slicer.render("Red", fit=False).astype(int)
-    node.GetDisplayNode().SetVisibility(False)
+    for shown in slicer.util.getNodesByClass(SEGMENTATION):
+        shown.GetDisplayNode().SetVisibility(False)
 
     assert np.array_equal(picture, a_panel.slicer.render("Red", fit=False))
 
