@@ -44,7 +44,7 @@ def refuse_moved(path: Path) -> None:
             raise CannotWrite(
                 f"The run folder {lock.parent} was moved, deleted or replaced while this job worked in it; "
                 "nothing more is written.",
-                "Start the same command with the folder's new place: it goes on from what was saved.",
+                "Start it again with the folder's new place: it goes on from what was saved.",
             )
 
 

@@ -136,7 +136,7 @@ def predict_all(cases: Sequence[PreparedCase], teacher: Teacher, folder: Path, r
             raise Cancelled(
                 f"Fine-tuning was cancelled after {n} of {len(cases)} scans without annotation were "
                 "predicted; everything is saved.",
-                "Start the same command again to go on.",
+                "Start it again to go on.",
             )
         if read_facts(_stem(folder, n)) is None:
             _predict_one(case, teacher, _stem(folder, n))

@@ -244,7 +244,7 @@ def collect_table(
         raise BadFolder(
             f"No structure was found: {len(reasons)} of {len(found)} label files cannot be used. "
             + " ".join(f"({n}) {reason}" for n, reason in enumerate(reasons[:SHOWN_REASONS], start=1)),
-            "Correct these files; `python -m ContrastiveSegLib scan FOLDER` checks all of them.",
+            "Correct these files. See with `python -m ContrastiveSegLib scan FOLDER` what else is wrong.",
         )
     return table
 

@@ -27,7 +27,7 @@ def test_a_folder_moved_away_ends_the_job_and_stays_away(a_run_folder, tmp_path)
         a_run_folder.path.rename(tmp_path / "moved")
         save_state(a_run_folder.pretrain / "last", {"step": 1})
 
-    with pytest.raises(CannotWrite, match=r"was moved, deleted or replaced.*Start the same command with"):
+    with pytest.raises(CannotWrite, match=r"was moved, deleted or replaced.*Start it again with"):
         _work(a_run_folder, work)
 
     assert not a_run_folder.path.exists()
