@@ -9,7 +9,7 @@ COLLAPSED_LOSS = 1e-3  # distance from the loss that equal features have, as a p
 COLLAPSED_SPREAD = 0.02  # of the directions of features: cosines above 0.9996; fresh networks have 0.1 to 0.2
 FALL = 0.01  # of a term's first value; a term that fell by more has learned something
 LEAVING = (
-    1.5  # how much farther from collapse the later half of the recent part must be, to be on its way out
+    1.2  # by this factor the later half of what is judged must be farther from collapse, to be leaving it
 )
 BINS = 50  # a training is remembered in so many parts, however long it is
 JUDGED_FROM = 10  # parts that pass before anything is said
@@ -70,7 +70,9 @@ class CollapseWatch:
             return False
         half = (len(parts) + 1) // 2
         earlier, later = self._mean(name, parts[:half]), self._mean(name, parts[-half:])
-        return later <= LEAVING * max(earlier, limit / 10)
+        if later <= LEAVING * max(earlier, limit / 10):
+            return True
+        return later + (later - earlier) / half * (BINS - parts[-1]) < limit  # too slow to get out in time
 
     def _has_fallen(self, name: str) -> bool:
         """Whether a term is lower now than at the start; after a resumption nobody knows, and it may be."""
