@@ -167,7 +167,15 @@ def test_sample_data_are_drawn_shown_and_fill_in_the_first_step(a_slicer, tmp_pa
     assert widget.ui.runFolder.currentPath == run  # the same data again go on with the same run
 
 
-def test_reload_reads_all_files_anew(a_quick_panel):
+@pytest.fixture
+def loaded_modules(monkeypatch):
+    """The modules that are loaded now come back after the test: other tests hold some of them."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("ContrastiveSegPanel", "ContrastiveSegLib"):
+            monkeypatch.setitem(sys.modules, name, module)
+
+
+def test_reload_reads_all_files_anew(loaded_modules, a_quick_panel):
     before = sys.modules["ContrastiveSegPanel.panel"]
 
     a_quick_panel.widget.onReload()
