@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder
+from ContrastiveSegLib.finetuning._model import Cases, Task
+from ContrastiveSegLib.finetuning._rounds import learn
 from ContrastiveSegLib.finetuning._strategy import load_strategy
-from ContrastiveSegLib.finetuning._training import Cases, Task, learn
 from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
 from ContrastiveSegLib.networks.weights import read_page, understanding
 from ContrastiveSegLib.runs.job_settings import FinetuneSettings

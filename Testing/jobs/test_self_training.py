@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ContrastiveSegLib.__main__ import main
-from ContrastiveSegLib.finetuning import _training
+from ContrastiveSegLib.finetuning import _model, _rounds
 from ContrastiveSegLib.jobs import predict
 from ContrastiveSegLib.networks.weights import read_page
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
@@ -32,7 +32,7 @@ def make_short(patch: pytest.MonkeyPatch) -> None:
     """Networks of three steps lose structures, which would end self-training."""
     patch.setattr(norm_statistics, "STEPS", 2)
     patch.setattr(pseudo_labels, "_trouble", lambda *_: "")
-    patch.setattr(_training, "FORGOTTEN", 1.0)
+    patch.setattr(_rounds, "FORGOTTEN", 1.0)
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +140,7 @@ def test_prediction_knows_where_structures_usually_lie(a_finished_run, phantom_f
 
 def test_trouble_with_the_predictions_ends_it_with_the_network_before(phantom_folder, tmp_path, monkeypatch):
     trouble = PseudoLabels((), {}, {}, '"heart" has nearly vanished from the predictions')
-    monkeypatch.setattr(_training, "choose", lambda *_, **__: trouble)
+    monkeypatch.setattr(_rounds, "choose", lambda *_, **__: trouble)
 
     assert finetune(tmp_path / "run", phantom_folder) == 0
 
@@ -154,13 +154,13 @@ def test_trouble_with_the_predictions_ends_it_with_the_network_before(phantom_fo
 
 
 def test_a_student_that_forgot_what_was_drawn_is_not_kept(phantom_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(_training, "FORGOTTEN", 0.05)
+    monkeypatch.setattr(_rounds, "FORGOTTEN", 0.05)
     first = iter([0.8, 0.7])  # of the teacher, of the student
 
     def dice(judge) -> np.ndarray:
         return np.array([next(first), *[0.8] * (len(judge.table.structures) - 1)])
 
-    monkeypatch.setattr(_training.Validation, "dice", dice)
+    monkeypatch.setattr(_model.Validation, "dice", dice)
 
     assert finetune(tmp_path / "run", phantom_folder) == 0
 

@@ -1,0 +1,119 @@
+"""What one fine-tuning is: task, cases, a strategy around a fresh network, how it is judged and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy, load_strategy
+from ContrastiveSegLib.networks.backbone import Backbone, build_network, check_sides, pools_for
+from ContrastiveSegLib.networks.weights import load_parts, save_model
+from ContrastiveSegLib.runs.job_settings import FinetuneSettings
+from ContrastiveSegLib.runs.run_folder import ModelFolder
+from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.training.annotated import maps_of_pieces
+from ContrastiveSegLib.training.compute import Compute
+from ContrastiveSegLib.training.reporting import Reporter
+from ContrastiveSegLib.training.validation import Validation
+from ContrastiveSegLib.volumes.grid import WorkingGrid
+from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.pieces import Group, single_pieces
+from ContrastiveSegLib.volumes.place import Places, places_to_json
+from ContrastiveSegLib.volumes.slices import PreparedCase
+
+
+@dataclass(frozen=True)
+class Task:
+    """One fine-tuning: what was asked and decided, where it begins, and who hears of it."""
+
+    settings: FinetuneSettings
+    decided: dict[str, Any]
+    grid: WorkingGrid
+    table: LabelTable
+    model: ModelFolder
+    start: ModelFolder | None
+    compute: Compute
+    reporter: Reporter
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Who is learned from.
+
+    Args:
+        unannotated: Every voxel UNKNOWN; none where the strategy does not learn from such cases.
+    """
+
+    training: Sequence[PreparedCase]
+    validation: Sequence[PreparedCase]
+    unannotated: Sequence[PreparedCase] = ()
+
+
+def build_strategy(settings: FinetuneSettings, network: Backbone, patch: Sequence[int]) -> FinetuningStrategy:
+    """The strategy around a network."""
+    module = load_strategy(settings.strategy)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)  # of the parts that the strategy adds
+        strategy: FinetuningStrategy = module.Strategy(
+            network, patch, from_dict(module.Settings, settings.options)
+        )
+    return strategy
+
+
+def network_arguments(task: Task, cases: Cases) -> dict[str, Any]:
+    return {
+        "in_channels": cases.training[0].channels,
+        "classes": len(task.table.structures) + 1,
+        "width": task.decided["width"],
+        "spatial_dims": len(task.grid.patch),
+        "pools": pools_for(task.grid.patch),
+    }
+
+
+def fresh_strategy(task: Task, cases: Cases, *, number: int) -> FinetuningStrategy:
+    """The strategy around a fresh network; each round draws what was not pre-trained anew."""
+    arguments = network_arguments(task, cases)
+    network = build_network(task.decided["network"], seed=task.settings.seed + number, **arguments)
+    check_sides(network, task.grid.patch)
+    if task.start:
+        load_parts(network, task.start)
+    return build_strategy(task.settings, network, task.grid.patch)
+
+
+def judge(task: Task, strategy: FinetuningStrategy, cases: Sequence[PreparedCase]) -> Validation:
+    return Validation(
+        strategy.network,
+        cases,
+        patch=task.grid.patch,
+        table=task.table,
+        compute=task.compute,
+        path=task.model.metrics,
+        tell=task.reporter.tell,
+    )
+
+
+def one_piece_groups(task: Task, cases: Cases) -> tuple[Group, ...]:
+    return single_pieces(maps_of_pieces(cases.training), range(1, len(task.table.structures) + 1))
+
+
+def save(
+    task: Task, strategy: FinetuningStrategy, cases: Cases, folder: ModelFolder, places: Places | None = None
+) -> None:
+    save_model(
+        folder,
+        strategy.network,
+        name=task.decided["network"],
+        arguments=network_arguments(task, cases),
+        parts=("encoder", "decoder", "head"),
+        strategy=task.settings.strategy,
+        mirrored=strategy.mirrors,
+        start=str(task.start.path) if task.start else "none",
+        grid=asdict(task.grid),
+        intensities=task.decided["intensities"],
+        labels=task.table.to_json(),
+        single_pieces=one_piece_groups(task, cases),
+        places=places_to_json(places or {}),
+    )
