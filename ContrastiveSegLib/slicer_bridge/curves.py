@@ -21,10 +21,13 @@ COLORS = (
 STEP = "step"
 LOSS = "progress"
 DICE = "validation"
+KEPT = "pseudo_labels"
+# How the curves of a kind of event begin, before the name of the term or structure.
+WORDS = {LOSS: "loss", DICE: "Dice", KEPT: "kept share"}
 
 
 class Curves:
-    """The chart of one job: a table of losses, and one of validation Dice when there is validation.
+    """The chart of one job: losses, validation Dice, and the share of pseudo-labels that teach, as they come.
 
     Args:
         title: Of the chart; the nodes are named after it.
@@ -41,7 +44,7 @@ class Curves:
         grown = set()
         for event in events:
             kind = str(event.get("kind"))
-            values = {LOSS: event.get("terms"), DICE: event.get("dice")}.get(kind)
+            values = {LOSS: event.get("terms"), DICE: event.get("dice"), KEPT: event.get("kept")}.get(kind)
             if values and "step" in event:
                 self._append(kind, float(event["step"]), values)
                 grown.add(kind)
@@ -98,7 +101,7 @@ class Curves:
     def _add_column(self, kind: str, name: str) -> None:
         table = self._table(kind)
         table.AddColumn(_column(name, table.GetTable().GetNumberOfRows()))
-        series = _new("vtkMRMLPlotSeriesNode", f"Dice {name}" if kind == DICE else f"loss {name}")
+        series = _new("vtkMRMLPlotSeriesNode", f"{WORDS[kind]} {name}")
         series.SetAndObserveTableNodeID(table.GetID())
         series.SetXColumnName(STEP)
         series.SetYColumnName(name)
@@ -115,11 +118,9 @@ class Curves:
             chart = _new("vtkMRMLPlotChartNode", self.title)
             chart.SetTitle(self.title)
             chart.SetXAxisTitle("step")
-            chart.SetYAxisTitle("loss, Dice" if DICE in self._tables else "loss")
             chart.SetLegendVisibility(True)
             self._chart_id = chart.GetID()
-        if DICE in self._tables:
-            chart.SetYAxisTitle("loss, Dice")
+        chart.SetYAxisTitle(", ".join(word for kind, word in WORDS.items() if kind in self._tables))
         return chart
 
 

@@ -40,6 +40,7 @@ class Training:
         average: Decay of the moving average of the weights, which then is judged and stays; 0: none.
         before: Steps of the trainings that came before this one in the same job; progress counts them too.
         after: Steps of those that are to come.
+        besides: Other work that is to come, such as predictions, in steps that take as long.
     """
 
     schedule: Schedule
@@ -52,6 +53,7 @@ class Training:
     average: float = 0.0
     before: int = 0
     after: int = 0
+    besides: float = 0.0
 
     @property
     def all_steps(self) -> int:

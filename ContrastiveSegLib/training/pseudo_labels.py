@@ -54,6 +54,7 @@ SMALLEST_SPREAD_OF_VOLUMES = 0.3
 RARELY = 0.1
 VANISHED = 0.05  # of the mean volume in the annotated cases
 SMALLEST_SHARE = 0.02
+LEAST_LEFT_OUT = 0.05  # of the share that shall stay unknown
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class PseudoLabels:
 
     Args:
         cases: Those that teach; UNKNOWN where the prediction is not certain.
-        kept: Structure to the share of its voxels that teach.
+        kept: Structure to the share of its voxels, in all predicted cases, that teach.
         left_out: Case to the reason why it does not teach.
         trouble: Why a network must not learn from them; empty if it may.
         places: Where the structures usually lie, as these cases agree.
@@ -184,8 +185,10 @@ def choose(
         return PseudoLabels((), {}, left_out, "no prediction is like the others")
     counts = np.array([counts_of[n] for n in teaching], np.int64).sum(axis=0)
     lowest = lowest_levels(counts, unknown)
-    kept = dict(zip(names, map(float, kept_shares(counts, lowest)[1:]), strict=True))
+    shares = kept_shares(counts, lowest, np.array(counts_of, np.int64).sum(axis=0))
+    kept = dict(zip(names, map(float, shares[1:]), strict=True))
     trouble = _trouble(counts, kept, [cases[n] for n in teaching], annotated)
+    trouble = trouble or (_equally_certain(counts, lowest, names, unknown) if unknown else "")
     taught = tuple(_with_labels(cases[n], folder, n, lowest) for n in teaching)
     return PseudoLabels(taught, kept, left_out, trouble, places)
 
@@ -282,5 +285,15 @@ def _trouble(
         if predicted == 0 or predicted < VANISHED * usual:
             return f'"{name}" has nearly vanished from the predictions'
         if share < SMALLEST_SHARE:
-            return f'hardly a voxel of "{name}" is certain'
+            return f'hardly a voxel of "{name}" teaches'
+    return ""
+
+
+def _equally_certain(
+    counts: npt.NDArray[np.int64], lowest: npt.NDArray[np.int64], names: Sequence[str], unknown: float
+) -> str:
+    """Why a share cannot stay unknown: the network is equally certain of all voxels; empty if it is not."""
+    for name, share in zip(names, kept_shares(counts, lowest)[1:], strict=True):
+        if 1 - share < LEAST_LEFT_OUT * unknown:
+            return f'the network is equally certain of every voxel of "{name}", so none can be left out'
     return ""

@@ -32,6 +32,8 @@ class Reported(Protocol):
     def before(self) -> int: ...
     @property
     def all_steps(self) -> int: ...
+    @property
+    def besides(self) -> float: ...
 
 
 class Reached(Protocol):
@@ -87,7 +89,7 @@ class Report:
             lr=self.how.schedule.lr_at(progress.step - 1),
             images_per_s=self.images / max(seconds, 1e-9),
             memory_mb=self.how.compute.memory_mb(),
-            eta_s=(self.how.all_steps - done) * seconds / steps,
+            eta_s=(self.how.all_steps - done + self.how.besides) * seconds / steps,
         )
         self.collapse.take(progress.step, terms, watched, weight=steps)
         self._look_for_collapse(progress)

@@ -57,8 +57,17 @@ def certain(
     return np.where(levels < lowest[labels], np.int16(UNKNOWN), labels.astype(np.int16))
 
 
-def kept_shares(counts: npt.NDArray[np.int64], lowest: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """The share of each class's voxels that teach, nan where there are none: (classes,)."""
+def kept_shares(
+    counts: npt.NDArray[np.int64],
+    lowest: npt.NDArray[np.int64],
+    everywhere: npt.NDArray[np.int64] | None = None,
+) -> npt.NDArray[np.float64]:
+    """The share of each class's voxels that teach, nan where there are none: (classes,).
+
+    Args:
+        counts: Of the cases that teach.
+        everywhere: Of all cases, if some do not teach.
+    """
     teach = np.arange(LEVELS) >= lowest[:, None]
-    total = counts.sum(1)
+    total = (counts if everywhere is None else everywhere).sum(1)
     return np.where(total > 0, (counts * teach).sum(1) / np.maximum(total, 1), np.nan)

@@ -101,6 +101,10 @@ def test_a_case_whose_structures_are_elsewhere_does_not_teach_and_is_named(make_
     labels = choose(scans, tmp_path, a_teacher, unknown=0.0, annotated=[])
     write_table(tmp_path / "table.csv", scans, labels)
 
+    sizes = [np.load(tmp_path / f"{n:05d}.npy")[0] == 1 for n in range(10)]
+    assert labels.kept["liver"] == pytest.approx(
+        sum(s.sum() for s in sizes[:9]) / sum(s.sum() for s in sizes)
+    )
     assert list(labels.left_out) == ["scan9"]
     assert "volume of liver" in labels.left_out["scan9"]
     assert len(labels.cases) == 9
@@ -164,6 +168,19 @@ def test_a_structure_that_vanished_is_trouble(scans, a_teacher, make_case, tmp_p
     small = choose(scans, tmp_path / "small", a_teacher, unknown=0.0, annotated=[large])
 
     assert gone.trouble == small.trouble == '"spleen" has nearly vanished from the predictions'
+
+
+def test_where_the_network_is_equally_certain_of_all_voxels_none_can_stay_unknown(scans, a_teacher, tmp_path):
+    sure = replace(a_teacher, network=lambda x: 1e4 * by_brightness(x))
+    predict_all(scans, sure, tmp_path, Witness())
+
+    asked = choose(scans, tmp_path, sure, unknown=0.5, annotated=[])
+    without = choose(scans, tmp_path, sure, unknown=0.0, annotated=[])
+
+    assert (
+        asked.trouble == 'the network is equally certain of every voxel of "liver", so none can be left out'
+    )
+    assert without.trouble == ""
 
 
 def test_a_disk_that_is_too_small_is_said_before_the_work(scans, tmp_path, monkeypatch):

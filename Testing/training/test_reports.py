@@ -108,3 +108,16 @@ def test_equal_features_are_a_collapse_whatever_the_loss_is(tmp_path):
     assert all(
         facts["watched"]["spread"] == pytest.approx(0.001) for k, facts in watch.events if k == "progress"
     )
+
+
+@pytest.mark.usefixtures("speak_always")
+def test_the_time_left_counts_other_trainings_and_what_comes_besides(tmp_path):
+    watch = Witness()
+
+    probe(how(tmp_path / "last", before=7, after=14, besides=6.5), Probe(), watch)
+
+    facts = [facts for kind, facts in watch.events if kind == "progress"]
+    seconds = [4 / f["images_per_s"] for f in facts]  # batches of 4
+    assert [f["step"] for f in facts] == [8, 9, 10, 11, 12, 13, 14]
+    expected = [s * (28 - f["step"] + 6.5) for s, f in zip(seconds, facts, strict=True)]
+    assert [f["eta_s"] for f in facts] == pytest.approx(expected)
