@@ -2,7 +2,7 @@
 
 from slicer.i18n import tr as _
 
-from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.errors import BadSetting, ContrastiveSegError
 from ContrastiveSegLib.slicer_bridge import annotating, annotation_files, nodes, predictions, shown_case
 
 from . import annotation_kinds, job_words, segment_editor, state_line, structures, suggestions, table_rows
@@ -114,9 +114,10 @@ class AnnotateStep(Step):
         if before is not None:
             before.RemoveAttribute(annotating.ANNOTATION)
         try:
-            node = annotating.begin_annotation(
-                case, volume, structures.wanted(panel), axis=axis, **self._beginning(case, source)
-            )
+            with self.busy(_("opening {case} for annotation").format(case=case)):
+                node = annotating.begin_annotation(
+                    case, volume, structures.wanted(panel), axis=axis, **self._beginning(case, source)
+                )
         except (ContrastiveSegError, RuntimeError) as error:
             if before is not None:
                 before.SetAttribute(annotating.ANNOTATION, case)
@@ -163,28 +164,35 @@ class AnnotateStep(Step):
 
     def onSave(self) -> None:
         """Save the annotation, and a copy of the image, in the run folder."""
-        node, volume = self._nodes()
-        panel, case = self.panel, self.case
-        axis = panel.data.reader.axisOf(case)
-        amount = annotating.amount(node, volume, axis=axis)
-        if amount.is_empty:
-            self.fail(_("Nothing is painted yet, and no slice is marked as complete."))
-            return
-        kind = annotating.kind_of(node)
-        scribbles = kind == annotating.SCRIBBLES
         try:
-            panel.run.create()
-            annotation_files.keep_image(panel.run, panel.data.reader.case(case))
-            path = annotation_files.annotation_path(panel.run, case, scribbles=scribbles)
-            annotating.save_annotation(node, volume, path, axis=axis)
-            annotation_files.forget_other(panel.run, case, scribbles=scribbles)
-            annotation_files.note_amount(panel.run, case, slices=len(amount.known), kind=kind)
+            with self.busy(_("saving the annotation of {case}").format(case=self.case)):
+                kind, count = self._save()
         except ContrastiveSegError as error:
             self.fail(str(error))
             return
         self.clearFailure()
-        self.say(annotation_kinds.saved(kind).format(case=case, n=len(amount.known)))
-        panel.refresh()
+        self.say(annotation_kinds.saved(kind).format(case=self.case, n=count))
+        self.panel.refresh()
+
+    def _save(self) -> tuple:
+        """The kind of what was saved, and in how many slices there is something."""
+        (node, volume), run, case = self._nodes(), self.panel.run, self.case
+        axis = self.panel.data.reader.axisOf(case)
+        amount = annotating.amount(node, volume, axis=axis)
+        if amount.is_empty:
+            raise BadSetting(
+                _("Nothing is painted yet, and no slice is marked as complete."),
+                _("Paint in the Segment Editor first."),
+            )
+        kind = annotating.kind_of(node)
+        scribbles = kind == annotating.SCRIBBLES
+        run.create()
+        annotation_files.keep_image(run, self.panel.data.reader.case(case))
+        path = annotation_files.annotation_path(run, case, scribbles=scribbles)
+        annotating.save_annotation(node, volume, path, axis=axis)
+        annotation_files.forget_other(run, case, scribbles=scribbles)
+        annotation_files.note_amount(run, case, slices=len(amount.known), kind=kind)
+        return kind, len(amount.known)
 
     def _nodes(self):
         return annotating.annotation_of(self.case), self.panel.data.volumeOf(self.case)

@@ -43,7 +43,7 @@ class CaseTable:
             return
         self._shows, self._annotated, self._next = wanted, annotated, 0
         del self._rows[self._count() :]
-        columns = (_("Case"), _("Spacing mm"), _("Channels"), _("Annotated"), _("Remark"))
+        columns = (_("Case"), _("Annotated"), _("Remark"))
         table_rows.begin(self._table, columns, self._count())
         self._fill()
 
@@ -60,29 +60,41 @@ class CaseTable:
                 self._timer.start()
                 return
         self._timer.stop()
-        table_rows.finish(self._table, isLastWide=any(row[-1] for row, _key in self._rows))
+        table_rows.finishWithin(self._table, isLastWide=any(row[-1] for row, _key, _tip in self._rows))
 
     def _write(self, number: int) -> None:
         cases = self._reader.cases
         if number < len(cases):
             row, key = self._case(cases[number]), cases[number].name
+            about = self._about(cases[number])
         else:
             out = self._reader.leftOut[number - len(cases)]
-            row, key = (out.path.name, "", "", _("left out"), out.reason), ""
-        isWritten = number < len(self._rows) and self._rows[number] == (row, key)
+            row, key = (out.path.name, _("left out"), out.reason), ""
+            about = _("File: {path}").format(path=out.path)
+        tip = "\n".join([*(word for word in row if word), about])
+        isWritten = number < len(self._rows) and self._rows[number] == (row, key, tip)
         if not (isWritten and table_rows.isRow(self._table, number, row, key)):
-            table_rows.setRow(self._table, number, row, key)
-            self._rows[number : number + 1] = [(row, key)]
+            table_rows.setRow(self._table, number, row, key, tip=tip)
+            self._rows[number : number + 1] = [(row, key, tip)]
 
     def _case(self, case) -> tuple:
         reader = self._reader
-        geometry = reader.geometries.get(case.name)
-        spacing = "x".join(f"{s:.3g}" for s in geometry.spacing) if geometry else ""
-        channels = _("several") if case.last_axis_is_channels else len(case.images)
         words = [_("here") if case.name in self._annotated else "", _("labels") if case.labels else ""]
         words.append(_("scribbles") if case.scribbles else "")
         annotated = ", ".join(word for word in words if word) or _("no")
         remark = reader.unreadable.get(case.name) or (case.patient if case.patient != case.name else "")
         if case.name in reader.unreadable:
             annotated = _("left out")
-        return (case.name, spacing, channels, annotated, remark)
+        return (case.name, annotated, remark)
+
+    def _about(self, case) -> str:
+        """What has no column: the panel is narrow."""
+        lines = [_("File: {path}").format(path=case.images[0])]
+        if (geometry := self._reader.geometries.get(case.name)) is not None:
+            size = " x ".join(map(str, geometry.size))
+            spacing = " x ".join(f"{length:.3g}" for length in geometry.spacing)
+            lines.append(_("Size: {size} voxels").format(size=size))
+            lines.append(_("Spacing: {spacing} mm").format(spacing=spacing))
+        channels = _("several") if case.last_axis_is_channels else len(case.images)
+        lines.append(_("Channels: {n}").format(n=channels))
+        return "\n".join(lines)

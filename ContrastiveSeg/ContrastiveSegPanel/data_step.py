@@ -83,10 +83,11 @@ class DataStep(Step):
             self.runPath.choose(proposed(self.panel.logic.runsFolder(), Path("scene")))
         folder = self.panel.run.panel / "scene_volumes"
         try:
-            for volume in volumes:
-                file = folder / nodes.case_of(volume) / COPY
-                write_image(file, nodes.volume_of(volume), overwrite=True)
-                volume.SetAttribute(nodes.FILE, str(file))
+            with self.busy(_("writing the volumes into the run folder")):
+                for volume in volumes:
+                    file = folder / nodes.case_of(volume) / COPY
+                    write_image(file, nodes.volume_of(volume), overwrite=True)
+                    volume.SetAttribute(nodes.FILE, str(file))
         except ContrastiveSegError as error:
             self.fail(str(error))
             return
@@ -104,7 +105,7 @@ class DataStep(Step):
             return None
         if found is None:
             try:
-                with slicer.util.WaitCursor():
+                with self.busy(_("opening {case}").format(case=name)):
                     read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
                     nodes.set_aside(name)
                     volumes = nodes.add_volume(read.volume, name, case=name, file=case.images[0])

@@ -175,11 +175,11 @@ class Panel:
             step.onShown(case, volume)
 
     def showResult(self, volume, segmentation) -> None:
-        """Show what a job made, as a whole, in slices and in 3D."""
+        """Show what a job made, as a whole, in slices, and in 3D unless that would take long."""
         self.plots.giveWay()
         self.show(volume, segmentation=segmentation)
         shown_case.bring_into_view(volume)
-        predictions.show_in_3d(segmentation)
+        predictions.show_in_3d(segmentation, if_quick=True)
 
     def cancel(self) -> None:
         """The user pressed Cancel."""

@@ -12,6 +12,7 @@ from ContrastiveSegLib.slicer_bridge import nodes, predictions, shown_case
 from . import job_words, predicted_volume, state_line, table_rows
 from .job_box import JobBox
 from .step import Step
+from .surface_button import SurfaceButton
 
 
 class PredictStep(Step):
@@ -38,6 +39,7 @@ class PredictStep(Step):
         ui.showUncertainty.connect("toggled(bool)", self.onUncertainty)
         ui.correctButton.connect("clicked()", self.onCorrect)
         ui.suggestNextButton.connect("clicked()", panel.annotate.onSuggest)
+        self.surfaces = SurfaceButton(ui.show3DButton, self, self._shown)
         self._done = set()
         self._showNothing()
 
@@ -74,7 +76,7 @@ class PredictStep(Step):
     def _take(self, case: str, volume, node, path: Path) -> None:
         self.case, self.file = case, path
         self.volumeID, self.segmentationID = volume.GetID(), node.GetID()
-        with slicer.util.WaitCursor():
+        with self.busy(_("measuring the volumes of {case}").format(case=case)):
             found = predictions.volumes_ml(node, volume)
         rows = [(structure, round(amount, 2)) for structure, amount in found.items()]
         columns = (_("Structure"), _("Volume ml"))
@@ -92,7 +94,8 @@ class PredictStep(Step):
         """Segment the chosen volume."""
         volume = self.ui.inputVolume.currentNode()
         try:
-            settings, case = self._settingsFor(volume)
+            with self.busy(_("preparing {name}").format(name=volume.GetName())):
+                settings, case = self._settingsFor(volume)
         except ContrastiveSegError as error:
             self.fail(str(error))
             return
@@ -154,7 +157,10 @@ class PredictStep(Step):
 
     def isShown(self) -> bool:
         """Whether the segmentation of a prediction is in the scene."""
-        return bool(self.segmentationID) and slicer.mrmlScene.GetNodeByID(self.segmentationID) is not None
+        return self._shown() is not None
+
+    def _shown(self):
+        return slicer.mrmlScene.GetNodeByID(self.segmentationID) if self.segmentationID else None
 
     def volume(self):
         """The volume of the shown prediction; None if it was closed."""
@@ -171,7 +177,7 @@ class PredictStep(Step):
         name, file = name.format(case=case, n=rounds[-1] if rounds else "?"), path or run.prediction(case)
         isDoubtWanted = self.ui.showUncertainty.checked
         try:
-            with slicer.util.WaitCursor():
+            with self.busy(_("showing {name}").format(name=name)):
                 node = predictions.load_prediction(file, volume, name)
                 self.panel.showResult(volume, node)
         except ContrastiveSegError as error:
@@ -189,13 +195,14 @@ class PredictStep(Step):
         if isOn and self.volume() is not None:
             path, name = self.panel.run.uncertainty(self.case), _("{case} uncertainty").format(case=self.case)
             try:
-                overlay = predictions.load_uncertainty(path, self.volume(), name)
+                with self.busy(_("showing {name}").format(name=name)):
+                    overlay = predictions.load_uncertainty(path, self.volume(), name)
             except (ContrastiveSegError, RuntimeError) as error:
                 self._check(False)
                 self.fail(str(error))
                 return
         shown_case.lay_over(overlay)
-        shown = slicer.mrmlScene.GetNodeByID(self.segmentationID) if self.segmentationID else None
+        shown = self._shown()
         if shown is not None:
             # The map would be seen through colored fill; outlines stay.
             shown.GetDisplayNode().SetVisibility2DFill(not isOn)
@@ -222,6 +229,7 @@ class PredictStep(Step):
         state_line.allow(
             ui.correctButton, noResult or notCase, _("Correct it, save it in step 3, fine-tune again")
         )
+        self.surfaces.refresh(noResult)
         state_line.allow(ui.suggestNextButton, *_suggesting(panel))
         ui.showUncertainty.enabled = self.isShown()
         self._showState(untrained)

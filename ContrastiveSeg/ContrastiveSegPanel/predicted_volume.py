@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import slicer
+from slicer.i18n import tr as _
 
 from ContrastiveSegLib.slicer_bridge import nodes, predictions
 from ContrastiveSegLib.volumes.files import read_image, write_image
@@ -29,7 +29,7 @@ def find(panel, case: str):
         return found
     if not copy.is_file():
         return None
-    with slicer.util.WaitCursor():
+    with panel.predict.busy(_("opening {case}").format(case=case)):
         image = read_image((copy,)).volume
         nodes.set_aside(case)
         made = nodes.add_volume(image, case, case=case, file=copy)[0]

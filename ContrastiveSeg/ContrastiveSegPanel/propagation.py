@@ -12,6 +12,7 @@ from ContrastiveSegLib.volumes.files import write_image
 
 from . import job_words, state_line
 from .prompted_step import PromptedStep
+from .surface_button import SurfaceButton
 
 SUFFIX = ".seg.nrrd"
 
@@ -23,6 +24,7 @@ class Propagation(PromptedStep):
         text = _("Propagate this slice")
         super().__init__(panel, "propagate", told="propagated", makes=("volumes", "masks"), text=text)
         panel.ui.acceptButton.connect("clicked()", self.onAccept)
+        self.surfaces = SurfaceButton(panel.ui.propagated3DButton, self, self._shown)
         self.case, self.segmentationID = "", ""
 
     def replay(self, _events) -> None:
@@ -32,7 +34,8 @@ class Propagation(PromptedStep):
         """Save annotation and image where the job finds them, and start it."""
         case = self.panel.annotate.case
         try:
-            settings = self._settings(case, *self._nodes())
+            with self.busy(_("preparing {name}").format(name=case)):
+                settings = self._settings(case, *self._nodes())
         except ContrastiveSegError as error:
             self.fail(str(error))
             return
@@ -74,7 +77,7 @@ class Propagation(PromptedStep):
             self.say(_("The volume was closed meanwhile; the result is in {path}").format(path=path))
             return None
         try:
-            with slicer.util.WaitCursor():
+            with self.busy(_("showing what was propagated in {case}").format(case=case)):
                 name = _("{case} propagated").format(case=case)
                 node = predictions.load_prediction(path, volume, name)
                 self.panel.showResult(volume, node)
@@ -93,7 +96,8 @@ class Propagation(PromptedStep):
             return
         if before is not None:
             data = self.panel.data
-            keepDrawn(before, node, data.volumeOf(self.case), data.reader.axisOf(self.case))
+            with self.busy(_("keeping the slices that you drew")):
+                keepDrawn(before, node, data.volumeOf(self.case), data.reader.axisOf(self.case))
             for index in annotating.complete_slices(before):
                 annotating.mark_complete(node, index)
         self.segmentationID = ""
@@ -117,6 +121,7 @@ class Propagation(PromptedStep):
             "Opens it as the annotation, with the slices you drew as you drew them; correct it, then save"
         )
         state_line.allow(self.ui.acceptButton, noResult, tip)
+        self.surfaces.refresh(noResult)
         self._showState(missing, noResult)
 
     def _showState(self, missing: str, noResult: str) -> None:

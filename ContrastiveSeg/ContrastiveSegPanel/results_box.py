@@ -64,11 +64,12 @@ class ResultsBox(Step):
             return
         kept = 0
         try:
-            for source in sorted(self.panel.run.predictions.iterdir()):
-                if (Path(chosen) / source.name).exists():
-                    kept += 1
-                elif source.is_file():
-                    shutil.copyfile(source, Path(chosen) / source.name)
+            with self.busy(_("copying the predictions")):
+                for source in sorted(self.panel.run.predictions.iterdir()):
+                    if (Path(chosen) / source.name).exists():
+                        kept += 1
+                    elif source.is_file():
+                        shutil.copyfile(source, Path(chosen) / source.name)
         except OSError as error:
             self.fail(_("The predictions cannot be copied: {reason}.").format(reason=error.strerror))
             return
@@ -146,7 +147,8 @@ class ResultsBox(Step):
         ):
             return
         try:
-            stays = run_archive.delete_run(run)
+            with self.busy(_("deleting the run")):
+                stays = run_archive.delete_run(run)
         except ContrastiveSegError as error:
             self.fail(str(error))
             return

@@ -10,6 +10,7 @@ from ContrastiveSegLib.slicer_bridge import nodes, shown_case
 from ContrastiveSegLib.volumes.cases import find_cases
 from ContrastiveSegLib.volumes.files import read_image
 
+from .busy import busy
 from .run_state import proposed
 
 FOLDER, UNLABELED, LABELED, TEST, SEED = "ContrastiveSegPhantoms", 12, 2, 2, 0
@@ -23,9 +24,10 @@ def folderOf(logic) -> Path:
 def make(logic) -> list:
     """Draw the phantoms once, load an annotated and an unseen patient, show the first, fill in step 1."""
     folder = folderOf(logic)
-    with slicer.util.WaitCursor():
+    widget = getattr(slicer.modules, "ContrastiveSegWidget", None)
+    label = widget.ui.dataState if getattr(widget, "panel", None) is not None else None
+    with busy(_("drawing phantoms"), label):
         if not (folder / "unlabeled").is_dir():
-            slicer.util.showStatusMessage(_("Drawing phantoms ..."))
             write_phantom_folder(
                 folder, unlabeled=UNLABELED, labeled=LABELED, test=TEST, seed=SEED, overwrite=True
             )

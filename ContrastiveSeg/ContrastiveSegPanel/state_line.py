@@ -8,6 +8,7 @@ from .panel_words import inPanel
 
 DONE, READY, WORKING, MISSING, FAILED = "done", "ready", "working", "missing", "failed"
 
+BUSY = "isBusy"  # property of a label
 LONG_WORD = 24  # characters; a longer one may be broken, lest a path decides the width of the panel
 _PART = re.compile(r"([/\\_.,-]|[^/\\_.,-]{12})")
 
@@ -27,7 +28,16 @@ def words(kind: str) -> str:
 
 
 def show(label, kind: str, text: str) -> None:
-    """Write a state into a label; its dynamic property tells tests and style sheets which one."""
+    """Write a state into a label; its dynamic property tells tests and style sheets which one.
+
+    While the label says what takes a moment, it goes on saying so.
+    """
+    if not label.property(BUSY):
+        write(label, kind, text)
+
+
+def write(label, kind: str, text: str) -> None:
+    """As `show`, whatever the label says now."""
     text = inPanel(text)
     label.setProperty("state", kind)
     label.text = f"<b style='color:{COLORS[kind]}'>{words(kind)}</b>&nbsp; {escaped(text)}"

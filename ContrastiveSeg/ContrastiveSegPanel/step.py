@@ -3,6 +3,7 @@
 from slicer.i18n import tr as _
 
 from . import job_words, state_line
+from .busy import busy
 
 
 class Step:
@@ -66,6 +67,10 @@ class Step:
             self.say(outcome.text or _("Cancelled."))
         else:
             self.fail(outcome.text)
+
+    def busy(self, text: str):
+        """A context for what takes a moment: the state line says so, and the cursor waits."""
+        return busy(text, self._stateLabel)
 
     def say(self, text: str) -> None:
         """One line beside the progress bar."""

@@ -42,14 +42,31 @@ def finish(table, *, isLastWide: bool) -> None:
         table.setColumnWidth(table.columnCount - 1, 1)
 
 
-def setRow(table, number, row, key) -> None:
-    """Write one row of an unsorted table."""
+def finishWithin(table, *, isLastWide: bool) -> None:
+    """As `finish`, but no wider than the table: the first column, and a last one with text, share the rest.
+
+    What does not fit is cut with dots; the tooltip has all of it.
+    """
+    table.sortingEnabled = True
+    header = table.horizontalHeader()
+    header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
+    header.setStretchLastSection(isLastWide)
+    for column in range(1, table.columnCount - isLastWide):
+        table.resizeColumnToContents(column)
+
+
+def setRow(table, number, row, key, *, tip: str = "") -> None:
+    """Write one row of an unsorted table.
+
+    Args:
+        tip: Tooltip of all cells; empty: each shows its own text.
+    """
     for column, value in enumerate(row):
         item = qt.QTableWidgetItem()
         text = inPanel(value) if isinstance(value, str) else value
         item.setData(qt.Qt.DisplayRole, text)
         item.setData(qt.Qt.UserRole, key)
-        item.setToolTip(str(text))
+        item.setToolTip(inPanel(tip) or str(text))
         table.setItem(number, column, item)
 
 

@@ -23,6 +23,7 @@ RAMP = ((0.0, 0.0, 0.02), (0.34, 0.06, 0.43), (0.74, 0.22, 0.33), (0.98, 0.56, 0
 RAMP_NAME = "ContrastiveSeg uncertainty"
 SHOWN_ABOVE = 0.1  # of an entropy of 0...1: below, the anatomy stays visible
 FILL_OPACITY = 0.35
+QUICK_VOXELS = 6_000_000  # surfaces of more took longer than a second, of 52 million eight seconds
 
 
 def show_prediction(path: Path, volume: Any, name: str, *, in_3d: bool = True) -> Any:
@@ -60,10 +61,30 @@ def load_prediction(path: Path, volume: Any, name: str) -> Any:
     return node
 
 
-def show_in_3d(node: Any) -> None:
-    """The surfaces of a segmentation, seen as a whole."""
-    node.CreateClosedSurfaceRepresentation()
+def show_in_3d(node: Any, *, if_quick: bool = False) -> None:
+    """The surfaces of a segmentation, seen as a whole.
+
+    Args:
+        if_quick: In a large volume leave it at the surfaces that were made before.
+    """
+    if not if_quick or _voxels_of(node) <= QUICK_VOXELS:
+        node.CreateClosedSurfaceRepresentation()
     center_3d(node)
+
+
+def has_surfaces(node: Any) -> bool:
+    """Whether the surfaces of a segmentation are made."""
+    name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+    return bool(node.GetSegmentation().ContainsRepresentation(name))
+
+
+def _voxels_of(node: Any) -> int:
+    """Of the grid that the segments are drawn on, together."""
+    total = 0
+    for identity in node.GetSegmentation().GetSegmentIDs():
+        labels = node.GetBinaryLabelmapInternalRepresentation(identity)
+        total = max(total, labels.GetNumberOfPoints() if labels is not None else 0)
+    return total
 
 
 def version(path: Path) -> str:

@@ -5,11 +5,21 @@ from __future__ import annotations
 import importlib.util
 
 if importlib.util.find_spec("slicer") and importlib.util.find_spec("PySide6"):
+    from Testing.slicer.panel_fixtures import a_learned_run, a_quick_panel, a_real_panel, learned, phantoms
     from Testing.slicer_host.fixtures import a_panel, a_slicer
     from Testing.slicer_host.host import start
 
     # Test files import qt, ctk and slicer as a module of Slicer does.
     start()
-    __all__ = ["a_panel", "a_slicer"]
+    # Here and not in each file: there, what lives as long as the session would be made once per file.
+    __all__ = [
+        "a_learned_run",
+        "a_panel",
+        "a_quick_panel",
+        "a_real_panel",
+        "a_slicer",
+        "learned",
+        "phantoms",
+    ]
 else:
     collect_ignore_glob = ["*"]

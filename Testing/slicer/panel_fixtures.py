@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +29,37 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "phantoms"
     write_phantom_folder(folder, unlabeled=2, labeled=2, test=2, shape=(10, 48, 48), seed=3)
     return folder
+
+
+@pytest.fixture(scope="session")
+def learned(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run as the stand-in leaves it: pre-trained, one round, all phantoms predicted. Copies are used."""
+    run = tmp_path_factory.mktemp("learned") / "run"
+    engine = _stand_in()
+    labeled, images = {"labeled": str(phantoms)}, {"images": str(phantoms)}
+    for job, order in (("pretrain", images), ("finetune", labeled), ("predict", images)):
+        settings = run.parent / f"{job}.json"
+        settings.write_text(json.dumps({job: {"run": str(run), **order}}), encoding="utf-8")
+        assert engine.main([job, "--settings", str(settings)]) == 0
+    return run
+
+
+def _stand_in() -> Any:
+    """The stand-in for the engine, in this process and without its pauses."""
+    path = MODULE.parent / "ContrastiveSegPanel" / "self_test_engine.py"
+    spec = importlib.util.spec_from_file_location("stand_in_for_tests", path)
+    assert spec is not None
+    assert spec.loader is not None
+    engine = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(engine)
+    engine.STEP_S = 0.0
+    return engine
+
+
+@pytest.fixture
+def a_learned_run(learned: Path, tmp_path: Path) -> Path:
+    """A run folder in which all was done, of this test alone."""
+    return Path(shutil.copytree(learned, tmp_path / "run"))
 
 
 class PanelInTest:

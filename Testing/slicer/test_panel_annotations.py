@@ -10,9 +10,6 @@ from ContrastiveSegLib.slicer_bridge import annotating, nodes
 from ContrastiveSegLib.volumes.annotations import annotation_file, complete, read_marks
 from ContrastiveSegLib.volumes.cases import find_cases
 from ContrastiveSegLib.volumes.files import read_geometry, read_labels
-from Testing.slicer.panel_fixtures import a_quick_panel, phantoms
-
-__all__ = ["a_quick_panel", "phantoms"]
 
 CASE, OTHER = "phantom_005", "phantom_006"
 SLICES, WHOLE, SCRIBBLES = range(3)

@@ -9,9 +9,6 @@ import signal
 import slicer
 
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from Testing.slicer.panel_fixtures import a_quick_panel, phantoms
-
-__all__ = ["a_quick_panel", "phantoms"]
 
 
 def test_cancel_lets_the_job_save_and_resume_goes_on(a_quick_panel, phantoms, tmp_path, monkeypatch):

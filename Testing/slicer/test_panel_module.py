@@ -10,9 +10,7 @@ import sys
 import pytest
 import slicer
 
-from Testing.slicer.panel_fixtures import MODULE, a_quick_panel, phantoms
-
-__all__ = ["a_quick_panel", "phantoms"]
+from Testing.slicer.panel_fixtures import MODULE
 
 SCRIPTS = MODULE.parent / "Resources" / "Scripts"
 

@@ -7,10 +7,6 @@ import slicer
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from Testing.slicer.panel_fixtures import a_quick_panel, phantoms
-
-__all__ = ["a_quick_panel", "phantoms"]
-
 
 def _line(field):
     return field.comboBox().lineEdit()

@@ -10,9 +10,6 @@ import slicer
 from ContrastiveSegLib.runs.job_settings import JOBS
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.settings import from_dict
-from Testing.slicer.panel_fixtures import a_quick_panel, phantoms
-
-__all__ = ["a_quick_panel", "phantoms"]
 
 
 def _whole_run(panel, phantoms, run: Path) -> None:

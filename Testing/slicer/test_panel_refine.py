@@ -11,9 +11,6 @@ import slicer
 from ContrastiveSegLib.runs.job_settings import JOBS
 from ContrastiveSegLib.runs.settings import from_dict
 from ContrastiveSegLib.slicer_bridge import annotating, nodes
-from Testing.slicer.panel_fixtures import a_quick_panel, phantoms
-
-__all__ = ["a_quick_panel", "phantoms"]
 
 # By name: a test that reloads the module leaves other classes than those imported here.
 HAS_WEIGHTS = "ContrastiveSegLib.runs.model_catalog.ModelEntry.has_weights_here"

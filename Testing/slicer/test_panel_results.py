@@ -7,9 +7,6 @@ import pytest
 import slicer
 
 from ContrastiveSegLib.slicer_bridge import nodes
-from Testing.slicer.panel_fixtures import a_quick_panel, phantoms
-
-__all__ = ["a_quick_panel", "phantoms"]
 
 CASES = ("phantom_003", "phantom_004")
 ROWS = (2, 3)  # theirs, among six predicted patients

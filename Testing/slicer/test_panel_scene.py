@@ -5,9 +5,6 @@ from __future__ import annotations
 import slicer
 
 from ContrastiveSegLib.slicer_bridge import nodes
-from Testing.slicer.panel_fixtures import a_quick_panel, phantoms
-
-__all__ = ["a_quick_panel", "phantoms"]
 
 
 def _trained(panel, phantoms, run):

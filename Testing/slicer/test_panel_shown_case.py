@@ -10,9 +10,6 @@ import slicer
 
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.slicer_bridge import annotating, nodes
-from Testing.slicer.panel_fixtures import a_quick_panel, phantoms
-
-__all__ = ["a_quick_panel", "phantoms"]
 
 ONE, OTHER = "phantom_003", "phantom_004"
 SEGMENTATION = "vtkMRMLSegmentationNode"

@@ -8,10 +8,6 @@ import numpy as np
 import pytest
 import slicer
 
-from Testing.slicer.panel_fixtures import a_quick_panel, phantoms
-
-__all__ = ["a_quick_panel", "phantoms"]
-
 
 def test_a_fresh_panel_says_what_is_missing_and_why_buttons_are_off(a_quick_panel):
     panel = a_quick_panel
@@ -31,14 +27,17 @@ def test_the_data_step_lists_cases_and_what_was_left_out(a_quick_panel, phantoms
 
     panel.choose(phantoms, tmp_path / "run")
     table = panel.ui.caseTable
-    rows = [[table.item(row, n).text() for n in range(5)] for row in range(table.rowCount)]
+    rows = [[table.item(row, n).text() for n in range(3)] for row in range(table.rowCount)]
 
     assert panel.state("data") == "done"
     assert "6 cases, 4 with labels; 1 files left out" in panel.ui.dataState.text
     assert [row[0] for row in rows] == [f"phantom_00{n}" for n in range(1, 7)] + ["notes.txt"]
-    assert rows[0][3] == "labels"
-    assert rows[-1][3:] == ["left out", "not a volume in a known format (NIfTI, NRRD, MHA, DICOM)"]
-    assert rows[0][1].count("x") == 2
+    assert rows[0][1] == "labels"
+    assert rows[-1][1:] == ["left out", "not a volume in a known format (NIfTI, NRRD, MHA, DICOM)"]
+    tip = table.item(0, 0).toolTip()
+    assert f"File: {phantoms}" in tip
+    assert "Size: 46 x 47 x 9 voxels" in tip  # this patient is drawn a little smaller
+    assert "mm\nChannels: 1" in tip
     (phantoms / "unlabeled" / "images" / "notes.txt").unlink()
 
 
@@ -158,66 +157,6 @@ def test_as_many_suggestions_as_asked_for(a_quick_panel, phantoms, tmp_path):
     assert cases == ["whole case"] * 5
 
 
-def test_the_estimate_is_measured_for_the_chosen_method_before_the_first_run(
-    a_quick_panel, phantoms, tmp_path
-):
-    panel, ui = a_quick_panel, a_quick_panel.ui
-    planner = panel.panel.pretrain.planner
-    planner._timer.setInterval(0)
-    panel.choose(phantoms, tmp_path / "run")
-    ui.pretrainStep.collapsed = False
-    assert "how long they take is being measured" in ui.pretrainEstimate.text
-
-    panel.wait(lambda: "measured on this computer" in ui.pretrainEstimate.text)
-
-    # 100 passes of 5 steps of 0.5 s, 6 cases of 1 s, 4 s to start.
-    assert ui.pretrainEstimate.text.startswith("500 steps, about 4 min, 0.7 GB of memory")
-    ui.pretrainPreset.currentIndex = 0
-    assert ui.pretrainEstimate.text.startswith("300 steps, about 3 min")
-    ui.pretrainPreset.currentIndex = 2
-    assert ui.pretrainEstimate.text.startswith("1500 steps, about 13 min")
-    panel.child("pretraining_steps").text = "20"
-    assert ui.pretrainEstimate.text.startswith("20 steps, about 20 s")
-    assert not planner._monitor.isBusy, "how many steps is no reason to measure again"
-
-
-def test_another_method_is_measured_anew_and_a_job_comes_first(a_quick_panel, phantoms, tmp_path):
-    panel, planner = a_quick_panel, a_quick_panel.panel.pretrain.planner
-    panel.choose(phantoms, tmp_path / "run")
-    panel.ui.pretrainStep.collapsed = False
-    planner._timer.setInterval(0)
-    panel.ui.pretrainMethod.currentIndex = panel.ui.pretrainMethod.findText("MoCo")
-    panel.wait(lambda: planner._monitor.isBusy)
-    measuring = planner._monitor.job
-
-    panel.job("pretrain")
-
-    assert not measuring.is_running()
-    assert panel.state("pretrain") == "done", panel.ui.pretrainState.text
-
-
-def test_nothing_is_measured_while_nobody_looks_at_the_step(a_quick_panel, phantoms, tmp_path):
-    panel, planner = a_quick_panel, a_quick_panel.panel.pretrain.planner
-    planner._timer.setInterval(0)
-
-    panel.choose(phantoms, tmp_path / "run")
-    panel.slicer.process_events()
-
-    assert not planner._timer.active
-    assert not planner._monitor.isBusy
-    assert panel.ui.pretrainEstimate.text == "100 steps"
-
-
-def test_a_setting_that_cannot_be_planned_is_said_beside_the_form(a_quick_panel, phantoms, tmp_path):
-    panel = a_quick_panel
-    panel.choose(phantoms, tmp_path / "run")
-    panel.ui.pretrainStep.collapsed = False
-
-    panel.child("pretraining_lr").text = "99"
-
-    assert "The setting 'learning rate' is 99.0; allowed is a number" in panel.ui.pretrainEstimate.text
-
-
 def test_the_check_shows_device_and_speed(a_quick_panel):
     panel = a_quick_panel
 
@@ -311,64 +250,3 @@ def test_the_volumes_of_the_scene_can_be_the_data(a_quick_panel, phantoms, tmp_p
     assert [case.name for case in panel.panel.data.reader.cases] == [volume.GetName()]
     panel.double_click(panel.ui.caseTable, 0)
     assert len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == 1
-
-
-def test_a_run_is_exported_deleted_and_imported(a_quick_panel, phantoms, tmp_path):
-    import qt
-
-    panel, dialogs = a_quick_panel, a_quick_panel.slicer.dialogs
-    panel.choose(phantoms, tmp_path / "run")
-    panel.job("pretrain")
-    assert "run: " in panel.ui.runInfo.text
-    dialogs.answer(str(tmp_path / "run.zip"), to="Export run")
-    dialogs.answer(qt.QMessageBox.Ok, to="This cannot be undone")
-    dialogs.answer(str(tmp_path / "run.zip"), to="Import run")
-    slicer.app.userSettings().setValue("ContrastiveSeg/RunsFolder", str(tmp_path / "imported"))
-
-    panel.ui.exportRunButton.click()
-    panel.wait(lambda: not panel.panel.monitor.isBusy)
-    panel.ui.deleteRunButton.click()
-    assert not (tmp_path / "run").exists()
-    panel.ui.importRunButton.click()
-    panel.wait(lambda: not panel.panel.monitor.isBusy)
-
-    assert panel.ui.runFolder.currentPath == str(tmp_path / "imported" / "run")
-    assert panel.state("pretrain") == "done"
-
-
-def test_a_run_whose_name_is_taken_is_imported_under_a_free_one_or_elsewhere(
-    a_quick_panel, phantoms, tmp_path
-):
-    import qt
-
-    panel, dialogs = a_quick_panel, a_quick_panel.slicer.dialogs
-    slicer.app.userSettings().setValue("ContrastiveSeg/RunsFolder", str(tmp_path))
-    panel.choose(phantoms, tmp_path / "run")
-    panel.job("pretrain")
-    dialogs.answer(str(tmp_path / "run.zip"), to="Export run")
-    panel.ui.exportRunButton.click()
-    panel.wait(lambda: not panel.panel.monitor.isBusy)
-
-    dialogs.answer(str(tmp_path / "run.zip"), to="Import run")
-    dialogs.answer(qt.QMessageBox.Ok, to="Import this one as 'run_2'?")
-    panel.ui.importRunButton.click()
-    panel.wait(lambda: not panel.panel.monitor.isBusy)
-    assert panel.ui.runFolder.currentPath == str(tmp_path / "run_2")
-
-    dialogs.answer(str(tmp_path / "run.zip"), to="Import run")
-    dialogs.answer(qt.QMessageBox.Cancel, to="Import this one as 'run_3'?")
-    dialogs.answer(str(tmp_path / "elsewhere"), to="Import into the folder")
-    panel.ui.importRunButton.click()
-    panel.wait(lambda: not panel.panel.monitor.isBusy)
-    assert panel.ui.runFolder.currentPath == str(tmp_path / "elsewhere" / "run")
-    assert panel.state("pretrain") == "done"
-
-
-def test_a_file_that_is_no_run_is_not_imported(a_quick_panel, tmp_path):
-    panel = a_quick_panel
-    (tmp_path / "other.zip").write_bytes(b"none")
-    panel.slicer.dialogs.answer(str(tmp_path / "other.zip"), to="Import run")
-
-    panel.ui.importRunButton.click()
-
-    assert "is no exported run" in panel.ui.runInfo.text

@@ -12,9 +12,6 @@ import slicer
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.volumes.cases import find_cases
 from ContrastiveSegLib.volumes.files import read_labels
-from Testing.slicer.panel_fixtures import a_real_panel, phantoms
-
-__all__ = ["a_real_panel", "phantoms"]
 
 
 def _paint(node, volume, labels):

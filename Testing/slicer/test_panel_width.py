@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from PySide6.QtWidgets import QWidget
-
-from Testing.slicer.panel_fixtures import a_quick_panel, phantoms
-
-__all__ = ["a_quick_panel", "phantoms"]
 
 STEPS = ("setup", "data", "pretrain", "annotate", "finetune", "predict")
 NARROW = 330  # how wide the module panel is when Slicer starts; scroll bar and frames take 30 of it
@@ -70,3 +68,25 @@ def test_long_messages_with_paths_are_broken(a_quick_panel):
 
     assert panel.ui.pretrainState.text.replace("\u200b", "").endswith(f"The file {path} cannot be read.")
     assert _least_width(panel) == before, _widest(panel)
+
+
+def test_the_case_table_shows_its_columns_without_scrolling(a_quick_panel, phantoms, tmp_path):
+    panel, table = a_quick_panel, a_quick_panel.ui.caseTable
+    folder = tmp_path / "data"
+    folder.mkdir()
+    source = next((phantoms / "test" / "images").glob("*.nii.gz"))
+    shutil.copyfile(source, folder / f"{'a_very_long_name_of_a_case_' * 4}.nii.gz")
+    (folder / "notes.txt").write_text("no volume", encoding="utf-8")
+    panel.choose(folder, tmp_path / "run")
+    panel.ui.dataStep.collapsed = False
+
+    for width in (NARROW - 30, 500):
+        table.setFixedWidth(width)
+        panel.slicer.process_events()
+
+        assert table.horizontalScrollBar().maximum == 0
+        header = table.horizontalHeader()
+        assert [table.horizontalHeaderItem(n).text() for n in range(3)] == ["Case", "Annotated", "Remark"]
+        assert header.length() <= table.viewport().width
+        assert min(table.columnWidth(n) for n in range(3)) > 50
+    assert "a_very_long_name_of_a_case_" * 4 in table.item(0, 2).toolTip()

@@ -6,9 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from Testing.slicer.panel_fixtures import TERMINAL_WORDS, a_quick_panel, phantoms, shown_texts
-
-__all__ = ["a_quick_panel", "phantoms"]
+from Testing.slicer.panel_fixtures import TERMINAL_WORDS, shown_texts
 
 ENGINE = Path(__file__).parents[2] / "ContrastiveSegLib"
 # They speak to a terminal alone.

@@ -1,0 +1,66 @@
+"""The run folder as a thing: export, import, delete."""
+
+from __future__ import annotations
+
+import slicer
+
+
+def test_a_run_is_exported_deleted_and_imported(a_quick_panel, phantoms, tmp_path):
+    import qt
+
+    panel, dialogs = a_quick_panel, a_quick_panel.slicer.dialogs
+    panel.choose(phantoms, tmp_path / "run")
+    panel.job("pretrain")
+    assert "run: " in panel.ui.runInfo.text
+    dialogs.answer(str(tmp_path / "run.zip"), to="Export run")
+    dialogs.answer(qt.QMessageBox.Ok, to="This cannot be undone")
+    dialogs.answer(str(tmp_path / "run.zip"), to="Import run")
+    slicer.app.userSettings().setValue("ContrastiveSeg/RunsFolder", str(tmp_path / "imported"))
+
+    panel.ui.exportRunButton.click()
+    panel.wait(lambda: not panel.panel.monitor.isBusy)
+    panel.ui.deleteRunButton.click()
+    assert not (tmp_path / "run").exists()
+    panel.ui.importRunButton.click()
+    panel.wait(lambda: not panel.panel.monitor.isBusy)
+
+    assert panel.ui.runFolder.currentPath == str(tmp_path / "imported" / "run")
+    assert panel.state("pretrain") == "done"
+
+
+def test_a_run_whose_name_is_taken_is_imported_under_a_free_one_or_elsewhere(
+    a_quick_panel, phantoms, tmp_path
+):
+    import qt
+
+    panel, dialogs = a_quick_panel, a_quick_panel.slicer.dialogs
+    slicer.app.userSettings().setValue("ContrastiveSeg/RunsFolder", str(tmp_path))
+    panel.choose(phantoms, tmp_path / "run")
+    panel.job("pretrain")
+    dialogs.answer(str(tmp_path / "run.zip"), to="Export run")
+    panel.ui.exportRunButton.click()
+    panel.wait(lambda: not panel.panel.monitor.isBusy)
+
+    dialogs.answer(str(tmp_path / "run.zip"), to="Import run")
+    dialogs.answer(qt.QMessageBox.Ok, to="Import this one as 'run_2'?")
+    panel.ui.importRunButton.click()
+    panel.wait(lambda: not panel.panel.monitor.isBusy)
+    assert panel.ui.runFolder.currentPath == str(tmp_path / "run_2")
+
+    dialogs.answer(str(tmp_path / "run.zip"), to="Import run")
+    dialogs.answer(qt.QMessageBox.Cancel, to="Import this one as 'run_3'?")
+    dialogs.answer(str(tmp_path / "elsewhere"), to="Import into the folder")
+    panel.ui.importRunButton.click()
+    panel.wait(lambda: not panel.panel.monitor.isBusy)
+    assert panel.ui.runFolder.currentPath == str(tmp_path / "elsewhere" / "run")
+    assert panel.state("pretrain") == "done"
+
+
+def test_a_file_that_is_no_run_is_not_imported(a_quick_panel, tmp_path):
+    panel = a_quick_panel
+    (tmp_path / "other.zip").write_bytes(b"none")
+    panel.slicer.dialogs.answer(str(tmp_path / "other.zip"), to="Import run")
+
+    panel.ui.importRunButton.click()
+
+    assert "is no exported run" in panel.ui.runInfo.text
