@@ -34,6 +34,7 @@ from ContrastiveSegLib.training.data import (
     usable,
     write_cases,
 )
+from ContrastiveSegLib.training.decided import decide
 from ContrastiveSegLib.training.environment import write_environment
 from ContrastiveSegLib.training.modality import keep_modality
 from ContrastiveSegLib.training.reporting import Reporter, working
@@ -93,8 +94,11 @@ def run(settings: FinetuneSettings) -> Losses:
             reporter.say(f"Round {number} of fine-tuning there is finished; there is nothing to do.")
             return Losses()
         write_environment(folder.environment, compute)
-        decided = folder.decide(
-            "finetune", lambda: _decide(settings, found.labeled, start, compute), round_number=number
+        decided = decide(
+            folder,
+            "finetune",
+            lambda: _decide(settings, found.labeled, start, compute),
+            round_number=number,
         )
         grid, table = from_dict(WorkingGrid, decided["grid"]), _table(found.labeled, settings)
         write_json(folder.labels, table.to_json())

@@ -9,14 +9,13 @@ import numpy as np
 from torch import Tensor
 
 from ContrastiveSegLib.errors import BadCheckpoint, BadFile, Cancelled
-from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.networks.backbone import Backbone, check_sides
 from ContrastiveSegLib.networks.sliding_window import predict_slices
 from ContrastiveSegLib.networks.weights import load_model, understanding
 from ContrastiveSegLib.runs.held import refuse_moved
 from ContrastiveSegLib.runs.job_settings import PredictSettings
 from ContrastiveSegLib.runs.leftovers import sweep
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
-from ContrastiveSegLib.runs.settings import from_dict
 from ContrastiveSegLib.runs.writing import make_folder
 from ContrastiveSegLib.training.case_results import write_case_results
 from ContrastiveSegLib.training.compute import Compute, choose_compute
@@ -28,6 +27,7 @@ from ContrastiveSegLib.training.data import (
     warn_of_left_out,
 )
 from ContrastiveSegLib.training.modality import modality_learned
+from ContrastiveSegLib.training.model_page import understood
 from ContrastiveSegLib.training.prediction_memory import check_memory, largest, memory_needed
 from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.volumes.cases import Case
@@ -38,7 +38,7 @@ from ContrastiveSegLib.volumes.hounsfield import gray_notes
 from ContrastiveSegLib.volumes.labels import LabelTable
 from ContrastiveSegLib.volumes.one_case import Losses, attempt
 from ContrastiveSegLib.volumes.pieces import keep_largest
-from ContrastiveSegLib.volumes.place import Places, places_from_json, remove_unlikely
+from ContrastiveSegLib.volumes.place import Places, remove_unlikely
 from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare
 from ContrastiveSegLib.volumes.provenance import Mark
 from ContrastiveSegLib.volumes.restoring import restore_probabilities
@@ -162,19 +162,21 @@ def load(source: ModelFolder, compute: Compute) -> Model:
     compute.place(network)
     network.eval()
     with understanding(source):
-        return Model(
-            network,
-            from_dict(WorkingGrid, page["grid"]),
-            from_dict(Intensities, page["intensities"]),
-            LabelTable.from_json(page["labels"]),
-            tuple(tuple(group) for group in page["single_pieces"]),
-            places_from_json(page.get("places", ())),
-            page["mirrored"],
-            page["arguments"]["in_channels"],
-            compute,
-            int(source.path.name),
-            short_digest(page),
-        )
+        says = understood(page)
+        check_sides(network, says.grid.patch)
+    return Model(
+        network,
+        says.grid,
+        says.intensities,
+        says.table,
+        says.single_pieces,
+        says.places,
+        says.mirrored,
+        network.in_channels,
+        compute,
+        int(source.path.name),
+        short_digest(page),
+    )
 
 
 def segment(

@@ -35,6 +35,7 @@ from ContrastiveSegLib.training.data import (
     usable,
     write_cases,
 )
+from ContrastiveSegLib.training.decided import decide
 from ContrastiveSegLib.training.environment import write_environment
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.modality import keep_modality
@@ -77,7 +78,7 @@ def run(settings: PretrainSettings) -> Losses:
             reporter.say(f"The pre-training in {folder.path} is finished; there is nothing to do.")
             return Losses()
         write_environment(folder.environment, compute)
-        decided = folder.decide("pretrain", lambda: _decide(settings, found, compute))
+        decided = decide(folder, "pretrain", lambda: _decide(settings, found, compute))
         grid = from_dict(WorkingGrid, decided["grid"])
         needs = _needs(settings)
         recipe = Recipe(grid, intensities_for(settings.grid), regions="regions" in needs)

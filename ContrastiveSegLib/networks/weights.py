@@ -6,18 +6,44 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from ContrastiveSegLib.errors import BadCheckpoint, BadSetting
-from ContrastiveSegLib.networks.backbone import Backbone, build_network
+from ContrastiveSegLib.networks.backbone import Backbone, build_network, network_class
+from ContrastiveSegLib.runs.rules import Range
 from ContrastiveSegLib.runs.run_folder import ModelFolder
+from ContrastiveSegLib.runs.settings import from_dict
 from ContrastiveSegLib.runs.writing import make_folder, write_atomically, write_json
 
 FORMAT = 2
+# What a page leads to whose entries are of other types or sizes than anybody expects.
+_ODD = (BadSetting, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+@dataclass(frozen=True)
+class _Arguments:
+    """What a network is built with, as far as any network of this program is."""
+
+    in_channels: Annotated[int, Range(1, 65535)] = 1
+    classes: Annotated[int, Range(1, 32768)] = 2
+    width: Annotated[int, Range(1, 1024)] = 32
+    spatial_dims: Literal[2, 3] = 2
+    pools: tuple[tuple[Annotated[int, Range(1, 16)], ...], ...] | None = None
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What every page says; whoever wrote it may add facts."""
+
+    network: str
+    arguments: _Arguments
+    parts: tuple[str, ...]
+    sha256: str
 
 
 def save_model(
@@ -84,21 +110,34 @@ def read_page(folder: ModelFolder) -> dict[str, Any]:
             f"{path} is not as it was written: what it says of the model was changed or damaged since.",
             "Copy the run folder again, or train again.",
         )
+    with understanding(folder):
+        network_class(from_dict(_Page, {key: page[key] for key in _Page.__dataclass_fields__}).network)
     return page
 
 
 @contextmanager
 def understanding(folder: ModelFolder) -> Iterator[None]:
-    """Let whatever a damaged page of version 0.1, which has no seal, leads to end in one sentence.
+    """Let whatever a page leads to that says odd things end in one sentence.
+
+    The pages of version 0.1 have no seal, and others may be made by other programs.
 
     Raises:
         BadCheckpoint: The page lacks something, or says what cannot be.
     """
     try:
         yield
-    except (BadSetting, KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
+    except (
+        BadSetting,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        why = error.what if isinstance(error, BadSetting) else f"{type(error).__name__}: {error}."
         raise BadCheckpoint(
-            f"{folder.model} does not describe a model that can be built ({type(error).__name__}: {error}).",
+            f"{folder.model} does not describe a model that can be used: {why}",
             "Copy the run folder again, or train again.",
         ) from error
 

@@ -84,6 +84,10 @@ class RunFolder:
         """What a round of fine-tuning leaves behind, a ModelFolder; rounds count from 1."""
         return self.path / "finetune" / f"{round_number:02d}"
 
+    def settings_of(self, round_number: int) -> Path:
+        """What a round of fine-tuning was asked; 0 for the run itself."""
+        return ModelFolder(self.finetune(round_number)).settings if round_number else self.settings
+
     @property
     def predictions(self) -> Path:
         """Where predictions go unless asked otherwise."""
@@ -210,10 +214,10 @@ class RunFolder:
             make: Called once; its plain values are written beside what was asked, under "decided".
             round_number: The round of fine-tuning; 0 for the run itself.
         """
-        path = ModelFolder(self.finetune(round_number)).settings if round_number else self.settings
+        path = self.settings_of(round_number)
         jobs = read_jobs(path)
         decided = jobs.get("decided", {})
-        if not isinstance(decided.get(job), dict):
+        if job not in decided:
             decided[job] = make()
             write_json(path, {**jobs, "decided": decided})
         kept: dict[str, Any] = json.loads(json.dumps(decided[job]))
@@ -257,7 +261,7 @@ class RunFolder:
         Raises:
             BadFile, BadSetting: There is no such file, or it does not hold what the job needs.
         """
-        path = ModelFolder(self.finetune(round_number)).settings if round_number else self.settings
+        path = self.settings_of(round_number)
         known = {"run": self.path} if "run" in rules_of(cls) else {}
         return read_settings(path, job, cls, **known)
 

@@ -24,6 +24,9 @@ CLEARLY_COARSER = 1.5
 
 SIDE_MULTIPLE = 16  # four poolings
 SMALLEST_SIDE = 32
+# Beyond, a number is damaged. Images of microns and of meters lie well inside, whatever their header says.
+LARGEST_PATCH = 2**28  # voxels
+SPACINGS = (1e-9, 1e6)
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,29 @@ class WorkingGrid:
         spacing: In plane, in mm.
         slice_spacing: Between slices, in mm; 0 keeps each case's own.
         patch: What the network sees: (H, W) for slices, (K, H, W) for volumes.
+
+    Raises:
+        BadSetting: No volume can be brought to such a grid.
     """
 
     plane: str
     spacing: float
     slice_spacing: float
     patch: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        voxels = math.prod(self.patch) if len(self.patch) in (2, 3) and min(self.patch) >= 1 else 0
+        sound = {
+            "plane": self.plane in PLANES,
+            "spacing": SPACINGS[0] <= self.spacing <= SPACINGS[1],
+            "slice_spacing": self.slice_spacing == 0 or SPACINGS[0] <= self.slice_spacing <= SPACINGS[1],
+            "patch": 1 <= voxels <= LARGEST_PATCH,
+        }
+        if wrong := [name for name, is_sound in sound.items() if not is_sound]:
+            raise BadSetting(
+                f"A working grid with {wrong[0]} {getattr(self, wrong[0])!r} cannot be.",
+                f"Planes are {', '.join(PLANES)}; spacings are positive, in mm; a patch has 2 or 3 sizes.",
+            )
 
     def describe(self) -> str:
         """Patch and spacing in words."""

@@ -131,7 +131,7 @@ class LabelTable:
         """
         try:
             return cls(tuple(_structure_from_json(entry) for entry in data["structures"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BadSetting(
                 f"The label table cannot be understood: {type(error).__name__}: {error}.",
                 "It needs 'structures', a list with 'value', 'name' and 'color' (three numbers from 0 to 1).",

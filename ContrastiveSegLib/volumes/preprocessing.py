@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
+from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.volumes.grid import WorkingGrid, working_geometry
 from ContrastiveSegLib.volumes.hounsfield import modality_of, reading_of_ct
 from ContrastiveSegLib.volumes.volume import Geometry, Volume
@@ -16,6 +17,7 @@ from ContrastiveSegLib.volumes.volume import Geometry, Volume
 # Hounsfield units of soft tissue with some air and bone: kidney, liver, heart, vessels keep their contrast.
 CT_WINDOW = (-200.0, 300.0)
 PERCENTILES = (0.5, 99.5)
+MODALITIES = ("auto", "ct", "other")
 
 # From this factor on, voxels in between would be skipped, so the image is smoothed first.
 COARSENING_THAT_NEEDS_SMOOTHING = 1.5
@@ -28,10 +30,21 @@ class Intensities:
     Args:
         modality: "auto" looks at each case; "ct" uses the window; "other" robust percentiles of each case.
         window: Lowest and highest value, instead of what the modality suggests.
+
+    Raises:
+        BadSetting: There is no such modality, or nothing lies between the two values.
     """
 
     modality: str = "auto"
     window: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.modality not in MODALITIES:
+            what = f"There is no modality {self.modality!r}."
+            raise BadSetting(what, f"Choose from: {', '.join(MODALITIES)}.")
+        if self.window and not self.window[0] < self.window[1]:
+            what = f"Nothing lies in a window of gray values from {self.window[0]:g} to {self.window[1]:g}."
+            raise BadSetting(what, "Give the lowest value first, and a greater one as the highest.")
 
 
 def prepare(image: Volume, grid: WorkingGrid, intensities: Intensities) -> tuple[Volume, str]:

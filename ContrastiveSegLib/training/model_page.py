@@ -1,0 +1,82 @@
+"""What the page of a fine-tuned model says, checked before anything is predicted with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.runs.rules import Range
+from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.volumes.grid import WorkingGrid
+from ContrastiveSegLib.volumes.labels import LabelTable
+from ContrastiveSegLib.volumes.pieces import Group
+from ContrastiveSegLib.volumes.place import Places, places_from_json
+from ContrastiveSegLib.volumes.preprocessing import Intensities
+
+_Class = Annotated[int, Range(1, 32767)]
+_Spread = Annotated[float, Range(1e-6, 1e6)]
+
+
+@dataclass(frozen=True)
+class _Place:
+    group: tuple[_Class, ...]
+    center: tuple[float, float, float]
+    spread: tuple[_Spread, _Spread, _Spread]
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """The plain values of the page that prediction reads."""
+
+    grid: WorkingGrid
+    intensities: Intensities
+    single_pieces: tuple[tuple[_Class, ...], ...]
+    mirrored: bool
+    places: tuple[_Place, ...] = ()
+
+
+@dataclass(frozen=True)
+class PageOfModel:
+    """How images are brought to the network, and what its answers mean.
+
+    Args:
+        single_pieces: Groups of class indices of which one piece is kept.
+        places: Where a group usually lies.
+        mirrored: Whether the network learned from mirrored patches too.
+    """
+
+    grid: WorkingGrid
+    intensities: Intensities
+    table: LabelTable
+    single_pieces: tuple[Group, ...]
+    places: Places
+    mirrored: bool
+
+
+def understood(page: Mapping[str, Any]) -> PageOfModel:
+    """The page of a fine-tuned model.
+
+    Raises:
+        BadSetting, KeyError: Something is missing, of another type, or does not go with the rest.
+    """
+    facts = from_dict(_Facts, {name: page[name] for name in _Facts.__dataclass_fields__ if name in page})
+    table, arguments = LabelTable.from_json(page["labels"]), page["arguments"]
+    if len(table.structures) + 1 != arguments["classes"]:
+        raise _contradiction(f"{len(table.structures)} structures for {arguments['classes']} classes")
+    if len(facts.grid.patch) != arguments["spatial_dims"]:
+        raise _contradiction(f"a patch of {facts.grid.patch} for {arguments['spatial_dims']} dimensions")
+    places = places_from_json(page.get("places", ()))
+    unknown = _unknown_classes((*facts.single_pieces, *places), arguments["classes"])
+    if unknown:
+        raise _contradiction(f"class {unknown[0]} of {arguments['classes']}")
+    return PageOfModel(facts.grid, facts.intensities, table, facts.single_pieces, places, facts.mirrored)
+
+
+def _unknown_classes(groups: Iterable[Group], classes: int) -> list[int]:
+    return [number for group in groups for number in group if number >= classes]
+
+
+def _contradiction(what: str) -> BadSetting:
+    return BadSetting(f"It contradicts itself: {what}.", "Train again.")
