@@ -14,6 +14,7 @@ from . import job_words, state_line
 from .job_box import JobBox
 from .method_menu import MethodMenu
 from .step import Step
+from .unannotated_tick import UnannotatedTick
 
 # What most users change, if anything.
 FIRST = ("steps", "lr", "grid.patch", "width", "network")
@@ -41,6 +42,8 @@ class FinetuneStep(Step):
         ui.labelsFrom.addItem(_("Labels in the data folder"), DATA)
         ui.startFrom.addItem(_("Pre-training of step 2"), OWN)
         ui.startFrom.addItem(_("Nothing (from scratch)"), SCRATCH)
+        self.tick = UnannotatedTick(panel, self.menu, self.onSettings)
+        self._shown = self.menu.entry.name  # the strategy, so that a change by the user is noticed
         self.box = JobBox(
             ui.finetuneJob,
             "finetune",
@@ -54,18 +57,36 @@ class FinetuneStep(Step):
 
     def fill(self) -> None:
         parameters = self.panel.parameters
-        self.menu.choose(parameters.strategy, parameters.finetuneOptions)
         self.ui.labelsFrom.currentIndex = 1 if parameters.labelsFrom == DATA else 0
+        self.menu.choose(parameters.strategy or self._automatic(), parameters.finetuneOptions)
+        self._shown = self.menu.entry.name
 
     def onSettings(self) -> None:
         """Remember what the user changed."""
         parameters = self.panel.parameters
-        parameters.strategy = self.menu.entry.name
+        if self.menu.entry.name != self._shown:
+            self._shown = self.menu.entry.name
+            # Nothing is remembered of what the panel would choose: other data may ask for another strategy.
+            parameters.strategy = "" if self._shown == self._automatic() else self._shown
         parameters.labelsFrom = self.ui.labelsFrom.currentData
         # Half-typed text is no setting yet; Start says what is wrong with it.
         with contextlib.suppress(ContrastiveSegError):
             parameters.finetuneOptions = self.menu.options()
         self.refresh()
+
+    def _isFromData(self) -> bool:
+        return self.ui.labelsFrom.currentData == DATA
+
+    def _automatic(self) -> str:
+        return self.tick.automatic(self._isFromData())
+
+    def _showStrategy(self, isFree: bool) -> None:
+        """As long as the user has chosen no strategy, it follows the data."""
+        parameters = self.panel.parameters
+        if not parameters.strategy and self.menu.entry.name != self._automatic():
+            self.menu.choose(self._automatic(), parameters.finetuneOptions)
+            self._shown = self.menu.entry.name
+        self.tick.refresh(self._isFromData(), isFree)
 
     def onStart(self) -> None:
         """Start or resume."""
@@ -78,9 +99,9 @@ class FinetuneStep(Step):
 
     def _settings(self) -> dict:
         panel = self.panel
-        fromData = self.ui.labelsFrom.currentData == DATA
+        fromData = self._isFromData()
         labeled = panel.parameters.dataFolder if fromData else str(panel.run.annotations)
-        known = {"run": str(panel.run.path), "labeled": labeled}
+        known = {"run": str(panel.run.path), "labeled": labeled, **self.tick.settings(fromData)}
         if self.ui.startFrom.currentData == SCRATCH:
             known["start"] = "none"
         elif panel.pretrain.otherRun():
@@ -110,6 +131,7 @@ class FinetuneStep(Step):
         self.box.start.text = _("Resume") if panel.state.canResumeFinetuning else _("Start")
         state_line.allow(self.box.start, panel.why_no_job(missing), _("Learn to segment"))
         isMine = panel.jobName == "finetune"
+        self._showStrategy(not isMine)
         self.menu.setEnabled(not isMine)
         if isMine:
             self.show(state_line.WORKING, _("learning from annotations"))

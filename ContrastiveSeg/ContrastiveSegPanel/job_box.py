@@ -164,7 +164,7 @@ class JobBox:
 def _spoken(event) -> str:
     """What an event tells a person; "" for those that move bars or curves."""
     kind = event.get("kind")
-    if kind in ("note", "warning", "result") and event.get("text"):
+    if kind in ("note", "warning", "result", "pseudo_labels") and event.get("text"):
         return f"{_('Warning')}: {event['text']}" if kind == "warning" else str(event["text"])
     if kind == "result":
         return _("{case} is segmented").format(case=event.get("case"))

@@ -2,6 +2,7 @@
 
 import json
 
+from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.runs.method_catalog import list_methods
 from ContrastiveSegLib.runs.settings import from_dict
 
@@ -56,6 +57,14 @@ class MethodMenu:
             BadSetting: A text cannot be understood.
         """
         return {key: value for form in self._forms for key, value in form.values().items()}
+
+    def option(self, name: str):
+        """What one of the method's own settings is now; its default while the form cannot be understood."""
+        default = next(field.default for field in self.entry.fields if field.name == name)
+        try:
+            return self.values().get(f"options.{name}", default)
+        except ContrastiveSegError:
+            return default
 
     def options(self) -> str:
         """What the user changed, as JSON text for the parameter node."""

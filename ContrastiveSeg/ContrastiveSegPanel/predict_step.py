@@ -11,6 +11,7 @@ from ContrastiveSegLib.slicer_bridge import nodes, predictions, shown_case
 
 from . import job_words, predicted_volume, state_line, table_rows
 from .job_box import JobBox
+from .prediction_table import PredictionTable
 from .step import Step
 from .surface_button import SurfaceButton
 
@@ -21,8 +22,8 @@ class PredictStep(Step):
     def __init__(self, panel) -> None:
         super().__init__(panel, panel.ui.predictState)
         ui = self.ui
-        for table in (ui.predictionTable, ui.volumesTable):
-            table_rows.style(table)
+        table_rows.style(ui.volumesTable)
+        self.predicted = PredictionTable(ui.predictionTable)
         self.box = JobBox(ui.predictJob, "predict", self.onCurrent, panel.cancel)
         self.box.start.text = _("Segment this volume")
         for value, words in (
@@ -55,8 +56,10 @@ class PredictStep(Step):
         """Which pieces of each structure are kept."""
         self.panel.parameters.pieces = self.ui.pieces.currentData
 
-    def replay(self, _events) -> None:
+    def replay(self, events) -> None:
         self._showNothing()
+        self.predicted.forget()
+        self.predicted.hear(events)
 
     def onShown(self, case: str, volume) -> None:
         """The step is about the prediction that is seen; another case takes it away."""
@@ -129,6 +132,7 @@ class PredictStep(Step):
 
     def onEvents(self, events) -> None:
         super().onEvents(events)
+        self.predicted.hear(events)
         self._done |= {e.get("case") for e in events if e.get("kind") == "result" and e.get("case")}
         if self._done:
             self.box.fillCount(len(self._done), max(len(self._done), self.panel.extra.get("total", 1)))
@@ -221,8 +225,7 @@ class PredictStep(Step):
         state_line.allow(self.box.start, panel.why_no_job(untrained, noVolume), _("A new segmentation node"))
         state_line.allow(ui.predictAllButton, panel.why_no_job(untrained, noData), _("Into the run folder"))
         predicted = panel.state.predicted
-        if table_rows.keys(ui.predictionTable) != predicted:
-            table_rows.fill(ui.predictionTable, (_("Predicted case"),), [(c,) for c in predicted], predicted)
+        self.predicted.show(panel.run, predicted)
         noResult = "" if self.isShown() else _("Show a prediction first.")
         isCase = panel.data.volumeOf(self.case) is not None
         notCase = "" if isCase else _("Its volume is not in the data folder of step 1.")

@@ -63,7 +63,7 @@ def setRow(table, number, row, key, *, tip: str = "") -> None:
     """
     for column, value in enumerate(row):
         item = qt.QTableWidgetItem()
-        text = inPanel(value) if isinstance(value, str) else value
+        text = inPanel(value) if isinstance(value, str) else value  # None: nothing, sorted behind all numbers
         item.setData(qt.Qt.DisplayRole, text)
         item.setData(qt.Qt.UserRole, key)
         item.setToolTip(inPanel(tip) or str(text))
@@ -104,8 +104,3 @@ def style(table, *, wraps: bool = False) -> None:
     if wraps:
         table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
     table.horizontalHeader().setStretchLastSection(True)
-
-
-def keys(table) -> tuple:
-    """The keys of all rows, sorted."""
-    return tuple(sorted(keyOfRow(table, row) for row in range(table.rowCount)))

@@ -85,7 +85,7 @@ class PanelInTest:
         assert button.enabled, button.toolTip
         button.click()
         assert self.panel.monitor.isBusy, self.child(f"{name}Line").text
-        self.wait(lambda: not self.panel.monitor.isBusy, 120)
+        self.wait(lambda: not self.panel.monitor.isBusy, 300)
         return button
 
     def double_click(self, table: Any, row: int) -> None:

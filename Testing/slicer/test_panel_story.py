@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import slicer
 
-from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.volumes.cases import find_cases
 from ContrastiveSegLib.volumes.files import read_labels
 
@@ -80,10 +80,22 @@ def test_from_a_folder_of_volumes_to_a_segmentation_in_the_scene(a_real_panel, p
     saved = read_labels(run.annotations / "labels" / "phantom_001.seg.nrrd")
     assert np.array_equal(saved.volume.array > 0, labeled["phantom_001"].volume.array > 0)
 
-    # 4. Fine-tune.
-    panel.child("finetuning_steps").text = "20"
+    # 4. Fine-tune: the four scans that nobody annotated teach too, unless that is switched off.
+    ui.learnUnannotated.click()
+    assert ui.strategy.currentText == "Supervised"
+    ui.learnUnannotated.click()
+    panel.child("finetuning_steps").text = "8"
+    panel.child("finetuning_options_rounds").value = 1
+    assert "2 trainings, and 4 scans predicted 1 times" in ui.learnUnannotatedLine.text
     panel.job("finetune")
     assert panel.state("finetune") == "done", ui.finetuneState.text
+    assert "Round 1 learns from" in panel.child("finetuneLog").plainText
+    chart = panel.panel.finetune.box._curves.chart
+    curves = {chart.GetNthPlotSeriesNode(n).GetName() for n in range(chart.GetNumberOfPlotSeriesNodes())}
+    assert {f"kept share {name}" for name in names} <= curves
+    table = ModelFolder(run.finetune(1)).part(0).pseudo_label_table
+    with table.open(encoding="utf-8-sig", newline="") as stream:
+        assert len(list(csv.DictReader(stream))) == 4
     assert run.finetune_rounds(finished=True) == (1,)
     with run.cases.open(encoding="utf-8-sig", newline="") as stream:
         kinds = {row["case"]: row["annotation"] for row in csv.DictReader(stream) if row["annotation"]}

@@ -1,0 +1,100 @@
+"""The tick "Also learn from the scans nobody annotated": when it can be set, what it sets, what it costs."""
+
+from slicer.i18n import tr as _
+
+from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.slicer_bridge import annotation_files
+
+from . import state_line
+
+# Strategies that learn from such scans, and how many scans these need; as in the files of the engine, which
+# cannot be imported here because they load torch.
+SELF_TRAINING, LEARNS, FEWEST = "self_training", ("self_training", "mean_teacher"), 3
+PLAIN = "supervised"
+
+
+class UnannotatedTick:
+    """The check box and the line below it.
+
+    Args:
+        panel: The Panel.
+        menu: The MethodMenu of the strategies, which the tick follows and sets.
+        onChange: Called after a click.
+    """
+
+    def __init__(self, panel, menu, onChange) -> None:
+        self._panel, self._menu, self._onChange = panel, menu, onChange
+        self._box, self._line = panel.ui.learnUnannotated, panel.ui.learnUnannotatedLine
+        self._box.connect("clicked(bool)", self.onClick)
+
+    def onClick(self, isOn: bool) -> None:
+        """Take the strategy that learns from these scans, or the one that does not."""
+        self._menu.choose(SELF_TRAINING if isOn else PLAIN, self._panel.parameters.finetuneOptions)
+        self._onChange()
+
+    def automatic(self, fromData: bool) -> str:
+        """The strategy as long as the user has chosen none.
+
+        Args:
+            fromData: Whether the labels of the data folder are learned from, not the annotations of the run.
+        """
+        hasScribbles = not fromData and self._panel.state.annotated.scribbles
+        return PLAIN if hasScribbles or self._whyNot(fromData) else SELF_TRAINING
+
+    def settings(self, fromData: bool) -> dict:
+        """What the job must be told besides its strategy."""
+        if "unlabeled" in self._named() or self._menu.entry.name not in LEARNS or self._whyNot(fromData):
+            return {}
+        return {"unlabeled": self._panel.parameters.dataFolder}
+
+    def refresh(self, fromData: bool, isFree: bool) -> None:
+        """Show whether it is set and what it costs.
+
+        Args:
+            isFree: Whether the user may change settings now.
+        """
+        reason = self._whyNot(fromData)
+        isOn = not reason and self._menu.entry.name in LEARNS
+        self._box.setChecked(isOn)  # clicked(bool) tells of the user's clicks alone
+        tip = _("Their labels are predicted and learned from, too; odd predictions are left out")
+        state_line.allow(self._box, reason, tip)
+        self._box.enabled = not reason and isFree
+        self._line.text = self._costs(len(self._scans(fromData))) if isOn else ""
+
+    def _costs(self, scans: int) -> str:
+        if self._menu.entry.name != SELF_TRAINING:
+            text = _("Each step also learns from parts of {n} scans without annotation, and takes longer.")
+            return text.format(n=scans)
+        rounds = int(self._menu.option("rounds"))
+        text = _(
+            "About {n} times as long as without: {n} trainings, and {scans} scans predicted {rounds} times."
+        )
+        return text.format(n=rounds + 1, scans=scans, rounds=rounds)
+
+    def _whyNot(self, fromData: bool) -> str:
+        if not self._panel.parameters.dataFolder:
+            return _("Choose a data folder in step 1.")
+        if "unlabeled" in self._named():
+            return ""
+        count = len(self._scans(fromData))
+        text = _("At least {n} scans without annotation are needed; the data folder has {count}.")
+        return "" if count >= FEWEST else text.format(n=FEWEST, count=count)
+
+    def _named(self) -> dict:
+        """What the user changed in the form; text that cannot be understood is told by Start."""
+        try:
+            return self._menu.values()
+        except ContrastiveSegError:
+            return {}
+
+    def _scans(self, fromData: bool) -> list:
+        """The cases of the data folder that nobody annotated."""
+        reader, run = self._panel.data.reader, self._panel.run
+        known = annotation_files.annotated_cases(run) if run is not None and not fromData else frozenset()
+        return [
+            case
+            for case in reader.cases
+            if case.name not in reader.unreadable
+            and case.name not in known
+            and not (fromData and (case.labels or case.scribbles))
+        ]

@@ -1,0 +1,142 @@
+"""The tick for scans that nobody annotated: when it is set, what the job is told, what is drawn."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+
+from ContrastiveSegLib.runs.job_settings import JOBS, FinetuneSettings
+from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.slicer_bridge import annotating, nodes
+
+ENGINE = Path(__file__).parents[2] / "ContrastiveSegLib"
+
+
+@pytest.fixture
+def a_panel(a_quick_panel, phantoms, tmp_path):
+    """With six cases of which one is annotated in the run; fine-tuning starts from scratch."""
+    panel = a_quick_panel
+    panel.choose(phantoms, tmp_path / "run")
+    panel.type(panel.ui.structures, "liver")
+    panel.panel.annotate.open("phantom_005")
+    node, volume = annotating.annotation_of("phantom_005"), nodes.find_volume("phantom_005")
+    mask = np.zeros(slicer.util.arrayFromVolume(volume).shape, np.uint8)
+    mask[4, 10:20, 10:20] = 1
+    identity = node.GetSegmentation().GetSegmentIDs()[0]
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, identity, volume)
+    slicer.util.selectModule("ContrastiveSeg")
+    panel.ui.saveAnnotationButton.click()
+    panel.ui.startFrom.currentIndex = 1
+    return panel
+
+
+def _order(tmp_path) -> FinetuneSettings:
+    """What the job was told; the real one would take it."""
+    order = json.loads((tmp_path / "run" / "panel" / "finetune.json").read_text(encoding="utf-8"))
+    return from_dict(JOBS["finetune"], order["finetune"])
+
+
+def test_with_enough_scans_the_tick_is_set_and_the_job_learns_from_them(a_panel, phantoms, tmp_path):
+    ui = a_panel.ui
+    assert ui.learnUnannotated.checked
+    assert ui.learnUnannotated.enabled
+    assert ui.strategy.currentText == "Self-training"
+    assert ui.learnUnannotatedLine.text == (
+        "About 3 times as long as without: 3 trainings, and 5 scans predicted 2 times."
+    )
+
+    a_panel.job("finetune")
+
+    assert (_order(tmp_path).strategy, _order(tmp_path).unlabeled) == ("self_training", str(phantoms))
+    chart = a_panel.panel.finetune.box._curves.chart
+    names = {chart.GetNthPlotSeriesNode(n).GetName() for n in range(chart.GetNumberOfPlotSeriesNodes())}
+    assert {"kept share bright", "kept share middle", "loss dice_ce"} <= names
+    assert "learns from 4 of 4 predicted scans" in a_panel.child("finetuneLog").plainText
+
+
+def test_without_the_tick_only_annotations_teach(a_panel, tmp_path):
+    ui = a_panel.ui
+
+    ui.learnUnannotated.click()
+    assert ui.strategy.currentText == "Supervised"
+    assert ui.learnUnannotatedLine.text == ""
+    a_panel.job("finetune")
+
+    assert (_order(tmp_path).strategy, _order(tmp_path).unlabeled) == ("supervised", "")
+    a_panel.panel.fill()
+    assert not ui.learnUnannotated.checked, "what the user chose stays"
+    ui.learnUnannotated.click()
+    assert ui.strategy.currentText == "Self-training"
+
+
+def test_with_too_few_scans_the_tick_is_off_and_says_why(a_panel):
+    ui = a_panel.ui
+
+    ui.labelsFrom.currentIndex = 1
+
+    assert not ui.learnUnannotated.checked
+    assert not ui.learnUnannotated.enabled
+    assert ui.learnUnannotated.toolTip == (
+        "At least 3 scans without annotation are needed; the data folder has 2."
+    )
+    assert ui.strategy.currentText == "Supervised"
+    ui.labelsFrom.currentIndex = 0
+    assert ui.learnUnannotated.checked, "nobody chose to have it off"
+
+
+def test_the_tick_follows_the_strategy_and_its_rounds(a_panel):
+    ui = a_panel.ui
+
+    a_panel.child("finetuning_options_rounds").value = 3
+    assert ui.learnUnannotatedLine.text.startswith("About 4 times as long")
+    ui.strategy.currentIndex = ui.strategy.findText("Mean teacher")
+    assert ui.learnUnannotated.checked
+    assert "parts of 5 scans without annotation" in ui.learnUnannotatedLine.text
+    ui.strategy.currentIndex = ui.strategy.findText("Supervised")
+    assert not ui.learnUnannotated.checked
+
+
+def test_settings_of_all_strategies_outlive_a_click_on_the_tick(a_panel):
+    a_panel.child("finetuning_steps").text = "12"
+
+    a_panel.ui.learnUnannotated.click()
+
+    assert a_panel.child("finetuning_steps").text == "12"
+
+
+def test_a_folder_named_in_the_form_is_taken_instead(a_panel, phantoms, tmp_path):
+    a_panel.child("finetuning_unlabeled").text = str(phantoms / "test")
+
+    a_panel.job("finetune")
+
+    assert _order(tmp_path).unlabeled == str(phantoms / "test")
+
+
+def test_the_panel_knows_which_strategies_learn_from_scans_and_how_many_they_need():
+    from ContrastiveSegPanel import unannotated_tick
+
+    learns = [
+        path.stem
+        for path in (ENGINE / "finetuning").glob("[!_]*.py")
+        if "halves" in _assigned(path, "Strategy")
+    ]
+    fewest = _assigned(ENGINE / "training" / "unannotated.py", "")["FEWEST"]
+
+    assert sorted(learns) == sorted(unannotated_tick.LEARNS)
+    assert fewest == unannotated_tick.FEWEST
+
+
+def _assigned(path: Path, owner: str) -> dict:
+    """Names and plain values that a class, or a file, gives."""
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    bodies = [n.body for n in module.body if isinstance(n, ast.ClassDef) and n.name == owner]
+    found = {}
+    for node in bodies[0] if owner else module.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            found |= {name.id: node.value.value for name in node.targets if isinstance(name, ast.Name)}
+    return found
