@@ -63,7 +63,7 @@ def setRow(table, number, row, key, *, tip: str = "") -> None:
     """
     for column, value in enumerate(row):
         item = qt.QTableWidgetItem()
-        text = inPanel(value) if isinstance(value, str) else value  # None: nothing, sorted behind all numbers
+        text = inPanel(value) if isinstance(value, str) else value  # None: an empty cell
         item.setData(qt.Qt.DisplayRole, text)
         item.setData(qt.Qt.UserRole, key)
         item.setToolTip(inPanel(tip) or str(text))

@@ -18,6 +18,7 @@ from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "ContrastiveSeg" / "ContrastiveSeg.py"
+PATIENCE = 5  # with a busy computer; a test that passes waits no longer for it
 # Flags and commands: for those who type, not for those who click.
 TERMINAL_WORDS = re.compile(r"(?<![\w-])--[a-z]|\bcommands?\b|python -m ")
 ENGINE_PYTHON = Path(os.environ.get("CONTRASTIVESEG_ENGINE_PYTHON", ROOT / ".venv" / "bin" / "python"))
@@ -131,7 +132,7 @@ class PanelInTest:
 
     def wait(self, condition: Callable[[], Any], seconds: float = 30) -> None:
         """Let Qt run until the condition holds."""
-        self.slicer.wait_until(condition, seconds)
+        self.slicer.wait_until(condition, PATIENCE * seconds)
 
     def restart(self) -> PanelInTest:
         """Close Slicer and open it again: a new scene and a new panel, the settings stay."""
