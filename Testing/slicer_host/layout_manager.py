@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from xml.etree import ElementTree
 
 import slicer
 from PySide6.QtCore import Property, QObject, Signal
@@ -16,6 +17,7 @@ from .table_widgets import qMRMLTableWidget
 from .view_widgets import qMRMLSliceWidget, qMRMLThreeDWidget
 
 _SLICES = ("Red", "Green", "Yellow")
+_FURTHER = {"vtkMRMLSliceNode": qMRMLSliceWidget, "vtkMRMLViewNode": qMRMLThreeDWidget}
 
 
 @stand_in
@@ -46,13 +48,24 @@ class qSlicerLayoutManager(QObject):
         with quiet_vtk():
             for name in _SLICES:
                 widget = qMRMLSliceWidget(self._scene, self._application_logic, name)
-                self._widgets[widget.mrmlSliceNode().GetID()] = (widget.mrmlSliceNode(), widget)
+                self._widgets[_node_of(widget).GetID()] = (_node_of(widget), widget)
             three_d = qMRMLThreeDWidget(self._scene, self._application_logic, "1")
-            self._widgets[three_d.mrmlViewNode().GetID()] = (three_d.mrmlViewNode(), three_d)
+            self._widgets[_node_of(three_d).GetID()] = (_node_of(three_d), three_d)
 
     def setLayout(self, layout: int) -> None:
         """Show another arrangement of views."""
+        self._make_further_views(layout)
         self._logic.GetLayoutNode().SetViewArrangement(layout)
+
+    def _make_further_views(self, layout: int) -> None:
+        """Slice and 3D views beside the usual ones, as the description of the layout names them."""
+        description = self._logic.GetLayoutNode().GetLayoutDescription(layout)
+        for view in ElementTree.fromstring(description or "<layout/>").iter("view"):
+            kind, tag = view.get("class", ""), view.get("singletontag", "")
+            if kind in _FURTHER and f"{kind}{tag}" not in self._widgets:
+                with quiet_vtk():
+                    widget = _FURTHER[kind](self._scene, self._application_logic, tag)
+                self._widgets[f"{kind}{tag}"] = (_node_of(widget), widget)
 
     def _layout_of_node(self) -> int:
         return self._logic.GetLayoutNode().GetViewArrangement()
@@ -130,7 +143,7 @@ class qSlicerLayoutManager(QObject):
     def _make_widget(self, node: Any) -> QWidget:
         if node.IsA("vtkMRMLSliceNode") or node.IsA("vtkMRMLViewNode"):
             raise NotImplementedError(
-                f"The Slicer for tests has no view {node.GetID()}: choose a simpler layout."
+                f"The Slicer for tests has no view {node.GetID()}: choose the layout with setLayout()."
             )
         widget = qMRMLPlotWidget() if node.IsA("vtkMRMLPlotViewNode") else qMRMLTableWidget()
         widget.setMRMLScene(self._scene)
@@ -152,3 +165,8 @@ class qSlicerLayoutManager(QObject):
             self._grid.setColumnStretch(place % 2, 1)
             widget.show()
         self.layoutChanged.emit(self._layout)
+
+
+def _node_of(widget: Any) -> Any:
+    """The node of a slice or 3D view."""
+    return widget.mrmlSliceNode() if isinstance(widget, qMRMLSliceWidget) else widget.mrmlViewNode()
