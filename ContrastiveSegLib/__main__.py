@@ -17,9 +17,9 @@ from typing import Any
 
 from ContrastiveSegLib.command_line import Order, read_order
 from ContrastiveSegLib.errors import Cancelled, ContrastiveSegError
+from ContrastiveSegLib.runs.atomic_write import cannot_write
 from ContrastiveSegLib.runs.log import LogFile
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.writing import cannot_write
 
 LOGGER = logging.getLogger("ContrastiveSegLib")
 DONE, FAILED, MOST_LOST, INTERRUPTED = 0, 1, 3, 130

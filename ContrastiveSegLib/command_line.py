@@ -13,9 +13,9 @@ import tyro
 
 import ContrastiveSegLib
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.runs.field_help import field_help
-from ContrastiveSegLib.runs.job_settings import JOBS
-from ContrastiveSegLib.runs.method_catalog import (
+from ContrastiveSegLib.settings.field_help import field_help
+from ContrastiveSegLib.settings.job_settings import JOBS
+from ContrastiveSegLib.settings.method_catalog import (
     ENGINE,
     MethodEntry,
     chooser_of,
@@ -24,8 +24,8 @@ from ContrastiveSegLib.runs.method_catalog import (
     list_methods,
     settings_class,
 )
-from ContrastiveSegLib.runs.rules import Flag, MethodOf, Positional, Range, Rule, rule_of, rules_of
-from ContrastiveSegLib.runs.settings import check_fields, from_dict, is_required, read_jobs
+from ContrastiveSegLib.settings.rules import Flag, MethodOf, Positional, Range, Rule, rule_of, rules_of
+from ContrastiveSegLib.settings.schema import check_fields, from_dict, is_required, read_jobs
 
 PROGRAM = "python -m ContrastiveSegLib"
 _WORDS = {int: "INT", float: "NUMBER", str: "TEXT", Path: "PATH"}

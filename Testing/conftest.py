@@ -1,26 +1,27 @@
 """What several tests need: small volumes, prepared cases, a network and a run folder, the same every time.
 
-torch is imported inside the fixtures, because the tests of `volumes` and `runs` also run where it is missing.
+torch is imported inside the fixtures, because the tests of the rooms below also run where it is missing.
 """
 
 from __future__ import annotations
 
+import locale
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
+from ContrastiveSegLib.imaging.volume import Geometry, Volume
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure
-from ContrastiveSegLib.volumes.slices import PreparedCase
-from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 if TYPE_CHECKING:
     from ContrastiveSegLib.networks.backbone import Backbone
-    from ContrastiveSegLib.training.compute import Compute
+    from ContrastiveSegLib.session.device import Compute
 
 # The tensors here are so small that two threads would wait for each other longer than they compute.
 THREADS = 1
@@ -34,6 +35,14 @@ def _the_same_arithmetic_everywhere() -> None:
     """Sums depend on the number of threads."""
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(THREADS)
+
+
+@pytest.fixture(autouse=True)
+def _the_same_words_in_any_order() -> Iterator[None]:
+    """GDCM leaves the process with plain ASCII, which the next test would notice."""
+    words = locale.setlocale(locale.LC_CTYPE)
+    yield
+    locale.setlocale(locale.LC_CTYPE, words)
 
 
 @pytest.fixture(autouse=True)
@@ -141,7 +150,7 @@ def a_compute() -> Compute:
     """The CPU with full precision."""
     import torch
 
-    from ContrastiveSegLib.training.compute import Compute
+    from ContrastiveSegLib.session.device import Compute
 
     return Compute(torch.device("cpu"), "float32")
 

@@ -10,9 +10,15 @@ import pytest
 
 from ContrastiveSegLib.command_line import read_order
 from ContrastiveSegLib.errors import BadFile, BadSetting
-from ContrastiveSegLib.runs.job_settings import JOBS, CaseSelection, Compute, GridSettings, PretrainSettings
-from ContrastiveSegLib.runs.method_catalog import ENGINE
 from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.settings.job_settings import (
+    JOBS,
+    CaseSelection,
+    Compute,
+    GridSettings,
+    PretrainSettings,
+)
+from ContrastiveSegLib.settings.method_catalog import ENGINE
 
 POSITION = '''
 """Position: slices at the same height attract each other."""

@@ -18,9 +18,9 @@ import pytest
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.errors import BadFile, Cancelled
-from ContrastiveSegLib.runs.job_settings import JOBS
+from ContrastiveSegLib.imaging.case_errors import Losses, attempt
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.volumes.one_case import Losses, attempt
+from ContrastiveSegLib.settings.job_settings import JOBS
 
 
 @pytest.fixture
@@ -196,9 +196,9 @@ WORKER = """
 import sys, time, types
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.errors import Cancelled
-from ContrastiveSegLib.runs.method_catalog import ENGINE
+from ContrastiveSegLib.settings.method_catalog import ENGINE
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.volumes.one_case import Losses, attempt
+from ContrastiveSegLib.imaging.case_errors import Losses, attempt
 
 def run(settings):
     folder = RunFolder(settings.run)

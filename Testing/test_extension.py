@@ -54,7 +54,8 @@ def test_every_tracked_file_of_module_and_library_is_packaged(an_installed_exten
 
 def test_the_installed_library_imports_without_the_checkout(an_installed_extension: Path) -> None:
     code = (
-        "import ContrastiveSegLib.runs.method_catalog as c, ContrastiveSegLib.slicer_bridge.process as p; "
+        "from ContrastiveSegLib.settings import method_catalog as c; "
+        "from ContrastiveSegLib.slicer_bridge import process as p; "
         "print(len(c.list_methods()), c.__file__)"
     )
     place = an_installed_extension / MODULES

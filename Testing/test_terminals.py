@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from ContrastiveSegLib.__main__ import main
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import write_image, write_labels
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure
-from ContrastiveSegLib.volumes.volume import Geometry, Volume
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import write_image, write_labels
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
+from ContrastiveSegLib.imaging.volume import Geometry, Volume
 
 GRID = Geometry((32, 32, 6), (1.5, 1.5, 4.0))
 TABLE = LabelTable((Structure(1, "ήπαρ", (1.0, 0.0, 0.0)),))

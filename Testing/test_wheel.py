@@ -71,7 +71,7 @@ def test_the_wheel_holds_every_file_of_the_library(a_wheel: Path) -> None:
 
 def test_an_empty_environment_lists_methods_without_any_other_package(an_empty_environment: Path) -> None:
     code = (
-        "import ContrastiveSegLib.runs.method_catalog as c; "
+        "import ContrastiveSegLib.settings.method_catalog as c; "
         "print(len(c.list_methods()), c.__file__, __import__('ContrastiveSegLib').__version__)"
     )
 

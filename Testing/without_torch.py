@@ -10,7 +10,8 @@ from pathlib import Path
 from unittest.mock import MagicMock
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = [f"ContrastiveSegLib.{room}" for room in ("errors", "volumes", "runs", "agreement", "phantoms")]
+FACTS = ("errors", "imaging", "file_io", "dataset", "preprocessing", "postprocessing", "settings", "runs")
+ROOMS = [f"ContrastiveSegLib.{room}" for room in (*FACTS, "evaluation", "phantoms")]
 # Slicer puts the module's own folder on the path, so that its panel is a package at the top.
 ROOMS += ["ContrastiveSegLib.slicer_bridge", "ContrastiveSeg", "ContrastiveSegPanel"]
 HEAVY = ["torch", "monai"]
@@ -46,7 +47,7 @@ def main(arguments: list[str]) -> int:
         )
         return 1
     imported = [importlib.import_module(name).__name__ for room in ROOMS for name in modules_of(room)]
-    methods = importlib.import_module("ContrastiveSegLib.runs.method_catalog").list_methods()
+    methods = importlib.import_module("ContrastiveSegLib.settings.method_catalog").list_methods()
     names = ", ".join(f"{method.kind} {method.name}" for method in methods)
     if not names:
         print("The method catalog is empty.", file=sys.stderr)

@@ -11,11 +11,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.file_io.reader import start_reading
+from ContrastiveSegLib.imaging.grid import slicing_axes
+from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.slicer_bridge import case_listing, process
 from ContrastiveSegLib.slicer_bridge.engine import Engine
-from ContrastiveSegLib.volumes.grid import slicing_axes
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.reader import start_reading
 
 from . import job_words
 

@@ -6,8 +6,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.file_io.files import read_image, write_image
 from ContrastiveSegLib.slicer_bridge import annotation_files, nodes, shown_case
-from ContrastiveSegLib.volumes.files import read_image, write_image
 
 from . import data_of_runs, state_line, table_rows
 from .case_reader import CaseReader

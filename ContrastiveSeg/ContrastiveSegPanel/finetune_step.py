@@ -5,10 +5,10 @@ import contextlib
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.runs.job_settings import FinetuneSettings
 from ContrastiveSegLib.runs.metrics import best_dice
 from ContrastiveSegLib.runs.run_folder import ModelFolder
-from ContrastiveSegLib.runs.settings import read_jobs
+from ContrastiveSegLib.settings.job_settings import FinetuneSettings
+from ContrastiveSegLib.settings.schema import read_jobs
 
 from . import job_words, state_line
 from .job_box import JobBox

@@ -4,9 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from ContrastiveSegLib.runs.field_help import field_help
-from ContrastiveSegLib.runs.rules import Label, MethodOf, Range, rule_of, rules_of
-from ContrastiveSegLib.runs.settings import is_required
+from ContrastiveSegLib.settings.field_help import field_help
+from ContrastiveSegLib.settings.rules import Label, MethodOf, Range, rule_of, rules_of
+from ContrastiveSegLib.settings.schema import is_required
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import qt
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.runs.network_catalog import list_networks
-from ContrastiveSegLib.runs.rules import IsFolder, NetworkName
+from ContrastiveSegLib.settings.network_catalog import list_networks
+from ContrastiveSegLib.settings.rules import IsFolder, NetworkName
 
 SIGNALS = {
     "choice": "currentIndexChanged(int)",

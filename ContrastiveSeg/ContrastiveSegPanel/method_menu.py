@@ -3,8 +3,8 @@
 import json
 
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.runs.method_catalog import list_methods
-from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.settings.method_catalog import list_methods
+from ContrastiveSegLib.settings.schema import from_dict
 
 from .form_fields import fieldsOfJob, fieldsOfMethod, furtherFields
 from .settings_form import SettingsForm, nested

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from ContrastiveSegLib.runs.model_catalog import DEFAULT, list_models
+from ContrastiveSegLib.settings.model_catalog import DEFAULT, list_models
 
 from .path_field import PathField
 

@@ -4,7 +4,7 @@ import re
 
 from slicer.i18n import tr as _
 
-from ContrastiveSegLib.runs.flag_words import without_flags
+from ContrastiveSegLib.settings.flag_words import without_flags
 
 
 def inPanel(text: str) -> str:

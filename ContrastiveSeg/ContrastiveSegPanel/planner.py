@@ -9,9 +9,9 @@ import qt
 import slicer
 
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.runs.job_settings import PretrainSettings
-from ContrastiveSegLib.runs.method_catalog import with_all_options
-from ContrastiveSegLib.runs.settings import from_dict, to_dict
+from ContrastiveSegLib.settings.job_settings import PretrainSettings
+from ContrastiveSegLib.settings.method_catalog import with_all_options
+from ContrastiveSegLib.settings.schema import from_dict, to_dict
 from ContrastiveSegLib.slicer_bridge import process
 
 from . import job_words

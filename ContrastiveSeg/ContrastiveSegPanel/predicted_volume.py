@@ -4,8 +4,8 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
+from ContrastiveSegLib.file_io.files import read_image, write_image
 from ContrastiveSegLib.slicer_bridge import nodes, predictions
-from ContrastiveSegLib.volumes.files import read_image, write_image
 
 # Attribute of a volume of the scene: the copy that the jobs were given, and when it was written.
 PREDICTED = "ContrastiveSeg.Predicted"

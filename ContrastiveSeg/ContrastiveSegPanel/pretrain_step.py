@@ -6,8 +6,8 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.runs.job_settings import PretrainSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.settings.job_settings import PretrainSettings
 
 from . import presets, state_line
 from .job_box import JobBox

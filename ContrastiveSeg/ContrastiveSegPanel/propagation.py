@@ -7,8 +7,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import BadSetting, ContrastiveSegError
+from ContrastiveSegLib.file_io.files import write_image
 from ContrastiveSegLib.slicer_bridge import annotating, nodes, predictions, shown_case
-from ContrastiveSegLib.volumes.files import write_image
 
 from . import job_words, state_line
 from .prompted_step import PromptedStep

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
-from ContrastiveSegLib.runs.settings import read_jobs
+from ContrastiveSegLib.settings.schema import read_jobs
 from ContrastiveSegLib.slicer_bridge.annotation_files import Counts, count
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import read_image
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.slicer_bridge import nodes, shown_case
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_image
 
 from .busy import busy
 from .run_state import proposed

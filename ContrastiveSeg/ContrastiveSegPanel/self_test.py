@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import slicer
 
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import read_labels, write_image
 from ContrastiveSegLib.phantoms.phantom import make_phantom_case, phantom_table
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.slicer_bridge import annotating, annotation_files, nodes, predictions, process
 from ContrastiveSegLib.slicer_bridge.curves import Curves
 from ContrastiveSegLib.slicer_bridge.engine import Engine
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_labels, write_image
 
 from . import job_words
 from .self_test_window import openPanel, openSampleData

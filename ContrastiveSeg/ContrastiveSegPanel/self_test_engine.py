@@ -15,16 +15,16 @@ sys.path.insert(0, os.getcwd())  # noqa: PTH109 - jobs are started in the folder
 
 import numpy as np
 
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import read_image, read_labels, write_image, write_labels
+from ContrastiveSegLib.imaging.grid import slicing_axes
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
+from ContrastiveSegLib.imaging.volume import Volume
+from ContrastiveSegLib.runs.atomic_write import make_folder
 from ContrastiveSegLib.runs.events import heartbeat, tell
-from ContrastiveSegLib.runs.job_settings import JOBS
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
-from ContrastiveSegLib.runs.settings import from_dict
-from ContrastiveSegLib.runs.writing import make_folder
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_image, read_labels, write_image, write_labels
-from ContrastiveSegLib.volumes.grid import slicing_axes
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure
-from ContrastiveSegLib.volumes.volume import Volume
+from ContrastiveSegLib.settings.job_settings import JOBS
+from ContrastiveSegLib.settings.schema import from_dict
 
 STEPS = 8
 STEP_S = float(os.environ.get("CONTRASTIVESEG_SELF_TEST_STEP_S", "0.05"))

@@ -3,8 +3,8 @@
 import json
 
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.volumes.colors import colors_for
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure, same_name
+from ContrastiveSegLib.imaging.colors import colors_for
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure, same_name
 
 
 def wanted(panel) -> LabelTable:

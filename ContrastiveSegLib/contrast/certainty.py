@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 TINY = 1e-6
 
@@ -24,18 +24,18 @@ def entropy_limit(progress: float) -> float:
 
 @torch.no_grad()
 def certain_labels(probabilities: Tensor, labels: Tensor, limit: float) -> Tensor:
-    """The annotation where there is one, else the most probable class, or UNKNOWN above the limit.
+    """The annotation where there is one, else the most probable class, or IGNORE_LABEL above the limit.
 
     Args:
         probabilities: (B, C, *S) float32.
-        labels: (B, *S) class indices, UNKNOWN where nobody vouched.
+        labels: (B, *S) class indices, IGNORE_LABEL where nobody vouched.
 
     Returns:
-        (B, *S) class indices or UNKNOWN.
+        (B, *S) class indices or IGNORE_LABEL.
     """
     entropy = -(probabilities * (probabilities + TINY).log()).sum(1)
-    certain = probabilities.argmax(1).masked_fill(entropy > limit, UNKNOWN)
-    return torch.where(labels == UNKNOWN, certain, labels)
+    certain = probabilities.argmax(1).masked_fill(entropy > limit, IGNORE_LABEL)
+    return torch.where(labels == IGNORE_LABEL, certain, labels)
 
 
 def on_cells(values: Tensor, cells: Sequence[int]) -> Tensor:
@@ -59,7 +59,7 @@ def choose_anchors(
     """Cells to compare: of each class in each image as many, half of them where the prediction errs.
 
     Args:
-        labels: (B, N) class indices or UNKNOWN.
+        labels: (B, N) class indices or IGNORE_LABEL.
         predicted: (B, N) class indices.
         fewest: Classes with fewer cells in an image have no anchors there.
         each: Most anchors of one class in one image.

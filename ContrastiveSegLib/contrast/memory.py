@@ -34,7 +34,7 @@ class ClassMemory(nn.Module):
 
         Args:
             features: (B, N, D).
-            labels: (B, N) class indices; others, such as UNKNOWN, are left out.
+            labels: (B, N) class indices; others, such as IGNORE_LABEL, are left out.
         """
         classes, length, _ = self.rows.shape
         with torch.autocast(features.device.type, enabled=False):

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from ContrastiveSegLib.volumes.superpixels import REGIONS_PER_PATCH, regions_of
+from ContrastiveSegLib.preprocessing.superpixels import REGIONS_PER_PATCH, regions_of
 
 
 def superpixels_of(images: Tensor) -> Tensor:

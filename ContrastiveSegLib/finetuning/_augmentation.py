@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from ContrastiveSegLib.contrast.views import Appearance, Movement, random_grid, recolor, warp
+from ContrastiveSegLib.contrast.augmentation import Appearance, Movement, random_grid, recolor, warp
 from ContrastiveSegLib.training.batches import Batch
 
 # How much larger than the patch the images must come, so that rotation finds pixels.
@@ -23,7 +23,7 @@ class Augmentation:
         rotation: Largest rotation in plane, in degrees.
         mirror: Whether to mirror at random.
         beyond: Label of what lies beyond the image: it is shown black, and black is background (0), unless
-            only painted voxels count (UNKNOWN).
+            only painted voxels count (IGNORE_LABEL).
 
     Source: the recipe of Isensee et al., nnU-Net, Nature Methods 2021, doi 10.1038/s41592-020-01008-z.
     """
@@ -41,7 +41,7 @@ class Augmentation:
 
     @torch.no_grad()
     def __call__(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Images (B, C, *patch) and labels (B, *patch), UNKNOWN where nobody vouched.
+        """Images (B, C, *patch) and labels (B, *patch), IGNORE_LABEL where nobody vouched.
 
         Raises:
             ValueError: The batch was drawn without labels.

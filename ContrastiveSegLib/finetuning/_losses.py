@@ -11,7 +11,7 @@ from monai.networks import one_hot
 from torch import Tensor
 from torch.nn import functional as F
 
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 # One Dice over the batch: a slice without the structure would otherwise count as a full miss.
 _dice = DiceLoss(include_background=False, batch=True)
@@ -22,11 +22,11 @@ def dice_ce(scores: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         scores: (B, classes, *S), of any precision.
-        labels: (B, *S) class indices, UNKNOWN where nobody vouched.
+        labels: (B, *S) class indices, IGNORE_LABEL where nobody vouched.
 
     Source: Isensee et al., nnU-Net, Nature Methods 2021, doi 10.1038/s41592-020-01008-z.
     """
-    known = (labels != UNKNOWN)[:, None]
+    known = (labels != IGNORE_LABEL)[:, None]
     # Softmax first: the scores of unknown positions must not touch those of known ones.
     probabilities = scores.float().softmax(1) * known
     truth = one_hot(labels.clamp(min=0)[:, None], num_classes=scores.shape[1]) * known
@@ -56,10 +56,10 @@ def partial_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         scores: (B, classes, *S), of any precision.
-        labels: (B, *S) class indices, UNKNOWN where nobody vouched.
+        labels: (B, *S) class indices, IGNORE_LABEL where nobody vouched.
     """
-    total = F.cross_entropy(scores.float(), labels, ignore_index=UNKNOWN, reduction="sum")
-    return total / (labels != UNKNOWN).sum().clamp(min=1)
+    total = F.cross_entropy(scores.float(), labels, ignore_index=IGNORE_LABEL, reduction="sum")
+    return total / (labels != IGNORE_LABEL).sum().clamp(min=1)
 
 
 def risen(share: float) -> float:

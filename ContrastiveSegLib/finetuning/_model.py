@@ -9,20 +9,20 @@ from typing import Any
 import torch
 
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy, load_strategy
+from ContrastiveSegLib.imaging.grid import WorkingGrid
+from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.networks.backbone import Backbone, build_network, check_sides, pools_for
 from ContrastiveSegLib.networks.weights import load_parts, save_model
-from ContrastiveSegLib.runs.job_settings import FinetuneSettings
+from ContrastiveSegLib.postprocessing.connected_components import Group, single_pieces
+from ContrastiveSegLib.postprocessing.spatial_prior import Places, places_to_json
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.runs.run_folder import ModelFolder
-from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.session.device import Compute
+from ContrastiveSegLib.session.reporter import Reporter
+from ContrastiveSegLib.settings.job_settings import FinetuneSettings
+from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.annotated import maps_of_pieces
-from ContrastiveSegLib.training.compute import Compute
-from ContrastiveSegLib.training.reporting import Reporter
 from ContrastiveSegLib.training.validation import Validation
-from ContrastiveSegLib.volumes.grid import WorkingGrid
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.pieces import Group, single_pieces
-from ContrastiveSegLib.volumes.place import Places, places_to_json
-from ContrastiveSegLib.volumes.slices import PreparedCase
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Cases:
     """Who is learned from.
 
     Args:
-        unannotated: Every voxel UNKNOWN; none where the strategy does not learn from such cases.
+        unannotated: Every voxel IGNORE_LABEL; none where the strategy does not learn from such cases.
     """
 
     training: Sequence[PreparedCase]

@@ -14,6 +14,7 @@ from ContrastiveSegLib.finetuning._model import (
 )
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.finetuning._training import first_sampler, train_network, with_scans
+from ContrastiveSegLib.postprocessing.spatial_prior import Places
 from ContrastiveSegLib.training.pseudo_labels import (
     PseudoLabels,
     Teacher,
@@ -22,7 +23,6 @@ from ContrastiveSegLib.training.pseudo_labels import (
     predict_all,
     write_table,
 )
-from ContrastiveSegLib.volumes.place import Places
 
 # Dice in the annotated cases that a student may be worse than its teacher. It learned them less by heart: one
 # that was 0.06 worse there was 0.10 better on other patients.

@@ -11,12 +11,12 @@ from torch import Tensor
 from ContrastiveSegLib.finetuning._model import Cases, Task, judge, save
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.weights import load_parts
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.training.batches import Draws, Sampler
 from ContrastiveSegLib.training.halves import Halves
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.norm_statistics import drawn_first, take_statistics
 from ContrastiveSegLib.training.schedule import Schedule
-from ContrastiveSegLib.volumes.slices import PreparedCase
 
 AVERAGE = 0.99  # of the weights, over about a hundred steps
 # Time to predict and clean a voxel, in that of a voxel of a training step: 0.43 measured on a CPU, in 2D.

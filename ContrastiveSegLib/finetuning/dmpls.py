@@ -17,11 +17,11 @@ from torch import Generator, Tensor
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import partial_cross_entropy
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.second_decoder import ConvolutionalDecoder
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Strategy(FinetuningStrategy):
         super().__init__()
         self.network, self.settings, self.mirrors = network, settings, settings.mirror
         self.second = ConvolutionalDecoder(network)
-        self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror, beyond=UNKNOWN)
+        self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror, beyond=IGNORE_LABEL)
         # One Dice over the batch: a slice without the structure would otherwise count as a full miss.
         self.dice = DiceLoss(to_onehot_y=True, softmax=True, batch=True)
 

@@ -28,7 +28,7 @@ from ContrastiveSegLib.finetuning._losses import dice_ce, dice_ce_at_every_level
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import CONV
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 PROJECTED = 32  # channels that are contrasted

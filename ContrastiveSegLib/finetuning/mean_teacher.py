@@ -15,17 +15,17 @@ from typing import Annotated, Literal
 import torch
 from torch import Generator, Tensor
 
+from ContrastiveSegLib.contrast.augmentation import Appearance, recolor
 from ContrastiveSegLib.contrast.mixing import laid_on, random_boxes
-from ContrastiveSegLib.contrast.views import Appearance, recolor
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce, dice_ce_at_every_level, risen
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.networks.backbone import Backbone
-from ContrastiveSegLib.networks.momentum import MomentumCopy
+from ContrastiveSegLib.networks.momentum_encoder import MomentumCopy
 from ContrastiveSegLib.networks.second_decoder import count_classes
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
 STRONG = Appearance(brightness=0.4, contrast=0.4, gamma=0.6, noise=0.07, blur=1.0, probability=0.6)
 RISE = 0.25  # of the training, over which the weight of what the teacher says rises
@@ -110,7 +110,7 @@ class Strategy(FinetuningStrategy):
 
     @torch.no_grad()
     def _guess(self, scans: Tensor) -> Tensor:
-        """What the teacher says of images (B, C, *S), UNKNOWN where it is unsure: (B, *S).
+        """What the teacher says of images (B, C, *S), IGNORE_LABEL where it is unsure: (B, *S).
 
         Each structure has a threshold of its own, its usual confidence; background that of the structures,
         because nearly all of it is far away and certain.
@@ -128,7 +128,7 @@ class Strategy(FinetuningStrategy):
             "taught_share": taught.float().mean(),
             "structure_share": (taught & (guess > 0)).sum() / (guess > 0).sum().clamp(min=1),
         }
-        return torch.where(taught, guess, UNKNOWN)
+        return torch.where(taught, guess, IGNORE_LABEL)
 
     def _strong(self, scans: Tensor, guessed: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """A view with other gray values, boxes of other scans laid on it, and the labels of both."""
@@ -153,7 +153,7 @@ class Strategy(FinetuningStrategy):
         order = torch.randperm(count, generator=generator, device=images.device)
         boxes = random_boxes(images, generator, sides=BOX_OF_BCP)
         inside = laid_on(boxes, images, others), laid_on(boxes, images[order], others, swapped=True)
-        nothing = torch.full_like(known, UNKNOWN)
+        nothing = torch.full_like(known, IGNORE_LABEL)
         drawn = laid_on(boxes, known, nothing), laid_on(boxes, known[order], nothing, swapped=True)
         said = laid_on(boxes, nothing, guessed), laid_on(boxes, nothing, guessed, swapped=True)
         maps = self.network.training_scores(torch.cat(inside))

@@ -15,10 +15,10 @@ from torch import Generator, Tensor
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import partial_cross_entropy
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.networks.backbone import Backbone
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Strategy(FinetuningStrategy):
     def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
         super().__init__()
         self.network, self.mirrors = network, settings.mirror
-        self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror, beyond=UNKNOWN)
+        self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror, beyond=IGNORE_LABEL)
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         images, labels = self.augmented(batch, generator)

@@ -23,12 +23,12 @@ from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import partial_cross_entropy, risen
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.second_decoder import ConvolutionalDecoder, count_classes
 from ContrastiveSegLib.networks.window_decoder import WindowDecoder
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
 CELLS = 3  # the level of the encoder at an eighth of the resolution
 EMBEDDING = 256
@@ -104,7 +104,7 @@ class Strategy(FinetuningStrategy):
                 "Choose --spatial-dims 2, or --strategy dmpls or partial_ce, which learn from blocks too.",
             )
         self.network, self.settings, self.mirrors = network, settings, settings.mirror
-        self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror, beyond=UNKNOWN)
+        self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror, beyond=IGNORE_LABEL)
         self.classes = count_classes(network, patch)
         self.second: nn.Module = (
             WindowDecoder(network.widths, self.classes)
@@ -168,7 +168,7 @@ class Strategy(FinetuningStrategy):
             rows[chosen], wanted[chosen], self.memory, temperature=self.settings.temperature
         )
         self.memory.push(rows, wanted)
-        self.watched = {"certain": (wanted != UNKNOWN).float().mean(), "anchors": chosen.sum().float()}
+        self.watched = {"certain": (wanted != IGNORE_LABEL).float().mean(), "anchors": chosen.sum().float()}
         return loss
 
 

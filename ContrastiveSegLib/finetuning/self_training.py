@@ -13,12 +13,12 @@ from typing import Annotated
 import torch
 from torch import Generator, Tensor
 
-from ContrastiveSegLib.contrast.views import Appearance, recolor
+from ContrastiveSegLib.contrast.augmentation import Appearance, recolor
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce_at_every_level
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.backbone import Backbone
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 # What the teacher was sure of must also be found under other gray values: that is what the student adds.

@@ -17,10 +17,10 @@ from torch import Generator, Tensor
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce_at_every_level, risen
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.networks.backbone import Backbone
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Strategy(FinetuningStrategy):
             with torch.no_grad():
                 other = self.network(self.augmented.recolored(moved, generator))
             weight = self.settings.consistency * risen(self.progress)
-            terms["consistency"] = weight * disagreement(maps[0], other, labels == UNKNOWN)
+            terms["consistency"] = weight * disagreement(maps[0], other, labels == IGNORE_LABEL)
         return terms
 
 

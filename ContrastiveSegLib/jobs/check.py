@@ -8,10 +8,10 @@ import torch
 
 from ContrastiveSegLib.finetuning.supervised import Settings, Strategy
 from ContrastiveSegLib.networks.backbone import build_network
-from ContrastiveSegLib.runs.job_settings import CheckSettings
+from ContrastiveSegLib.session.device import Compute, choose_compute
+from ContrastiveSegLib.session.environment import describe_environment
+from ContrastiveSegLib.settings.job_settings import CheckSettings
 from ContrastiveSegLib.training.batches import Batch
-from ContrastiveSegLib.training.compute import Compute, choose_compute
-from ContrastiveSegLib.training.environment import describe_environment
 
 BATCH, PATCH = 8, (128, 128)
 

@@ -10,15 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from ContrastiveSegLib.agreement.summary import Spread
+from ContrastiveSegLib.dataset.cases import Case, find_cases
 from ContrastiveSegLib.errors import BadFolder
+from ContrastiveSegLib.evaluation.summary import Spread
+from ContrastiveSegLib.file_io.files import read_image, read_labels
+from ContrastiveSegLib.imaging.case_errors import Losses, attempt
 from ContrastiveSegLib.jobs import evaluate, finetune, predict, pretrain
 from ContrastiveSegLib.jobs.evaluate import EvaluationReport
 from ContrastiveSegLib.networks.weights import read_page
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.pictures.curves import draw_curves
 from ContrastiveSegLib.pictures.overview import Shown, draw_overview
-from ContrastiveSegLib.runs.job_settings import (
+from ContrastiveSegLib.preprocessing.prepared_cache import collect_table
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.session.download import download_decathlon
+from ContrastiveSegLib.settings.job_settings import (
     CaseSelection,
     DemoSettings,
     FinetuneSettings,
@@ -26,12 +32,6 @@ from ContrastiveSegLib.runs.job_settings import (
     PredictSettings,
     PretrainSettings,
 )
-from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
-from ContrastiveSegLib.training.download import download_decathlon
-from ContrastiveSegLib.volumes.cases import Case, find_cases
-from ContrastiveSegLib.volumes.files import read_image, read_labels
-from ContrastiveSegLib.volumes.one_case import Losses, attempt
-from ContrastiveSegLib.volumes.prepared import collect_table
 
 UNLABELED, LABELED, TEST = 24, 2, 6
 SHOWN = 3

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ContrastiveSegLib.agreement.compared_case import ComparedCase, compare_case
-from ContrastiveSegLib.agreement.label_pairs import find_label_pairs
-from ContrastiveSegLib.agreement.report import EvaluationReport
-from ContrastiveSegLib.agreement.summary import CaseAgreement, absent_agreement, summarize
+from ContrastiveSegLib.dataset.cases import LeftOut
 from ContrastiveSegLib.errors import BadFolder, CannotWrite
-from ContrastiveSegLib.runs.job_settings import CaseSelection, EvaluateSettings
-from ContrastiveSegLib.runs.writing import make_folder, write_atomically
-from ContrastiveSegLib.volumes.cases import LeftOut
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.one_case import Losses, attempt
+from ContrastiveSegLib.evaluation.case_comparison import ComparedCase, compare_case
+from ContrastiveSegLib.evaluation.label_pairs import find_label_pairs
+from ContrastiveSegLib.evaluation.report import EvaluationReport
+from ContrastiveSegLib.evaluation.summary import CaseAgreement, absent_agreement, summarize
+from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically
+from ContrastiveSegLib.settings.job_settings import CaseSelection, EvaluateSettings
 
 __all__ = ["EvaluationReport", "evaluate", "run"]
 

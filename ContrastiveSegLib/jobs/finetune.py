@@ -10,18 +10,28 @@ from typing import Any
 
 import numpy as np
 
+from ContrastiveSegLib.dataset.annotations import annotation_file
+from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder
 from ContrastiveSegLib.finetuning._model import Cases, Task
 from ContrastiveSegLib.finetuning._rounds import learn
 from ContrastiveSegLib.finetuning._strategy import load_strategy
+from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.grid import WorkingGrid, count_slices
+from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
 from ContrastiveSegLib.networks.weights import read_page, understanding
-from ContrastiveSegLib.runs.job_settings import FinetuneSettings
+from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, collect_table
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
+from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.runs.atomic_write import write_json
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
-from ContrastiveSegLib.runs.settings import from_dict
-from ContrastiveSegLib.runs.writing import write_json
+from ContrastiveSegLib.session.device import Compute, choose_compute
+from ContrastiveSegLib.session.environment import write_environment
+from ContrastiveSegLib.session.reporter import Reporter, working
+from ContrastiveSegLib.settings.job_settings import FinetuneSettings
+from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.annotated import check_annotations, listed_slices
-from ContrastiveSegLib.training.compute import Compute, choose_compute
 from ContrastiveSegLib.training.data import (
     Found,
     find_readable_cases,
@@ -35,9 +45,7 @@ from ContrastiveSegLib.training.data import (
     write_cases,
 )
 from ContrastiveSegLib.training.decided import decide
-from ContrastiveSegLib.training.environment import write_environment
 from ContrastiveSegLib.training.modality import keep_modality
-from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH
 from ContrastiveSegLib.training.split import favor, split_patients
 from ContrastiveSegLib.training.unannotated import (
@@ -46,14 +54,6 @@ from ContrastiveSegLib.training.unannotated import (
     prepare_unannotated,
     was_pretrained,
 )
-from ContrastiveSegLib.volumes.annotations import annotation_file
-from ContrastiveSegLib.volumes.cases import Case
-from ContrastiveSegLib.volumes.grid import WorkingGrid, count_slices
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.one_case import Losses, attempt
-from ContrastiveSegLib.volumes.prepared import Recipe, collect_table
-from ContrastiveSegLib.volumes.preprocessing import Intensities
-from ContrastiveSegLib.volumes.slices import PreparedCase
 
 LEARNING_RATE = 3e-3
 PIXELS_PER_STEP = {"cpu": 8 * 128 * 128, "other": 16 * 256 * 256}

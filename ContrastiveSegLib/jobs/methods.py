@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from ContrastiveSegLib.runs.job_settings import MethodsSettings
-from ContrastiveSegLib.runs.method_catalog import list_methods
+from ContrastiveSegLib.settings.job_settings import MethodsSettings
+from ContrastiveSegLib.settings.method_catalog import list_methods
 
 
 def run(settings: MethodsSettings) -> None:  # noqa: ARG001 - every job is called with its settings

@@ -6,9 +6,9 @@ import json
 import sys
 from typing import Any
 
-from ContrastiveSegLib.prompting._checkpoint import identify
-from ContrastiveSegLib.prompting.catalog import INSTALL, Family, list_families, recognize, usable_weights
-from ContrastiveSegLib.runs.job_settings import ModelsSettings
+from ContrastiveSegLib.sam._checkpoint import identify
+from ContrastiveSegLib.sam.catalog import INSTALL, Family, list_families, recognize, usable_weights
+from ContrastiveSegLib.settings.job_settings import ModelsSettings
 
 
 def run(settings: ModelsSettings) -> None:

@@ -8,41 +8,21 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadCheckpoint, BadFile, Cancelled
+from ContrastiveSegLib.file_io.files import read_geometry, read_image, write_image, write_labels
+from ContrastiveSegLib.file_io.provenance import Mark
+from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.grid import WorkingGrid
+from ContrastiveSegLib.imaging.hounsfield import gray_notes
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.imaging.volume import Geometry, Volume
+from ContrastiveSegLib.inference.memory import check_memory, largest, memory_needed
+from ContrastiveSegLib.inference.sliding_window import predict_slices
 from ContrastiveSegLib.networks.backbone import Backbone, check_sides
-from ContrastiveSegLib.networks.sliding_window import predict_slices
 from ContrastiveSegLib.networks.weights import load_model, understanding
-from ContrastiveSegLib.runs.held import refuse_moved
-from ContrastiveSegLib.runs.job_settings import PredictSettings
-from ContrastiveSegLib.runs.leftovers import sweep
-from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
-from ContrastiveSegLib.runs.writing import make_folder
-from ContrastiveSegLib.training.case_results import write_case_results
-from ContrastiveSegLib.training.compute import Compute, choose_compute
-from ContrastiveSegLib.training.data import (
-    find_readable_cases,
-    losses_of,
-    nothing_left,
-    say_losses,
-    warn_of_left_out,
-)
-from ContrastiveSegLib.training.modality import modality_learned
-from ContrastiveSegLib.training.model_page import understood
-from ContrastiveSegLib.training.prediction_memory import check_memory, largest, memory_needed
-from ContrastiveSegLib.training.reporting import Reporter, working
-from ContrastiveSegLib.volumes.cases import Case
-from ContrastiveSegLib.volumes.files import read_geometry, read_image, write_image, write_labels
-from ContrastiveSegLib.volumes.gray_correction import correct_by_gray
-from ContrastiveSegLib.volumes.grid import WorkingGrid
-from ContrastiveSegLib.volumes.hounsfield import gray_notes
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.one_case import Losses, attempt
-from ContrastiveSegLib.volumes.pieces import keep_largest
-from ContrastiveSegLib.volumes.place import Places, remove_unlikely
-from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare
-from ContrastiveSegLib.volumes.provenance import Mark
-from ContrastiveSegLib.volumes.restoring import restore_probabilities
-from ContrastiveSegLib.volumes.standing_results import (
+from ContrastiveSegLib.postprocessing.connected_components import keep_largest
+from ContrastiveSegLib.postprocessing.existing_results import (
     AGAIN,
     NEW,
     STAYED,
@@ -52,7 +32,27 @@ from ContrastiveSegLib.volumes.standing_results import (
     refuse_own_files,
     short_digest,
 )
-from ContrastiveSegLib.volumes.volume import Geometry, Volume
+from ContrastiveSegLib.postprocessing.intensity_refinement import correct_by_gray
+from ContrastiveSegLib.postprocessing.restoring import restore_probabilities
+from ContrastiveSegLib.postprocessing.spatial_prior import Places, remove_unlikely
+from ContrastiveSegLib.preprocessing.resampling import Intensities, prepare
+from ContrastiveSegLib.runs.atomic_write import make_folder
+from ContrastiveSegLib.runs.held_locks import refuse_moved
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.runs.temporary_files import sweep
+from ContrastiveSegLib.session.device import Compute, choose_compute
+from ContrastiveSegLib.session.reporter import Reporter, working
+from ContrastiveSegLib.settings.job_settings import PredictSettings
+from ContrastiveSegLib.training.case_results import write_case_results
+from ContrastiveSegLib.training.data import (
+    find_readable_cases,
+    losses_of,
+    nothing_left,
+    say_losses,
+    warn_of_left_out,
+)
+from ContrastiveSegLib.training.modality import modality_learned
+from ContrastiveSegLib.training.model_page import understood
 
 # Others may write into the same folder; a file that nobody touched for so long was left by a killed process.
 ABANDONED_S = 900.0

@@ -15,15 +15,21 @@ import psutil
 import torch
 from torch import nn
 
+from ContrastiveSegLib.imaging.case_errors import Losses
+from ContrastiveSegLib.imaging.grid import WorkingGrid, count_slices
 from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
 from ContrastiveSegLib.networks.weights import is_of, save_model
+from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, prepare_cases
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.pretraining._method import PretrainingMethod, load_method
 from ContrastiveSegLib.pretraining._needs import check_needs, check_shape, lacking
-from ContrastiveSegLib.runs.job_settings import PretrainSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
-from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.session.device import Compute, choose_compute
+from ContrastiveSegLib.session.environment import write_environment
+from ContrastiveSegLib.session.reporter import Reporter, working
+from ContrastiveSegLib.settings.job_settings import PretrainSettings
+from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.batches import Sampler
-from ContrastiveSegLib.training.compute import Compute, choose_compute
 from ContrastiveSegLib.training.data import (
     Found,
     find_readable_cases,
@@ -36,17 +42,11 @@ from ContrastiveSegLib.training.data import (
     write_cases,
 )
 from ContrastiveSegLib.training.decided import decide
-from ContrastiveSegLib.training.environment import write_environment
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.modality import keep_modality
-from ContrastiveSegLib.training.partners import Flags
-from ContrastiveSegLib.training.reporting import Reporter, working
 from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH, Schedule
+from ContrastiveSegLib.training.slice_pairs import Flags
 from ContrastiveSegLib.training.trial import try_steps
-from ContrastiveSegLib.volumes.grid import WorkingGrid, count_slices
-from ContrastiveSegLib.volumes.one_case import Losses
-from ContrastiveSegLib.volumes.prepared import Recipe, prepare_cases
-from ContrastiveSegLib.volumes.slices import PreparedCase
 
 # SGD: the commands of SuperCL and MACL ran with 0.01; 0.1, as printed, collapsed for a user of PCL, and here.
 LEARNING_RATE = {"adamw": 3e-4, "sgd": 0.01}

@@ -13,25 +13,25 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadSetting, Cancelled, CannotWrite
-from ContrastiveSegLib.prompting._model import Propagator
-from ContrastiveSegLib.prompting._voice import telling
-from ContrastiveSegLib.prompting.asking import by_box, by_outline
-from ContrastiveSegLib.prompting.catalog import choose_family, load_family
-from ContrastiveSegLib.prompting.cut import Cut, gray_volume
-from ContrastiveSegLib.prompting.guided import Guided
-from ContrastiveSegLib.prompting.key_slice import KeySlice, find_key_slice, on_grid_of
-from ContrastiveSegLib.prompting.propagate import Followed, largest_pieces, propagate
-from ContrastiveSegLib.prompting.stopping import StopRules
-from ContrastiveSegLib.runs.job_settings import PropagateSettings
-from ContrastiveSegLib.runs.writing import write_atomically
-from ContrastiveSegLib.training.compute import choose_compute
-from ContrastiveSegLib.training.reporting import Reporter
-from ContrastiveSegLib.volumes.file_names import split_suffix
-from ContrastiveSegLib.volumes.files import read_image, read_labels, write_labels
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.preprocessing import Intensities
-from ContrastiveSegLib.volumes.provenance import Mark
-from ContrastiveSegLib.volumes.volume import Geometry, Volume
+from ContrastiveSegLib.file_io.file_names import split_suffix
+from ContrastiveSegLib.file_io.files import read_image, read_labels, write_labels
+from ContrastiveSegLib.file_io.provenance import Mark
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.imaging.volume import Geometry, Volume
+from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.propagation.annotated_slice import KeySlice, find_key_slice, on_grid_of
+from ContrastiveSegLib.propagation.gray_slices import Cut, gray_volume
+from ContrastiveSegLib.propagation.prompts import by_box, by_outline
+from ContrastiveSegLib.propagation.propagate import Followed, largest_pieces, propagate
+from ContrastiveSegLib.propagation.reporter import telling
+from ContrastiveSegLib.propagation.stopping import StopRules
+from ContrastiveSegLib.propagation.tracking import Guided
+from ContrastiveSegLib.runs.atomic_write import write_atomically
+from ContrastiveSegLib.sam._model import Propagator
+from ContrastiveSegLib.sam.catalog import choose_family, load_family
+from ContrastiveSegLib.session.device import choose_compute
+from ContrastiveSegLib.session.reporter import Reporter
+from ContrastiveSegLib.settings.job_settings import PropagateSettings
 
 COLUMNS = ("slice", "structure", "outcome", "reason", "score", "overlap", "area_mm2", "confidence")
 

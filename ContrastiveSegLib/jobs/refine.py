@@ -13,32 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadSetting, Cancelled
+from ContrastiveSegLib.file_io.files import read_image, read_labels, write_labels
+from ContrastiveSegLib.file_io.provenance import SHORT, Mark
+from ContrastiveSegLib.imaging.alignment import labels_on_grid
+from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.jobs.predict import finished_round
 from ContrastiveSegLib.networks.weights import read_page, understanding
-from ContrastiveSegLib.prompting._model import PromptableModel
-from ContrastiveSegLib.prompting._voice import telling
-from ContrastiveSegLib.prompting.catalog import choose_family, load_family
-from ContrastiveSegLib.prompting.cut import Cut, gray_volume
-from ContrastiveSegLib.prompting.partners import Partner, find_partners
-from ContrastiveSegLib.prompting.refine import Asked, Rules, refine_volume
-from ContrastiveSegLib.prompting.steady import STRAYING_MM, Steadying
-from ContrastiveSegLib.runs.held import refuse_moved
-from ContrastiveSegLib.runs.job_settings import RefineSettings
-from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.settings import from_dict
-from ContrastiveSegLib.runs.writing import make_folder, write_atomically
-from ContrastiveSegLib.training.case_results import write_case_results
-from ContrastiveSegLib.training.compute import choose_compute
-from ContrastiveSegLib.training.data import nothing_left, say_losses
-from ContrastiveSegLib.training.reporting import Reporter
-from ContrastiveSegLib.volumes.alignment import labels_on_grid
-from ContrastiveSegLib.volumes.array_store import checksum
-from ContrastiveSegLib.volumes.files import read_image, read_labels, write_labels
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.one_case import Losses, attempt
-from ContrastiveSegLib.volumes.preprocessing import Intensities
-from ContrastiveSegLib.volumes.provenance import SHORT, Mark
-from ContrastiveSegLib.volumes.standing_results import (
+from ContrastiveSegLib.postprocessing.existing_results import (
     AGAIN,
     NEW,
     STAYED,
@@ -48,7 +31,24 @@ from ContrastiveSegLib.volumes.standing_results import (
     refuse_own_files,
     short_digest,
 )
-from ContrastiveSegLib.volumes.volume import Volume
+from ContrastiveSegLib.preprocessing.array_store import checksum
+from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.propagation.gray_slices import Cut, gray_volume
+from ContrastiveSegLib.propagation.predicted_labels import Partner, find_partners
+from ContrastiveSegLib.propagation.refine import Asked, Rules, refine_volume
+from ContrastiveSegLib.propagation.reporter import telling
+from ContrastiveSegLib.propagation.slice_consistency import STRAYING_MM, Steadying
+from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically
+from ContrastiveSegLib.runs.held_locks import refuse_moved
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.sam._model import PromptableModel
+from ContrastiveSegLib.sam.catalog import choose_family, load_family
+from ContrastiveSegLib.session.device import choose_compute
+from ContrastiveSegLib.session.reporter import Reporter
+from ContrastiveSegLib.settings.job_settings import RefineSettings
+from ContrastiveSegLib.settings.schema import from_dict
+from ContrastiveSegLib.training.case_results import write_case_results
+from ContrastiveSegLib.training.data import nothing_left, say_losses
 
 COLUMNS = (
     "slice",

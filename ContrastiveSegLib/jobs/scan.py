@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ContrastiveSegLib.runs.job_settings import ScanSettings
-from ContrastiveSegLib.volumes.annotations import annotation_file, complete, read_annotation, read_marks
-from ContrastiveSegLib.volumes.cases import Case, LeftOut, find_cases
-from ContrastiveSegLib.volumes.files import read_image
-from ContrastiveSegLib.volumes.grid import derive_grid, slicing_axes
-from ContrastiveSegLib.volumes.hounsfield import modality_of
-from ContrastiveSegLib.volumes.one_case import Losses, attempt
-from ContrastiveSegLib.volumes.volume import Geometry
+from ContrastiveSegLib.dataset.annotations import annotation_file, complete, read_annotation, read_marks
+from ContrastiveSegLib.dataset.cases import Case, LeftOut, find_cases
+from ContrastiveSegLib.file_io.files import read_image
+from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.grid import derive_grid, slicing_axes
+from ContrastiveSegLib.imaging.hounsfield import modality_of
+from ContrastiveSegLib.imaging.volume import Geometry
+from ContrastiveSegLib.settings.job_settings import ScanSettings
 
 SHOWN_STRUCTURES = 5
 

@@ -5,33 +5,33 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from ContrastiveSegLib.errors import BadCheckpoint, BadFolder, BadSetting
-from ContrastiveSegLib.jobs import predict
-from ContrastiveSegLib.networks.backbone import Backbone, build_network
-from ContrastiveSegLib.networks.weights import load_parts, read_page, understanding
-from ContrastiveSegLib.pictures.contact_sheet import Shown, draw_contact_sheet
-from ContrastiveSegLib.runs.job_settings import CaseSelection, FinetuneSettings, SuggestSettings
-from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
-from ContrastiveSegLib.runs.settings import from_dict
-from ContrastiveSegLib.runs.writing import make_folder, write_atomically
-from ContrastiveSegLib.suggesting.annotated import Source, find_annotated, find_annotated_or_warn
-from ContrastiveSegLib.suggesting.report import to_csv, to_json, to_text
-from ContrastiveSegLib.suggesting.suggestions import (
+from ContrastiveSegLib.active_learning.annotated import Source, find_annotated, find_annotated_or_warn
+from ContrastiveSegLib.active_learning.report import to_csv, to_json, to_text
+from ContrastiveSegLib.active_learning.suggestions import (
     How,
     Suggestion,
     SurveyedCase,
     suggest_cases,
     suggest_slices,
 )
-from ContrastiveSegLib.suggesting.survey import Eye, Eyes, survey
+from ContrastiveSegLib.active_learning.survey import Eye, Eyes, survey
+from ContrastiveSegLib.errors import BadCheckpoint, BadFolder, BadSetting
+from ContrastiveSegLib.imaging.case_errors import Losses
+from ContrastiveSegLib.imaging.grid import WorkingGrid
+from ContrastiveSegLib.jobs import predict
+from ContrastiveSegLib.networks.backbone import Backbone, build_network
+from ContrastiveSegLib.networks.weights import load_parts, read_page, understanding
+from ContrastiveSegLib.pictures.contact_sheet import Shown, draw_contact_sheet
+from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe
+from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.session.device import Compute, choose_compute
+from ContrastiveSegLib.session.reporter import Reporter, working
+from ContrastiveSegLib.settings.job_settings import CaseSelection, FinetuneSettings, SuggestSettings
+from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.case_results import write_case_results
-from ContrastiveSegLib.training.compute import Compute, choose_compute
 from ContrastiveSegLib.training.data import find_readable_cases, losses_of, prepare_all, say_losses
-from ContrastiveSegLib.training.reporting import Reporter, working
-from ContrastiveSegLib.volumes.grid import WorkingGrid
-from ContrastiveSegLib.volumes.one_case import Losses
-from ContrastiveSegLib.volumes.prepared import Outcome, Recipe
-from ContrastiveSegLib.volumes.preprocessing import Intensities
 
 COUNT = 5
 

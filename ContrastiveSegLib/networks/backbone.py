@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.runs.network_catalog import network_names
+from ContrastiveSegLib.settings.network_catalog import network_names
 
 KEPT = 4  # positions of an axis below which it is not halved further
 

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ContrastiveSegLib.errors import BadCheckpoint, BadSetting
 from ContrastiveSegLib.networks.backbone import Backbone, build_network, network_class
-from ContrastiveSegLib.runs.rules import Range
+from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically, write_json
 from ContrastiveSegLib.runs.run_folder import ModelFolder
-from ContrastiveSegLib.runs.settings import from_dict
-from ContrastiveSegLib.runs.writing import make_folder, write_atomically, write_json
+from ContrastiveSegLib.settings.rules import Range
+from ContrastiveSegLib.settings.schema import from_dict
 
 FORMAT = 2
 # What a page leads to whose entries are of other types or sizes than anybody expects.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ContrastiveSegLib.volumes.colors import colors_for
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure
+from ContrastiveSegLib.imaging.colors import colors_for
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 
 Array = npt.NDArray[np.float32]
 

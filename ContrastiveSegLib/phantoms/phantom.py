@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ContrastiveSegLib.file_io.files import write_image, write_labels
+from ContrastiveSegLib.imaging.volume import Geometry, Triple, Volume
 from ContrastiveSegLib.phantoms.anatomy import Array, parts, phantom_table
 from ContrastiveSegLib.phantoms.imaging import scan
-from ContrastiveSegLib.volumes.files import write_image, write_labels
-from ContrastiveSegLib.volumes.volume import Geometry, Triple, Volume
 
 __all__ = ["make_phantom_case", "phantom_table", "write_phantom_folder"]
 

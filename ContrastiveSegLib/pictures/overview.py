@@ -13,9 +13,9 @@ import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ContrastiveSegLib.runs.writing import write_atomically
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.volume import Volume
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.imaging.volume import Volume
+from ContrastiveSegLib.runs.atomic_write import write_atomically
 
 SLICES = 2
 

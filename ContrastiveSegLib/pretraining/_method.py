@@ -13,7 +13,7 @@ from ContrastiveSegLib.contrast.losses import positives_per_anchor, spread
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.training.learner import Learner
-from ContrastiveSegLib.training.partners import Partners
+from ContrastiveSegLib.training.slice_pairs import Partners
 
 
 class PretrainingMethod(Learner):

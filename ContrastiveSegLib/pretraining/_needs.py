@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadFolder, BadSetting
 from ContrastiveSegLib.networks.backbone import check_sides
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
+from ContrastiveSegLib.preprocessing.slice_labels import organ_flags
 from ContrastiveSegLib.pretraining._method import PretrainingMethod, load_method, method_names
-from ContrastiveSegLib.training.partners import Flags
-from ContrastiveSegLib.volumes.cases import Case
-from ContrastiveSegLib.volumes.organ_flags import organ_flags
-from ContrastiveSegLib.volumes.slices import PreparedCase
+from ContrastiveSegLib.training.slice_pairs import Flags
 
 
 def check_shape(name: str, method: PretrainingMethod, patch: Sequence[int], batch: int) -> None:

@@ -12,13 +12,13 @@ from typing import Annotated
 import torch
 from torch import Generator, Tensor, nn
 
+from ContrastiveSegLib.contrast.augmentation import two_random_views
 from ContrastiveSegLib.contrast.clusters import Teacher, distillation_loss
-from ContrastiveSegLib.contrast.views import two_random_views
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import Mlp, Prototypes, average
-from ContrastiveSegLib.networks.momentum import MomentumCopy, rising_momentum
+from ContrastiveSegLib.networks.momentum_encoder import MomentumCopy, rising_momentum
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 DEPTHS = 3  # the deepest features, and those of the two levels above

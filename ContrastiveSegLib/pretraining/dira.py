@@ -16,13 +16,13 @@ from torch import Generator, Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from ContrastiveSegLib.contrast.augmentation import moved, recolored
 from ContrastiveSegLib.contrast.losses import queue_loss
-from ContrastiveSegLib.contrast.views import moved, recolored
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import CONV, ImageProjector
-from ContrastiveSegLib.networks.momentum import MomentumCopy, Queue
+from ContrastiveSegLib.networks.momentum_encoder import MomentumCopy, Queue
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 

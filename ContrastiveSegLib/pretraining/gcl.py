@@ -15,14 +15,14 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from ContrastiveSegLib.contrast.augmentation import recolored, two_random_views
 from ContrastiveSegLib.contrast.losses import collapse_value, contrastive_loss, matching_loss
 from ContrastiveSegLib.contrast.positives import same_part, two_views
 from ContrastiveSegLib.contrast.regions import chosen_pixels, pick_pixels
-from ContrastiveSegLib.contrast.views import recolored, two_random_views
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector, PixelMlp
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 POOL = {4: F.avg_pool2d, 5: F.avg_pool3d}

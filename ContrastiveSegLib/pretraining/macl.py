@@ -12,14 +12,14 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from ContrastiveSegLib.contrast.augmentation import moved, recolored
 from ContrastiveSegLib.contrast.losses import collapse_value, contrastive_loss
 from ContrastiveSegLib.contrast.positives import near_height, two_views
 from ContrastiveSegLib.contrast.regions import resized
-from ContrastiveSegLib.contrast.views import moved, recolored
 from ContrastiveSegLib.networks.backbone import Backbone, fitting_patch
 from ContrastiveSegLib.networks.heads import ImageProjector, PixelProjector
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 

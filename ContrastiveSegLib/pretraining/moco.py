@@ -11,13 +11,13 @@ from typing import Annotated
 
 from torch import Generator, Tensor
 
+from ContrastiveSegLib.contrast.augmentation import two_random_views
 from ContrastiveSegLib.contrast.losses import queue_loss
-from ContrastiveSegLib.contrast.views import two_random_views
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector
-from ContrastiveSegLib.networks.momentum import MomentumCopy, Queue
+from ContrastiveSegLib.networks.momentum_encoder import MomentumCopy, Queue
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 

@@ -18,9 +18,9 @@ from ContrastiveSegLib.contrast.losses import triplet_loss
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import average
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
-from ContrastiveSegLib.training.partners import Triplet
+from ContrastiveSegLib.training.slice_pairs import Triplet
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from typing import Annotated
 
 from torch import Generator, Tensor
 
+from ContrastiveSegLib.contrast.augmentation import two_random_views
 from ContrastiveSegLib.contrast.losses import collapse_value, contrastive_loss
 from ContrastiveSegLib.contrast.positives import same_image, two_views
-from ContrastiveSegLib.contrast.views import two_random_views
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 

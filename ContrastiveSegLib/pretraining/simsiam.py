@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor
 
+from ContrastiveSegLib.contrast.augmentation import two_random_views
 from ContrastiveSegLib.contrast.losses import distance_to
-from ContrastiveSegLib.contrast.views import two_random_views
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector, Mlp
 from ContrastiveSegLib.pretraining._method import PretrainingMethod

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from ContrastiveSegLib.contrast.augmentation import random_view, two_random_views
 from ContrastiveSegLib.contrast.losses import distance_to
-from ContrastiveSegLib.contrast.views import random_view, two_random_views
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector, Mlp
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
 from ContrastiveSegLib.training.batches import Batch
-from ContrastiveSegLib.training.partners import Neighbor
+from ContrastiveSegLib.training.slice_pairs import Neighbor
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Generator, Tensor
 
+from ContrastiveSegLib.contrast.augmentation import moved, recolored
 from ContrastiveSegLib.contrast.graphs import components, connected, nearest_neighbors
 from ContrastiveSegLib.contrast.losses import collapse_value, contrastive_loss
 from ContrastiveSegLib.contrast.positives import near_height, same_image, two_views
@@ -23,11 +24,10 @@ from ContrastiveSegLib.contrast.regions import (
     same_region,
     superpixels_of,
 )
-from ContrastiveSegLib.contrast.views import moved, recolored
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 

@@ -12,12 +12,12 @@ from typing import Annotated
 import torch
 from torch import Generator, Tensor
 
+from ContrastiveSegLib.contrast.augmentation import two_random_views
 from ContrastiveSegLib.contrast.clusters import balanced_assignments, swapped_loss
-from ContrastiveSegLib.contrast.views import two_random_views
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector, Prototypes
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.errors import CannotWrite
-from ContrastiveSegLib.runs.held import refuse_moved
-from ContrastiveSegLib.runs.writing import cannot_write
+from ContrastiveSegLib.runs.atomic_write import cannot_write
+from ContrastiveSegLib.runs.held_locks import refuse_moved
 
 LOGGER = logging.getLogger(__name__)
 

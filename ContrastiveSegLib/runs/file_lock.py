@@ -13,8 +13,8 @@ from io import FileIO
 from pathlib import Path
 
 from ContrastiveSegLib.errors import RunInUse
-from ContrastiveSegLib.runs.held import forget, held_locks, keep
-from ContrastiveSegLib.runs.writing import cannot_write
+from ContrastiveSegLib.runs.atomic_write import cannot_write
+from ContrastiveSegLib.runs.held_locks import forget, held_locks, keep
 
 __all__ = ["held_locks", "hold"]
 

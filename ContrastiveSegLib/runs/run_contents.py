@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ContrastiveSegLib.own_work import RUN_MARKER
-from ContrastiveSegLib.runs.leftovers import is_leftover
 from ContrastiveSegLib.runs.model_folder import ModelFolder
 from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.runs.temporary_files import is_leftover
 
 _HERE = RunFolder(Path())
 _AT_THE_TOP = (

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.runs.atomic_write import cannot_write, make_folder, write_atomically, write_json
 from ContrastiveSegLib.runs.file_lock import held_locks, hold
-from ContrastiveSegLib.runs.method_catalog import with_all_options
 from ContrastiveSegLib.runs.model_folder import ModelFolder
-from ContrastiveSegLib.runs.rules import rules_of
 from ContrastiveSegLib.runs.run_marker import claim, is_run
-from ContrastiveSegLib.runs.settings import differences, read_jobs, read_settings, to_dict, validate
-from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_atomically, write_json
+from ContrastiveSegLib.settings.method_catalog import with_all_options
+from ContrastiveSegLib.settings.rules import rules_of
+from ContrastiveSegLib.settings.schema import differences, read_jobs, read_settings, to_dict, validate
 
 __all__ = ["ModelFolder", "RunFolder", "write_atomically"]
 

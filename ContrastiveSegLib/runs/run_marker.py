@@ -9,10 +9,10 @@ from typing import Any
 
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.own_work import PROGRAM, RUN_FORMAT, RUN_MARKER, run_format
-from ContrastiveSegLib.runs.job_settings import JOBS
-from ContrastiveSegLib.runs.rules import rules_of
-from ContrastiveSegLib.runs.settings import is_required
-from ContrastiveSegLib.runs.writing import write_json
+from ContrastiveSegLib.runs.atomic_write import write_json
+from ContrastiveSegLib.settings.job_settings import JOBS
+from ContrastiveSegLib.settings.rules import rules_of
+from ContrastiveSegLib.settings.schema import is_required
 
 # What a run writes at its top without asking: where these are somebody else's, no run may begin.
 WRITTEN_AT_THE_TOP = (

@@ -12,14 +12,14 @@ import numpy.typing as npt
 import slicer
 import vtk
 
+from ContrastiveSegLib.dataset.annotations import Marks
+from ContrastiveSegLib.file_io.files import read_labels
+from ContrastiveSegLib.file_io.saving import save_atomically
+from ContrastiveSegLib.file_io.segmentation_files import describe_segments
+from ContrastiveSegLib.imaging.label_values import BACKGROUND
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure, same_name
+from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.slicer_bridge.nodes import CASE, geometry_of, put_beside, segment_masks
-from ContrastiveSegLib.volumes.annotations import Marks
-from ContrastiveSegLib.volumes.files import read_labels
-from ContrastiveSegLib.volumes.label_values import BACKGROUND
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure, same_name
-from ContrastiveSegLib.volumes.saving import save_atomically
-from ContrastiveSegLib.volumes.segmentation_files import describe_segments
-from ContrastiveSegLib.volumes.volume import Volume
 
 ANNOTATION = "ContrastiveSeg.Annotation"  # attribute of the segmentation node in which a case is annotated
 COMPLETE = "ContrastiveSeg.CompleteSlices"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ContrastiveSegLib.dataset.cases import Case
+from ContrastiveSegLib.file_io.file_names import split_suffix
+from ContrastiveSegLib.file_io.files import read_image, write_image
+from ContrastiveSegLib.runs.atomic_write import cannot_write, make_folder, write_json
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_json
 from ContrastiveSegLib.slicer_bridge.annotation_record import read_object, write_down
-from ContrastiveSegLib.volumes.cases import Case
-from ContrastiveSegLib.volumes.file_names import split_suffix
-from ContrastiveSegLib.volumes.files import read_image, write_image
 
 LABELS, SCRIBBLES = "labels", "scribbles"
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ContrastiveSegLib.runs.atomic_write import write_json
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.writing import write_json
 
 
 def written_files(run: RunFolder) -> frozenset[Path]:

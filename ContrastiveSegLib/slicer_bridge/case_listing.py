@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from ContrastiveSegLib.dataset.cases import Case, CaseList, LeftOut, find_cases
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.volumes.cases import Case, CaseList, LeftOut, find_cases
-from ContrastiveSegLib.volumes.files import read_geometry, read_labels
-from ContrastiveSegLib.volumes.grid import count_slices, derive_grid
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.volume import Geometry
+from ContrastiveSegLib.file_io.files import read_geometry, read_labels
+from ContrastiveSegLib.imaging.grid import count_slices, derive_grid
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.imaging.volume import Geometry
 
 # Kinds of lines, in the order in which they come.
 CASE, LEFT_OUT, FOUND, GEOMETRY, UNREADABLE, GRID, TABLE, ERROR, END = (

@@ -13,7 +13,7 @@ import slicer
 import vtk
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.volumes.volume import Geometry, Volume
+from ContrastiveSegLib.imaging.volume import Geometry, Volume
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 # Attributes of nodes. Every node that is made here carries its case, so that no other case is shown with it.

@@ -10,9 +10,9 @@ import slicer
 import vtk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io.files import read_geometry
 from ContrastiveSegLib.slicer_bridge.nodes import CASE, MAP, case_of, put_beside, segment_masks
 from ContrastiveSegLib.slicer_bridge.shown_case import bring_into_view, center_3d, of_cases, show_only
-from ContrastiveSegLib.volumes.files import read_geometry
 
 PREDICTION = "ContrastiveSeg.Prediction"  # attribute: the file that a segmentation was loaded from
 VERSION = "ContrastiveSeg.Version"  # attribute: that file, and when it was written

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.errors import BadFile, CannotWrite, RunInUse
+from ContrastiveSegLib.runs.atomic_write import cannot_write, make_folder, write_json
 from ContrastiveSegLib.runs.events_overview import overview
 from ContrastiveSegLib.runs.file_lock import hold
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.writing import cannot_write, make_folder, write_json
 from ContrastiveSegLib.slicer_bridge.engine import ROOT, Engine
 from ContrastiveSegLib.slicer_bridge.process_identity import is_same
 from ContrastiveSegLib.slicer_bridge.process_tree import end_tree, group_options, is_alive

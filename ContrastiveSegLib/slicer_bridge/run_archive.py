@@ -23,9 +23,9 @@ from typing import Any
 
 from ContrastiveSegLib.errors import BadFile, BadFolder, CannotWrite, ContrastiveSegError
 from ContrastiveSegLib.own_work import RUN_MARKER
-from ContrastiveSegLib.runs.leftovers import is_leftover
+from ContrastiveSegLib.runs.atomic_write import cannot_write, make_folder
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.writing import cannot_write, make_folder
+from ContrastiveSegLib.runs.temporary_files import is_leftover
 from ContrastiveSegLib.slicer_bridge.process_tree import is_alive
 from ContrastiveSegLib.slicer_bridge.run_removal import RESULTS, contents_of, delete_run
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFolder
+from ContrastiveSegLib.file_io.file_names import split_suffix
 from ContrastiveSegLib.own_work import RUN_MARKER
+from ContrastiveSegLib.runs.atomic_write import cannot_write
 from ContrastiveSegLib.runs.run_contents import Contents, contents
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.writing import cannot_write
 from ContrastiveSegLib.slicer_bridge.annotation_record import written_files
-from ContrastiveSegLib.volumes.file_names import split_suffix
 
 # The folders of results whose files are called after cases.
 RESULTS = ("predictions", "predictions_refined")

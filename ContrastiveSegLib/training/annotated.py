@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ContrastiveSegLib.dataset.slice_table import read_annotated_slices
 from ContrastiveSegLib.errors import BadFile, BadFolder
-from ContrastiveSegLib.runs.job_settings import CaseSelection, FinetuneSettings
+from ContrastiveSegLib.imaging.label_values import BACKGROUND, IGNORE_LABEL
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.preprocessing.prepared_cache import Outcome
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
+from ContrastiveSegLib.session.reporter import Reporter
+from ContrastiveSegLib.settings.job_settings import CaseSelection, FinetuneSettings
 from ContrastiveSegLib.training.data import Found
-from ContrastiveSegLib.training.reporting import Reporter
-from ContrastiveSegLib.volumes.annotations import BACKGROUND, UNKNOWN
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.prepared import Outcome
-from ContrastiveSegLib.volumes.slice_table import read_annotated_slices
-from ContrastiveSegLib.volumes.slices import PreparedCase
 
 WORDS = {"cases": "whole cases", "slices": "cases with annotated slices", "scribbles": "cases with scribbles"}
 
@@ -84,7 +84,7 @@ def maps_of_pieces(training: Sequence[PreparedCase]) -> Iterator[npt.NDArray[Any
             yield case.label_map
         elif case.annotation == "slices":
             # Copies, because a part of an array on disk would keep its file open.
-            yield from (np.array(labels[None]) for labels in case.label_map if (labels != UNKNOWN).any())
+            yield from (np.array(labels[None]) for labels in case.label_map if (labels != IGNORE_LABEL).any())
 
 
 def _one_class(name: str) -> BadFolder:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ContrastiveSegLib.training.partners import Flags, Partners
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
-from ContrastiveSegLib.volumes.slices import PreparedCase
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
+from ContrastiveSegLib.training.slice_pairs import Flags, Partners
 
 Center = tuple[int, int, int]
 
@@ -27,7 +27,7 @@ class Batch:
         images: (B, C, *S) float32 on the device, gray values about 0...1.
         heights: (B,) height of the slice, or of the patch's center, in its volume: 0...1.
         cases: (B,) index of the case each image comes from.
-        labels: (B, *S) int64 class indices, UNKNOWN where nobody vouched, or None without annotations.
+        labels: (B, *S) int64 class indices, IGNORE_LABEL where nobody vouched, or None without annotations.
         regions: (B, *S) int64 superpixels from 1 on, 0 beyond the border, or None if nobody asked.
         partners: (P, B, C, *S) the slices that come with each image, or None if nobody asked.
         unannotated: (B,) which images come from cases that nobody annotated, or None if none was asked for.
@@ -161,7 +161,7 @@ class Sampler:
     def _cut_labels(self, places: Sequence[tuple[int, Center]]) -> Tensor:
         """(B, *cut) int64; beyond the image is background, unless only painted voxels are known."""
         cases = [self.cases[c] for c, _ in places]
-        beyond = [UNKNOWN if case.annotation == "scribbles" else 0 for case in cases]
+        beyond = [IGNORE_LABEL if case.annotation == "scribbles" else 0 for case in cases]
         return self._cut([(self.cases[c].label_map, at) for c, at in places], beyond)
 
     def _cut(self, places: Sequence[tuple[npt.NDArray[Any], Center]], beyond: Sequence[int] = ()) -> Tensor:
@@ -257,7 +257,7 @@ def _slices_of(case: PreparedCase, *, known: bool) -> Sequence[int]:
         if case.annotation == "none":
             return []
         shown = enumerate(case.classes_of_slices())
-        return [k for k, classes in shown if any(c != UNKNOWN for c in classes)] * case.favored
+        return [k for k, classes in shown if any(c != IGNORE_LABEL for c in classes)] * case.favored
     return [*slices] * case.favored
 
 

@@ -7,8 +7,8 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from ContrastiveSegLib.runs.writing import write_atomically
-from ContrastiveSegLib.volumes.cases import Case, LeftOut
+from ContrastiveSegLib.dataset.cases import Case, LeftOut
+from ContrastiveSegLib.runs.atomic_write import write_atomically
 
 COLUMNS = ("case", "image", "outcome", "reason")
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ContrastiveSegLib.errors import BadCheckpoint
-from ContrastiveSegLib.runs.writing import make_folder, write_atomically
+from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically
 
 FORMAT = 2
 # The first line of the file; torch itself would not notice a changed bit in a tensor.

@@ -10,19 +10,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ContrastiveSegLib.dataset.annotations import annotation_file
+from ContrastiveSegLib.dataset.cases import Case, CaseList, LeftOut, find_cases
 from ContrastiveSegLib.errors import BadFolder
-from ContrastiveSegLib.runs.job_settings import CaseSelection, GridSettings
-from ContrastiveSegLib.runs.writing import write_atomically
-from ContrastiveSegLib.training.reporting import Reporter
-from ContrastiveSegLib.volumes.annotations import annotation_file
-from ContrastiveSegLib.volumes.cases import Case, CaseList, LeftOut, find_cases
-from ContrastiveSegLib.volumes.files import read_geometry
-from ContrastiveSegLib.volumes.grid import WorkingGrid, derive_grid
-from ContrastiveSegLib.volumes.one_case import Losses, attempt
-from ContrastiveSegLib.volumes.prepared import Outcome, Recipe, prepare_cases
-from ContrastiveSegLib.volumes.preprocessing import Intensities
-from ContrastiveSegLib.volumes.slices import PreparedCase
-from ContrastiveSegLib.volumes.volume import Geometry
+from ContrastiveSegLib.file_io.files import read_geometry
+from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.grid import WorkingGrid, derive_grid
+from ContrastiveSegLib.imaging.volume import Geometry
+from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe, prepare_cases
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
+from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.runs.atomic_write import write_atomically
+from ContrastiveSegLib.session.reporter import Reporter
+from ContrastiveSegLib.settings.job_settings import CaseSelection, GridSettings
 
 COLUMNS = (
     "case",

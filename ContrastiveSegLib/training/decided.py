@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from ContrastiveSegLib.errors import BadCheckpoint, BadSetting
-from ContrastiveSegLib.runs.rules import Range
+from ContrastiveSegLib.imaging.grid import WorkingGrid
+from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.settings import from_dict, to_dict
-from ContrastiveSegLib.runs.shared_settings import Batch, Rate, Width
-from ContrastiveSegLib.volumes.grid import WorkingGrid
-from ContrastiveSegLib.volumes.preprocessing import Intensities
+from ContrastiveSegLib.settings.rules import Range
+from ContrastiveSegLib.settings.schema import from_dict, to_dict
+from ContrastiveSegLib.settings.shared_settings import Batch, Rate, Width
 
 # More than may be asked for: epochs times the slices of a large data set.
 Steps = Annotated[int, Range(1, 1_000_000_000)]

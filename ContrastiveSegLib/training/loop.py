@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from ContrastiveSegLib.errors import Cancelled, TooLarge
-from ContrastiveSegLib.training.averaging import WeightAverage
+from ContrastiveSegLib.session.device import Compute, is_out_of_memory
 from ContrastiveSegLib.training.batches import Batch, Draws
 from ContrastiveSegLib.training.checkpoint import load_state, save_state
-from ContrastiveSegLib.training.compute import Compute, is_out_of_memory
+from ContrastiveSegLib.training.ema import WeightAverage
 from ContrastiveSegLib.training.learner import Learner, Watch
-from ContrastiveSegLib.training.report import Report, diverged
+from ContrastiveSegLib.training.progress import Report, diverged
 from ContrastiveSegLib.training.schedule import Schedule
 
 LARGEST_GRADIENT = 12.0  # nnU-Net's limit; it is reached only when training is about to break

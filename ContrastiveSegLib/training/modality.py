@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ContrastiveSegLib.preprocessing.prepared_cache import Outcome
+from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.training.reporting import Reporter
-from ContrastiveSegLib.volumes.prepared import Outcome
-from ContrastiveSegLib.volumes.preprocessing import Intensities
+from ContrastiveSegLib.session.reporter import Reporter
 
 WORDS = {"ct": "CT", "other": "other images"}
 LEARNED_FROM = ("train", "validation")

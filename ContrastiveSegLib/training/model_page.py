@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.runs.rules import Range
-from ContrastiveSegLib.runs.settings import from_dict
-from ContrastiveSegLib.volumes.grid import WorkingGrid
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.pieces import Group
-from ContrastiveSegLib.volumes.place import Places, places_from_json
-from ContrastiveSegLib.volumes.preprocessing import Intensities
+from ContrastiveSegLib.imaging.grid import WorkingGrid
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.postprocessing.connected_components import Group
+from ContrastiveSegLib.postprocessing.spatial_prior import Places, places_from_json
+from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.settings.rules import Range
+from ContrastiveSegLib.settings.schema import from_dict
 
 _Class = Annotated[int, Range(1, 32767)]
 _Spread = Annotated[float, Range(1e-6, 1e6)]

@@ -11,8 +11,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ContrastiveSegLib.session.device import Compute
 from ContrastiveSegLib.training.batches import Batch, Draws
-from ContrastiveSegLib.training.compute import Compute
 
 STEPS = 24
 BATCH = 8

@@ -15,25 +15,21 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from ContrastiveSegLib.agreement.outliers import find_outliers
 from ContrastiveSegLib.errors import Cancelled, CannotWrite
-from ContrastiveSegLib.networks.sliding_window import predict_slices
-from ContrastiveSegLib.runs.writing import write_atomically
-from ContrastiveSegLib.training.compute import Compute
-from ContrastiveSegLib.training.reporting import Reporter
-from ContrastiveSegLib.volumes.array_store import array_file, make_folder, read_facts, store
-from ContrastiveSegLib.volumes.confidence import (
+from ContrastiveSegLib.evaluation.outliers import find_outliers
+from ContrastiveSegLib.imaging.case_errors import attempt
+from ContrastiveSegLib.imaging.structure_sizes import COLUMN, HEIGHT, ROW, figures_of
+from ContrastiveSegLib.inference.sliding_window import predict_slices
+from ContrastiveSegLib.postprocessing.confidence import (
     certain,
     confidence_levels,
     count_levels,
     kept_shares,
     lowest_levels,
 )
-from ContrastiveSegLib.volumes.figures import COLUMN, HEIGHT, ROW, figures_of
-from ContrastiveSegLib.volumes.gray_correction import correct_by_gray
-from ContrastiveSegLib.volumes.one_case import attempt
-from ContrastiveSegLib.volumes.pieces import Group
-from ContrastiveSegLib.volumes.place import (
+from ContrastiveSegLib.postprocessing.connected_components import Group
+from ContrastiveSegLib.postprocessing.intensity_refinement import correct_by_gray
+from ContrastiveSegLib.postprocessing.spatial_prior import (
     Piece,
     Place,
     Places,
@@ -42,8 +38,12 @@ from ContrastiveSegLib.volumes.place import (
     keep_likely,
     usual_place,
 )
-from ContrastiveSegLib.volumes.slices import PreparedCase
-from ContrastiveSegLib.volumes.stored_array import count_classes, open_array
+from ContrastiveSegLib.preprocessing.array_store import array_file, make_folder, read_facts, store
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
+from ContrastiveSegLib.preprocessing.stored_array import count_classes, open_array
+from ContrastiveSegLib.runs.atomic_write import write_atomically
+from ContrastiveSegLib.session.device import Compute
+from ContrastiveSegLib.session.reporter import Reporter
 
 BYTES_PER_VOXEL = 4  # class and confidence as they are predicted, and what is left of them as int16
 AGREEMENT = "agreement with the round before"
@@ -93,7 +93,7 @@ class PseudoLabels:
     """Cases whose labels were predicted.
 
     Args:
-        cases: Those that teach; UNKNOWN where the prediction is not certain.
+        cases: Those that teach; IGNORE_LABEL where the prediction is not certain.
         kept: Structure to the share of its voxels, in all predicted cases, that teach.
         left_out: Case to the reason why it does not teach.
         trouble: Why a network must not learn from them; empty if it may.

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ContrastiveSegLib.volumes.slices import PreparedCase
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 
 PATIENTS_WORTH_VALIDATING = 10
 SHARE_FOR_VALIDATION = 0.2

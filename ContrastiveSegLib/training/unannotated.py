@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ContrastiveSegLib.dataset.cases import Case, LeftOut
 from ContrastiveSegLib.errors import BadFile, BadFolder, BadSetting
-from ContrastiveSegLib.runs.job_settings import CaseSelection, FinetuneSettings, PretrainSettings
+from ContrastiveSegLib.imaging.volume import Geometry
+from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.session.reporter import Reporter
+from ContrastiveSegLib.settings.job_settings import CaseSelection, FinetuneSettings, PretrainSettings
 from ContrastiveSegLib.training.data import Found, find_readable_cases, prepare_each
-from ContrastiveSegLib.training.reporting import Reporter
-from ContrastiveSegLib.volumes.cases import Case, LeftOut
-from ContrastiveSegLib.volumes.prepared import Outcome, Recipe
-from ContrastiveSegLib.volumes.slices import PreparedCase
-from ContrastiveSegLib.volumes.volume import Geometry
 
 # Fewer say nothing about what is usual among them.
 FEWEST = 3
@@ -66,7 +66,7 @@ def prepare_unannotated(
 def choose_unannotated(
     outcomes: Sequence[Outcome], validation: Sequence[PreparedCase], reporter: Reporter
 ) -> tuple[PreparedCase, ...]:
-    """The scans to learn from, every voxel UNKNOWN; says so where they are too few, and takes none.
+    """The scans to learn from, every voxel IGNORE_LABEL; says so where they are too few, and takes none.
 
     Nothing is learned from patients that are validated on.
     """

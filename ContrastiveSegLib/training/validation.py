@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ContrastiveSegLib.networks.sliding_window import predict_probabilities
-from ContrastiveSegLib.runs.writing import write_atomically
-from ContrastiveSegLib.training.compute import Compute
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.slices import PreparedCase
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.inference.sliding_window import predict_probabilities
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
+from ContrastiveSegLib.runs.atomic_write import write_atomically
+from ContrastiveSegLib.session.device import Compute
 
 
 class Validation:
@@ -60,7 +60,7 @@ class Validation:
         with self.compute.mixed():
             probabilities = predict_probabilities(self.network, case.images, self.patch, self.compute.device)
         truth = np.asarray(case.label_map)
-        winners = np.where(truth == UNKNOWN, UNKNOWN, probabilities.argmax(0))
+        winners = np.where(truth == IGNORE_LABEL, IGNORE_LABEL, probabilities.argmax(0))
         dice = []
         for index in range(1, len(self.table.structures) + 1):
             found, true = winners == index, truth == index

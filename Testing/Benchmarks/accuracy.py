@@ -25,17 +25,17 @@ import numpy as np
 from accuracy_summary import write_summary
 from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN, append, rows_of, scores
 
+from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.jobs import finetune, pretrain
-from ContrastiveSegLib.runs.job_settings import (
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.settings.job_settings import (
     CaseSelection,
     FinetuneSettings,
     GridSettings,
     PredictSettings,
     PretrainSettings,
 )
-from ContrastiveSegLib.runs.method_catalog import list_methods
-from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.volumes.cases import find_cases
+from ContrastiveSegLib.settings.method_catalog import list_methods
 
 # Patients among whom the seeds choose, whatever numbers of them are asked for: else the same seed would have
 # other patients in another command.

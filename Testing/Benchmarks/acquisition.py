@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_image, write_image
-from ContrastiveSegLib.volumes.volume import Volume
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import read_image, write_image
+from ContrastiveSegLib.imaging.volume import Volume
 
 Array = npt.NDArray[np.float32]
 

@@ -87,9 +87,9 @@ def _train_when_told(steps: int) -> None:
 
     from ContrastiveSegLib.finetuning.supervised import Settings, Strategy
     from ContrastiveSegLib.networks.backbone import build_network
-    from ContrastiveSegLib.runs.job_settings import Compute
+    from ContrastiveSegLib.session.device import choose_compute
+    from ContrastiveSegLib.settings.job_settings import Compute
     from ContrastiveSegLib.training.batches import Sampler
-    from ContrastiveSegLib.training.compute import choose_compute
     from ContrastiveSegLib.training.loop import Training, train
     from ContrastiveSegLib.training.schedule import Schedule
 

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 from one_slice_carried import carry
 
-from ContrastiveSegLib.agreement.measures import compare
-from ContrastiveSegLib.prompting.cut import Cut
-from ContrastiveSegLib.runs.prompting_settings import PromptableSettings
-from ContrastiveSegLib.volumes.cases import Case, find_cases
-from ContrastiveSegLib.volumes.files import read_labels
+from ContrastiveSegLib.dataset.cases import Case, find_cases
+from ContrastiveSegLib.evaluation.metrics import compare
+from ContrastiveSegLib.file_io.files import read_labels
+from ContrastiveSegLib.propagation.gray_slices import Cut
+from ContrastiveSegLib.settings.prompting_settings import PromptableSettings
 
 
 def main() -> None:

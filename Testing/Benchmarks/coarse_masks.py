@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ContrastiveSegLib.volumes.volume import Volume
+from ContrastiveSegLib.imaging.volume import Volume
 
 RIGHT, WALL, LEFT = 1, 2, 3
 # How far a coarsened outline strays, and over which distance it stays on one side.

@@ -25,15 +25,15 @@ from accuracy_summary import _difference
 from acquisition import write_changed
 from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN, append, rows_of, scores
 
+from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.jobs import finetune
-from ContrastiveSegLib.runs.job_settings import (
+from ContrastiveSegLib.settings.job_settings import (
     CaseSelection,
     Compute,
     FinetuneSettings,
     GridSettings,
     PredictSettings,
 )
-from ContrastiveSegLib.volumes.cases import find_cases
 
 SOURCE_PATIENTS = 8
 STRATEGIES = {

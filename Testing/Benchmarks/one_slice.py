@@ -19,16 +19,16 @@ from one_slice_carried import carry
 from sparse_slices import PATIENTS
 from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN, append, rows_of, scores, selected
 
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import read_labels
 from ContrastiveSegLib.jobs import finetune
-from ContrastiveSegLib.runs.job_settings import (
+from ContrastiveSegLib.settings.job_settings import (
     CaseSelection,
     FinetuneSettings,
     GridSettings,
     PredictSettings,
 )
-from ContrastiveSegLib.runs.prompting_settings import PromptableSettings
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_labels
+from ContrastiveSegLib.settings.prompting_settings import PromptableSettings
 
 LEFT = 3
 WAYS = ("one slice", "one slice and what was carried", "all slices")

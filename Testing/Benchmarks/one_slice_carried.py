@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ContrastiveSegLib.dataset.cases import Case
+from ContrastiveSegLib.file_io.files import write_labels
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.jobs import propagate
-from ContrastiveSegLib.prompting.cut import Cut
-from ContrastiveSegLib.runs.job_settings import PropagateSettings
-from ContrastiveSegLib.volumes.cases import Case
-from ContrastiveSegLib.volumes.files import write_labels
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.volume import Volume
+from ContrastiveSegLib.propagation.gray_slices import Cut
+from ContrastiveSegLib.settings.job_settings import PropagateSettings
 
 
 def carry(

@@ -23,12 +23,12 @@ from monai.losses import DiceCELoss
 from monai.networks.nets import BasicUNet
 from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN
 
-from ContrastiveSegLib.contrast.views import Appearance, Movement, random_grid, recolor, warp
-from ContrastiveSegLib.volumes.cases import Case, find_cases
-from ContrastiveSegLib.volumes.files import read_image, read_labels
-from ContrastiveSegLib.volumes.grid import WorkingGrid
-from ContrastiveSegLib.volumes.preprocessing import Intensities, prepare, prepare_labels, restore
-from ContrastiveSegLib.volumes.volume import Volume
+from ContrastiveSegLib.contrast.augmentation import Appearance, Movement, random_grid, recolor, warp
+from ContrastiveSegLib.dataset.cases import Case, find_cases
+from ContrastiveSegLib.file_io.files import read_image, read_labels
+from ContrastiveSegLib.imaging.grid import WorkingGrid
+from ContrastiveSegLib.imaging.volume import Volume
+from ContrastiveSegLib.preprocessing.resampling import Intensities, prepare, prepare_labels, restore
 
 SIDE, STEPS, BATCH, RATE = 128, 1500, 8, 3e-3
 GRID = WorkingGrid("axial", 1.5, 0.0, (SIDE, SIDE))

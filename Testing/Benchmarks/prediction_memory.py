@@ -65,8 +65,8 @@ def _predict(run: Path, images: Path) -> None:
 
 
 def _make_image(path: Path, size: list[int]) -> None:
-    from ContrastiveSegLib.volumes.files import write_image
-    from ContrastiveSegLib.volumes.volume import Geometry, Volume
+    from ContrastiveSegLib.file_io.files import write_image
+    from ContrastiveSegLib.imaging.volume import Geometry, Volume
 
     random = np.random.default_rng(0)
     small = random.random((size[2], size[1] // 8, size[0] // 8), np.float32)
@@ -76,12 +76,12 @@ def _make_image(path: Path, size: list[int]) -> None:
 
 
 def _make_model(run: Path, structures: int, asked: argparse.Namespace) -> None:
+    from ContrastiveSegLib.imaging.grid import WorkingGrid
+    from ContrastiveSegLib.imaging.labels import LabelTable
     from ContrastiveSegLib.networks.backbone import build_network, pools_for
     from ContrastiveSegLib.networks.weights import save_model
+    from ContrastiveSegLib.preprocessing.resampling import Intensities
     from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
-    from ContrastiveSegLib.volumes.grid import WorkingGrid
-    from ContrastiveSegLib.volumes.labels import LabelTable
-    from ContrastiveSegLib.volumes.preprocessing import Intensities
 
     folder = RunFolder(run)
     folder.create()

@@ -13,12 +13,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_geometry
-from ContrastiveSegLib.volumes.grid import derive_grid
-from ContrastiveSegLib.volumes.prepared import Recipe, collect_table, prepare_cases
-from ContrastiveSegLib.volumes.preprocessing import Intensities
-from ContrastiveSegLib.volumes.reader import be_the_child
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import read_geometry
+from ContrastiveSegLib.file_io.reader import be_the_child
+from ContrastiveSegLib.imaging.grid import derive_grid
+from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, collect_table, prepare_cases
+from ContrastiveSegLib.preprocessing.resampling import Intensities
 
 
 def main() -> None:

@@ -32,17 +32,17 @@ from coarse_masks import LEFT, RIGHT, WALL, coarsened
 from one_slice_carried import carry
 from scipy import stats
 
-from ContrastiveSegLib.agreement.report import EvaluationReport
+from ContrastiveSegLib.dataset.cases import Case, find_cases
+from ContrastiveSegLib.evaluation.report import EvaluationReport
+from ContrastiveSegLib.file_io.files import read_labels, write_labels
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
+from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.jobs import propagate, refine
 from ContrastiveSegLib.jobs.evaluate import evaluate
-from ContrastiveSegLib.prompting._frame import Frame
-from ContrastiveSegLib.prompting._sam_network import Encoded
-from ContrastiveSegLib.runs.job_settings import CaseSelection, Compute, RefineSettings
-from ContrastiveSegLib.runs.prompting_settings import PromptableSettings
-from ContrastiveSegLib.volumes.cases import Case, find_cases
-from ContrastiveSegLib.volumes.files import read_labels, write_labels
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure
-from ContrastiveSegLib.volumes.volume import Volume
+from ContrastiveSegLib.sam._frame import Frame
+from ContrastiveSegLib.sam._sam_network import Encoded
+from ContrastiveSegLib.settings.job_settings import CaseSelection, Compute, RefineSettings
+from ContrastiveSegLib.settings.prompting_settings import PromptableSettings
 
 TABLE = LabelTable(
     (

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from prompting import TABLE
 
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import read_image, read_labels
 from ContrastiveSegLib.pictures.overview import Shown, draw_overview
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_image, read_labels
 
 # Neither the best nor the worst of the twenty.
 CASES = ("patient009_frame01", "patient027_frame01")

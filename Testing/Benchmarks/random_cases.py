@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ContrastiveSegLib.volumes.slices import PreparedCase
-from ContrastiveSegLib.volumes.volume import Geometry
+from ContrastiveSegLib.imaging.volume import Geometry
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 
 CLASSES = 5
 

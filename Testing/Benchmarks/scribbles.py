@@ -27,15 +27,15 @@ from accuracy import PROFILES, Profile, _file_name
 from accuracy_summary import _difference
 from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN, append, rows_of, scores, selected
 
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import read_labels
 from ContrastiveSegLib.jobs import finetune
-from ContrastiveSegLib.runs.job_settings import (
+from ContrastiveSegLib.postprocessing.connected_components import keep_largest
+from ContrastiveSegLib.settings.job_settings import (
     FinetuneSettings,
     GridSettings,
     PredictSettings,
 )
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_labels
-from ContrastiveSegLib.volumes.pieces import keep_largest
 
 PROFILE = replace(PROFILES["cpu"], finetune_steps=1500)
 ANNOTATED = ACDC_ANNOTATED[:8]

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from ContrastiveSegLib.dataset.cases import Case, find_cases
+from ContrastiveSegLib.file_io.files import ReadLabels, read_image, read_labels
+from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.pictures.overview import draw_slice, save
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.volumes.cases import Case, find_cases
-from ContrastiveSegLib.volumes.files import ReadLabels, read_image, read_labels
-from ContrastiveSegLib.volumes.volume import Volume
 
 WAYS = {"partial cross-entropy": "partial-ce-seed0", "PCLMix": "pclmix-seed0"}
 TITLES = ("scribbles", *WAYS, "truth")

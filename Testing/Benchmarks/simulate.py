@@ -19,16 +19,16 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from simulated_scribbles import simulated_scribbles
+from simulated_slices import evenly, keep_slices
 
+from ContrastiveSegLib.dataset.cases import Case, find_cases
+from ContrastiveSegLib.dataset.slice_table import read_annotated_slices
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.volumes.cases import Case, find_cases
-from ContrastiveSegLib.volumes.files import read_labels, write_labels
-from ContrastiveSegLib.volumes.grid import slicing_axes
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.simulated_scribbles import simulated_scribbles
-from ContrastiveSegLib.volumes.simulated_slices import evenly, keep_slices
-from ContrastiveSegLib.volumes.slice_table import read_annotated_slices
-from ContrastiveSegLib.volumes.volume import Volume
+from ContrastiveSegLib.file_io.files import read_labels, write_labels
+from ContrastiveSegLib.imaging.grid import slicing_axes
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.imaging.volume import Volume
 
 
 def main() -> None:

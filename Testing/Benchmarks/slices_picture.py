@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from ContrastiveSegLib.dataset.cases import Case, find_cases
+from ContrastiveSegLib.dataset.slice_table import read_annotated_slices
+from ContrastiveSegLib.file_io.files import read_image, read_labels
 from ContrastiveSegLib.pictures.overview import draw_slice, save
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.volumes.cases import Case, find_cases
-from ContrastiveSegLib.volumes.files import read_image, read_labels
-from ContrastiveSegLib.volumes.slice_table import read_annotated_slices
 
 COLUMNS = 10
 

@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN, append, rows_of, scores, selected
 
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import read_geometry
 from ContrastiveSegLib.jobs import finetune
-from ContrastiveSegLib.runs.job_settings import (
+from ContrastiveSegLib.settings.job_settings import (
     CaseSelection,
     FinetuneSettings,
     GridSettings,
     PredictSettings,
 )
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_geometry
 
 PATIENTS = 8
 

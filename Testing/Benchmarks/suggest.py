@@ -25,7 +25,8 @@ from suggest_summary import write_summary
 from unseen_patients import append, rows_of, scores
 
 from ContrastiveSegLib.jobs import finetune, pretrain, suggest
-from ContrastiveSegLib.runs.job_settings import (
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.settings.job_settings import (
     CaseSelection,
     FinetuneSettings,
     GridSettings,
@@ -33,7 +34,6 @@ from ContrastiveSegLib.runs.job_settings import (
     PretrainSettings,
     SuggestSettings,
 )
-from ContrastiveSegLib.runs.run_folder import RunFolder
 
 POOL = 20  # candidates and judges of one comparison in the development stage
 

@@ -22,16 +22,16 @@ import numpy.typing as npt
 import torch
 from scipy.stats import spearmanr
 
+from ContrastiveSegLib.active_learning.features import case_feature, comparable, slice_features
+from ContrastiveSegLib.active_learning.representatives import nearest
+from ContrastiveSegLib.inference.sliding_window import SIDE_MULTIPLE
 from ContrastiveSegLib.jobs.suggest import _encoder
-from ContrastiveSegLib.networks.sliding_window import SIDE_MULTIPLE
-from ContrastiveSegLib.runs.job_settings import CaseSelection
+from ContrastiveSegLib.preprocessing.prepared_cache import collect_table, prepare_cases
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
-from ContrastiveSegLib.suggesting.features import case_feature, comparable, slice_features
-from ContrastiveSegLib.suggesting.representatives import nearest
-from ContrastiveSegLib.training.compute import Compute
+from ContrastiveSegLib.session.device import Compute
+from ContrastiveSegLib.settings.job_settings import CaseSelection
 from ContrastiveSegLib.training.data import find_readable_cases
-from ContrastiveSegLib.volumes.prepared import collect_table, prepare_cases
-from ContrastiveSegLib.volumes.slices import PreparedCase
 
 NEIGHBORS = 5
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_geometry
-from ContrastiveSegLib.volumes.grid import derive_grid, slicing_axes
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import read_geometry
+from ContrastiveSegLib.imaging.grid import derive_grid, slicing_axes
 
 
 @dataclass(frozen=True, order=True)

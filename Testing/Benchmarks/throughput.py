@@ -30,9 +30,9 @@ from ContrastiveSegLib.finetuning._strategy import load_strategy
 from ContrastiveSegLib.jobs.pretrain import build_method, trainable_parameters
 from ContrastiveSegLib.networks.backbone import Backbone, build_network, pools_for
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.runs.job_settings import Compute as ComputeSettings
+from ContrastiveSegLib.session.device import Compute, choose_compute
+from ContrastiveSegLib.settings.job_settings import Compute as ComputeSettings
 from ContrastiveSegLib.training.batches import Batch, Sampler
-from ContrastiveSegLib.training.compute import Compute, choose_compute
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.schedule import Schedule
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ContrastiveSegLib.jobs import evaluate, predict
-from ContrastiveSegLib.runs.job_settings import CaseSelection, EvaluateSettings, PredictSettings
+from ContrastiveSegLib.settings.job_settings import CaseSelection, EvaluateSettings, PredictSettings
 
 # The patients that SuperCL and MACL annotate on ACDC, and twenty that nothing was chosen on.
 ACDC_ANNOTATED = (73, 18, 1, 15, 95, 6, 13, 16, 58, 39, 3, 4, 90, 57, 80, 77, 24, 7, 97, 92)

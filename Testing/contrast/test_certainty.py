@@ -9,7 +9,7 @@ import torch
 from torch import Generator
 
 from ContrastiveSegLib.contrast.certainty import certain_labels, choose_anchors, entropy_limit, on_cells
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 
 def generator(seed: int = 0) -> Generator:
@@ -27,20 +27,20 @@ def test_the_limit_rises_to_the_entropy_of_two_equal_classes():
 def test_uncertain_pixels_are_unknown_unless_they_are_painted():
     sure, doubtful = [0.02, 0.9, 0.08], [0.4, 0.3, 0.3]
     probabilities = torch.tensor([[sure, doubtful, sure, doubtful]]).mT[..., None]  # (1, 3, 4, 1)
-    painted = torch.tensor([[[UNKNOWN], [UNKNOWN], [2], [0]]])
+    painted = torch.tensor([[[IGNORE_LABEL], [IGNORE_LABEL], [2], [0]]])
 
     certain = certain_labels(probabilities, painted, limit=0.6)
 
-    assert certain.flatten().tolist() == [1, UNKNOWN, 2, 0]
+    assert certain.flatten().tolist() == [1, IGNORE_LABEL, 2, 0]
 
 
 def test_the_limit_is_an_entropy_in_nats():
     probabilities = torch.tensor([0.8, 0.2]).view(1, 2, 1, 1)
     entropy = -(0.8 * math.log(0.8) + 0.2 * math.log(0.2))
-    nothing = torch.full((1, 1, 1), UNKNOWN)
+    nothing = torch.full((1, 1, 1), IGNORE_LABEL)
 
     assert certain_labels(probabilities, nothing, limit=entropy + 1e-3).item() == 0
-    assert certain_labels(probabilities, nothing, limit=entropy - 1e-3).item() == UNKNOWN
+    assert certain_labels(probabilities, nothing, limit=entropy - 1e-3).item() == IGNORE_LABEL
 
 
 def test_a_cell_has_the_label_at_its_center():
@@ -51,7 +51,7 @@ def test_a_cell_has_the_label_at_its_center():
 
 def a_scene() -> tuple[torch.Tensor, torch.Tensor]:
     """Labels and predictions (2, 40): of class 1 many are right and few wrong, of 2 the other way round."""
-    labels, predicted = torch.full((2, 40), UNKNOWN), torch.zeros(2, 40, dtype=torch.long)
+    labels, predicted = torch.full((2, 40), IGNORE_LABEL), torch.zeros(2, 40, dtype=torch.long)
     labels[0, :20], predicted[0, :18] = 1, 1
     labels[0, 20:36], predicted[0, 20:22] = 2, 2
     labels[1, :3] = 1
@@ -68,7 +68,7 @@ def test_half_of_the_anchors_are_where_the_prediction_errs_and_the_other_kind_fi
     assert (chosen & (labels == 1)).sum() == 12
     assert (hard & (labels == 2)).sum() == 10
     assert (chosen & (labels == 2)).sum() == 12
-    assert not (chosen & (labels == UNKNOWN)).any()
+    assert not (chosen & (labels == IGNORE_LABEL)).any()
     assert not chosen[1].any()  # three cells are fewer than five
 
 
@@ -82,7 +82,7 @@ def test_the_total_is_shared_among_classes_and_images():
 
 
 def test_without_any_certain_cell_nothing_is_chosen():
-    nothing = torch.full((2, 9), UNKNOWN)
+    nothing = torch.full((2, 9), IGNORE_LABEL)
 
     assert not choose_anchors(nothing, torch.zeros(2, 9), 3, generator(), fewest=1).any()
 

@@ -10,7 +10,7 @@ from torch import Generator
 from torch.nn import functional as F
 
 from ContrastiveSegLib.contrast.memory import ClassMemory, memory_contrast
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_what_is_pushed_before_the_backward_pass_does_not_change_the_gradient(a_
 def test_the_mean_of_every_class_of_every_image_is_remembered():
     memory = ClassMemory(3, 4, 2)
     features = torch.tensor([[[1.0, 0.0], [3.0, 4.0], [5.0, 4.0]], [[0.0, 2.0], [7.0, 7.0], [0.0, 4.0]]])
-    labels = torch.tensor([[0, 2, 2], [2, UNKNOWN, 2]])
+    labels = torch.tensor([[0, 2, 2], [2, IGNORE_LABEL, 2]])
 
     memory.push(features, labels)
 

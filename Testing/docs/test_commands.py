@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from ContrastiveSegLib.command_line import read_order
-from ContrastiveSegLib.runs.job_settings import JOBS
+from ContrastiveSegLib.settings.job_settings import JOBS
 
 COMMAND = re.compile(r"^(?:python -m ContrastiveSegLib|contrastiveseg) +(.*)$")
 BLOCK = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
@@ -72,7 +72,7 @@ OTHER_PROGRAMS = {"--no-deps", "--no-main-window", "--python-script", "--strict"
 
 
 def _methods() -> list[list[str]]:
-    from ContrastiveSegLib.runs.method_catalog import list_methods
+    from ContrastiveSegLib.settings.method_catalog import list_methods
 
     job = {"pretraining": ["pretrain", "--method"], "finetuning": ["finetune", "--strategy"]}
     return [[*job[entry.kind], entry.name] for entry in list_methods()]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ContrastiveSegLib.command_line import read_order
-from ContrastiveSegLib.runs.job_settings import JOBS
-from ContrastiveSegLib.runs.method_catalog import list_methods
-from ContrastiveSegLib.runs.network_catalog import network_names
+from ContrastiveSegLib.settings.job_settings import JOBS
+from ContrastiveSegLib.settings.method_catalog import list_methods
+from ContrastiveSegLib.settings.network_catalog import network_names
 
 # One that is there for each kind; its files must be those that the page lists.
 EXAMPLES = {

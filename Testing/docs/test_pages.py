@@ -10,9 +10,9 @@ import pytest
 import settings_tables as tables
 
 from ContrastiveSegLib.command_line import read_order
-from ContrastiveSegLib.runs.job_settings import JOBS
-from ContrastiveSegLib.runs.method_catalog import list_methods
-from ContrastiveSegLib.runs.network_catalog import network_names
+from ContrastiveSegLib.settings.job_settings import JOBS
+from ContrastiveSegLib.settings.method_catalog import list_methods
+from ContrastiveSegLib.settings.network_catalog import network_names
 
 
 @pytest.mark.parametrize("job", JOBS)

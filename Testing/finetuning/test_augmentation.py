@@ -10,8 +10,8 @@ import torch
 from torch import Generator, Tensor
 
 from ContrastiveSegLib.finetuning._augmentation import Augmentation
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.training.batches import Batch
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
 PATCH = (32, 32)
 
@@ -60,14 +60,14 @@ def test_the_rotation_is_limited_by_its_setting():
 
 
 def test_only_what_was_known_before_is_known_after_and_nothing_beyond_the_image(a_batch):
-    scribbles = torch.full_like(a_batch.labels, UNKNOWN)
+    scribbles = torch.full_like(a_batch.labels, IGNORE_LABEL)
     scribbles[:, 20:22] = 1  # a band of two rows
     batch = replace(a_batch, images=(scribbles[:, None] == 1).float(), labels=scribbles)
-    turned = Augmentation((40, 40), rotation=45, beyond=UNKNOWN)
+    turned = Augmentation((40, 40), rotation=45, beyond=IGNORE_LABEL)
 
     labels = turned(batch, Generator().manual_seed(1))[1]
 
-    assert set(labels.unique().tolist()) == {UNKNOWN, 1}
+    assert set(labels.unique().tolist()) == {IGNORE_LABEL, 1}
     assert 0.02 < (labels == 1).float().mean() < 0.1
 
 

@@ -10,8 +10,8 @@ from torch import Generator
 from torch.nn import functional as F
 
 from ContrastiveSegLib.finetuning.dmpls import Settings, Strategy, dropped, mixed_labels
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.training.batches import Batch
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
 PATCH = (32, 32)
 
@@ -23,7 +23,7 @@ def generator(seed: int = 0) -> Generator:
 @pytest.fixture
 def scribbles(a_batch):
     """The batch with two lines painted."""
-    painted = torch.full_like(a_batch.labels, UNKNOWN)
+    painted = torch.full_like(a_batch.labels, IGNORE_LABEL)
     painted[:, 14:17, 4:25] = a_batch.labels[:, 14:17, 4:25]
     return replace(a_batch, labels=painted)
 
@@ -51,7 +51,9 @@ def test_the_terms_are_those_of_the_specification(a_network, scribbles):
     first, second = a_network(images), strategy.second(hidden)
     weight = torch.rand((), generator=random)
     pseudo = (weight * first.softmax(1) + (1 - weight) * second.softmax(1)).argmax(1)
-    known = 0.5 * sum(F.cross_entropy(scores, labels, ignore_index=UNKNOWN) for scores in (first, second))
+    known = 0.5 * sum(
+        F.cross_entropy(scores, labels, ignore_index=IGNORE_LABEL) for scores in (first, second)
+    )
     dice = 0.5 * (slow_dice(first, pseudo) + slow_dice(second, pseudo))
     assert terms["scribbles"].item() == pytest.approx(known.item(), rel=1e-5)
     assert terms["pseudo_labels"].item() == pytest.approx(0.5 * dice.item(), rel=1e-4)
@@ -81,7 +83,7 @@ def test_mixed_labels_follow_a_random_weight_and_carry_no_gradient():
 def test_gradients_reach_the_encoder_and_both_decoders_in_blocks(make_network):
     network = make_network(spatial_dims=3)
     strategy = Strategy(network, (16, 16, 16), Settings())
-    labels = torch.full((2, 16, 21, 21), UNKNOWN)
+    labels = torch.full((2, 16, 21, 21), IGNORE_LABEL)
     labels[:, 8, 8:12] = 1
     batch = Batch(torch.rand(2, 1, 16, 21, 21), torch.ones(2), torch.arange(2), labels)
 

@@ -8,8 +8,8 @@ from torch import Generator, Tensor
 
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy, load_strategy
-from ContrastiveSegLib.runs.method_catalog import list_methods
-from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.settings.method_catalog import list_methods
+from ContrastiveSegLib.settings.schema import from_dict
 
 PATCH = (32, 32)
 ENTRIES = {entry.name: entry for entry in list_methods() if entry.kind == "finetuning"}

@@ -8,7 +8,7 @@ from monai.losses import DiceCELoss
 from torch import Generator, Tensor
 
 from ContrastiveSegLib.finetuning._losses import dice_ce, partial_cross_entropy
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_fully_known_labels_give_the_loss_of_monai(some_scores, some_labels):
 
 def test_unknown_rows_are_as_if_they_were_cut_away(some_scores, some_labels):
     partly = some_labels.clone()
-    partly[:, 2:] = UNKNOWN
+    partly[:, 2:] = IGNORE_LABEL
 
     for loss in (dice_ce, partial_cross_entropy):
         expected = loss(some_scores[:, :, :2], some_labels[:, :2])
@@ -39,7 +39,7 @@ def test_unknown_rows_are_as_if_they_were_cut_away(some_scores, some_labels):
 
 
 def test_scores_of_unknown_positions_get_no_gradient(some_scores, some_labels):
-    some_labels[0, 3, 4] = UNKNOWN
+    some_labels[0, 3, 4] = IGNORE_LABEL
 
     dice_ce(some_scores, some_labels).backward()
 
@@ -48,7 +48,7 @@ def test_scores_of_unknown_positions_get_no_gradient(some_scores, some_labels):
 
 
 def test_cross_entropy_is_the_mean_over_known_positions(some_scores, some_labels):
-    some_labels[:, 1:] = UNKNOWN
+    some_labels[:, 1:] = IGNORE_LABEL
 
     loss = partial_cross_entropy(some_scores, some_labels)
 
@@ -58,10 +58,10 @@ def test_cross_entropy_is_the_mean_over_known_positions(some_scores, some_labels
 
 
 def test_nothing_known_is_no_loss_and_no_gradient(some_scores, some_labels):
-    loss = partial_cross_entropy(some_scores, torch.full_like(some_labels, UNKNOWN))
+    loss = partial_cross_entropy(some_scores, torch.full_like(some_labels, IGNORE_LABEL))
 
     loss.backward()
 
     assert loss.item() == 0
     assert (some_scores.grad == 0).all()
-    assert dice_ce(some_scores, torch.full_like(some_labels, UNKNOWN)).isfinite()
+    assert dice_ce(some_scores, torch.full_like(some_labels, IGNORE_LABEL)).isfinite()

@@ -10,8 +10,8 @@ from torch import Generator, Tensor
 
 from ContrastiveSegLib.finetuning import supervised
 from ContrastiveSegLib.finetuning.mean_teacher import Settings, Strategy
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.training.batches import Batch
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
 PATCH = (32, 32)
 
@@ -19,7 +19,7 @@ PATCH = (32, 32)
 @pytest.fixture
 def a_halved_batch(a_batch) -> Batch:
     labels = a_batch.labels.clone()
-    labels[2:] = UNKNOWN
+    labels[2:] = IGNORE_LABEL
     return replace(a_batch, labels=labels, unannotated=torch.tensor([False, False, True, True]))
 
 
@@ -60,7 +60,7 @@ def test_blocks_are_mixed_in_plane(make_network):
     network = make_network("unet", spatial_dims=3, pools=((1, 2, 2),) * 4)
     labels = torch.zeros(4, 4, 42, 42, dtype=torch.long)
     labels[:, :, 10:20, 10:20] = 1
-    labels[2:] = UNKNOWN
+    labels[2:] = IGNORE_LABEL
     batch = Batch(
         torch.rand(4, 1, 4, 42, 42),
         torch.ones(4),
@@ -107,8 +107,8 @@ def test_each_structure_has_the_threshold_of_its_usual_confidence(make_network, 
     sure = scores.softmax(1).amax(1)[0, 0]
     limits = [sure[2:4].mean(), sure[4:6].mean()]
     assert learner.confidence[1:].tolist() == pytest.approx([float(n) for n in limits])
-    background = [0 if sure[n] >= sum(limits) / 2 else UNKNOWN for n in (0, 1)]
-    assert said.flatten().tolist() == [*background, UNKNOWN, 1, UNKNOWN, 2]
+    background = [0 if sure[n] >= sum(limits) / 2 else IGNORE_LABEL for n in (0, 1)]
+    assert said.flatten().tolist() == [*background, IGNORE_LABEL, 1, IGNORE_LABEL, 2]
 
 
 def test_what_the_teacher_says_counts_more_and_more(make_network, a_halved_batch):

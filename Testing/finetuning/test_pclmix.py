@@ -17,9 +17,9 @@ from ContrastiveSegLib.contrast.mixing import random_mix
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.finetuning._losses import risen
 from ContrastiveSegLib.finetuning.pclmix import Settings, Strategy, pseudo_labels
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.networks.second_decoder import ConvolutionalDecoder
 from ContrastiveSegLib.networks.window_decoder import WindowDecoder
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
 PATCH = (32, 32)
 
@@ -31,7 +31,7 @@ def generator(seed: int = 0) -> Generator:
 @pytest.fixture
 def scribbles(a_batch):
     """The batch with a line painted in each structure and one in the background."""
-    painted = torch.full_like(a_batch.labels, UNKNOWN)
+    painted = torch.full_like(a_batch.labels, IGNORE_LABEL)
     for rows in (slice(8, 10), slice(14, 17), slice(32, 34)):
         painted[:, rows, 2:25] = a_batch.labels[:, rows, 2:25]
     return replace(a_batch, labels=painted)
@@ -56,7 +56,7 @@ def values(strategy, batch, seed=0):
 
 
 def partial(scores, labels):
-    return F.cross_entropy(scores, labels, ignore_index=UNKNOWN)
+    return F.cross_entropy(scores, labels, ignore_index=IGNORE_LABEL)
 
 
 def test_the_terms_are_those_of_the_specification(make_strategy, scribbles):
@@ -184,7 +184,7 @@ def test_contrast_rises_with_training_and_begins_after_a_while(make_strategy, sc
 def test_without_anchors_the_contrast_is_zero(make_strategy, scribbles):
     strategy = make_strategy()
     strategy.progress = 0.02
-    nobody = replace(scribbles, labels=torch.full_like(scribbles.labels, UNKNOWN))
+    nobody = replace(scribbles, labels=torch.full_like(scribbles.labels, IGNORE_LABEL))
     strategy._scores = lambda _: (torch.zeros(4, 3, *PATCH),) * 2  # as uncertain as can be
 
     terms = strategy.loss_terms(nobody, generator())

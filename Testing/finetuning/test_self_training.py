@@ -10,7 +10,7 @@ from torch import Generator
 
 from ContrastiveSegLib.finetuning import supervised
 from ContrastiveSegLib.finetuning.self_training import Settings, Strategy
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 PATCH = (32, 32)
 
@@ -46,7 +46,7 @@ def test_predicted_labels_are_a_term_with_a_weight(make_network, a_batch):
 
 def test_what_was_drawn_does_not_feel_the_predicted_labels(make_network, a_batch):
     other = halved(replace(a_batch, labels=a_batch.labels.clone()))
-    other.labels[2:] = UNKNOWN
+    other.labels[2:] = IGNORE_LABEL
 
     here, there = (terms_of(strategy(make_network), batch) for batch in (halved(a_batch), other))
 

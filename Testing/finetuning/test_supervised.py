@@ -10,8 +10,8 @@ import torch
 from torch import Generator, Tensor
 
 from ContrastiveSegLib.finetuning.supervised import Settings, Strategy, disagreement
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.training.batches import Batch
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
 PATCH = (32, 32)
 
@@ -122,7 +122,7 @@ def test_consistency_is_the_squared_difference_where_nobody_vouched():
 def test_consistency_rises_and_teaches_only_the_unknown_voxels(make_network, a_batch):
     strategy = Strategy(make_network(), PATCH, Settings(consistency=1.0))
     known = strategy.loss_terms(a_batch, Generator().manual_seed(0))
-    unknown = replace(a_batch, labels=torch.full_like(a_batch.labels, UNKNOWN))
+    unknown = replace(a_batch, labels=torch.full_like(a_batch.labels, IGNORE_LABEL))
 
     early, late = [], []
     for progress, kept in ((0.0, early), (1.0, late)):

@@ -11,9 +11,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ContrastiveSegLib.__main__ import main
-from ContrastiveSegLib.volumes.files import write_image, write_labels
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure
-from ContrastiveSegLib.volumes.volume import Geometry, Volume
+from ContrastiveSegLib.file_io.files import write_image, write_labels
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
+from ContrastiveSegLib.imaging.volume import Geometry, Volume
 
 SHAPE = (6, 16, 20)
 GRID = Geometry(

@@ -54,7 +54,7 @@ def test_a_failed_download_says_what_to_do(
     def no_network(*_: object) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr("ContrastiveSegLib.training.download.download_and_extract", no_network)
+    monkeypatch.setattr("ContrastiveSegLib.session.download.download_and_extract", no_network)
 
     assert main(["demo", "--dataset", "hippocampus", "--folder", str(tmp_path / "demo"), *FLAGS]) == 1
     message = capsys.readouterr().err

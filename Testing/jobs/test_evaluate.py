@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ContrastiveSegLib.agreement.measures import ABSENT, INVENTED, MISSED
 from ContrastiveSegLib.errors import BadFolder, CannotWrite
+from ContrastiveSegLib.evaluation.metrics import ABSENT, INVENTED, MISSED
+from ContrastiveSegLib.file_io.files import write_image, write_labels
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
+from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.jobs.evaluate import evaluate, run
-from ContrastiveSegLib.runs.job_settings import CaseSelection, EvaluateSettings
-from ContrastiveSegLib.volumes.files import write_image, write_labels
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure
-from ContrastiveSegLib.volumes.volume import Geometry, Volume
+from ContrastiveSegLib.settings.job_settings import CaseSelection, EvaluateSettings
 
 GRID = Geometry((12, 10, 4), (1.5, 1.5, 6.0))
 ORGANS = LabelTable((Structure(1, "liver", (1, 0, 0)), Structure(2, "spleen", (0, 1, 0))))

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import read_labels, write_labels
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
+from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.runs.events import read_new
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_labels, write_labels
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure
-from ContrastiveSegLib.volumes.volume import Volume
 
 FAST = ["--from", "none", "--steps", "2", "--width", "4", "--batch", "4", "--device", "cpu",
         "--precision", "float32", "--patch", "32", "32", "--spacing", "6"]  # fmt: skip

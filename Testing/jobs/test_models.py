@@ -10,8 +10,8 @@ import pytest
 
 from ContrastiveSegLib.errors import BadCheckpoint
 from ContrastiveSegLib.jobs.models import run
-from ContrastiveSegLib.prompting import catalog
-from ContrastiveSegLib.runs.job_settings import ModelsSettings
+from ContrastiveSegLib.sam import catalog
+from ContrastiveSegLib.settings.job_settings import ModelsSettings
 
 
 def test_every_family_is_listed_with_license_and_way(capsys: Any) -> None:

@@ -13,12 +13,12 @@ import pytest
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.errors import BadCheckpoint
+from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.networks.weights import read_page, seal_of, understanding
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
-from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.decided import decide
 from ContrastiveSegLib.training.model_page import understood
-from ContrastiveSegLib.volumes.grid import WorkingGrid
 
 GONE = object()
 ODD = (None, True, 0, -1, 10**9, 10**30, math.nan, math.inf, "x", [], {}, [[1]], GONE)

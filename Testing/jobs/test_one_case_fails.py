@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from ContrastiveSegLib.__main__ import main
-from ContrastiveSegLib.agreement import compared_case
+from ContrastiveSegLib.active_learning import survey
+from ContrastiveSegLib.evaluation import case_comparison
 from ContrastiveSegLib.jobs import predict, scan
-from ContrastiveSegLib.suggesting import survey
+from ContrastiveSegLib.preprocessing import prepared_cache
 from ContrastiveSegLib.training import data
-from ContrastiveSegLib.volumes import prepared
 
 SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
 GRID = ["--patch", "32", "32", "--spacing", "6"]
@@ -81,7 +81,7 @@ def test_predict_says_so_when_a_header_cannot_be_read(
 def test_pretrain_leaves_the_case_out(
     tmp_path: Path, phantoms: Path, fails_with: Callable[..., None], function: str
 ) -> None:
-    fails_with(prepared, function, "phantom_006")
+    fails_with(prepared_cache, function, "phantom_006")
 
     words = ["--images", str(phantoms / "unlabeled"), "--steps", "1", *SMALL, *GRID]
     assert main(["pretrain", str(tmp_path / "run"), *words]) == 0
@@ -95,8 +95,8 @@ def test_finetune_leaves_the_case_out_and_also_among_further_labels(
 ) -> None:
     further = Path(shutil.copytree(phantoms / "test", tmp_path / "more"))
     shutil.rmtree(a_run / "prepared")
-    fails_with(prepared, "read_marks", "phantom_001")
-    fails_with(prepared, "read_marks", "phantom_003", MemoryError())
+    fails_with(prepared_cache, "read_marks", "phantom_001")
+    fails_with(prepared_cache, "read_marks", "phantom_003", MemoryError())
 
     words = ["--labeled", str(phantoms / "labeled"), "--also", str(further), "--steps", "1"]
     assert main(["finetune", str(a_run), *words, *SMALL[2:]]) == 0
@@ -122,7 +122,7 @@ def test_a_label_file_without_rights_does_not_end_finetune(
     assert main(["finetune", str(a_run), *words]) == 0
 
 
-@pytest.mark.parametrize(("module", "function"), [(prepared, "read_image"), (survey, "slice_features")])
+@pytest.mark.parametrize(("module", "function"), [(prepared_cache, "read_image"), (survey, "slice_features")])
 def test_suggest_ranks_the_others(
     a_run: Path, phantoms: Path, fails_with: Callable[..., None], module: Any, function: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -153,7 +153,7 @@ def test_suggest_ranks_the_others(
 def test_evaluate_compares_the_others(
     phantoms: Path, tmp_path: Path, fails_with: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fails_with(compared_case, "read_labels", "phantom_003", np.exceptions.AxisError("axis"))
+    fails_with(case_comparison, "read_labels", "phantom_003", np.exceptions.AxisError("axis"))
     labels, table = phantoms / "test", tmp_path / "table.csv"
 
     words = ["--predictions", str(labels / "labels"), "--labels", str(labels), "--output", str(table)]
@@ -188,7 +188,7 @@ def test_when_most_cases_are_lost_the_job_goes_on_and_says_so(
     tmp_path: Path, phantoms: Path, fails_with: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in (1, 2, 3, 4):
-        fails_with(prepared, "read_image", f"phantom_00{number}")
+        fails_with(prepared_cache, "read_image", f"phantom_00{number}")
 
     words = ["--images", str(phantoms), "--steps", "1", *SMALL, *GRID]
     assert main(["pretrain", str(tmp_path / "run"), *words]) == 3

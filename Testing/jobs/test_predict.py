@@ -14,12 +14,12 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.file_io.files import read_geometry, read_image, read_labels, write_image
+from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.jobs import predict
 from ContrastiveSegLib.networks.weights import seal_of
+from ContrastiveSegLib.postprocessing.connected_components import TOUCHING
 from ContrastiveSegLib.runs.events import read_new
-from ContrastiveSegLib.volumes.files import read_geometry, read_image, read_labels, write_image
-from ContrastiveSegLib.volumes.pieces import TOUCHING
-from ContrastiveSegLib.volumes.volume import Volume
 
 
 def _sealed(page: dict[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from ContrastiveSegLib.jobs import finetune, pretrain
 from ContrastiveSegLib.networks.backbone import build_network
 from ContrastiveSegLib.networks.weights import load_parts, read_page
 from ContrastiveSegLib.runs.events import read_new
-from ContrastiveSegLib.runs.job_settings import Compute, FinetuneSettings, GridSettings, PretrainSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.settings.job_settings import Compute, FinetuneSettings, GridSettings, PretrainSettings
 
 ON_CPU = Compute(device="cpu", precision="float32")
 GRID = GridSettings(patch=(64, 64), spacing=1.0)

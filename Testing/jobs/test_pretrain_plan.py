@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.preprocessing.prepared_cache import prepare_cases
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.training import trial
-from ContrastiveSegLib.volumes.prepared import prepare_cases
 from Testing.training.probing import Probe, a_sampler, how
 
 SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32", "--spacing", "6"]

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 
 from ContrastiveSegLib.errors import BadFile, BadSetting, CannotWrite
+from ContrastiveSegLib.file_io.files import read_labels, write_image, write_labels
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
+from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.jobs import propagate
-from ContrastiveSegLib.prompting.asking import by_outline
-from ContrastiveSegLib.prompting.cut import Cut, gray_volume
-from ContrastiveSegLib.prompting.key_slice import find_key_slice
+from ContrastiveSegLib.preprocessing.resampling import CT_WINDOW, Intensities
+from ContrastiveSegLib.propagation.annotated_slice import find_key_slice
+from ContrastiveSegLib.propagation.gray_slices import Cut, gray_volume
+from ContrastiveSegLib.propagation.prompts import by_outline
 from ContrastiveSegLib.runs.events import read_new
-from ContrastiveSegLib.runs.job_settings import Compute, PropagateSettings
-from ContrastiveSegLib.runs.prompting_settings import PromptableSettings
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.volumes.files import read_labels, write_image, write_labels
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure
-from ContrastiveSegLib.volumes.preprocessing import CT_WINDOW, Intensities
-from ContrastiveSegLib.volumes.volume import Geometry, Volume
+from ContrastiveSegLib.settings.job_settings import Compute, PropagateSettings
+from ContrastiveSegLib.settings.prompting_settings import PromptableSettings
 
 GRID = Geometry((30, 26, 7), (1.5, 1.5, 8.0), (3.0, -7.0, 20.0))
 CUBE = Geometry((20, 20, 20), (1.0, 1.0, 1.0))

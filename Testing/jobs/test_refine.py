@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder, BadSetting
+from ContrastiveSegLib.file_io.files import read_labels, write_image, write_labels
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
+from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.jobs import refine
-from ContrastiveSegLib.prompting import lite_medsam
-from ContrastiveSegLib.prompting.refine import Rules
+from ContrastiveSegLib.propagation.refine import Rules
 from ContrastiveSegLib.runs.events import read_new
-from ContrastiveSegLib.runs.job_settings import Compute, RefineSettings
-from ContrastiveSegLib.runs.prompting_settings import GrayValues, PromptableSettings
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.volumes.files import read_labels, write_image, write_labels
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure
-from ContrastiveSegLib.volumes.volume import Geometry, Volume
+from ContrastiveSegLib.sam import lite_medsam
+from ContrastiveSegLib.settings.job_settings import Compute, RefineSettings
+from ContrastiveSegLib.settings.prompting_settings import GrayValues, PromptableSettings
 
 TURNED = (0.8, 0.0, 0.6, 0.0, 1.0, 0.0, -0.6, 0.0, 0.8)
 GRID = Geometry((30, 26, 4), (1.5, 1.5, 8.0), (3.0, -7.0, 20.0), TURNED)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ContrastiveSegLib.file_io.files import write_image, write_labels
+from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.jobs import scan
-from ContrastiveSegLib.runs.job_settings import ScanSettings
-from ContrastiveSegLib.volumes.files import write_image, write_labels
-from ContrastiveSegLib.volumes.volume import Geometry, Volume
+from ContrastiveSegLib.settings.job_settings import ScanSettings
 
 
 def test_labels_that_cannot_be_used_leave_the_image_as_it_is(

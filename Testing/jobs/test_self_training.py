@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 
 from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.finetuning import _model, _rounds
 from ContrastiveSegLib.jobs import predict
 from ContrastiveSegLib.networks.weights import read_page
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+from ContrastiveSegLib.postprocessing.spatial_prior import places_to_json
 from ContrastiveSegLib.runs.events import read_new
-from ContrastiveSegLib.runs.job_settings import Compute
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
-from ContrastiveSegLib.training import norm_statistics, pseudo_labels, reporting
-from ContrastiveSegLib.training.compute import choose_compute
+from ContrastiveSegLib.session import reporter
+from ContrastiveSegLib.session.device import choose_compute
+from ContrastiveSegLib.settings.job_settings import Compute
+from ContrastiveSegLib.training import norm_statistics, pseudo_labels
 from ContrastiveSegLib.training.pseudo_labels import PseudoLabels
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.place import places_to_json
 
 STEPS = 3
 FAST = ["--from", "none", "--steps", str(STEPS), "--width", "4", "--batch", "4", "--device", "cpu",
@@ -119,7 +120,7 @@ def test_a_cancelled_and_resumed_run_ends_with_the_same_bits(
     a_finished_run, phantom_folder, tmp_path, monkeypatch, stop_at
 ):
     asked = iter(range(10**6))
-    monkeypatch.setattr(reporting.Reporter, "cancelled", lambda _: next(asked) == stop_at)
+    monkeypatch.setattr(reporter.Reporter, "cancelled", lambda _: next(asked) == stop_at)
 
     assert finetune(tmp_path / "run", phantom_folder) == 130
     assert not ModelFolder(RunFolder(tmp_path / "run").finetune(1)).is_finished

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from ContrastiveSegLib.dataset.cases import CaseList
+from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.jobs import finetune, pretrain
-from ContrastiveSegLib.runs.job_settings import FinetuneSettings, GridSettings, PretrainSettings
+from ContrastiveSegLib.settings.job_settings import FinetuneSettings, GridSettings, PretrainSettings
 from ContrastiveSegLib.training.data import Found
-from ContrastiveSegLib.volumes.cases import CaseList
-from ContrastiveSegLib.volumes.volume import Geometry
 
 GRID = GridSettings(patch=(32, 32))
 RUN = Path("run")

@@ -13,9 +13,9 @@ import SimpleITK as sitk
 from safetensors.torch import load_file
 
 from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.file_io.files import read_geometry, read_image, read_labels, write_image
+from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.runs.events import read_new
-from ContrastiveSegLib.volumes.files import read_geometry, read_image, read_labels, write_image
-from ContrastiveSegLib.volumes.volume import Volume
 
 SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
 GRID = ["--patch", "32", "32", "--spacing", "6"]

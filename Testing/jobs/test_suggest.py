@@ -12,10 +12,10 @@ import pytest
 import SimpleITK as sitk
 
 from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.dataset.slice_table import read_annotated_slices
+from ContrastiveSegLib.file_io.files import read_geometry
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.runs.events import read_new
-from ContrastiveSegLib.volumes.files import read_geometry
-from ContrastiveSegLib.volumes.slice_table import read_annotated_slices
 
 SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
 GRID = ["--patch", "32", "32", "--spacing", "8"]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.errors import CannotWrite
+from ContrastiveSegLib.file_io.files import read_image, read_labels
+from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.phantoms.anatomy import CAVITY, KIDNEYS, LIVER, PANCREAS, WALL
 from ContrastiveSegLib.phantoms.phantom import make_phantom_case, phantom_table, write_phantom_folder
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_image, read_labels
-from ContrastiveSegLib.volumes.volume import Volume
 
 SMALL = (16, 40, 40)
 

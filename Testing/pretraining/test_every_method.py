@@ -15,12 +15,12 @@ from torch import Generator, nn
 from ContrastiveSegLib.contrast.clusters import Teacher
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.networks.backbone import fitting_patch, network_class, network_names, pools_for
-from ContrastiveSegLib.networks.momentum import Queue
+from ContrastiveSegLib.networks.momentum_encoder import Queue
 from ContrastiveSegLib.networks.weights import is_of
 from ContrastiveSegLib.pretraining._method import PretrainingMethod, load_method
-from ContrastiveSegLib.runs.method_catalog import list_methods
-from ContrastiveSegLib.runs.rules import Range, rules_of
-from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.settings.method_catalog import list_methods
+from ContrastiveSegLib.settings.rules import Range, rules_of
+from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.batches import Batch
 
 ENTRIES = {entry.name: entry for entry in list_methods() if entry.kind == "pretraining"}

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadFile, BadFolder, BadSetting
 from ContrastiveSegLib.networks.backbone import check_sides, fitting_patch, pools_for
 from ContrastiveSegLib.pretraining import macl, polycl, simclr, simtriplet, wcl
 from ContrastiveSegLib.pretraining._needs import check_needs, check_shape, lacking
-from ContrastiveSegLib.volumes.cases import Case
 
 WITHOUT_HEIGHTS = "byol, densecl, desd, dira, moco, polycl, simclr, simsiam, supercl, swav, wcl"
 WITHOUT_SCANS = (

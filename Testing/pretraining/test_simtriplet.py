@@ -9,7 +9,7 @@ import torch
 from torch import Generator
 
 from ContrastiveSegLib.pretraining import simtriplet
-from ContrastiveSegLib.training.partners import Neighbor
+from ContrastiveSegLib.training.slice_pairs import Neighbor
 
 
 @pytest.fixture

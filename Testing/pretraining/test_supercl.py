@@ -11,9 +11,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Generator
 
+from ContrastiveSegLib.preprocessing.superpixels import regions_of
 from ContrastiveSegLib.pretraining import supercl
 from ContrastiveSegLib.training.batches import Batch
-from ContrastiveSegLib.volumes.superpixels import regions_of
 
 COUNT = 6
 HEIGHTS = [0.10, 0.15, 0.50, 0.55, 0.80, 1.00]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ContrastiveSegLib.runs.job_settings import FinetuneSettings
 from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.settings.job_settings import FinetuneSettings
 
 
 @pytest.fixture

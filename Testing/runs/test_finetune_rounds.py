@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.runs.job_settings import FinetuneSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.settings.job_settings import FinetuneSettings
 
 
 def finish(folder: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ContrastiveSegLib.errors import BadFile, BadSetting, CannotWrite, RunInUse
-from ContrastiveSegLib.runs.job_settings import Compute, FinetuneSettings, GridSettings, PretrainSettings
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.settings.job_settings import Compute, FinetuneSettings, GridSettings, PretrainSettings
 
 
 @pytest.fixture

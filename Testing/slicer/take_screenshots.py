@@ -78,7 +78,7 @@ def _some_slices(panel, case: str, *, drawn: tuple[int, ...], shown: int) -> Non
 
 def _richest_slice(labels: Path) -> int:
     """The slice with the most structures."""
-    from ContrastiveSegLib.volumes.files import read_labels
+    from ContrastiveSegLib.file_io.files import read_labels
 
     array = read_labels(labels).volume.array
     return int(np.argmax([len(np.unique(k)) + (k > 0).mean() for k in array]))

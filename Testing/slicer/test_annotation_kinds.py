@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import slicer
 
+from ContrastiveSegLib.dataset.annotations import Marks, complete
+from ContrastiveSegLib.file_io.files import read_labels, write_labels
+from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.phantoms.phantom import make_phantom_case, phantom_table
 from ContrastiveSegLib.slicer_bridge import annotating, nodes
-from ContrastiveSegLib.volumes.annotations import Marks, complete
-from ContrastiveSegLib.volumes.files import read_labels, write_labels
-from ContrastiveSegLib.volumes.volume import Volume
 
 
 @pytest.fixture

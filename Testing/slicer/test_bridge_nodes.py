@@ -9,10 +9,10 @@ import slicer
 import vtk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io.files import write_image, write_labels
+from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.phantoms.phantom import make_phantom_case, phantom_table
 from ContrastiveSegLib.slicer_bridge import annotating, nodes, predictions
-from ContrastiveSegLib.volumes.files import write_image, write_labels
-from ContrastiveSegLib.volumes.volume import Volume
 
 GRIDS = {
     "straight": {},

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import slicer
 
+from ContrastiveSegLib.dataset.annotations import annotation_file, complete, read_marks
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import read_geometry, read_labels
 from ContrastiveSegLib.slicer_bridge import annotating, nodes
-from ContrastiveSegLib.volumes.annotations import annotation_file, complete, read_marks
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_geometry, read_labels
 
 CASE, OTHER = "phantom_005", "phantom_006"
 SLICES, WHOLE, SCRIBBLES = range(3)

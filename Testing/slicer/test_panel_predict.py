@@ -7,9 +7,9 @@ from pathlib import Path
 
 import slicer
 
-from ContrastiveSegLib.runs.job_settings import JOBS
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.settings.job_settings import JOBS
+from ContrastiveSegLib.settings.schema import from_dict
 
 
 def _whole_run(panel, phantoms, run: Path) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import slicer
 
-from ContrastiveSegLib.runs.job_settings import JOBS
-from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.settings.job_settings import JOBS
+from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.slicer_bridge import annotating, nodes
 
 # By name: a test that reloads the module leaves other classes than those imported here.
-HAS_WEIGHTS = "ContrastiveSegLib.runs.model_catalog.ModelEntry.has_weights_here"
+HAS_WEIGHTS = "ContrastiveSegLib.settings.model_catalog.ModelEntry.has_weights_here"
 CASE = "phantom_005"
 
 

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import slicer
 
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import read_labels
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_labels
 
 
 def _paint(node, volume, labels):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import slicer
 
-from ContrastiveSegLib.runs.job_settings import JOBS, FinetuneSettings
-from ContrastiveSegLib.runs.settings import from_dict
+from ContrastiveSegLib.settings.job_settings import JOBS, FinetuneSettings
+from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.slicer_bridge import annotating, nodes
 
 ENGINE = Path(__file__).parents[2] / "ContrastiveSegLib"

@@ -7,9 +7,9 @@ import pytest
 import SimpleITK as sitk
 import slicer
 
-from ContrastiveSegLib.volumes.files import write_image, write_labels
-from ContrastiveSegLib.volumes.labels import LabelTable, Structure
-from ContrastiveSegLib.volumes.volume import Geometry, Volume
+from ContrastiveSegLib.file_io.files import write_image, write_labels
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
+from ContrastiveSegLib.imaging.volume import Geometry, Volume
 
 OBLIQUE = (0.8, 0.0, 0.6, 0.0, 1.0, 0.0, -0.6, 0.0, 0.8)
 GREEN = LabelTable((Structure(1, "liver", (0.0, 1.0, 0.0)),))

@@ -156,7 +156,7 @@ def finetune(user) -> None:
 
 def predict_a_volume(user) -> None:
     """A volume is segmented into a new node, voxel for voxel what is in the run folder."""
-    from ContrastiveSegLib.volumes.files import read_labels
+    from ContrastiveSegLib.file_io.files import read_labels
 
     user.unfold("predict")
     user.double_click(user.ui.caseTable, 1)

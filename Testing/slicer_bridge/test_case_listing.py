@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import read_geometry
+from ContrastiveSegLib.imaging.grid import derive_grid, slicing_axes
 from ContrastiveSegLib.phantoms.phantom import phantom_table, write_phantom_folder
 from ContrastiveSegLib.slicer_bridge import case_listing
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import read_geometry
-from ContrastiveSegLib.volumes.grid import derive_grid, slicing_axes
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadFolder, RunInUse
 from ContrastiveSegLib.runs.events import tell
 from ContrastiveSegLib.runs.file_lock import hold
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.slicer_bridge import annotation_files
 from ContrastiveSegLib.slicer_bridge.run_archive import contents_of, delete_run
-from ContrastiveSegLib.volumes.cases import Case
 
 ASKED = {"pretrain": {"images": "/data", "method": "pcl"}}
 WRITTEN = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ContrastiveSegLib.training import report
+from ContrastiveSegLib.training import progress
 
 
 @pytest.fixture(params=["sgd_cosine", "adamw_one_cycle"])
@@ -14,4 +14,4 @@ def a_recipe(request) -> str:
 
 @pytest.fixture
 def speak_always(monkeypatch) -> None:
-    monkeypatch.setattr(report, "SECONDS_BETWEEN_REPORTS", 0)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_REPORTS", 0)

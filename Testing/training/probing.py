@@ -17,16 +17,16 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
+from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.networks.backbone import build_network
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.pretraining.simclr import Method, Settings
+from ContrastiveSegLib.session.device import Compute
 from ContrastiveSegLib.training import loop
 from ContrastiveSegLib.training.batches import Batch, Sampler
-from ContrastiveSegLib.training.compute import Compute
 from ContrastiveSegLib.training.learner import Learner
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.schedule import Schedule
-from ContrastiveSegLib.volumes.slices import PreparedCase
-from ContrastiveSegLib.volumes.volume import Geometry
 
 ROOT = Path(__file__).parents[2]
 STEPS = 7

@@ -10,23 +10,24 @@ import numpy as np
 import pytest
 import torch
 
+from ContrastiveSegLib.dataset.annotations import Annotation
+from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.finetuning.supervised import Settings, Strategy
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
+from ContrastiveSegLib.postprocessing.connected_components import single_pieces
+from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe, prepare_cases
+from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.training.annotated import check_annotations, maps_of_pieces
 from ContrastiveSegLib.training.batches import Sampler
 from ContrastiveSegLib.training.validation import Validation
-from ContrastiveSegLib.volumes.annotations import UNKNOWN, Annotation
-from ContrastiveSegLib.volumes.cases import Case
-from ContrastiveSegLib.volumes.pieces import single_pieces
-from ContrastiveSegLib.volumes.prepared import Outcome, Recipe, prepare_cases
-from ContrastiveSegLib.volumes.preprocessing import Intensities
 
 
 @pytest.fixture
 def a_sparse_case(make_case):
     """Known in the slices 1 and 4 alone."""
     case = make_case()
-    labels = np.full_like(case.labels, UNKNOWN)
+    labels = np.full_like(case.labels, IGNORE_LABEL)
     labels[[1, 4]] = case.labels[[1, 4]]
     return replace(case, labels=labels, annotation="slices")
 
@@ -34,7 +35,7 @@ def a_sparse_case(make_case):
 @pytest.fixture
 def a_scribbled_case(make_case):
     """One stroke of each class in slice 2."""
-    labels = np.full((6, 40, 48), UNKNOWN, np.int16)
+    labels = np.full((6, 40, 48), IGNORE_LABEL, np.int16)
     labels[2, 4, 4:44], labels[2, 20, 10:30], labels[2, 30, 30:40] = 0, 1, 2
     return replace(make_case(labels=labels), annotation="scribbles")
 
@@ -45,7 +46,7 @@ def test_only_slices_with_known_voxels_are_drawn(a_sparse_case, make_case):
     drawn = [sampler.draw(step, 8) for step in range(20)]
 
     assert len(sampler) == 2 + 6
-    assert all((batch.labels != UNKNOWN).all() for batch in drawn)
+    assert all((batch.labels != IGNORE_LABEL).all() for batch in drawn)
 
 
 def test_slices_without_known_voxels_are_drawn_for_those_who_ask(a_sparse_case):
@@ -54,7 +55,7 @@ def test_slices_without_known_voxels_are_drawn_for_those_who_ask(a_sparse_case):
     drawn = torch.cat([sampler.draw(step, 8).labels for step in range(5)])
 
     assert len(sampler) == 2 * 2 + 4  # the two known ones as often as the four others
-    is_unknown = (drawn == UNKNOWN).flatten(1).all(1)
+    is_unknown = (drawn == IGNORE_LABEL).flatten(1).all(1)
     assert not is_unknown[0::2].any()  # around a structure
     assert is_unknown[1::2].float().mean() == 0.5
 
@@ -74,7 +75,7 @@ def test_blocks_show_a_known_slice_and_leave_the_others_unknown(a_sparse_case):
     sampler = Sampler([a_sparse_case], (4, 32, 32), labeled=True, seed=0)
 
     for step in range(10):
-        known = (sampler.draw(step, 4).labels != UNKNOWN).flatten(2)
+        known = (sampler.draw(step, 4).labels != IGNORE_LABEL).flatten(2)
         assert known.any((1, 2)).all()
         assert (known.all(2) | ~known.any(2)).all()
 
@@ -86,7 +87,7 @@ def test_beyond_a_scribbled_image_nothing_is_known(a_scribbled_case, make_case):
 
     corners = batch.labels[:, 0, 0]
     assert {c.item() for c in batch.cases} == {0, 1}
-    assert torch.equal(corners == UNKNOWN, batch.cases == 0)
+    assert torch.equal(corners == IGNORE_LABEL, batch.cases == 0)
     assert torch.equal(corners == 0, batch.cases == 1)
 
 
@@ -95,8 +96,8 @@ def test_what_is_drawn_in_slices_that_do_not_count_changes_no_gradient(
     tmp_path, a_volume, a_label_map, a_label_table, make_network, patch
 ):
     """From files to gradients: three annotated slices, the others empty or full of wrong labels."""
-    from ContrastiveSegLib.volumes.files import write_image, write_labels
-    from ContrastiveSegLib.volumes.grid import WorkingGrid
+    from ContrastiveSegLib.file_io.files import write_image, write_labels
+    from ContrastiveSegLib.imaging.grid import WorkingGrid
 
     def gradients(name: str, elsewhere: int) -> list[torch.Tensor]:
         folder = tmp_path / name
@@ -140,11 +141,11 @@ def test_validation_judges_known_voxels_alone(
         return told[0]
 
     cut = np.array(a_sparse_case.labels)
-    whole = np.where(cut == UNKNOWN, 0, cut)
+    whole = np.where(cut == IGNORE_LABEL, 0, cut)
 
     sparse = dice(cut)
     winners = _winners(make_network().eval(), a_sparse_case, a_compute)
-    known = cut != UNKNOWN
+    known = cut != IGNORE_LABEL
     by_hand = {}
     for index, name in enumerate(a_label_table.names, start=1):
         found, true = (winners == index) & known, cut == index
@@ -154,7 +155,7 @@ def test_validation_judges_known_voxels_alone(
 
 
 def _winners(network, case, compute):
-    from ContrastiveSegLib.networks.sliding_window import predict_probabilities
+    from ContrastiveSegLib.inference.sliding_window import predict_probabilities
 
     return predict_probabilities(network, case.images, (32, 48), compute.device).argmax(0)
 

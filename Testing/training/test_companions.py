@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ContrastiveSegLib.training.batches import Sampler
-from ContrastiveSegLib.training.partners import Neighbor, Triplet
+from ContrastiveSegLib.training.slice_pairs import Neighbor, Triplet
 
 
 @pytest.fixture

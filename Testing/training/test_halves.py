@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.training.batches import Sampler
 from ContrastiveSegLib.training.halves import Halves
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
 PATCH = (16, 16)
 
@@ -24,8 +24,8 @@ def test_the_second_half_comes_from_cases_without_annotation(make_case):
     batch = Halves(*samplers(make_case)).draw(3, 5)
 
     assert batch.unannotated.tolist() == [False, False, False, True, True]
-    assert (batch.labels[:3] != UNKNOWN).all()
-    assert (batch.labels[3:] == UNKNOWN).all()
+    assert (batch.labels[:3] != IGNORE_LABEL).all()
+    assert (batch.labels[3:] == IGNORE_LABEL).all()
     assert batch.images.shape == (5, 1, *PATCH)
 
 
@@ -43,7 +43,7 @@ def test_the_last_steps_see_annotated_cases_alone(make_case):
     last = halves.draw(5, 4)
     assert last.unannotated is None
     assert len(last.images) == 4
-    assert (last.labels != UNKNOWN).all()
+    assert (last.labels != IGNORE_LABEL).all()
 
 
 def test_an_unannotated_case_is_drawn_without_reading_its_labels(make_case):

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.file_io.files import write_image, write_labels
+from ContrastiveSegLib.imaging.grid import WorkingGrid
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.preprocessing.array_store import array_file, store
+from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, prepare_cases
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
+from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.preprocessing.stored_array import count_classes, open_array
 from ContrastiveSegLib.training import batches
 from ContrastiveSegLib.training.batches import Sampler
-from ContrastiveSegLib.volumes.array_store import array_file, store
-from ContrastiveSegLib.volumes.cases import find_cases
-from ContrastiveSegLib.volumes.files import write_image, write_labels
-from ContrastiveSegLib.volumes.grid import WorkingGrid
-from ContrastiveSegLib.volumes.labels import LabelTable
-from ContrastiveSegLib.volumes.prepared import Recipe, prepare_cases
-from ContrastiveSegLib.volumes.preprocessing import Intensities
-from ContrastiveSegLib.volumes.slices import PreparedCase
-from ContrastiveSegLib.volumes.stored_array import count_classes, open_array
 
 CHILD = """
 import resource
@@ -30,13 +30,13 @@ import torch
 from ContrastiveSegLib.finetuning.supervised import Settings, Strategy
 from ContrastiveSegLib.networks.backbone import build_network
 from ContrastiveSegLib.training.batches import Sampler
-from ContrastiveSegLib.training.compute import Compute
+from ContrastiveSegLib.session.device import Compute
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.schedule import Schedule
-from ContrastiveSegLib.volumes.array_store import read_facts
-from ContrastiveSegLib.volumes.slices import PreparedCase
-from ContrastiveSegLib.volumes.stored_array import open_array
-from ContrastiveSegLib.volumes.volume import Geometry
+from ContrastiveSegLib.preprocessing.array_store import read_facts
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
+from ContrastiveSegLib.preprocessing.stored_array import open_array
+from ContrastiveSegLib.imaging.volume import Geometry
 
 folder, geometry = Path(sys.argv[1]), Geometry((32, 32, 2))
 cases = []

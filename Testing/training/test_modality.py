@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from ContrastiveSegLib.dataset.cases import Case
+from ContrastiveSegLib.preprocessing.prepared_cache import Outcome
+from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.runs.events import read_new
+from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.training.modality import keep_modality, modality_learned
-from ContrastiveSegLib.training.reporting import Reporter
-from ContrastiveSegLib.volumes.cases import Case
-from ContrastiveSegLib.volumes.prepared import Outcome
-from ContrastiveSegLib.volumes.preprocessing import Intensities
 
 
 @pytest.fixture

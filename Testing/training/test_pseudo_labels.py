@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ContrastiveSegLib.errors import Cancelled, CannotWrite
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.training import pseudo_labels
 from ContrastiveSegLib.training.pseudo_labels import (
     AGREEMENT,
@@ -22,7 +23,6 @@ from ContrastiveSegLib.training.pseudo_labels import (
     predict_all,
     write_table,
 )
-from ContrastiveSegLib.volumes.annotations import UNKNOWN
 
 NAMES = ["liver", "spleen"]
 
@@ -90,8 +90,8 @@ def test_of_what_is_predicted_the_least_certain_half_stays_unknown(scans, a_teac
         assert 0.5 <= labels.kept[name] < 1  # levels of 1 are alike
         assert everything.kept[name] == 1
     taught, whole = (np.concatenate([c.label_map for c in each.cases]) for each in (labels, everything))
-    assert (taught == UNKNOWN).any()
-    assert (taught[taught != UNKNOWN] == whole[taught != UNKNOWN]).all()
+    assert (taught == IGNORE_LABEL).any()
+    assert (taught[taught != IGNORE_LABEL] == whole[taught != IGNORE_LABEL]).all()
 
 
 def test_a_case_whose_structures_are_elsewhere_does_not_teach_and_is_named(make_case, a_teacher, tmp_path):

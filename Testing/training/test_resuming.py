@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ContrastiveSegLib.errors import Cancelled
+from ContrastiveSegLib.session.device import Compute
 from ContrastiveSegLib.training.checkpoint import load_state
-from ContrastiveSegLib.training.compute import Compute
 from ContrastiveSegLib.training.loop import Training
 from Testing.training.probing import (
     CPU,

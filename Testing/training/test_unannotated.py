@@ -8,10 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ContrastiveSegLib.dataset.cases import Case, find_cases
 from ContrastiveSegLib.errors import BadFolder
-from ContrastiveSegLib.runs.job_settings import CaseSelection, FinetuneSettings, PretrainSettings
+from ContrastiveSegLib.file_io.files import write_image
+from ContrastiveSegLib.imaging.grid import WorkingGrid
+from ContrastiveSegLib.imaging.volume import Geometry, Volume
+from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe, prepare_cases
+from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.training.reporting import Reporter
+from ContrastiveSegLib.session.reporter import Reporter
+from ContrastiveSegLib.settings.job_settings import CaseSelection, FinetuneSettings, PretrainSettings
 from ContrastiveSegLib.training.unannotated import (
     choose_unannotated,
     find_unannotated,
@@ -19,12 +25,6 @@ from ContrastiveSegLib.training.unannotated import (
     was_pretrained,
     with_reason,
 )
-from ContrastiveSegLib.volumes.cases import Case, find_cases
-from ContrastiveSegLib.volumes.files import write_image
-from ContrastiveSegLib.volumes.grid import WorkingGrid
-from ContrastiveSegLib.volumes.prepared import Outcome, Recipe, prepare_cases
-from ContrastiveSegLib.volumes.preprocessing import Intensities
-from ContrastiveSegLib.volumes.volume import Geometry, Volume
 
 GRID = WorkingGrid("axial", 4.0, 0.0, (16, 16))
 BOX = Geometry((24, 24, 6), (4.0, 4.0, 10.0))

@@ -8,13 +8,13 @@ import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ContrastiveSegLib.runs.field_help import field_help
-from ContrastiveSegLib.runs.job_settings import JOBS
-from ContrastiveSegLib.runs.method_catalog import ENGINE, MethodEntry, list_methods
-from ContrastiveSegLib.runs.model_catalog import list_models
-from ContrastiveSegLib.runs.network_catalog import list_networks
-from ContrastiveSegLib.runs.rules import Flag, Label, MethodOf, Positional, Rule, rule_of, rules_of
-from ContrastiveSegLib.runs.settings import is_required
+from ContrastiveSegLib.settings.field_help import field_help
+from ContrastiveSegLib.settings.job_settings import JOBS
+from ContrastiveSegLib.settings.method_catalog import ENGINE, MethodEntry, list_methods
+from ContrastiveSegLib.settings.model_catalog import list_models
+from ContrastiveSegLib.settings.network_catalog import list_networks
+from ContrastiveSegLib.settings.rules import Flag, Label, MethodOf, Positional, Rule, rule_of, rules_of
+from ContrastiveSegLib.settings.schema import is_required
 
 # The folder of the documents about each kind of method.
 PAGES = {"pretraining": "methods", "finetuning": "strategies"}

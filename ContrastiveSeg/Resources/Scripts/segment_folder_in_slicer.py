@@ -42,9 +42,9 @@ def predictFolder(logic, run: Path, images: Path, output: Path) -> None:
 
 def listVolumes(images: Path, output: Path) -> Path:
     """Load each result as the panel does, and write the volume of each structure."""
+    from ContrastiveSegLib.dataset.cases import find_cases
+    from ContrastiveSegLib.file_io.files import read_image
     from ContrastiveSegLib.slicer_bridge import nodes, predictions
-    from ContrastiveSegLib.volumes.cases import find_cases
-    from ContrastiveSegLib.volumes.files import read_image
 
     table = output / "volumes_ml.csv"
     with table.open("w", encoding="utf-8", newline="") as stream:

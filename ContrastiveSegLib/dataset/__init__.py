@@ -1,0 +1,1 @@
+"""Which files are cases: images, labels, patients, and which voxels are annotated."""

@@ -1,0 +1,126 @@
+"""Which label belongs to which image, by what their names have in common; where several could, none does."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ContrastiveSegLib.dataset.file_roles import BETWEEN, is_counted_by_slicer, spellings
+
+# Ways in which names agree, the surest first. From PADDING on, a second claim makes both doubtful.
+SAME, WITHOUT_WORD, KEY, PADDING, NUMBER, ALONE = range(6)
+
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Match:
+    """What was found for one label.
+
+    Args:
+        image: Position of its image; None if it has none.
+        rival: Position of the label that its image has already.
+        doubt: Why it was given to no image, although names agree.
+    """
+
+    image: int | None = None
+    rival: int | None = None
+    doubt: str = ""
+
+
+def match_names(labels: Sequence[str], images: Sequence[str], *, alone: int | None = None) -> list[Match]:
+    """Bring the names of labels and images together; one answer for each label.
+
+    Names agree if they are the same, or the same but for words such as "label" and "image", for the zeros
+    before a number, or if one is nothing but the only number of the other (ct_012, label_12).
+
+    Args:
+        alone: The only image beside the labels: a label whose name says nothing belongs to it.
+    """
+    index = _Index(images)
+    claims: list[tuple[int, list[int]]] = []
+    for name in labels:
+        way, found = index.find(name)
+        if not found and alone is not None and _says_nothing(name, images[alone]):
+            way, found = ALONE, [alone]
+        claims.append((way, found))
+    of_image: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for label, (way, found) in enumerate(claims):
+        if len(found) == 1:
+            of_image[found[0]].append((way, label))
+    return [_answer(label, found, of_image, (labels, images)) for label, (_, found) in enumerate(claims)]
+
+
+def _answer(
+    label: int,
+    found: Sequence[int],
+    of_image: dict[int, list[tuple[int, int]]],
+    names: tuple[Sequence[str], Sequence[str]],
+) -> Match:
+    labels, images = names
+    if len(found) != 1:
+        several = ", ".join(images[n] for n in found[:SHOWN])
+        doubt = f"could belong to several images ({several}); name it like its image"
+        return Match(doubt=doubt if found else "")
+    best, first = min(of_image[found[0]])
+    equals = [other for way, other in of_image[found[0]] if way == best]
+    if best >= PADDING and len(equals) > 1:
+        others = ", ".join(labels[n] for n in equals if n != label)
+        return Match(
+            doubt=f"could belong to {images[found[0]]}, but so could {others}; name it like its image"
+        )
+    return Match(image=found[0]) if label == first else Match(rival=first)
+
+
+class _Index:
+    """Names of images, to be found in every way that a label may call them."""
+
+    def __init__(self, images: Sequence[str]) -> None:
+        self._found: list[dict[str, list[int]]] = [defaultdict(list) for _ in range(NUMBER)]
+        self._numbered: dict[int, list[int]] = defaultdict(list)
+        self._bare: dict[int, list[int]] = defaultdict(list)
+        for position, name in enumerate(images):
+            stem, _, key = spellings(name)
+            self._found[SAME][stem].append(position)
+            self._found[WITHOUT_WORD][stem].append(position)
+            if key:
+                self._found[KEY][key].append(position)
+                self._found[PADDING][_plain(key)].append(position)
+            if (number := _only_number(key)) is not None:
+                self._numbered[number].append(position)
+                if key.isdecimal():
+                    self._bare[number].append(position)
+
+    def find(self, label: str) -> tuple[int, list[int]]:
+        """The surest way in which names agree with that of a label, and the images for which they do."""
+        stem, bare, key = spellings(label)
+        for way, name in ((SAME, stem), (WITHOUT_WORD, bare), (KEY, key), (PADDING, _plain(key))):
+            if found := self._found[way].get(name):
+                return way, found
+        number = _only_number(key)
+        if number is None:
+            return NUMBER, []
+        return NUMBER, (self._numbered if key.isdecimal() else self._bare).get(number, [])
+
+
+def _plain(key: str) -> str:
+    """A name without regard to capitals, to what stands between words, and to zeros before numbers."""
+    return re.sub(rf"{BETWEEN}+", "_", re.sub(r"\d+", lambda n: str(int(n[0])), key.casefold()))
+
+
+def _only_number(key: str) -> int | None:
+    """The only number of a name; of t1_007 it is 7, because t1 is a word."""
+    numbers = re.findall(r"(?<![^\W_])\d+(?![^\W_])", key) or re.findall(r"\d+", key)
+    return int(numbers[0]) if len(numbers) == 1 else None
+
+
+def _says_nothing(label: str, image: str) -> bool:
+    """Whether a label may belong to an image that no other lies beside, whatever it is called."""
+    key, of_image = spellings(label)[-1], spellings(image)[-1]
+    if not key:
+        return True
+    if not key.isdecimal() or of_image.isdecimal():
+        return False  # image_2 and mask_1 belong to two patients
+    return is_counted_by_slicer(label) or re.search(r"\d", of_image) is None

@@ -1,0 +1,131 @@
+"""Read a DICOM file of many frames (enhanced CT, MR, PET): sorted by place, each with its own scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+import SimpleITK as sitk
+
+from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.imaging.volume import Geometry
+
+Floats = npt.NDArray[np.float64]
+
+EXPORT = "Export the original series from the scanner or PACS."
+HEADER = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "NumberOfFrames")
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What the header says of each frame, in the order of the file.
+
+    Args:
+        positions: (N, 3) of the first voxels, LPS, mm.
+        planes: (N, 6) directions of rows and columns.
+        spacing: (N, 2) between columns and between rows, in mm.
+        scales: (N, 2) slope and intercept of the stored numbers.
+    """
+
+    positions: Floats
+    planes: Floats
+    spacing: Floats
+    scales: Floats
+
+
+def read_frames(path: Path) -> Frames | None:
+    """What the header says of each frame; None for a file of frames that have no place, such as a film.
+
+    Raises:
+        BadFile: The header is damaged, or frames lack their place.
+    """
+    header = _parsed(path, lambda: pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*HEADER]))
+    per_frame: Sequence[Any] = header.get("PerFrameFunctionalGroupsSequence") or ()
+    if not per_frame:
+        return None
+    shared = (header.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()])[0]
+
+    def of_each(group: str, *keys: str, default: Sequence[float] = ()) -> Floats:
+        return np.array([_values(frame, shared, group, keys, default) for frame in per_frame], float)
+
+    def read() -> Frames:
+        return Frames(
+            of_each("PlanePositionSequence", "ImagePositionPatient"),
+            of_each("PlaneOrientationSequence", "ImageOrientationPatient"),
+            of_each("PixelMeasuresSequence", "PixelSpacing")[:, ::-1],
+            of_each("PixelValueTransformationSequence", "RescaleSlope", "RescaleIntercept", default=(1, 0)),
+        )
+
+    frames: Frames = _parsed(path, read)
+    if (frames.positions.shape[1:], frames.planes.shape[1:], frames.spacing.shape[1:]) != ((3,), (6,), (2,)):
+        raise BadFile(f"{path} does not say where its {len(per_frame)} frames lie in the patient.", EXPORT)
+    return frames
+
+
+def sorted_frames(path: Path, image: sitk.Image, frames: Frames, order: npt.NDArray[Any]) -> sitk.Image:
+    """The voxels that were read from the file, with the frames in this order and each with its own scale."""
+    array = sitk.GetArrayFromImage(image)
+    if len(array) != len(frames.positions):
+        raise BadFile(f"{path} holds {len(array)} frames, but describes {len(frames.positions)}.", EXPORT)
+    if not np.array_equal(frames.scales, frames.scales[:1].repeat(len(array), axis=0)):
+        array = _scaled(path, frames.scales)
+    geometry = frames_geometry(frames, order)
+    sorted_image = sitk.GetImageFromArray(array[order])
+    sorted_image.SetSpacing(geometry.spacing)
+    sorted_image.SetOrigin(geometry.origin)
+    sorted_image.SetDirection(geometry.direction)
+    return sorted_image
+
+
+def frames_geometry(frames: Frames, order: npt.NDArray[Any], size: Sequence[int] = (1, 1)) -> Geometry:
+    """The grid of frames in this order, as if they were evenly spaced.
+
+    Args:
+        size: Columns and rows.
+    """
+    row, column = frames.planes[order[0], :3], frames.planes[order[0], 3:]
+    normal = np.cross(row, column)
+    first, last = frames.positions[order[0]], frames.positions[order[-1]]
+    apart = float((last - first) @ normal) / max(len(order) - 1, 1)
+    return Geometry.from_lists(
+        (*size, len(order)),
+        (*frames.spacing[order[0]].tolist(), apart or 1.0),
+        first.tolist(),
+        np.stack([row, column, normal], axis=1).ravel().tolist(),
+    )
+
+
+def _scaled(path: Path, scales: Floats) -> npt.NDArray[np.float32]:
+    """The stored numbers with the scale of each frame: SimpleITK uses that of the first for all."""
+    stored = _parsed(path, lambda: pydicom.dcmread(path).pixel_array)
+    slopes, intercepts = scales.T[:, :, None, None]
+    scaled: npt.NDArray[np.float32] = (stored * slopes + intercepts).astype(np.float32)
+    return scaled
+
+
+def _values(
+    frame: Any, shared: Any, group: str, keys: Sequence[str], default: Sequence[float]
+) -> Sequence[float]:
+    """The numbers of a functional group, of the frame itself or of all frames."""
+    for source in (frame, shared):
+        if items := source.get(group):
+            values = [items[0].get(key) for key in keys]
+            numbers = np.ravel([value for value in values if value is not None]).astype(float)
+            if numbers.size:
+                return [float(number) for number in numbers]
+    return default
+
+
+def _parsed(path: Path, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except Exception as error:  # pydicom raises whatever a damaged value leads to
+        raise BadFile(
+            f"{path} cannot be understood as DICOM of several frames: {type(error).__name__}: {error}.",
+            EXPORT,
+        ) from error

@@ -1,0 +1,154 @@
+"""What the numbers of a label map mean: whole numbers, each a structure of the table, or background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.imaging.labels import LARGEST_VALUE, LabelTable, Structure, same_name
+
+# Painted voxels of a segment with this name are background.
+BACKGROUND = "background"
+# The class index of voxels that are not annotated: losses and measures leave them out.
+IGNORE_LABEL = -1
+# So far from a whole number a label value may lie; farther where a file says how coarsely it scales.
+ROUNDED, MOST_ROUNDED = 1e-3, 0.05
+
+WHOLE = "Save the labels as whole numbers: 0 for the background, 1, 2, 3 ... for the structures."
+
+
+def whole_numbers(
+    array: npt.NDArray[Any], path: Path, *, step: float = 0.0
+) -> tuple[npt.NDArray[np.int16], tuple[str, ...]]:
+    """The label values as int16, and a note if they had to be rounded.
+
+    Numbers that were scaled when they were written come back as 0.99998.
+
+    Args:
+        step: Between two numbers that the file can hold, where it holds scaled ones.
+
+    Raises:
+        BadFile: Fractions, negative or too large numbers.
+    """
+    notes: tuple[str, ...] = ()
+    if not np.issubdtype(array.dtype, np.integer):
+        array, notes = _rounded(array, path, max(ROUNDED, min(0.51 * step, MOST_ROUNDED)))
+    low, high = array.min(initial=0), array.max(initial=0)
+    if low < 0 or high > LARGEST_VALUE:
+        wrong = low if low < 0 else high
+        raise BadFile(
+            f"{path} has the label value {wrong:g}, but values go from 0 to {LARGEST_VALUE}.", WHOLE
+        )
+    return array.astype(np.int16), notes
+
+
+def _rounded(
+    array: npt.NDArray[Any], path: Path, tolerance: float
+) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+    rounded = np.round(array)
+    off = array != rounded  # NaN differs from itself and is found, too
+    if not off.any():
+        return array, ()
+    broken = array[off & ~(np.abs(array - rounded) <= tolerance)]
+    if broken.size:
+        raise BadFile(f"{path} has {broken.size} fractional label values, for example {broken[0]:g}.", WHOLE)
+    count, example = np.count_nonzero(off), array[off][0]
+    return rounded, (f"{path.name}: {count} label values such as {example:.7g} were rounded.",)
+
+
+def values_in(array: npt.NDArray[Any]) -> list[int]:
+    """The label values that occur, without the background."""
+    present = np.zeros(LARGEST_VALUE + 1, bool)
+    for part in array:  # as indices, a whole volume would take eight bytes per voxel
+        present[part] = True  # a table of occurrences is much faster than sorting all voxels
+    return (np.flatnonzero(present[1:]) + 1).tolist()
+
+
+def check_values(array: npt.NDArray[np.int16], table: LabelTable, path: Path) -> None:
+    """Refuse label values that the table does not have.
+
+    Raises:
+        BadFile: The values, and the structures of the table.
+    """
+    unknown = sorted(set(values_in(array)) - set(table.values))
+    if unknown:
+        known = ", ".join(f"{s.value} {s.name}" for s in table.structures)
+        raise BadFile(
+            f"{path} has label values that the label table lacks: {', '.join(map(str, unknown))} (known: 0 "
+            f"background, {known}).",
+            "Correct the labels, or add these structures to the label table.",
+        )
+
+
+def renumber(
+    array: npt.NDArray[np.int16], own: LabelTable, table: LabelTable, path: Path
+) -> npt.NDArray[np.int16]:
+    """Give each structure the value that the table has for its name.
+
+    Raises:
+        BadFile: Structures that occur in the label map and are not in the table.
+    """
+    mapping = own.mapping_to(table)
+    used = set(values_in(array))
+    unknown = [s.name for s in own.structures if s.value in used and s.value not in mapping]
+    if unknown:
+        raise BadFile(
+            f"{path} has structures that the label table lacks: {', '.join(unknown)} (known: "
+            f"{', '.join(table.names)}).",
+            "Rename these segments, or add them to the label table.",
+        )
+    values = np.zeros(max(own.values, default=0) + 1, np.int16)
+    for value, wanted in mapping.items():
+        values[value] = wanted
+    renumbered: npt.NDArray[np.int16] = values[array]
+    return renumbered
+
+
+def without_background(
+    array: npt.NDArray[np.int16], structures: tuple[Structure, ...]
+) -> tuple[npt.NDArray[np.int16], LabelTable, npt.NDArray[np.bool_] | None]:
+    """Take the segment called "background" out of the structures; its voxels become 0.
+
+    Returns:
+        The label map, the table of the others, and where background was painted; None without that segment.
+    """
+    painted = [s.value for s in structures if same_name(s.name, BACKGROUND)]
+    table = LabelTable(tuple(s for s in structures if s.value not in painted))
+    if not painted:
+        return array, table, None
+    background = array == painted[0]
+    return np.where(background, 0, array).astype(np.int16), table, background
+
+
+def without_ignored(
+    array: npt.NDArray[np.int16], ignored: int | None
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_] | None]:
+    """The label map with 0 instead of the value that says nothing, and where that was; None if nowhere."""
+    unknown = array == ignored if ignored is not None else None
+    if unknown is None or not unknown.any():
+        return array, None
+    return np.where(unknown, 0, array).astype(np.int16), unknown
+
+
+def unpainted(array: npt.NDArray[np.int16]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_] | None]:
+    """The scribbles in an integer volume, whose commonest value means: not painted.
+
+    Returns:
+        The label map with 0 there, and where 0 was painted background; None if 0 is the commonest value.
+    """
+    commonest = int(np.bincount(array.ravel()).argmax())
+    if commonest == 0:
+        return array, None
+    return np.where(array == commonest, 0, array).astype(np.int16), array == 0
+
+
+def class_indices(values: npt.NDArray[Any], table: LabelTable) -> npt.NDArray[np.int16]:
+    """Label values to class indices: 0 background, then 1, 2, ... in the order of the table."""
+    lookup = np.zeros(max(table.values, default=0) + 1, np.int16)
+    lookup[list(table.values)] = range(1, len(table.values) + 1)
+    indices: npt.NDArray[np.int16] = lookup[values]
+    return indices

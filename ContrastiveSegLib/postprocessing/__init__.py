@@ -1,0 +1,1 @@
+"""From class probabilities to a segmentation on the grid of the image."""

@@ -1,0 +1,1 @@
+"""From files to prepared cases: resampled, scaled, stored as memory-mapped arrays."""

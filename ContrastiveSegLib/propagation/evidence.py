@@ -1,0 +1,50 @@
+"""Witnesses decide on each pixel together: the expected place, the shade, and what a model found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.special import softmax
+
+from ContrastiveSegLib.propagation.filled_contours import TOUCHING
+from ContrastiveSegLib.propagation.model_likelihood import Opinion
+from ContrastiveSegLib.sam._model import Labels
+
+Probabilities = npt.NDArray[np.float64]
+
+# Pixels by which probabilities are smoothed: a structure is no single pixel.
+SMOOTHNESS = 1.5
+
+
+def together(*scores: npt.NDArray[np.float64]) -> Probabilities:
+    """Scores (N, H, W) in log odds, of witnesses that do not know each other, as smooth probabilities."""
+    probabilities = softmax(np.sum(scores, axis=0), axis=0)
+    return ndimage.gaussian_filter(probabilities, (0, SMOOTHNESS, SMOOTHNESS))
+
+
+def persuaded(
+    probabilities: Probabilities, classes: Sequence[int], opinions: Iterable[Opinion]
+) -> Probabilities:
+    """The probabilities (N, H, W) after a model has been heard."""
+    scores = np.log(probabilities + 1e-6)
+    for opinion in opinions:
+        inside, outside = -np.logaddexp(0, -opinion.logits), -np.logaddexp(0, opinion.logits)
+        for n, value in enumerate(classes):
+            scores[n] += inside if value in opinion.members else outside
+    return softmax(scores, axis=0)
+
+
+def decided(probabilities: Probabilities, classes: Sequence[int], before: Labels) -> Labels:
+    """The likeliest class of each pixel (H, W): pieces that touch where it was before, without gaps."""
+    winners = np.asarray(classes)[probabilities.argmax(axis=0)]
+    labels = np.zeros_like(before)
+    for value in classes:
+        if value:
+            pieces, _ = ndimage.label(winners == value, TOUCHING)
+            touching = np.unique(pieces[before == value])
+            whole = ndimage.binary_fill_holes(np.isin(pieces, touching[touching > 0]))
+            labels[whole & ((winners == value) | (winners == 0))] = value
+    return labels

@@ -1,0 +1,83 @@
+"""What a structure looks like in a slice: its filled outline, what lies inside of it, and its pieces.
+
+A box around a ring, such as the heart's wall, makes every promptable model find what the ring surrounds. So a
+ring is asked for as its filled outline, and what lies inside is taken out afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from skimage.morphology import convex_hull_image
+
+from ContrastiveSegLib.sam._model import Labels, Mask
+
+# Another structure counts as surrounded if so much of it lies within the convex hull of the ring.
+SURROUNDED = 0.8
+# A hole that is smaller than this share of the outline is a flaw, not the inside of a ring.
+SMALLEST_INSIDE = 0.1
+TOUCHING = np.ones((3, 3), bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """A structure in a slice.
+
+    Args:
+        value: Its label; negative: a hole that no structure fills.
+        outline: (H, W); of a ring with everything inside.
+        inside: Values that are taken out of the outline.
+    """
+
+    value: int
+    outline: Mask
+    inside: tuple[int, ...] = ()
+
+    @property
+    def is_ring(self) -> bool:
+        """Whether something lies inside."""
+        return bool(self.inside)
+
+
+def figures_in(labels: npt.NDArray[Any]) -> list[Figure]:
+    """The structures of a label map (H, W), outer ones before those they surround."""
+    masks = {int(value): labels == value for value in np.unique(labels) if value > 0}
+    figures: list[Figure] = []
+    for value, mask in masks.items():
+        figures += _figures_of(value, mask, {v: m for v, m in masks.items() if v != value})
+    return sorted(figures, key=lambda figure: (-len(figure.inside), -int(figure.outline.sum()), figure.value))
+
+
+def label_map(masks: Mapping[int, Mask]) -> Labels:
+    """Masks (H, W) as one label map; they do not overlap."""
+    labels = np.zeros(next(iter(masks.values())).shape, np.int32)
+    for value, mask in masks.items():
+        labels[mask] = value
+    return labels
+
+
+def pieces_of(outline: Mask) -> list[Mask]:
+    """The connected pieces of (H, W), the largest first; pixels touch at a corner too."""
+    numbered, count = ndimage.label(outline, TOUCHING)
+    pieces: list[Mask] = [numbered == number for number in range(1, count + 1)]
+    return sorted(pieces, key=lambda piece: -int(piece.sum()))
+
+
+def _figures_of(value: int, mask: Mask, others: dict[int, Mask]) -> list[Figure]:
+    """The figure of a structure, and that of its hole if it surrounds nothing that has a name."""
+    hull = convex_hull_image(mask)
+    inside = [v for v, other in others.items() if (other & hull).sum() >= SURROUNDED * other.sum()]
+    # Of two that lie in each other's hull only the larger one is around the other.
+    inside = [v for v in inside if (mask & convex_hull_image(others[v])).sum() < SURROUNDED * mask.sum()]
+    outline: Mask = np.asarray(
+        ndimage.binary_fill_holes(np.any([mask, *(others[v] for v in inside)], axis=0))
+    )
+    hole = outline & ~mask & ~np.any([*others.values(), np.zeros_like(mask)], axis=0)
+    if not inside and hole.sum() >= SMALLEST_INSIDE * outline.sum():
+        return [Figure(value, outline, (-value,)), Figure(-value, hole)]
+    return [Figure(value, outline if inside else mask, tuple(inside))]

@@ -1,0 +1,61 @@
+"""Which image belongs to which predicted labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ContrastiveSegLib.dataset.cases import Case, find_cases
+from ContrastiveSegLib.dataset.matching import match_names
+from ContrastiveSegLib.errors import BadFolder
+from ContrastiveSegLib.settings.job_settings import CaseSelection
+
+
+@dataclass(frozen=True)
+class Partner:
+    """An image and the labels predicted on it."""
+
+    case: Case
+    labels: Path
+
+
+def find_partners(
+    predictions: Path, images: Path, selection: CaseSelection
+) -> tuple[list[Partner], list[str]]:
+    """Bring images and label files together by their names.
+
+    Returns:
+        The partners in the order of the labels, and a sentence for each label file without an image.
+
+    Raises:
+        BadFolder: A folder is missing or empty, or nothing belongs together.
+        BadSetting: As find_cases.
+    """
+    cases = find_cases(
+        images,
+        only=selection.only,
+        leave_out=selection.leave_out,
+        patient_pattern=selection.patient_pattern,
+    ).cases
+    everyone = find_cases(images, patient_pattern=selection.patient_pattern).cases
+    predicted = find_cases(predictions, labels_only=True).cases
+    chosen = {case.name: case for case in cases}
+    matches = match_names([labels.name for labels in predicted], [case.name for case in everyone])
+    partners, alone = [], []
+    for labels, match in zip(predicted, matches, strict=True):
+        if match.image is None:
+            why = match.doubt or f"{images} has no image of this case"
+            alone.append(f"{labels.images[0]} is left out: {why}.")
+        elif everyone[match.image].name in chosen:
+            partners.append(Partner(chosen[everyone[match.image].name], labels.images[0]))
+    if not partners:
+        raise BadFolder(
+            f"No labels in {predictions} (cases: {_names(predicted)}) belong to an image in {images} (cases: "
+            f"{_names(cases)}).",
+            "Check both folders; labels are named like the case of their image.",
+        )
+    return partners, alone
+
+
+def _names(cases: tuple[Case, ...]) -> str:
+    return ", ".join(case.name for case in cases[:3]) + (", ..." if len(cases) > 3 else "")

@@ -1,0 +1,270 @@
+"""One dataclass per job: every setting with its default, its allowed values, and its help under it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from ContrastiveSegLib.settings.prompting_settings import ModelsSettings, PropagateSettings, RefineSettings
+from ContrastiveSegLib.settings.rules import (
+    Flag,
+    IsFolder,
+    Label,
+    MayChange,
+    MethodOf,
+    NetworkName,
+    Positional,
+    Range,
+)
+from ContrastiveSegLib.settings.shared_settings import (
+    Batch,
+    CaseSelection,
+    Compute,
+    GridSettings,
+    Minutes,
+    Rate,
+    Run,
+    Seed,
+    Steps,
+    Width,
+)
+
+# The settings that several jobs share are reached through this file too.
+__all__ = [
+    "JOBS",
+    "CaseSelection",
+    "CheckSettings",
+    "Compute",
+    "DemoSettings",
+    "EvaluateSettings",
+    "FinetuneSettings",
+    "GridSettings",
+    "MethodsSettings",
+    "ModelsSettings",
+    "PredictSettings",
+    "PretrainSettings",
+    "PropagateSettings",
+    "RefineSettings",
+    "ScanSettings",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckSettings:
+    """Show device, versions and memory, and take one real training step."""
+
+    compute: Compute = field(default_factory=Compute)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanSettings:
+    """Show what is in a folder: cases, labels, spacing, and what was left out and why."""
+
+    folder: Annotated[Path, Positional()]
+    """Folder with images, and labels if there are any."""
+    cases: CaseSelection = field(default_factory=CaseSelection)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodsSettings:
+    """List pre-training methods and fine-tuning strategies: kind, name and caption, separated by tabs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainSettings:
+    """Learn from unlabeled volumes."""
+
+    run: Run
+    """Run folder; created if it is not there. An interrupted run is resumed by starting it again."""
+    images: Path
+    """Folder with the volumes to learn from; only methods that need slice-level labels use labels in it."""
+    method: Annotated[str, MethodOf("pretraining")] = "pcl"
+    """Pre-training method; its own settings become flags: see --method NAME --help."""
+    organ_flags: Annotated[Path, Label("table of slices with the organ")] | None = None
+    """Slice-level labels, for methods that need them: a table (case,slice,organ) or a folder with labels."""
+    network: Annotated[str, NetworkName(), Label("network")] = "unet"
+    """Network to train."""
+    width: Width | None = None
+    """Base channels, of the network's first level; empty: 32 as in the papers, 24 on a CPU."""
+    epochs: Annotated[int, Range(1, 100_000), Label("passes over the data")] = 100
+    """Passes over the data."""
+    steps: Steps | None = None
+    """Training steps in all, instead of epochs."""
+    batch: Batch | None = None
+    """Slices or blocks per step; empty: 32. Where memory is too small, the batch is halved."""
+    lr: Rate | None = None
+    """Highest learning rate; empty: from the optimizer."""
+    optimizer: Annotated[Literal["adamw", "sgd"], Label("optimizer", choices=("AdamW", "SGD"))] = "adamw"
+    """adamw learns within hundreds of steps; sgd, as in the papers, needs tens of thousands."""
+    seed: Seed = 0
+    """Seed of all random numbers."""
+    plan: Annotated[bool, MayChange(), Label("plan only")] = False
+    """Only say, as JSON, what would be learned and how long it takes here, from a few steps on two cases."""
+    save_every_min: Minutes = 5.0
+    """Minutes between checkpoints; there is also one after every epoch."""
+    grid: GridSettings = field(default_factory=GridSettings)
+    cases: CaseSelection = field(default_factory=CaseSelection)
+    compute: Compute = field(default_factory=Compute)
+    options: dict[str, Any] = field(default_factory=dict)
+    """The method's own settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuggestSettings:
+    """Name the cases and slices to annotate next: typical of many others, or uncertain for a first model."""
+
+    run: Run
+    """Run folder with a pre-trained model; after a first fine-tuning its uncertainty counts too."""
+    images: Path
+    """Folder with the volumes to choose from; labels in it are not used."""
+    labeled: Path | None = None
+    """Folder with cases that are annotated already; those of the latest round are known without it."""
+    count: Annotated[int, Range(1, 10_000), Label("how many")] | None = None
+    """How many cases, and how many slices; empty: 5, or as many as there are."""
+    kind: Annotated[Literal["both", "cases", "slices"], Label("what to suggest")] = "both"
+    """What to suggest."""
+    strategy: Literal["coverage", "typicality", "k_center"] = "typicality"
+    """coverage: similar to as many slices as possible; typicality: typical of large groups of similar slices;
+    k_center: different from all that is chosen."""
+    output: Path | None = None
+    """Folder for table and picture; empty: the run folder. Earlier suggestions there are replaced."""
+    seed: Seed = 0
+    """Seed of all random numbers."""
+    cases: CaseSelection = field(default_factory=CaseSelection)
+    compute: Compute = field(default_factory=Compute)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings:
+    """Learn to segment from a few labeled volumes."""
+
+    run: Run
+    """Run folder; created if it is not there. Each set of settings and labels is a round of its own."""
+    labeled: Path
+    """Folder with annotated cases: labels, some annotated slices, or scribbles beside the images."""
+    annotation: Annotated[
+        Literal["auto", "cases", "slices", "scribbles"],
+        Label(
+            "kind of annotation", choices=("as each case shows", "whole cases", "some slices", "scribbles")
+        ),
+    ] = "auto"
+    """What was annotated: whole cases, some slices, or scribbles; auto: recognized for each case."""
+    outlined: Annotated[bool, Label("background outside of closed lines")] = False
+    """For scribbles: everything outside of a closed line of painted background is background."""
+    annotated_slices: Annotated[Path, Label("table of annotated slices")] | None = None
+    """Table (case,slice): only these slices count as annotated, also where they are empty."""
+    also: Annotated[Path, IsFolder(), Label("further annotations")] | None = None
+    """Folder with further annotations that count less, such as propagated ones; also of the same cases."""
+    favored: Annotated[int, Range(1, 100), Label("weight of the own annotations")] = 2
+    """How often a slice of --labeled is drawn, compared with one of --also."""
+    unlabeled: Annotated[str, Label("scans without annotation")] = ""
+    """Folder with scans to learn from without annotation; empty: those of pre-training; none: no scans."""
+    start: Annotated[str, Flag("from"), Label("start from")] = ""
+    """Weights to start from; empty: this run's pre-training; none: from scratch; or another run folder."""
+    strategy: Annotated[str, MethodOf("finetuning")] = "supervised"
+    """Fine-tuning strategy; its own settings become flags: see --strategy NAME --help."""
+    network: Annotated[str, NetworkName(), Label("network")] = ""
+    """Network to train; empty: the pre-trained one; from scratch: unet."""
+    width: Width | None = None
+    """Base channels, of the network's first level; empty: as pre-trained; from scratch: 32, on a CPU 24."""
+    steps: Steps | None = None
+    """Training steps; empty: from the amount of labeled data."""
+    batch: Batch | None = None
+    """Slices or blocks per step; empty: from the patch and the memory."""
+    lr: Rate | None = None
+    """Highest learning rate; empty: the strategy's own."""
+    validation: Annotated[float, Range(0, 0.5), Label("validation patients", "share")] | None = None
+    """Share of the patients kept aside to choose the best checkpoint; empty: 0.2 of ten or more patients."""
+    seed: Seed = 0
+    """Seed of all random numbers."""
+    save_every_min: Minutes = 5.0
+    """Minutes between checkpoints; there is also one after every epoch."""
+    grid: GridSettings = field(default_factory=GridSettings)
+    cases: CaseSelection = field(default_factory=CaseSelection)
+    compute: Compute = field(default_factory=Compute)
+    options: dict[str, Any] = field(default_factory=dict)
+    """The strategy's own settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictSettings:
+    """Segment volumes with a fine-tuned network, each on its own grid."""
+
+    run: Run
+    """Run folder with a finished fine-tuning."""
+    images: Path
+    """Folder with the volumes to segment."""
+    output: Path | None = None
+    """Folder for the predictions; empty: predictions in the run folder."""
+    round: Annotated[int, Range(1, 9999)] | None = None
+    """Round of fine-tuning to use; empty: the last finished one."""
+    format: Literal["seg.nrrd", "nii.gz"] = "seg.nrrd"
+    """File format of the labels; seg.nrrd keeps names and colors for 3D Slicer."""
+    mirror: Literal["auto", "yes", "no"] = "auto"
+    """Average over mirrored copies, four times slower; auto: if the network learned from mirrored patches."""
+    pieces: Literal["auto", "each", "together", "no"] = "auto"
+    """Keep one connected component: of each structure; together: first of all structures in common, then of
+    each; auto: of structures that are one component in every annotation; no: keep all."""
+    gray_correction: bool = True
+    """Intensity refinement: the gray values of each volume correct its own prediction near the structures."""
+    uncertainty: bool = True
+    """Write a map of the network's uncertainty (entropy, 0 to 1) beside each prediction."""
+    overwrite: Annotated[bool, Label("replace what is there")] = False
+    """Replace predictions that are already there."""
+    cases: CaseSelection = field(default_factory=CaseSelection)
+    compute: Compute = field(default_factory=Compute)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings:
+    """Compare predictions with labels: Dice, distances in mm and volumes, per case and structure."""
+
+    predictions: Path
+    """Folder with predicted labels."""
+    labels: Path
+    """Folder with the true labels of the same cases."""
+    output: Path | None = None
+    """CSV file for the table; empty: the table is only shown."""
+    overwrite: Annotated[bool, Label("replace what is there")] = False
+    """Replace a table that is already there."""
+    cases: CaseSelection = field(default_factory=CaseSelection)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings:
+    """Show the whole way: pre-train, fine-tune, predict, and compare with training from scratch."""
+
+    data: Path | None = None
+    """Folder with your own data, some of it labeled; empty: generated phantoms."""
+    dataset: str = ""
+    """Task of the Medical Segmentation Decathlon to download instead, such as hippocampus."""
+    folder: Path = Path("demo")
+    """Folder for runs, predictions and pictures."""
+    method: Annotated[str, MethodOf("pretraining")] = "supercl"
+    """Pre-training method."""
+    pretrain_steps: Steps | None = 150
+    """Training steps of the pre-training; empty: its own default."""
+    finetune_steps: Steps | None = 400
+    """Training steps of each fine-tuning; empty: its own default."""
+    seed: Seed = 0
+    """Seed of all random numbers."""
+    cases: CaseSelection = field(default_factory=CaseSelection)
+    compute: Compute = field(default_factory=Compute)
+
+
+# The verbs of the command line, in the order of a user's work; each is a file in jobs/.
+JOBS: dict[str, type] = {
+    "check": CheckSettings,
+    "scan": ScanSettings,
+    "methods": MethodsSettings,
+    "pretrain": PretrainSettings,
+    "suggest": SuggestSettings,
+    "finetune": FinetuneSettings,
+    "predict": PredictSettings,
+    "evaluate": EvaluateSettings,
+    "models": ModelsSettings,
+    "refine": RefineSettings,
+    "propagate": PropagateSettings,
+    "demo": DemoSettings,
+}

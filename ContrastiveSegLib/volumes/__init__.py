@@ -1,1 +1,0 @@
-"""Images and labels in patient space."""

@@ -1,0 +1,70 @@
+"""The dataset.json of both generations is understood, and a broken one is said to be broken."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ContrastiveSegLib.dataset.dataset_json import read_dataset_file
+from ContrastiveSegLib.errors import BadFile
+
+
+def write(folder: Path, content: Any) -> Path:
+    path = folder / "dataset.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"0": "background", "1": "anterior", "2": "posterior"}, {1: "anterior", 2: "posterior"}),
+        ({"background": 0, "liver": 1, "tumor": 2}, {1: "liver", 2: "tumor"}),
+        ({"background": 0, "whole": [1, 2], "core": [2]}, {1: "structure 1", 2: "core"}),
+    ],
+)
+def test_names_are_read_in_either_direction(
+    tmp_path: Path, labels: dict[str, Any], expected: dict[int, str]
+) -> None:
+    table = read_dataset_file(write(tmp_path, {"labels": labels})).table
+
+    assert table is not None
+    assert {s.value: s.name for s in table.structures} == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "ignored"),
+    [
+        ({"background": 0, "liver": 1, "ignore": 2}, ("liver",), 2),
+        ({"background": 0, "whole": [1, 2], "core": [2], "ignore": 3}, ("structure 1", "core"), 3),
+        ({"0": "background", "1": "liver", "2": "Ignore"}, ("liver",), 2),
+        ({"background": 0, "liver": 1}, ("liver",), None),
+    ],
+)
+def test_the_label_that_says_nothing_is_no_structure(
+    tmp_path: Path, labels: dict[str, Any], names: tuple[str, ...], ignored: int | None
+) -> None:
+    dataset = read_dataset_file(write(tmp_path, {"labels": labels}))
+
+    assert dataset.table is not None
+    assert (dataset.table.names, dataset.ignored) == (names, ignored)
+
+
+@pytest.mark.parametrize("key", ["modality", "channel_names"])
+def test_channels_are_counted(tmp_path: Path, key: str) -> None:
+    assert read_dataset_file(write(tmp_path, {key: {"0": "T1", "1": "T2"}})).channels == 2
+
+
+def test_nothing_said_is_nothing_known(tmp_path: Path) -> None:
+    dataset = read_dataset_file(write(tmp_path, {}))
+
+    assert (dataset.table, dataset.channels) == (None, 0)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", {"labels": {"liver": "x"}}, {"labels": {"1": "a", "2": "a"}}])
+def test_a_broken_file_is_named(tmp_path: Path, content: Any) -> None:
+    with pytest.raises(BadFile, match=r"dataset\.json cannot be understood.* Correct it, or remove it"):
+        read_dataset_file(write(tmp_path, content))

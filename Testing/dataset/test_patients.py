@@ -1,0 +1,119 @@
+"""Images of one patient are known as such, by name or folder, so that no split tears them apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ContrastiveSegLib.dataset.cases import CaseList, find_cases
+from ContrastiveSegLib.dataset.patient_words import is_part_of_patient, shortened, tells_many_apart
+
+
+def found_in(folder: Path, names: str) -> CaseList:
+    """Empty files: patients are known by names alone."""
+    for name in names.split():
+        path = folder / f"{name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return find_cases(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "patient"),
+    [
+        ("patient001_frame12", "patient001"),
+        ("P7_ses-02_t1", "P7"),
+        ("case3-phase4", "case3"),
+        ("patient9_ED", "patient9"),
+        ("hippocampus_001", "hippocampus_001"),
+        ("image_001", "image_001"),
+        ("frame01", "frame01"),
+        ("red", "red"),
+        ("UCSF_0041_FLAIR", "UCSF_0041"),
+        ("case_12_t1ce", "case_12"),
+        ("p4_b1000", "p4"),
+        ("p4_DWI_b0", "p4"),
+        ("P3 T1 post", "P3"),
+        ("kidney_17_portal_venous", "kidney_17"),
+        ("kidney_17_arterial_phase", "kidney_17"),
+        ("MR_17", "17"),
+        ("pet_017", "017"),
+        ("IXI002-Guys-0828-T1", "IXI002-Guys-0828"),
+        ("X12-left", "X12"),
+        ("P2_dixon_w", "P2"),
+        ("P5_20210305", "P5"),
+        ("P5_scan2", "P5"),
+        ("scan_2", "scan_2"),
+        ("lung_ct_002", "lung_ct_002"),
+        ("BraTS-GLI-00003-001-t2f", "BraTS-GLI-00003"),
+        ("UPENN-GBM-00011_21_T1GD", "UPENN-GBM-00011"),
+        ("flair", ""),
+        ("t1_post", ""),
+    ],
+)
+def test_what_follows_the_patient_is_taken_off(name: str, patient: str) -> None:
+    assert shortened(name) == patient
+
+
+@pytest.mark.parametrize("folder", ["T1", "ses-02", "2021-03-05", "SE0", "STD00001", "PET CT", "anat"])
+def test_a_folder_may_be_a_part_of_a_patient(folder: str) -> None:
+    assert is_part_of_patient(folder)
+    assert not tells_many_apart(folder)
+
+
+@pytest.mark.parametrize("folder", ["fold3", "siteA", "train", "batch_02", "center 4"])
+def test_a_folder_may_hold_many_patients(folder: str) -> None:
+    assert tells_many_apart(folder)
+    assert not is_part_of_patient(folder)
+
+
+@pytest.mark.parametrize(
+    ("names", "patients"),
+    [
+        ("BraTS_7_flair BraTS_7_t1c BraTS_8_flair BraTS_8_t2w", "BraTS_7 BraTS_7 BraTS_8 BraTS_8"),
+        ("flair_001 t1_001 t1_002", "001 001 002"),
+        ("anna/pre anna/post bob/pre", "anna anna bob"),
+        ("P1/one P1/two P2/three", "P1 P1 P2"),
+        ("P1/ses-1/t1 P1/ses-2/t1 P2/ses-1/t2", "P1 P1 P2"),
+        ("P1/MR/a P1/CT/b P2/MR/c", "P1 P1 P2"),
+        ("hospitalA/P1/ct hospitalA/P1/pet hospitalB/P1/ct", "hospitalA_P1 hospitalA_P1 hospitalB_P1"),
+        ("images/P1/a images/P1/b images/P2/a", "P1 P1 P2"),
+        ("CT/001 PET/001 CT/002", "001 001 002"),
+        ("fold1/001 fold1/002 fold2/003", "001 002 003"),
+        ("liver/patient_1 liver/patient_2 spleen/patient_3", "patient_1 patient_2 patient_3"),
+        ("P1/P1_frame01 P1/P1_frame02 P2/P2_frame01", "P1 P1 P2"),
+        ("data/a1 data/a2", "a1 a2"),  # one folder for all says nothing
+        ("sub-11/anat/T1w sub-11/anat/T2w sub-12/anat/T1w", "sub-11 sub-11 sub-12"),
+        ("sub-04_ses-1_T2w sub-04_ses-2_T2w", "sub-04 sub-04"),
+    ],
+)
+def test_images_of_one_patient_have_one_patient(tmp_path: Path, names: str, patients: str) -> None:
+    found = {case.images[0]: case.patient for case in found_in(tmp_path, names).cases}
+
+    assert [found[tmp_path / f"{name}.nii.gz"] for name in names.split()] == patients.split()
+
+
+def test_a_folder_of_very_many_images_is_not_one_patient(tmp_path: Path) -> None:
+    names = " ".join(f"{place}/{number:03d}" for place in ("here", "there") for number in range(30))
+
+    assert len({case.patient for case in found_in(tmp_path, names).cases}) == 60
+
+
+def test_names_that_differ_in_the_last_word_are_remarked_on(tmp_path: Path) -> None:
+    (note,) = found_in(tmp_path, "X1_hip X1_knee X2_knee").notes
+
+    assert note.startswith("X1_hip and X1_knee count as two patients, although")
+    assert "--patient-pattern" in note
+
+
+def test_one_patient_alone_is_remarked_on(tmp_path: Path) -> None:
+    (note,) = found_in(tmp_path, "smith_t1 smith_t2").notes
+
+    assert note.startswith("All 2 cases count as images of one patient (smith)")
+
+
+def test_whoever_says_which_part_is_the_patient_is_not_asked_again(tmp_path: Path) -> None:
+    found_in(tmp_path, "X1_hip X1_knee")
+
+    assert find_cases(tmp_path, patient_pattern=r"(X\d)").notes == ()
