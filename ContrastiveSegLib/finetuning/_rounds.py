@@ -34,7 +34,7 @@ def learn(task: Task, cases: Cases) -> None:
     strategy = fresh_strategy(task, cases, number=0)
     rounds = strategy.rounds if cases.unannotated else 0
     if rounds:
-        check_space(cases.unannotated, task.model.path)
+        check_space(cases.unannotated, task.model.path, rounds=rounds)
         task.reporter.say(
             f"Self-training takes {rounds + 1} trainings of {task.decided['steps']} steps, and predicts "
             f"{len(cases.unannotated)} scans {rounds} times."

@@ -107,19 +107,20 @@ class PseudoLabels:
     places: Places = field(default_factory=dict)
 
 
-def check_space(cases: Sequence[PreparedCase], folder: Path) -> None:
-    """Refuse to begin what the disk cannot hold.
+def check_space(cases: Sequence[PreparedCase], folder: Path, *, rounds: int = 1) -> None:
+    """Refuse to begin what the disk cannot hold; what an interrupted job wrote there is not needed again.
 
     Raises:
         CannotWrite: It is too small.
     """
     make_folder(folder)
-    needed = BYTES_PER_VOXEL * sum(math.prod(case.shape) for case in cases)
+    needed = rounds * BYTES_PER_VOXEL * sum(math.prod(case.shape) for case in cases)
+    needed -= sum(file.stat().st_size for file in folder.glob("**/pseudo_labels/*"))
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise CannotWrite(
-            f"The predictions of {len(cases)} scans that nobody annotated need {needed / 2**20:.0f} MB in "
-            f"{folder}, but only {free / 2**20:.0f} MB are free.",
+            f"The predictions of {len(cases)} scans that nobody annotated need {needed / 2**20:.0f} MB more "
+            f"in {folder}, but only {free / 2**20:.0f} MB are free.",
             "Free some space, choose a run folder on another disk, or give --unlabeled none.",
         )
 

@@ -190,3 +190,15 @@ def test_a_disk_that_is_too_small_is_said_before_the_work(scans, tmp_path, monke
     with pytest.raises(CannotWrite, match=r"predictions of 10 scans .* but only 0 MB are free"):
         check_space(scans, tmp_path)
     assert math.prod(scans[0].shape) * 10 * pseudo_labels.BYTES_PER_VOXEL > 10_000
+
+
+def test_the_disk_must_hold_all_rounds_but_not_twice_what_is_there(scans, a_teacher, tmp_path, monkeypatch):
+    once = math.prod(scans[0].shape) * 10 * 4
+    usage = namedtuple("usage", "total used free")(10**9, 10**9, 2 * once - 100)
+    monkeypatch.setattr(pseudo_labels.shutil, "disk_usage", lambda _: usage)
+
+    check_space(scans, tmp_path)
+    with pytest.raises(CannotWrite, match="need 1 MB more"):
+        check_space(scans, tmp_path, rounds=2)
+    predict_all(scans, a_teacher, tmp_path / "self_training" / "00" / "pseudo_labels", Witness())
+    check_space(scans, tmp_path, rounds=2)

@@ -91,6 +91,23 @@ def test_scans_that_do_not_go_with_the_annotated_ones_are_left_out_by_name(tmp_p
     assert "cropped: It shows 60 x 40 x 40 mm" in a_reporter.run.events.read_text()
 
 
+def test_where_no_scan_goes_with_the_annotated_ones_each_is_named_and_none_teaches(tmp_path, a_reporter):
+    write(tmp_path / "labeled", "first", seed=9)
+    write(tmp_path / "scans", "one", "two", "three", "four", seed=2, low=-800)
+    store, recipe = tmp_path / "prepared", Recipe(GRID, Intensities())
+    annotated = prepare_cases(find_cases(tmp_path / "labeled").cases, store, recipe)
+    asked = settings(tmp_path, unlabeled=str(tmp_path / "scans"))
+    found = find_unannotated(asked, a_reporter.run, [], a_reporter)
+
+    outcomes = prepare_unannotated(found, annotated, store, recipe, a_reporter)
+
+    assert choose_unannotated(outcomes, [], a_reporter) == ()
+    told = a_reporter.run.events.read_text()
+    for name in ("one", "two", "three", "four"):
+        assert f"{name}: It looks like a CT, and the annotated cases are no CT." in told
+    assert "No scan without annotation can be used, and at least 3 are needed" in told
+
+
 def test_scans_with_other_channels_are_left_out(make_case):
     outcome, other = (Outcome(a_case(), make_case(channels=n), "other", f"sum{n}") for n in (1, 2))
 
