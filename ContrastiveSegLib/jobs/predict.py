@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from torch import Tensor
-
 from ContrastiveSegLib.dataset.cases import Case
-from ContrastiveSegLib.errors import BadCheckpoint, BadFile, Cancelled
+from ContrastiveSegLib.errors import BadFile, Cancelled
 from ContrastiveSegLib.file_io.files import read_geometry, read_image, write_image, write_labels
 from ContrastiveSegLib.file_io.provenance import Mark
 from ContrastiveSegLib.imaging.case_errors import Losses, attempt
-from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.hounsfield import gray_notes
-from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.inference.memory import check_memory, largest, memory_needed
-from ContrastiveSegLib.inference.sliding_window import predict_slices
-from ContrastiveSegLib.networks.backbone import Backbone, check_sides
-from ContrastiveSegLib.networks.weights import load_model, understanding
-from ContrastiveSegLib.postprocessing.connected_components import keep_largest
 from ContrastiveSegLib.postprocessing.existing_results import (
     AGAIN,
     NEW,
@@ -32,15 +23,12 @@ from ContrastiveSegLib.postprocessing.existing_results import (
     refuse_own_files,
     short_digest,
 )
-from ContrastiveSegLib.postprocessing.intensity_refinement import correct_by_gray
-from ContrastiveSegLib.postprocessing.restoring import restore_probabilities
-from ContrastiveSegLib.postprocessing.spatial_prior import Places, remove_unlikely
-from ContrastiveSegLib.preprocessing.resampling import Intensities, prepare
+from ContrastiveSegLib.preprocessing.resampling import prepare
 from ContrastiveSegLib.runs.atomic_write import make_folder
 from ContrastiveSegLib.runs.held_locks import refuse_moved
-from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.temporary_files import sweep
-from ContrastiveSegLib.session.device import Compute, choose_compute
+from ContrastiveSegLib.session.device import choose_compute
 from ContrastiveSegLib.session.reporter import Reporter, working
 from ContrastiveSegLib.settings.job_settings import PredictSettings
 from ContrastiveSegLib.training.case_results import write_case_results
@@ -51,36 +39,11 @@ from ContrastiveSegLib.training.data import (
     say_losses,
     warn_of_left_out,
 )
+from ContrastiveSegLib.training.fine_tuned import Model, finished_round, load, segment
 from ContrastiveSegLib.training.modality import modality_learned
-from ContrastiveSegLib.training.model_page import understood
 
 # Others may write into the same folder; a file that nobody touched for so long was left by a killed process.
 ABANDONED_S = 900.0
-
-
-@dataclass(frozen=True)
-class Model:
-    """A fine-tuned network with everything that prediction needs.
-
-    Args:
-        single_pieces: Groups of class indices of which one piece is kept, one after the other.
-        places: Where a group usually lies, if scans agreed on it; elsewhere the largest piece is kept.
-        mirrored: Whether it learned from mirrored patches too.
-        round: Of fine-tuning that it comes from.
-        identity: A checksum of its page, and thereby of its weights.
-    """
-
-    network: Backbone
-    grid: WorkingGrid
-    intensities: Intensities
-    table: LabelTable
-    single_pieces: tuple[tuple[int, ...], ...]
-    places: Places
-    mirrored: bool
-    channels: int
-    compute: Compute
-    round: int
-    identity: str
 
 
 def run(settings: PredictSettings) -> Losses:
@@ -134,76 +97,6 @@ def run(settings: PredictSettings) -> Losses:
             f"{in_words(done)}, with round {model.round}"
         )
         return say_losses(losses_of(found, reasons), reporter)
-
-
-def finished_round(folder: RunFolder, number: int | None) -> ModelFolder:
-    """The round of fine-tuning to predict with: the last finished one, unless named.
-
-    Raises:
-        BadCheckpoint: There is none.
-    """
-    rounds = folder.finetune_rounds(finished=True)
-    if not rounds or (number is not None and number not in rounds):
-        which = f"round {number} of fine-tuning" if number else "finished fine-tuning"
-        raise BadCheckpoint(
-            f"There is no {which} in {folder.path}.",
-            f"Fine-tune, or name another run. Finished rounds: {', '.join(map(str, rounds)) or 'none'}.",
-        )
-    return ModelFolder(folder.finetune(number or rounds[-1]))
-
-
-def load(source: ModelFolder, compute: Compute) -> Model:
-    """Rebuild a fine-tuned network on the device, ready to predict.
-
-    Raises:
-        BadCheckpoint: Damaged, or of another version.
-    """
-    network, page = load_model(source)
-    compute.place(network)
-    network.eval()
-    with understanding(source):
-        says = understood(page)
-        check_sides(network, says.grid.patch)
-    return Model(
-        network,
-        says.grid,
-        says.intensities,
-        says.table,
-        says.single_pieces,
-        says.places,
-        says.mirrored,
-        network.in_channels,
-        compute,
-        int(source.path.name),
-        short_digest(page),
-    )
-
-
-def segment(
-    model: Model, working: Volume, original: Geometry, *, mirror: bool = False, gray_correction: bool = True
-) -> tuple[Volume, Volume]:
-    """Segment one prepared image on the grid of its file.
-
-    Args:
-        working: (C, K, H, W) on the working grid.
-        gray_correction: Let the gray values of this volume correct what the network says of it.
-
-    Returns:
-        Labels (K, H, W) with the values of the label table, and uncertainty (1, K, H, W): entropy, 0...1.
-    """
-
-    def network(images: Tensor) -> Tensor:
-        with model.compute.mixed():
-            return model.network(images)
-
-    slices = predict_slices(network, working.array, model.grid.patch, model.compute.device, mirror=mirror)
-    if gray_correction:
-        slices = correct_by_gray(slices, working.array, working.geometry.spacing_khw[-1])
-    slices = remove_unlikely(slices, model.single_pieces, model.places, working.geometry)
-    winners, uncertainty = restore_probabilities(slices, working.geometry, original)
-    values = np.array([0, *model.table.values], np.int16)
-    pieces = keep_largest(winners.array, model.single_pieces)
-    return Volume(np.stack([values[plane] for plane in pieces]), original), uncertainty
 
 
 def _single_pieces(settings: PredictSettings, model: Model) -> tuple[tuple[int, ...], ...]:

@@ -19,7 +19,6 @@ from ContrastiveSegLib.imaging.alignment import labels_on_grid
 from ContrastiveSegLib.imaging.case_errors import Losses, attempt
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Volume
-from ContrastiveSegLib.jobs.predict import finished_round
 from ContrastiveSegLib.networks.weights import read_page, understanding
 from ContrastiveSegLib.postprocessing.existing_results import (
     AGAIN,
@@ -49,6 +48,7 @@ from ContrastiveSegLib.settings.job_settings import RefineSettings
 from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.case_results import write_case_results
 from ContrastiveSegLib.training.data import nothing_left, say_losses
+from ContrastiveSegLib.training.fine_tuned import finished_round
 
 COLUMNS = (
     "slice",

@@ -18,7 +18,6 @@ from ContrastiveSegLib.active_learning.survey import Eye, Eyes, survey
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder, BadSetting
 from ContrastiveSegLib.imaging.case_errors import Losses
 from ContrastiveSegLib.imaging.grid import WorkingGrid
-from ContrastiveSegLib.jobs import predict
 from ContrastiveSegLib.networks.backbone import Backbone, build_network
 from ContrastiveSegLib.networks.weights import load_parts, read_page, understanding
 from ContrastiveSegLib.pictures.contact_sheet import Shown, draw_contact_sheet
@@ -32,6 +31,7 @@ from ContrastiveSegLib.settings.job_settings import CaseSelection, FinetuneSetti
 from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.case_results import write_case_results
 from ContrastiveSegLib.training.data import find_readable_cases, losses_of, prepare_all, say_losses
+from ContrastiveSegLib.training.fine_tuned import finished_round, load
 
 COUNT = 5
 
@@ -70,7 +70,7 @@ def _eyes(folder: RunFolder, compute: Compute) -> Eyes:
     """
     source, model = ModelFolder(folder.pretrain), None
     if folder.finetune_rounds(finished=True):
-        tuned = predict.load(predict.finished_round(folder, None), compute)
+        tuned = load(finished_round(folder, None), compute)
         model = Eye(tuned.network, Recipe(tuned.grid, tuned.intensities))
     if source.is_finished:
         return Eyes(_encoder(source, compute), model, compute)

@@ -16,10 +16,10 @@ from scipy import ndimage
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.file_io.files import read_geometry, read_image, read_labels, write_image
 from ContrastiveSegLib.imaging.volume import Volume
-from ContrastiveSegLib.jobs import predict
 from ContrastiveSegLib.networks.weights import seal_of
 from ContrastiveSegLib.postprocessing.connected_components import TOUCHING
 from ContrastiveSegLib.runs.events import read_new
+from ContrastiveSegLib.training import fine_tuned
 
 
 def _sealed(page: dict[str, Any]) -> dict[str, Any]:
@@ -207,7 +207,7 @@ def test_mirrored_copies_are_averaged_if_asked_or_if_they_were_learned(
         seen.add(mirror)
         return np.full((images.shape[1], 3, *images.shape[2:]), 1 / 3, np.float16)
 
-    monkeypatch.setattr(predict, "predict_slices", probabilities)
+    monkeypatch.setattr(fine_tuned, "predict_slices", probabilities)
     images = str(phantoms / "test" / "images")
     assert (
         main(["predict", str(a_run), "--images", images, "--mirror", asked, "--output", str(tmp_path)]) == 0

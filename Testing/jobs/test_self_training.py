@@ -11,7 +11,6 @@ import pytest
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.finetuning import _model, _rounds
-from ContrastiveSegLib.jobs import predict
 from ContrastiveSegLib.networks.weights import read_page
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.postprocessing.spatial_prior import places_to_json
@@ -21,6 +20,7 @@ from ContrastiveSegLib.session import reporter
 from ContrastiveSegLib.session.device import choose_compute
 from ContrastiveSegLib.settings.job_settings import Compute
 from ContrastiveSegLib.training import norm_statistics, pseudo_labels
+from ContrastiveSegLib.training.fine_tuned import finished_round, load
 from ContrastiveSegLib.training.pseudo_labels import PseudoLabels
 
 STEPS = 3
@@ -131,7 +131,7 @@ def test_a_cancelled_and_resumed_run_ends_with_the_same_bits(
 
 def test_prediction_knows_where_structures_usually_lie(a_finished_run, phantom_folder, tmp_path):
     page = read_page(ModelFolder(RunFolder(a_finished_run).finetune(1)))
-    model = predict.load(predict.finished_round(RunFolder(a_finished_run), None), choose_compute(Compute()))
+    model = load(finished_round(RunFolder(a_finished_run), None), choose_compute(Compute()))
 
     assert places_to_json(model.places) == page["places"]
     assert {tuple(place["group"]) for place in page["places"]} <= {tuple(g) for g in page["single_pieces"]}

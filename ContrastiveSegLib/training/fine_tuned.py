@@ -1,0 +1,120 @@
+"""A fine-tuned network with everything that prediction needs: found in a run folder, loaded, and asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from ContrastiveSegLib.errors import BadCheckpoint
+from ContrastiveSegLib.imaging.grid import WorkingGrid
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.imaging.volume import Geometry, Volume
+from ContrastiveSegLib.inference.sliding_window import predict_slices
+from ContrastiveSegLib.networks.backbone import Backbone, check_sides
+from ContrastiveSegLib.networks.weights import load_model, understanding
+from ContrastiveSegLib.postprocessing.connected_components import keep_largest
+from ContrastiveSegLib.postprocessing.existing_results import short_digest
+from ContrastiveSegLib.postprocessing.intensity_refinement import correct_by_gray
+from ContrastiveSegLib.postprocessing.restoring import restore_probabilities
+from ContrastiveSegLib.postprocessing.spatial_prior import Places, remove_unlikely
+from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.session.device import Compute
+from ContrastiveSegLib.training.model_page import understood
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fine-tuned network with everything that prediction needs.
+
+    Args:
+        single_pieces: Groups of class indices of which one piece is kept, one after the other.
+        places: Where a group usually lies, if scans agreed on it; elsewhere the largest piece is kept.
+        mirrored: Whether it learned from mirrored patches too.
+        round: Of fine-tuning that it comes from.
+        identity: A checksum of its page, and thereby of its weights.
+    """
+
+    network: Backbone
+    grid: WorkingGrid
+    intensities: Intensities
+    table: LabelTable
+    single_pieces: tuple[tuple[int, ...], ...]
+    places: Places
+    mirrored: bool
+    channels: int
+    compute: Compute
+    round: int
+    identity: str
+
+
+def finished_round(folder: RunFolder, number: int | None) -> ModelFolder:
+    """The round of fine-tuning to predict with: the last finished one, unless named.
+
+    Raises:
+        BadCheckpoint: There is none.
+    """
+    rounds = folder.finetune_rounds(finished=True)
+    if not rounds or (number is not None and number not in rounds):
+        which = f"round {number} of fine-tuning" if number else "finished fine-tuning"
+        raise BadCheckpoint(
+            f"There is no {which} in {folder.path}.",
+            f"Fine-tune, or name another run. Finished rounds: {', '.join(map(str, rounds)) or 'none'}.",
+        )
+    return ModelFolder(folder.finetune(number or rounds[-1]))
+
+
+def load(source: ModelFolder, compute: Compute) -> Model:
+    """Rebuild a fine-tuned network on the device, ready to predict.
+
+    Raises:
+        BadCheckpoint: Damaged, or of another version.
+    """
+    network, page = load_model(source)
+    compute.place(network)
+    network.eval()
+    with understanding(source):
+        says = understood(page)
+        check_sides(network, says.grid.patch)
+    return Model(
+        network,
+        says.grid,
+        says.intensities,
+        says.table,
+        says.single_pieces,
+        says.places,
+        says.mirrored,
+        network.in_channels,
+        compute,
+        int(source.path.name),
+        short_digest(page),
+    )
+
+
+def segment(
+    model: Model, working: Volume, original: Geometry, *, mirror: bool = False, gray_correction: bool = True
+) -> tuple[Volume, Volume]:
+    """Segment one prepared image on the grid of its file.
+
+    Args:
+        working: (C, K, H, W) on the working grid.
+        gray_correction: Let the gray values of this volume correct what the network says of it.
+
+    Returns:
+        Labels (K, H, W) with the values of the label table, and uncertainty (1, K, H, W): entropy, 0...1.
+    """
+
+    def network(images: Tensor) -> Tensor:
+        with model.compute.mixed():
+            return model.network(images)
+
+    slices = predict_slices(network, working.array, model.grid.patch, model.compute.device, mirror=mirror)
+    if gray_correction:
+        slices = correct_by_gray(slices, working.array, working.geometry.spacing_khw[-1])
+    slices = remove_unlikely(slices, model.single_pieces, model.places, working.geometry)
+    winners, uncertainty = restore_probabilities(slices, working.geometry, original)
+    values = np.array([0, *model.table.values], np.int16)
+    pieces = keep_largest(winners.array, model.single_pieces)
+    return Volume(np.stack([values[plane] for plane in pieces]), original), uncertainty
