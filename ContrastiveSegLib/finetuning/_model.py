@@ -22,7 +22,9 @@ from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.settings.job_settings import FinetuneSettings
 from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.annotated import maps_of_pieces
+from ContrastiveSegLib.training.teacher import Teacher, expectation_of
 from ContrastiveSegLib.training.validation import Validation
+from ContrastiveSegLib.volumes.expected_dice import Expectation
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,13 @@ def judge(task: Task, strategy: FinetuningStrategy, cases: Sequence[PreparedCase
     )
 
 
+def teacher_of(task: Task, strategy: FinetuningStrategy, cases: Cases) -> Teacher:
+    """The network, ready to label cases."""
+    strategy.eval()
+    groups, names = one_piece_groups(task, cases), list(task.table.names)
+    return Teacher(strategy.network, task.grid.patch, task.compute, groups, names, mirrored=strategy.mirrors)
+
+
 def one_piece_groups(task: Task, cases: Cases) -> tuple[Group, ...]:
     return single_pieces(maps_of_pieces(cases.training), range(1, len(task.table.structures) + 1))
 
@@ -102,6 +111,10 @@ def one_piece_groups(task: Task, cases: Cases) -> tuple[Group, ...]:
 def save(
     task: Task, strategy: FinetuningStrategy, cases: Cases, folder: ModelFolder, places: Places | None = None
 ) -> None:
+    expected = Expectation()
+    if folder == task.model:  # not of the rounds before
+        teacher = teacher_of(task, strategy, cases)
+        expected = expectation_of(teacher, cases.training, cases.validation, places or {})
     save_model(
         folder,
         strategy.network,
@@ -116,4 +129,5 @@ def save(
         labels=task.table.to_json(),
         single_pieces=one_piece_groups(task, cases),
         places=places_to_json(places or {}),
+        expected_dice=expected.to_json(),
     )

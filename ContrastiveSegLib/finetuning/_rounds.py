@@ -9,15 +9,14 @@ from ContrastiveSegLib.finetuning._model import (
     Task,
     fresh_strategy,
     judge,
-    one_piece_groups,
     save,
+    teacher_of,
 )
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.finetuning._training import first_sampler, train_network, with_scans
 from ContrastiveSegLib.postprocessing.spatial_prior import Places
 from ContrastiveSegLib.training.pseudo_labels import (
     PseudoLabels,
-    Teacher,
     check_space,
     choose,
     predict_all,
@@ -65,17 +64,8 @@ def learn(task: Task, cases: Cases) -> None:
 
 def _label(task: Task, strategy: FinetuningStrategy, cases: Cases, number: int) -> PseudoLabels:
     """Let the network of the round before label the scans, and say what of it teaches."""
-    names = list(task.table.names)
     before, earlier = task.model.part(number - 1), task.model.part(number - 2)
-    strategy.eval()
-    teacher = Teacher(
-        strategy.network,
-        task.grid.patch,
-        task.compute,
-        one_piece_groups(task, cases),
-        names,
-        strategy.mirrors,
-    )
+    teacher = teacher_of(task, strategy, cases)
     predict_all(cases.unannotated, teacher, before.pseudo_labels, task.reporter)
     labels = choose(
         cases.unannotated,

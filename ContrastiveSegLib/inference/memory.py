@@ -17,6 +17,8 @@ from ContrastiveSegLib.postprocessing.restoring import SLAB_BYTES
 # Bytes per voxel of the image: as it is read and resampled (for each channel, and once more), then labels,
 # uncertainty and the copies that are written.
 READING, WRITING = 8, 14
+# Of the working grid: class and certainty, for the expected Dice.
+CERTAINTY = 3
 # The network with what it computes at a time, on top of what the program takes already.
 NETWORK_BYTES = 500_000_000
 
@@ -29,7 +31,7 @@ def memory_needed(original: Geometry, grid: WorkingGrid, *, channels: int, class
     begun = 4 * (grid.patch[0] if len(grid.patch) == 3 else 2 * at_once)  # in float32
     waiting = 2 * (REACH + 1 + 2 * at_once)  # in float16, for their neighbors
     slices = classes * plane * (begun + waiting) + min(SLAB_BYTES, 2 * classes * math.prod(working.shape))
-    predicting = 2 * channels * math.prod(working.shape) + 6 * voxels + slices
+    predicting = (2 * channels + CERTAINTY) * math.prod(working.shape) + 6 * voxels + slices
     return NETWORK_BYTES + max(READING * (channels + 1) * voxels, predicting, WRITING * voxels)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ContrastiveSegLib.dataset.cases import Case
@@ -31,8 +33,9 @@ from ContrastiveSegLib.runs.temporary_files import sweep
 from ContrastiveSegLib.session.device import choose_compute
 from ContrastiveSegLib.session.reporter import Reporter, working
 from ContrastiveSegLib.settings.job_settings import PredictSettings
-from ContrastiveSegLib.training.case_results import write_case_results
+from ContrastiveSegLib.training.case_results import read_expected, worst_first, write_case_results
 from ContrastiveSegLib.training.data import (
+    Found,
     find_readable_cases,
     losses_of,
     nothing_left,
@@ -44,6 +47,21 @@ from ContrastiveSegLib.training.modality import modality_learned
 
 # Others may write into the same folder; a file that nobody touched for so long was left by a killed process.
 ABANDONED_S = 900.0
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What became of the file of a case, and the Dice that may be expected of it.
+
+    Args:
+        is_current: Whether it was there already, made from the same image in the same way.
+        reason: Why it is left out; "" if it is not.
+    """
+
+    how: str | None
+    expected: float = math.nan
+    is_current: bool = False
+    reason: str = ""
 
 
 def run(settings: PredictSettings) -> Losses:
@@ -73,30 +91,67 @@ def run(settings: PredictSettings) -> Losses:
         warn_of_left_out(found, reporter)
         needed = [_needed(geometry, model) for geometry in found.geometries]
         reporter.say(largest([case.name for case in found.cases], needed))
-        reasons, done = [], []
-        with reporter.bar(len(found.cases), "case") as advance:
-            for number, case in enumerate(found.cases, start=1):
-                if reporter.cancelled():
-                    raise Cancelled(
-                        f"Prediction was cancelled; what is done is in {output}.", "Start it again."
-                    )
-                reporter.tell("case", case=case.name, number=number, cases=len(found.cases))
-                how, reason = attempt(case.name, _one_case, case, model, output, settings, reporter)
-                done.append(how)
-                if reason:
-                    reporter.warn(f"{case.name} is left out: {reason}", case=case.name)
-                reasons.append(reason)
-                advance(1)
-        write_case_results(
-            folder.case_results("predict", folder=output), found.cases, reasons, found.listing.left_out
-        )
+        done = _each_case(found, model, output, settings, reporter)
+        reasons = [one.reason for one in done]
         if all(reasons):
             raise nothing_left(settings.images, reasons)
         reporter.say(
             f"Predictions of {sum(not r for r in reasons)} of {len(reasons)} cases are in {output}: "
-            f"{in_words(done)}, with round {model.round}"
+            f"{in_words(one.how for one in done)}, with round {model.round}"
         )
+        if worst := worst_first(found.cases, [one.expected for one in done]):
+            reporter.say(f"Look at these first, their expected Dice is lowest: {worst}. {_basis(model)}")
         return say_losses(losses_of(found, reasons), reporter)
+
+
+def _each_case(
+    found: Found, model: Model, output: Path, settings: PredictSettings, reporter: Reporter
+) -> list[_Done]:
+    """Predict all cases, and write down what became of each.
+
+    Raises:
+        Cancelled: The user asked to stop; what is done is written down.
+    """
+    table = RunFolder(settings.run).case_results("predict", folder=output)
+    earlier, done = read_expected(table), []
+    with reporter.bar(len(found.cases), "case") as advance:
+        for number, case in enumerate(found.cases, start=1):
+            if reporter.cancelled():
+                _write_down(table, found, done, earlier)
+                raise Cancelled(f"Prediction was cancelled; what is done is in {output}.", "Start it again.")
+            reporter.tell("case", case=case.name, number=number, cases=len(found.cases))
+            one, reason = attempt(case.name, _one_case, case, model, output, settings, reporter)
+            if reason:
+                reporter.warn(f"{case.name} is left out: {reason}", case=case.name)
+            elif one and one.is_current:
+                one = replace(one, expected=earlier.get(case.name, math.nan))
+            done.append(one or _Done(None, reason=reason))
+            advance(1)
+    _write_down(table, found, done, earlier)
+    return done
+
+
+def _write_down(table: Path, found: Found, done: Sequence[_Done], earlier: dict[str, float]) -> None:
+    """The table of all cases; of those that were not reached the earlier expectation stays."""
+    rest = [
+        _Done(None, earlier.get(case.name, math.nan), reason="The job was cancelled before this case.")
+        for case in found.cases[len(done) :]
+    ]
+    every = [*done, *rest]
+    write_case_results(
+        table,
+        found.cases,
+        [one.reason for one in every],
+        found.listing.left_out,
+        expected=[one.expected for one in every],
+    )
+
+
+def _basis(model: Model) -> str:
+    """What the expected Dice rests on."""
+    if model.expectation.dice:
+        return f"It is calibrated on {model.expectation.cases} annotated cases that training did not see."
+    return "It is how certain the network is: trust the order more than the figures."
 
 
 def _single_pieces(settings: PredictSettings, model: Model) -> tuple[tuple[int, ...], ...]:
@@ -112,7 +167,7 @@ def _mirrors(settings: PredictSettings, model: Model) -> bool:
     return model.mirrored if settings.mirror == "auto" else settings.mirror == "yes"
 
 
-def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings, reporter: Reporter) -> str:
+def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings, reporter: Reporter) -> _Done:
     """Predict one case and write the result, if it is not there; says which of it."""
     target = reporter.run.prediction(case.name, suffix=settings.format, folder=output)
     refuse_own_files(target, case)
@@ -123,8 +178,8 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
         tell = reporter.say if found.is_written or found.is_current else reporter.warn
         tell(found.sentence, case=case.name)
     if not found.is_written and not (found.is_current and map_file and not map_file.exists()):
-        return STAYED
-    labels, uncertainty = segment(
+        return _Done(STAYED, is_current=found.is_current)
+    labels, uncertainty, expected = segment(
         model,
         *_prepared(case, model, reporter),
         mirror=_mirrors(settings, model),
@@ -134,8 +189,8 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
     if map_file:
         _write_map(map_file, uncertainty, replace(mark, kind="uncertainty"), settings, reporter)
     write_labels(target, labels, model.table, overwrite=target.exists(), mark=mark)
-    reporter.tell("result", case=case.name, file=str(target), round=model.round)
-    return AGAIN if found.sentence else NEW
+    reporter.tell("result", case=case.name, file=str(target), round=model.round, expected_dice=expected)
+    return _Done(AGAIN if found.sentence else NEW, expected)
 
 
 def _needed(original: Geometry, model: Model) -> int:

@@ -23,6 +23,7 @@ from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.session.device import Compute
 from ContrastiveSegLib.training.model_page import understood
+from ContrastiveSegLib.volumes.expected_dice import Certainty, Expectation
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Model:
         mirrored: Whether it learned from mirrored patches too.
         round: Of fine-tuning that it comes from.
         identity: A checksum of its page, and thereby of its weights.
+        expectation: Of the Dice of its predictions.
     """
 
     network: Backbone
@@ -48,6 +50,7 @@ class Model:
     compute: Compute
     round: int
     identity: str
+    expectation: Expectation
 
 
 def finished_round(folder: RunFolder, number: int | None) -> ModelFolder:
@@ -90,12 +93,13 @@ def load(source: ModelFolder, compute: Compute) -> Model:
         compute,
         int(source.path.name),
         short_digest(page),
+        says.expectation,
     )
 
 
 def segment(
     model: Model, working: Volume, original: Geometry, *, mirror: bool = False, gray_correction: bool = True
-) -> tuple[Volume, Volume]:
+) -> tuple[Volume, Volume, float]:
     """Segment one prepared image on the grid of its file.
 
     Args:
@@ -103,18 +107,22 @@ def segment(
         gray_correction: Let the gray values of this volume correct what the network says of it.
 
     Returns:
-        Labels (K, H, W) with the values of the label table, and uncertainty (1, K, H, W): entropy, 0...1.
+        Labels (K, H, W) with the values of the label table; uncertainty (1, K, H, W): entropy, 0...1; and
+        the Dice that may be expected.
     """
 
     def network(images: Tensor) -> Tensor:
         with model.compute.mixed():
             return model.network(images)
 
+    certainty = Certainty()
     slices = predict_slices(network, working.array, model.grid.patch, model.compute.device, mirror=mirror)
     if gray_correction:
         slices = correct_by_gray(slices, working.array, working.geometry.spacing_khw[-1])
-    slices = remove_unlikely(slices, model.single_pieces, model.places, working.geometry)
+    slices = remove_unlikely(certainty.hear(slices), model.single_pieces, model.places, working.geometry)
     winners, uncertainty = restore_probabilities(slices, working.geometry, original)
     values = np.array([0, *model.table.values], np.int16)
     pieces = keep_largest(winners.array, model.single_pieces)
-    return Volume(np.stack([values[plane] for plane in pieces]), original), uncertainty
+    labels = Volume(np.stack([values[plane] for plane in pieces]), original)
+    each = certainty.of_each(model.single_pieces, model.places, working.geometry)
+    return labels, uncertainty, model.expectation.dice_of(each)

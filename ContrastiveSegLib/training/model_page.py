@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from ContrastiveSegLib.errors import BadSetting
@@ -14,8 +14,10 @@ from ContrastiveSegLib.postprocessing.spatial_prior import Places, places_from_j
 from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.settings.rules import Range
 from ContrastiveSegLib.settings.schema import from_dict
+from ContrastiveSegLib.volumes.expected_dice import Expectation
 
 _Class = Annotated[int, Range(1, 32767)]
+_Share = Annotated[float, Range(0, 1)]
 _Spread = Annotated[float, Range(1e-6, 1e6)]
 
 
@@ -27,6 +29,14 @@ class _Place:
 
 
 @dataclass(frozen=True)
+class _Expected:
+    always: tuple[_Class, ...] = ()
+    certainty: tuple[_Share, ...] = ()
+    dice: tuple[_Share, ...] = ()
+    cases: Annotated[int, Range(0, 1_000_000)] = 0
+
+
+@dataclass(frozen=True)
 class _Facts:
     """The plain values of the page that prediction reads."""
 
@@ -35,6 +45,7 @@ class _Facts:
     single_pieces: tuple[tuple[_Class, ...], ...]
     mirrored: bool
     places: tuple[_Place, ...] = ()
+    expected_dice: _Expected = _Expected()
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,7 @@ class PageOfModel:
         single_pieces: Groups of class indices of which one piece is kept.
         places: Where a group usually lies.
         mirrored: Whether the network learned from mirrored patches too.
+        expectation: Of the Dice of its predictions.
     """
 
     grid: WorkingGrid
@@ -53,6 +65,7 @@ class PageOfModel:
     single_pieces: tuple[Group, ...]
     places: Places
     mirrored: bool
+    expectation: Expectation
 
 
 def understood(page: Mapping[str, Any]) -> PageOfModel:
@@ -71,7 +84,20 @@ def understood(page: Mapping[str, Any]) -> PageOfModel:
     unknown = _unknown_classes((*facts.single_pieces, *places), arguments["classes"])
     if unknown:
         raise _contradiction(f"class {unknown[0]} of {arguments['classes']}")
-    return PageOfModel(facts.grid, facts.intensities, table, facts.single_pieces, places, facts.mirrored)
+    expected = facts.expected_dice
+    if len(expected.certainty) != len(expected.dice):
+        raise _contradiction(
+            f"{len(expected.dice)} values of Dice for {len(expected.certainty)} of certainty"
+        )
+    return PageOfModel(
+        facts.grid,
+        facts.intensities,
+        table,
+        facts.single_pieces,
+        places,
+        facts.mirrored,
+        Expectation.from_json(asdict(expected)),
+    )
 
 
 def _unknown_classes(groups: Iterable[Group], classes: int) -> list[int]:

@@ -6,29 +6,25 @@ import csv
 import io
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from ContrastiveSegLib.errors import Cancelled, CannotWrite
 from ContrastiveSegLib.evaluation.outliers import find_outliers
 from ContrastiveSegLib.imaging.case_errors import attempt
 from ContrastiveSegLib.imaging.structure_sizes import COLUMN, HEIGHT, ROW, figures_of
-from ContrastiveSegLib.inference.sliding_window import predict_slices
 from ContrastiveSegLib.postprocessing.confidence import (
     certain,
-    confidence_levels,
     count_levels,
     kept_shares,
     lowest_levels,
 )
 from ContrastiveSegLib.postprocessing.connected_components import Group
-from ContrastiveSegLib.postprocessing.intensity_refinement import correct_by_gray
 from ContrastiveSegLib.postprocessing.spatial_prior import (
     Piece,
     Place,
@@ -42,8 +38,8 @@ from ContrastiveSegLib.preprocessing.array_store import array_file, make_folder,
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.preprocessing.stored_array import count_classes, open_array
 from ContrastiveSegLib.runs.atomic_write import write_atomically
-from ContrastiveSegLib.session.device import Compute
 from ContrastiveSegLib.session.reporter import Reporter
+from ContrastiveSegLib.training.teacher import Teacher
 
 BYTES_PER_VOXEL = 4  # class and confidence as they are predicted, and what is left of them as int16
 AGREEMENT = "agreement with the round before"
@@ -55,37 +51,6 @@ RARELY = 0.1
 VANISHED = 0.05  # of the mean volume in the annotated cases
 SMALLEST_SHARE = 0.02
 LEAST_LEFT_OUT = 0.05  # of the share that shall stay unknown
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """A trained network and all that prediction on the working grid needs.
-
-    Args:
-        pieces: Groups of classes of which one piece is kept.
-        names: Of the structures, in the order of the classes from 1 on.
-    """
-
-    network: Callable[..., Any]
-    patch: tuple[int, ...]
-    compute: Compute
-    pieces: tuple[Group, ...]
-    names: list[str]
-    mirrored: bool = False
-
-    def predict(self, case: PreparedCase) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-        """Classes and levels of confidence (K, H, W), with every piece that was found."""
-
-        def network(images: Tensor) -> Tensor:
-            with self.compute.mixed():
-                found: Tensor = self.network(images)
-                return found
-
-        slices = predict_slices(network, case.images, self.patch, self.compute.device, mirror=self.mirrored)
-        corrected = correct_by_gray(slices, case.images, case.working.spacing_khw[-1])
-        each = [(probabilities.argmax(0), confidence_levels(probabilities)) for probabilities in corrected]
-        classes, levels = zip(*each, strict=True)
-        return np.stack(classes), np.stack(levels)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.networks.weights import seal_of
 from ContrastiveSegLib.postprocessing.connected_components import TOUCHING
 from ContrastiveSegLib.runs.events import read_new
+from ContrastiveSegLib.session import reporter
 from ContrastiveSegLib.training import fine_tuned
 
 
@@ -112,6 +114,67 @@ def test_a_changed_image_and_other_settings_predict_again(a_run: Path, images: P
     assert after_setting.endswith("2 made again, with round 1")
     case = moved.name.removesuffix(".nii.gz")
     assert read_geometry([a_run / "predictions" / f"{case}.seg.nrrd"]).origin == (100, 0, 0)
+
+
+def _expected(run: Path) -> dict[str, str]:
+    with (run / "predictions" / "predict_cases.csv").open(encoding="utf-8", newline="") as stream:
+        return {row["case"]: row["expected_dice"] for row in csv.DictReader(stream)}
+
+
+def test_each_prediction_has_an_expected_dice_and_the_worst_are_named_first(
+    a_run: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = iter([0.8, 0.3])
+    monkeypatch.setattr(fine_tuned.Certainty, "of_each", lambda *_: np.array([next(first)]))
+
+    _predict(a_run, images)
+
+    assert list(_expected(a_run).items()) == [("phantom_004", "0.3000"), ("phantom_003", "0.8000")]
+    assert (
+        "Look at these first, their expected Dice is lowest: phantom_004 0.30, phantom_003 0.80. It is how "
+        "certain the network is: trust the order more than the figures." in _sentences(a_run)
+    )
+    results = [event for event in read_new(a_run / "events.jsonl")[0] if event["kind"] == "result"]
+    assert [event["expected_dice"] for event in results[-2:]] == [0.8, 0.3]
+
+
+def test_the_expected_dice_of_a_result_that_stays_is_kept_also_by_a_cancelled_job(
+    a_run: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _predict(a_run, images)
+    before = _expected(a_run)
+    assert all(0 <= float(value) <= 1 for value in before.values())
+
+    _predict(a_run, images)
+    assert _expected(a_run) == before
+    with monkeypatch.context() as patch:
+        asked = iter([False, True])
+        patch.setattr(reporter.Reporter, "cancelled", lambda _: next(asked))
+        assert main(["predict", str(a_run), "--images", str(images)]) == 130
+    assert _expected(a_run) == before
+
+    _forget(a_run)
+    _predict(a_run, images)
+    assert set(_expected(a_run).values()) == {""}  # nothing is predicted again to know it
+
+
+def _forget(run: Path) -> None:
+    (run / "predictions" / "predict_cases.csv").write_bytes(b"\xff broken")
+
+
+def test_left_out_cases_calibrate_the_expected_dice(
+    a_run: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = a_run / "finetune" / "01" / "model.json"
+    page = json.loads(path.read_text(encoding="utf-8"))
+    learned = {"always": [1], "certainty": [0.5, 0.9], "dice": [0.25, 0.65], "cases": 5}
+    path.write_text(json.dumps(_sealed(page | {"expected_dice": learned})), encoding="utf-8")
+    monkeypatch.setattr(fine_tuned.Certainty, "of_each", lambda *_: np.array([0.7]))
+
+    _predict(a_run, images)
+
+    assert set(_expected(a_run).values()) == {"0.4500"}  # halfway between two left-out cases
+    assert "It is calibrated on 5 annotated cases that training did not see." in _sentences(a_run)
 
 
 def test_a_map_that_is_missing_is_made(a_run: Path, images: Path) -> None:

@@ -1,0 +1,93 @@
+"""A trained network that labels prepared cases, and what may be expected of its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from ContrastiveSegLib.inference.sliding_window import predict_slices
+from ContrastiveSegLib.postprocessing.confidence import confidence_levels
+from ContrastiveSegLib.postprocessing.connected_components import Group, keep_largest
+from ContrastiveSegLib.postprocessing.intensity_refinement import correct_by_gray
+from ContrastiveSegLib.postprocessing.spatial_prior import Places, remove_unlikely
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
+from ContrastiveSegLib.session.device import Compute
+from ContrastiveSegLib.volumes.expected_dice import Certainty, Expectation, calibrated
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained network and all that prediction on the working grid needs.
+
+    Args:
+        pieces: Groups of classes of which one piece is kept.
+        names: Of the structures, in the order of the classes from 1 on.
+    """
+
+    network: Callable[..., Any]
+    patch: tuple[int, ...]
+    compute: Compute
+    pieces: tuple[Group, ...]
+    names: list[str]
+    mirrored: bool = False
+
+    def predict(self, case: PreparedCase) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+        """Classes and levels of confidence (K, H, W), with every piece that was found."""
+        slices = self._probabilities(case)
+        each = [(probabilities.argmax(0), confidence_levels(probabilities)) for probabilities in slices]
+        classes, levels = zip(*each, strict=True)
+        return np.stack(classes), np.stack(levels)
+
+    def label(self, case: PreparedCase, places: Places) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+        """Classes (K, H, W) of the pieces that are kept, and how certain the network is of each structure."""
+        certainty = Certainty()
+        slices = certainty.hear(self._probabilities(case))
+        slices = remove_unlikely(slices, self.pieces, places, case.working)
+        labels = np.stack([probabilities.argmax(0) for probabilities in slices])
+        return keep_largest(labels, self.pieces), certainty.of_each(self.pieces, places, case.working)
+
+    def _probabilities(self, case: PreparedCase) -> Iterator[npt.NDArray[np.float16]]:
+        """Probabilities (classes, H, W) of each slice, corrected by the gray values of the case."""
+
+        def network(images: Tensor) -> Tensor:
+            with self.compute.mixed():
+                found: Tensor = self.network(images)
+                return found
+
+        slices = predict_slices(network, case.images, self.patch, self.compute.device, mirror=self.mirrored)
+        return correct_by_gray(slices, case.images, case.working.spacing_khw[-1])
+
+
+def expectation_of(
+    teacher: Teacher, training: Sequence[PreparedCase], left_out: Sequence[PreparedCase], places: Places
+) -> Expectation:
+    """What may be expected of the predictions of a network, as left-out whole annotated cases show."""
+    whole = [case for case in (*training, *left_out) if case.annotation == "cases"]
+    always = [
+        index
+        for index in range(1, len(teacher.names) + 1)
+        if whole and all(any(index in seen for seen in case.classes_of_slices()) for case in whole)
+    ]
+    certainty, dice = [], []
+    for case in left_out:
+        if case.annotation != "cases":
+            continue
+        labels, each = teacher.label(case, places)
+        certainty.append(Expectation(tuple(always)).certainty_of(each))
+        dice.append(_mean_dice(labels, case.label_map, len(teacher.names)))
+    return calibrated(always, certainty, dice)
+
+
+def _mean_dice(found: npt.NDArray[Any], true: npt.NDArray[Any], structures: int) -> float:
+    """Mean Dice of the structures that either of two labelings shows; 1 where neither shows any."""
+    dice = []
+    for index in range(1, structures + 1):
+        size = (found == index).sum() + (true == index).sum()
+        if size:
+            dice.append(2 * ((found == index) & (true == index)).sum() / size)
+    return float(np.mean(dice)) if dice else 1.0
