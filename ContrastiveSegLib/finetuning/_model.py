@@ -14,6 +14,7 @@ from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.networks.backbone import Backbone, build_network, check_sides, pools_for
 from ContrastiveSegLib.networks.weights import load_parts, save_model
 from ContrastiveSegLib.postprocessing.connected_components import Group, single_pieces
+from ContrastiveSegLib.postprocessing.expected_dice import Expectation
 from ContrastiveSegLib.postprocessing.spatial_prior import Places, places_to_json
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.runs.run_folder import ModelFolder
@@ -24,7 +25,6 @@ from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.annotated import maps_of_pieces
 from ContrastiveSegLib.training.teacher import Teacher, expectation_of
 from ContrastiveSegLib.training.validation import Validation
-from ContrastiveSegLib.volumes.expected_dice import Expectation
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ContrastiveSegLib.networks.backbone import Backbone, check_sides
 from ContrastiveSegLib.networks.weights import load_model, understanding
 from ContrastiveSegLib.postprocessing.connected_components import keep_largest
 from ContrastiveSegLib.postprocessing.existing_results import short_digest
+from ContrastiveSegLib.postprocessing.expected_dice import Certainty, Expectation
 from ContrastiveSegLib.postprocessing.intensity_refinement import correct_by_gray
 from ContrastiveSegLib.postprocessing.restoring import restore_probabilities
 from ContrastiveSegLib.postprocessing.spatial_prior import Places, remove_unlikely
@@ -23,7 +24,6 @@ from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.session.device import Compute
 from ContrastiveSegLib.training.model_page import understood
-from ContrastiveSegLib.volumes.expected_dice import Certainty, Expectation
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.postprocessing.connected_components import Group
+from ContrastiveSegLib.postprocessing.expected_dice import Expectation
 from ContrastiveSegLib.postprocessing.spatial_prior import Places, places_from_json
 from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.settings.rules import Range
 from ContrastiveSegLib.settings.schema import from_dict
-from ContrastiveSegLib.volumes.expected_dice import Expectation
 
 _Class = Annotated[int, Range(1, 32767)]
 _Share = Annotated[float, Range(0, 1)]

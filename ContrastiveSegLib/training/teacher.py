@@ -13,11 +13,11 @@ from torch import Tensor
 from ContrastiveSegLib.inference.sliding_window import predict_slices
 from ContrastiveSegLib.postprocessing.confidence import confidence_levels
 from ContrastiveSegLib.postprocessing.connected_components import Group, keep_largest
+from ContrastiveSegLib.postprocessing.expected_dice import Certainty, Expectation, calibrated
 from ContrastiveSegLib.postprocessing.intensity_refinement import correct_by_gray
 from ContrastiveSegLib.postprocessing.spatial_prior import Places, remove_unlikely
-from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
+from ContrastiveSegLib.preprocessing.prepared_case import IGNORE_LABEL, PreparedCase
 from ContrastiveSegLib.session.device import Compute
-from ContrastiveSegLib.volumes.expected_dice import Certainty, Expectation, calibrated
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,24 @@ def expectation_of(
             continue
         labels, each = teacher.label(case, places)
         certainty.append(Expectation(tuple(always)).certainty_of(each))
-        dice.append(_mean_dice(labels, case.label_map, len(teacher.names)))
+        each_dice = _dice(labels, case.label_map, len(teacher.names))
+        dice.append(1.0 if np.isnan(each_dice).all() else float(np.nanmean(each_dice)))
     return calibrated(always, certainty, dice)
 
 
-def _mean_dice(found: npt.NDArray[Any], true: npt.NDArray[Any], structures: int) -> float:
-    """Mean Dice of the structures that either of two labelings shows; 1 where neither shows any."""
-    dice = []
+def dice_of(teacher: Teacher, cases: Sequence[PreparedCase], places: Places) -> npt.NDArray[np.float64]:
+    """Mean Dice of each structure in annotated cases, labeled as by prediction; nan where none shows it."""
+    every = np.array([_dice(teacher.label(c, places)[0], c.label_map, len(teacher.names)) for c in cases])
+    there = np.isfinite(every).sum(0)
+    return np.where(there > 0, np.nansum(every, 0) / np.maximum(there, 1), np.nan)
+
+
+def _dice(found: npt.NDArray[Any], true: npt.NDArray[Any], structures: int) -> npt.NDArray[np.float64]:
+    """Dice of each structure where somebody vouched for the labels; nan where neither labeling shows it."""
+    found = np.where(np.asarray(true) == IGNORE_LABEL, IGNORE_LABEL, found)
+    dice = np.full(structures, np.nan)
     for index in range(1, structures + 1):
         size = (found == index).sum() + (true == index).sum()
         if size:
-            dice.append(2 * ((found == index) & (true == index)).sum() / size)
-    return float(np.mean(dice)) if dice else 1.0
+            dice[index - 1] = 2 * ((found == index) & (true == index)).sum() / size
+    return dice

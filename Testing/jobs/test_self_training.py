@@ -10,7 +10,7 @@ import pytest
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.dataset.cases import find_cases
-from ContrastiveSegLib.finetuning import _model, _rounds
+from ContrastiveSegLib.finetuning import _rounds
 from ContrastiveSegLib.networks.weights import read_page
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.postprocessing.spatial_prior import places_to_json
@@ -158,10 +158,10 @@ def test_a_student_that_forgot_what_was_drawn_is_not_kept(phantom_folder, tmp_pa
     monkeypatch.setattr(_rounds, "FORGOTTEN", 0.05)
     first = iter([0.8, 0.7])  # of the teacher, of the student
 
-    def dice(judge) -> np.ndarray:
-        return np.array([next(first), *[0.8] * (len(judge.table.structures) - 1)])
+    def dice(teacher, *_: object) -> np.ndarray:
+        return np.array([next(first), *[0.8] * (len(teacher.names) - 1)])
 
-    monkeypatch.setattr(_model.Validation, "dice", dice)
+    monkeypatch.setattr(_rounds, "dice_of", dice)
 
     assert finetune(tmp_path / "run", phantom_folder) == 0
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from ContrastiveSegLib.volumes.expected_dice import Expectation
 from torch import Tensor
 
-from ContrastiveSegLib.training.teacher import Teacher, expectation_of
+from ContrastiveSegLib.postprocessing.expected_dice import Expectation
+from ContrastiveSegLib.training.teacher import Teacher, dice_of, expectation_of
 
 
 def by_brightness(images: Tensor) -> Tensor:
@@ -49,3 +49,16 @@ def test_cases_annotated_in_part_calibrate_nothing(make_case, a_teacher):
     left_out = [replace(drawn(make_case, n, shift=0), annotation="slices") for n in range(5)]
 
     assert expectation_of(a_teacher, [], left_out, {}) == Expectation()
+
+
+def test_annotated_cases_are_judged_as_they_are_predicted(make_case, a_teacher):
+    images, labels = np.zeros((1, 4, 32, 64)), np.zeros((4, 32, 64), np.int16)
+    images[0, :, 8:24, 16:32] = images[0, :, 8:24, 40:46] = 1  # a square, and what is mistaken for it
+    labels[:, 8:24, 16:32] = 1
+    case = make_case("case", images=images, labels=labels)
+    partly = replace(case, labels=np.where(np.arange(64) < 24, labels, -1), annotation="slices")
+
+    assert dice_of(a_teacher, [case], {}) == pytest.approx([2 * 16 / (16 + 22)])
+    assert dice_of(replace(a_teacher, pieces=((1,),)), [case], {}) == pytest.approx([1])
+    assert dice_of(a_teacher, [partly], {}) == pytest.approx([1])  # nobody vouched for what is right of it
+    assert np.isnan(dice_of(a_teacher, [replace(case, images=0 * images, labels=0 * labels)], {})).all()

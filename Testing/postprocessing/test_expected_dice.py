@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from ContrastiveSegLib.volumes.expected_dice import Certainty, Expectation, calibrated
 from scipy.special import softmax
 
 from ContrastiveSegLib.imaging.volume import Geometry
+from ContrastiveSegLib.postprocessing.expected_dice import Certainty, Expectation, calibrated
 
 
 def heard(probabilities: np.ndarray, groups=()) -> np.ndarray:
