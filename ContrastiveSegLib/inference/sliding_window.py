@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from monai.inferers import SlidingWindowInferer
-from torch import Tensor
+from torch import Tensor, nn
 
 from ContrastiveSegLib.inference.blending import OVERLAP, Network, block_by_block
 
@@ -39,12 +39,15 @@ def predict_slices(
     With many classes a whole volume of them is larger than the memory, so none is ever held here.
 
     Args:
-        network: (B, C, *patch) to scores (B, classes, *patch), in evaluation mode.
+        network: (B, C, *patch) to scores (B, classes, *patch). It goes into evaluation mode, and stays there:
+            in training mode its batch norm would take over the statistics of this case.
         images: (C, K, H, W).
         patch: (H, W) to go slice by slice, (K, H, W) to go block by block. Slices go in one piece while they
             fit: windows that show half an organ are where networks err.
         mirror: Average over all mirrored copies in plane: four times slower.
     """
+    if isinstance(network, nn.Module):
+        network.eval()
     flips = list(itertools.product((False, True), repeat=2)) if mirror else [(False, False)]
 
     def probabilities(images: Tensor) -> Tensor:

@@ -98,3 +98,13 @@ def test_a_slice_goes_in_one_piece_while_it_fits(size, window):
 
     assert seen == {window}
     assert probabilities.shape == (2, 1, *size)
+
+
+def test_predicting_leaves_the_statistics_of_a_network_in_training_alone(a_network) -> None:
+    a_network.train()
+    before = {name: value.clone() for name, value in a_network.state_dict().items()}
+
+    predict_probabilities(a_network, np.ones((1, 2, 32, 32), np.float16), (32, 32), CPU)
+
+    after = a_network.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
