@@ -31,6 +31,6 @@ def known(panel) -> LabelTable:
     if run is not None and run.labels.is_file():
         try:
             return LabelTable.from_json(json.loads(run.labels.read_text(encoding="utf-8")))
-        except (ContrastiveSegError, OSError, ValueError):
+        except (ContrastiveSegError, OSError, ValueError, RecursionError):
             pass  # half written by a job at this moment: the data say the same
     return reader.table or LabelTable(())

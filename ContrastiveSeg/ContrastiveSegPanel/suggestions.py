@@ -46,7 +46,7 @@ def read(run) -> list:
     try:
         with run.suggestions().open(encoding="utf-8-sig", newline="") as stream:
             return [_suggestion(row) for row in csv.DictReader(stream)]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []
 
 

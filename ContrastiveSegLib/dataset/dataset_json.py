@@ -15,6 +15,14 @@ from ContrastiveSegLib.imaging.labels import LabelTable, Structure, same_name
 DATASET_FILE = "dataset.json"
 # nnU-Net 2 reserves this name. Source: nnU-Net, documentation/ignore_label.md.
 IGNORE = "ignore"
+# What values of other kinds than anybody expects lead to.
+_ODD = (
+    ArithmeticError, AttributeError, BadSetting, LookupError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
+# What values of other kinds than anybody expects lead to.
+_ODD = (
+    ArithmeticError, AttributeError, BadSetting, LookupError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ def read_dataset_file(path: Path) -> DatasetFile:
         named = sorted(names.items())
         colors = colors_for([(name, "") for _, name in named])
         table = LabelTable(tuple(Structure(*s, color) for s, color in zip(named, colors, strict=True)))
-    except (OSError, ValueError, TypeError, AttributeError, BadSetting) as error:
+    except (OSError, *_ODD) as error:
         raise BadFile(
             f"{path} cannot be understood: {error}",
             "Correct it, or remove it; the structures are then numbered.",

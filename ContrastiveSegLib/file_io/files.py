@@ -13,6 +13,7 @@ import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.file_io.dicom import find_series, is_dicom, read_series, series_geometry
+from ContrastiveSegLib.file_io.label_layers import LabelLayers
 from ContrastiveSegLib.file_io.nifti_header import contradictions, recentered, scaling_step
 from ContrastiveSegLib.file_io.opening import header_text, open_header, open_image, refuse_not_finite
 from ContrastiveSegLib.file_io.provenance import Mark
@@ -25,7 +26,6 @@ from ContrastiveSegLib.imaging.label_values import (
     renumber,
     unpainted,
     values_in,
-    whole_numbers,
     without_background,
     without_ignored,
 )
@@ -127,9 +127,9 @@ def read_labels(
     image = open_image(path)
     _check_dimension(path, image.GetSize(), last_axis_is_channels=False)
     geometry, header_notes = sound_geometry(path, recentered(path, Geometry.of(image)))
-    layers, rounded = whole_numbers(_channels(image, geometry), path, step=scaling_step(path))
+    layers = LabelLayers(image, geometry.shape, path, scaling_step(path))
     segments, segment_notes = read_segments(image, path)
-    notes = (*contradictions(path, geometry), *header_notes, *rounded, *segment_notes)
+    notes = (*contradictions(path, geometry), *header_notes, *segment_notes)
     unknown = None
     if segments:
         array, flat_notes = flatten(layers, segments, path)
@@ -137,11 +137,13 @@ def read_labels(
         array, own = (array, own) if table is None else (renumber(array, own, table, path), table)
         notes = (*notes, *flat_notes)
     else:
-        array, unknown = without_ignored(_one_layer(layers, path), ignored)
+        array, rounded = layers.only()
+        notes = (*notes, *rounded)
+        array, unknown = without_ignored(array, ignored)
         array, background = unpainted(array) if scribbles else (array, None)
         own = table or LabelTable.default_for(values_in(array))
         check_values(array, own, path)
-    nothing_drawn = geometry.size == EMPTY_IN_SLICER and not layers.any()
+    nothing_drawn = geometry.size == EMPTY_IN_SLICER and not any(layer.any() for layer in layers)
     if not array.any() and background is None:
         empty = "nothing is drawn in it" if nothing_drawn else "all voxels are background"
         notes = (*notes, f"{path.name}: {empty}.")
@@ -255,13 +257,3 @@ def _constant_notes(array: npt.NDArray[np.float32], paths: Sequence[Path]) -> tu
     if len(paths) == len(array):
         return tuple(f"{paths[c].name}: this channel is constant." for c in constant)
     return tuple(f"{paths[0].name}: channel {c + 1} of {len(array)} is constant." for c in constant)
-
-
-def _one_layer(layers: npt.NDArray[np.int16], path: Path) -> npt.NDArray[np.int16]:
-    if len(layers) > 1:
-        raise BadFile(
-            f"{path} has {len(layers)} numbers per voxel, but no segments are described in it.",
-            "Save the labels as one whole number per voxel, or as .seg.nrrd from Slicer.",
-        )
-    layer: npt.NDArray[np.int16] = layers[0]
-    return layer

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io.label_layers import LabelLayers
 from ContrastiveSegLib.file_io.opening import header_text
 from ContrastiveSegLib.imaging.case_errors import one_line
 from ContrastiveSegLib.imaging.colors import Color, colors_for
@@ -71,22 +72,25 @@ def read_segments(image: sitk.Image, path: Path) -> tuple[tuple[Segment, ...], t
 
 
 def flatten(
-    layers: npt.NDArray[Any], segments: tuple[Segment, ...], path: Path
+    layers: LabelLayers, segments: tuple[Segment, ...], path: Path
 ) -> tuple[npt.NDArray[np.int16], tuple[str, ...]]:
-    """Merge layers (L, K, H, W) of whole numbers into one label map (K, H, W); the later segment wins.
+    """Merge layers into one label map (K, H, W); the later segment wins.
 
     Returns:
-        The label map, and notes on voxels that several segments or no segment claimed.
+        The label map, and notes on voxels that were rounded, or that several segments or no segment claimed.
     """
-    notes = [
-        note for number, layer in enumerate(layers) for note in _unclaimed(layer, number, segments, path)
-    ]
-    per_layer = [_ranks_of(layer, number, segments) for number, layer in enumerate(layers)]
-    if len(per_layer) > 1:
-        notes.extend(_shared(per_layer, segments, path))
-    ranks = np.maximum.reduce(per_layer)
+    notes: dict[str, None] = {}
+    highest = np.zeros(layers.shape, np.int16)
+    shared = np.zeros(layers.shape, bool)
+    for number, (layer, rounded) in enumerate(layers.with_notes()):
+        notes |= dict.fromkeys((*rounded, *_unclaimed(layer, number, segments, path)))
+        ranks = _ranks_of(layer, number, segments)
+        shared |= (ranks > 0) & (highest > 0)
+        np.maximum(highest, ranks, out=highest)
+    if shared.any():
+        notes |= dict.fromkeys(_shared(layers, shared, segments, path))
     values = np.array([0, *(segment.structure.value for segment in segments)], np.int16)
-    return values[ranks], tuple(notes)
+    return values[highest], tuple(notes)
 
 
 def describe_segments(image: sitk.Image, table: LabelTable) -> None:
@@ -175,16 +179,14 @@ def _ranks_of(layer: npt.NDArray[Any], number: int, segments: tuple[Segment, ...
     return placed
 
 
-def _shared(per_layer: list[npt.NDArray[np.int16]], segments: tuple[Segment, ...], path: Path) -> list[str]:
+def _shared(
+    layers: LabelLayers, shared: npt.NDArray[np.bool_], segments: tuple[Segment, ...], path: Path
+) -> list[str]:
     """Say how many voxels belong to several segments, and to which."""
-    claims = np.zeros(per_layer[0].shape, np.int16)
-    for ranks in per_layer:
-        claims += ranks > 0
-    shared = claims > 1
-    if not shared.any():
-        return []
-    claimants = {rank for ranks in per_layer for rank in np.unique(ranks[shared]).tolist()} - {0}
-    names = ", ".join(segments[rank - 1].structure.name for rank in sorted(claimants))
+    claimants: set[int] = set()
+    for number, layer in enumerate(layers):
+        claimants |= set(np.unique(_ranks_of(layer, number, segments)[shared]).tolist())
+    names = ", ".join(segments[rank - 1].structure.name for rank in sorted(claimants - {0}))
     return [
         f"{path.name}: {np.count_nonzero(shared)} voxels belong to more than one segment ({names}); each "
         f"went to the segment that is later in the list."

@@ -188,6 +188,7 @@ def _start_of(settings: FinetuneSettings, folder: RunFolder) -> ModelFolder | No
             f"There is no finished pre-training in {source.path}.",
             "Pre-train there first, name another run with --from, or train from scratch with --from none.",
         )
+    read_page(source)  # refused here if it is damaged, before anything is written
     return source
 
 
@@ -218,7 +219,7 @@ def _table(found: Found, settings: FinetuneSettings) -> LabelTable:
 
 def _identity(found: _Folders, start: ModelFolder | None, settings: FinetuneSettings) -> str:
     """A checksum of annotations, starting weights and scans: when any changes, a new round begins."""
-    digest = hashlib.sha256((start.model.read_text(encoding="utf-8") if start else "scratch").encode())
+    digest = hashlib.sha256(start.model.read_bytes() if start else b"scratch")
     if settings.annotated_slices and settings.annotated_slices.is_file():
         digest.update(settings.annotated_slices.read_bytes())
     for case in found.annotated.cases:

@@ -11,7 +11,7 @@ from ContrastiveSegLib.dataset.annotations import annotation_file, complete, rea
 from ContrastiveSegLib.dataset.cases import Case, LeftOut, find_cases
 from ContrastiveSegLib.file_io.files import read_image
 from ContrastiveSegLib.imaging.case_errors import Losses, attempt
-from ContrastiveSegLib.imaging.grid import derive_grid, slicing_axes
+from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, derive_grid, slicing_axes
 from ContrastiveSegLib.imaging.hounsfield import modality_of
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.settings.job_settings import ScanSettings
@@ -127,9 +127,20 @@ def _summary(shown: Sequence[_Shown], left_out: Sequence[LeftOut]) -> None:
         directions = Counter(abs(slicing_axes(geometry, grid.plane)[2]) for geometry in geometries)
         axes = ", ".join(f"{n} along axis {'ijk'[axis - 1]}" for axis, n in directions.most_common())
         _say(
-            f"Working grid: {grid.spacing:g} mm in plane, patches of {' x '.join(map(str, grid.patch))}; "
+            f"Working grid: {grid.spacing:g} mm in plane, patches of {_patches(geometries)}; "
             f"cases are sliced: {axes}."
         )
+
+
+def _patches(geometries: Sequence[Geometry]) -> str:
+    """The patch that training would choose; where it depends on what computes, both."""
+    patches = {
+        where: " x ".join(map(str, derive_grid(geometries, largest_side=side).patch))
+        for where, side in LARGEST_SIDES.items()
+    }
+    if len({*patches.values()}) == 1:
+        return patches["cpu"]
+    return f"{patches['cpu']} on a CPU, {patches['gpu']} on a GPU"
 
 
 def _say(line: str) -> None:

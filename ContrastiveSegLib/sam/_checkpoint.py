@@ -143,18 +143,18 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
             found: Any = load_file(path)
         else:
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, safetensors.SafetensorError) as error:
-        raise _unreadable(path, error) from error
     except pickle.UnpicklingError as error:
         raise BadCheckpoint(
             f"{path} holds more than weights, or no weights at all; reading it could run foreign code, so it "
             "was not read.",
             "Use the published checkpoint, or save the model's state_dict alone.",
         ) from error
+    except Exception as error:  # a damaged pickle leads to any
+        raise _unreadable(path, error) from error
     while isinstance(found, dict) and (inner := next((w for w in WRAPPINGS if w in found), None)):
         found = found[inner]
     tensors = found if isinstance(found, dict) else {}
-    if not tensors or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
+    if not tensors or not all(isinstance(n, str) and isinstance(t, torch.Tensor) for n, t in tensors.items()):
         raise BadCheckpoint(f"{path} does not hold the tensors of a model.", "Choose a model's checkpoint.")
     return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
 
@@ -207,7 +207,7 @@ def _model_type(folder: Path) -> str:
     try:
         page = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         return str(page.get("model_type", ""))
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise BadCheckpoint(
             f"{folder} is not a folder with a model: config.json is missing or damaged.",
             "Name a checkpoint file, or a folder with config.json and model.safetensors.",

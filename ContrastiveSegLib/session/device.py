@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.imaging.grid import LARGEST_SIDES
 from ContrastiveSegLib.settings.job_settings import Compute as Settings
 from ContrastiveSegLib.threads import is_waiting_decided, leaves_a_core
 
@@ -69,7 +70,7 @@ class Compute:
 
     def largest_side(self) -> int:
         """Largest side of a patch that is chosen from the data."""
-        return 128 if self.device.type == "cpu" else 256
+        return LARGEST_SIDES["cpu" if self.device.type == "cpu" else "gpu"]
 
 
 def choose_compute(asked: Settings) -> Compute:

@@ -111,7 +111,7 @@ def read_jobs(path: Path) -> dict[str, Any]:
         jobs = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadFile(f"The settings {path} cannot be read: {error.strerror}.", "Check the path.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         what = f"The settings {path} are not readable as JSON: {error}."
         raise BadFile(what, "Correct the file, or leave it out and give the settings as flags.") from error
     if not isinstance(jobs, dict) or not all(isinstance(job, dict) for job in jobs.values()):

@@ -94,5 +94,5 @@ def _place_of(line: bytes) -> tuple[str, str]:
     try:
         parts = re.split(r"[/\\]", json.loads(line)["file"])
         return parts[-2], split_suffix(parts[-1])[0]
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return "", ""

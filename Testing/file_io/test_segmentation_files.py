@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io import reader
 from ContrastiveSegLib.file_io.files import read_labels, write_labels
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
@@ -289,3 +291,27 @@ def test_names_from_a_file_stay_on_one_line(tmp_path, a_label_map, name, kept):
     assert not any(ord(letter) < 32 for letter in structure.name)
     assert all(0 <= part <= 1 for part in structure.color)
     json.dumps(structure.color, allow_nan=False)
+
+
+def test_many_layers_take_the_memory_of_a_few(tmp_path):
+    layers = np.zeros((40, 32, 64, 64), np.uint8)
+    for number, layer in enumerate(layers):
+        layer[number % 32, number : number + 20] = 1
+    segments = entries_of(*(segment(f"s{n}", layer=n) for n in range(len(layers))))
+    path = slicer_file(tmp_path / "many.seg.nrrd", layers, segments)
+    expected = np.zeros(layers.shape[1:], np.int16)
+    for number, layer in enumerate(layers, start=1):
+        expected[layer > 0] = number
+
+    reader._Readers.of_this_process().are_needed, before = False, reader._Readers.of_this_process().are_needed
+    tracemalloc.start()
+    try:
+        read = read_labels(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        reader._Readers.of_this_process().are_needed = before
+
+    np.testing.assert_array_equal(read.volume.array, expected)
+    assert len(read.table.values) == 40
+    assert peak < 16 * 2 * expected.size  # bytes of int16 volumes; it took more than two for each layer

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from Testing.fuzz.archive_mutators import LINES, TENSORS, ZIP
 from Testing.fuzz.bytes_mutators import ANY, Draw, Mutator
 from Testing.fuzz.dicom_mutators import DICOM
 from Testing.fuzz.json_mutators import JSON
@@ -15,6 +16,8 @@ from Testing.fuzz.nifti_mutators import NIFTI
 from Testing.fuzz.text_mutators import TEXT
 
 DATA = ("scan", "scan", "scan", "evaluate", "evaluate", "predict", "predict", "finetune")
+# What a job writes; "new" is where a run begins or is unpacked.
+OWN = ("run", "new")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ SEEDS = {
     "mha": (".mha", ".mha"),
     "mhd": (".mhd", ".seg.nrrd"),
     "dicom": ("", ".seg.nrrd"),
+    "channels.nii": (".nii", ".nii.gz"),
+    "channels.nrrd": (".nrrd", ".seg.nrrd"),
 }
 KINDS = (
     Kind("NIfTI", "nii", "images/c.nii", (*NIFTI, *ANY)),
@@ -64,6 +69,22 @@ KINDS = (
     Kind("NIfTI labels", "nii.gz", "labels/c.nii", (*NIFTI, *ANY)),
     Kind("MHA labels", "mha", "labels/c.mha", (*TEXT, *ANY)),
     Kind("dataset.json", "nii", "dataset.json", (*JSON, *JSON, *TEXT, *ANY), ("scan", "scan", "finetune")),
+    Kind("4D NIfTI", "channels.nii", "images/c.nii", (*NIFTI, *ANY), DATA[:-1]),
+    Kind("NRRD with channels", "channels.nrrd", "images/c.nrrd", (*TEXT, *ANY), DATA[:-1]),
+    Kind("table of slices", "tables", "slices.csv", (*TEXT, *ANY), ("slices",)),
+    Kind("table of organs", "tables", "organ.csv", (*TEXT, *ANY), ("organ",)),
+    Kind("foreign weights", "tables", "foreign.pt", (*ZIP, *ANY), ("refine .pt", "models .pt")),
+    Kind("foreign tensors", "tables", "foreign.safetensors", (*TENSORS, *ANY), ("models .safetensors",)),
+    Kind("archive", "tables", "run.zip", (*ZIP, *ANY), ("import",)),
+    Kind("cases.csv", "nii", "cases.csv", (*TEXT, *ANY), ("predict",), "run"),
+    Kind("metrics.csv", "nii", "finetune/01/metrics.csv", (*TEXT, *ANY), ("read metrics",), "run"),
+    Kind("suggestions.csv", "nii", "suggestions.csv", (*TEXT, *ANY), ("read suggestions",), "run"),
+    Kind("labels.json", "nii", "labels.json", (*JSON, *JSON, *TEXT, *ANY), ("read structures",), "run"),
+    Kind("process.json", "nii", "panel/process.json", (*JSON, *TEXT, *ANY), ("read process",), "run"),
+    Kind("events", "nii", "events.jsonl", (*LINES, *LINES, *TEXT, *ANY), ("read events",), "run"),
+    Kind("record", "nii", "annotations/.written.json", (*JSON, *TEXT, *ANY), ("read record",), "run"),
+    Kind("pre-trained page", "nii", "pretrain/model.json", (*JSON, *TEXT, *ANY), ("finetune",), "run"),
+    Kind("pre-trained weights", "nii", "pretrain/model.safetensors", (*TENSORS, *ANY), ("finetune",), "run"),
     Kind("model.json", "nii", "finetune/01/model.json", (*JSON, *JSON, *TEXT, *ANY), ("predict",), "run"),
     Kind("safetensors", "nii", "finetune/01/model.safetensors", ANY, ("predict",), "run"),
     Kind("settings.json", "nii", "settings.json", (*JSON, *JSON, *TEXT, *ANY), ("finetune",), "run"),
@@ -86,10 +107,29 @@ def words_of(order: str, folder: Path) -> list[str]:
     """The command line of a job on the damaged data."""
     data, run = str(folder / "data"), str(folder / "run")
     small = ["--device", "cpu", "--precision", "float32"]
+    one = ["--labeled", data, "--steps", "1", "--batch", "2", *small]
+    drawn = ["--annotation", "slices", "--annotated-slices", f"{data}/slices.csv"]
+    organ = [
+        "--method",
+        "polycl",
+        "--organ-flags",
+        f"{data}/organ.csv",
+        "--width",
+        "4",
+        "--patch",
+        "16",
+        "16",
+    ]
+    asked = ["--images", data, "--predictions", f"{data}/labels", "--output", str(folder / "new" / "refined")]
     return {
         "scan": ["scan", data],
         "predict": ["predict", run, "--images", data, *small],
-        "finetune": ["finetune", run, "--labeled", data, "--steps", "1", "--batch", "2", *small],
+        "finetune": ["finetune", run, *one],
+        "slices": ["finetune", run, *one, *drawn],
+        "organ": ["pretrain", str(folder / "new"), "--images", data, *one[2:], *organ, "--patch", "16", "16"],
+        "refine .pt": ["refine", run, *asked, "--checkpoint", f"{data}/foreign.pt"],
+        "models .pt": ["models", "--checkpoint", f"{data}/foreign.pt"],
+        "models .safetensors": ["models", "--checkpoint", f"{data}/foreign.safetensors"],
         "evaluate": ["evaluate", "--predictions", str(folder / "data" / "labels"), "--labels", data],
     }[order]
 
@@ -101,8 +141,8 @@ def lay_out(kind: Kind, seeds: Path, folder: Path) -> None:
 
 
 def listing(folder: Path) -> str:
-    """All files outside the run folder, with size and time: what no job may change."""
+    """All files outside the run folder, with size and time: what nothing may change."""
     files = [
-        path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0] != "run"
+        path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0] not in OWN
     ]
     return json.dumps(sorted((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files))

@@ -22,7 +22,8 @@ import psutil
 
 from ContrastiveSegLib.__main__ import main as job
 from Testing.fuzz.kinds import KINDS, SEEDS, damage, lay_out, listing, words_of
-from Testing.fuzz.seeds import SOUND, write_dataset, write_run
+from Testing.fuzz.readers import READERS, outcome
+from Testing.fuzz.seeds import SOUND, write_dataset, write_run, write_tables
 
 LONGEST_S = 10.0
 MOST_BYTES = 1 << 30
@@ -51,6 +52,7 @@ def write_seeds(folder: Path) -> Path:
     for name, (suffix, labels_suffix) in SEEDS.items():
         write_dataset(folder / name, suffix, labels_suffix)
     write_run(folder)
+    write_tables(folder / "tables", folder / "run")
     return folder
 
 
@@ -64,7 +66,7 @@ def run_one(seed: int, number: int, seeds: Path, folder: Path) -> dict[str, obje
     before, begin, output = listing(folder), _seconds(), io.StringIO()
     with _peak() as peak, contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         try:
-            code = job(words_of(order, folder))
+            code = outcome(order, folder) if order in READERS else job(words_of(order, folder))
         except BaseException:
             code = -1
             traceback.print_exc(file=output)

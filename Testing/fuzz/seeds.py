@@ -9,11 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+import torch
+from safetensors.torch import save_file
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.file_io.files import write_image, write_labels
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.slicer_bridge.run_archive import export_run
+from Testing.fuzz.archive_mutators import sound_events
 
 SHAPE = (6, 16, 20)
 GRID = Geometry(
@@ -39,17 +44,65 @@ def labels() -> Volume:
     return Volume(array, GRID)
 
 
-def write_case(folder: Path, name: str, suffix: str, seed: int, *, labels_suffix: str = ".seg.nrrd") -> None:
+def write_case(
+    folder: Path,
+    name: str,
+    suffix: str,
+    seed: int,
+    *,
+    labels_suffix: str = ".seg.nrrd",
+    channels: bool = False,
+) -> None:
     """An image and its labels below images/ and labels/."""
     path = folder / "images" / f"{name}{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    if suffix == "":
+    if channels:
+        write_channels(path, seed)
+    elif suffix == "":
         write_series(path, seed)
     elif suffix in (".mhd", ".nhdr"):
         sitk.WriteImage(image(seed).to_sitk(), str(path), useCompression=bool(seed % 2))
     else:
         write_image(path, image(seed))
     write_labels(folder / "labels" / f"{name}{labels_suffix}", labels(), TABLE)
+
+
+def write_channels(path: Path, seed: int) -> None:
+    """An image of two channels: a fourth axis in NIfTI, two numbers per voxel in NRRD."""
+    both = [image(seed).to_sitk(), image(seed + 1).to_sitk()]
+    whole = sitk.JoinSeries(both) if path.suffix == ".nii" else sitk.Compose(both)
+    sitk.WriteImage(whole, str(path))
+
+
+def write_tables(folder: Path, run: Path) -> None:
+    """What a user gives beside images and labels: tables, weights of others, an exported run.
+
+    Also, in the run folder, what the module and its jobs write there.
+    """
+    write_dataset(folder, ".nii")
+    slices = [(case, k) for case in ("c", SOUND) for k in range(SHAPE[0])]
+    (folder / "slices.csv").write_text("case,slice\n" + "".join(f"{c},{k}\n" for c, k in slices if k % 2))
+    flags = "".join(f"{c},{k},{k % 2}\n" for c, k in slices)
+    (folder / "organ.csv").write_text(f"case,slice,organ\n{flags}")
+    tensors = {
+        "image_encoder.pos_embed": torch.zeros(1, 4, 4, 8),
+        "mask_decoder.iou_token.weight": torch.ones(3),
+    }
+    torch.save({"model": tensors}, folder / "foreign.pt")
+    save_file(tensors, folder / "foreign.safetensors")
+    export_run(RunFolder(run), folder / "run.zip")
+    papers = {"job": "finetune", "pid": 2**22 + 1, "position": 0, "started": 1.0, "run": True, "words": ["x"]}
+    written = {
+        "panel/process.json": json.dumps(papers).encode(),
+        "annotations/.written.json": b'{"files": ["images/c.nii", "labels/c.seg.nrrd"]}',
+        "suggestions.csv": b"kind,case,slice,axis,score,reason\ncase,c,,,0.5,far\nslice,d,3,k,0.25,unsure\n",
+        "finetune/01/metrics.csv": b"step,liver,spleen\n1,0.5,0.25\n2,0.75,\n",
+    }
+    for name, content in written.items():
+        (run / name).parent.mkdir(exist_ok=True)
+        (run / name).write_bytes(content)
+    with (run / "events.jsonl").open("ab") as stream:
+        stream.write(sound_events())
 
 
 def write_series(folder: Path, seed: int) -> None:
@@ -77,7 +130,8 @@ def write_series(folder: Path, seed: int) -> None:
 
 def write_dataset(folder: Path, suffix: str, labels_suffix: str = ".seg.nrrd") -> None:
     """The case `c`, which will be damaged, and its sound neighbor."""
-    write_case(folder, "c", suffix, 1, labels_suffix=labels_suffix)
+    several = folder.name.startswith("channels")
+    write_case(folder, "c", suffix, 1, labels_suffix=labels_suffix, channels=several)
     write_case(folder, SOUND, ".nii.gz", 2)
     names = {"0": "background", **{str(s.value): s.name for s in TABLE.structures}}
     content = {"labels": names, "channel_names": {"0": "MR"}, "file_ending": suffix}

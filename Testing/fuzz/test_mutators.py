@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from Testing.fuzz import run
+from Testing.fuzz.archive_mutators import LINES, TENSORS, ZIP, change_header, sound_events
 from Testing.fuzz.bytes_mutators import ANY
 from Testing.fuzz.dicom_mutators import DICOM
 from Testing.fuzz.json_mutators import JSON
@@ -16,7 +20,7 @@ from Testing.fuzz.nifti_mutators import NIFTI
 from Testing.fuzz.seeds import write_case
 from Testing.fuzz.text_mutators import TEXT
 
-EVERY = {mutator for mutators in (ANY, DICOM, JSON, NIFTI, TEXT) for mutator in mutators}
+EVERY = {mutator for mutators in (ANY, DICOM, JSON, LINES, NIFTI, TENSORS, TEXT, ZIP) for mutator in mutators}
 
 
 @pytest.mark.parametrize("mutator", sorted(EVERY, key=lambda m: m.__name__), ids=lambda m: m.__name__)
@@ -66,3 +70,32 @@ def test_the_judge_notices_a_traceback_a_lost_neighbor_and_a_foreign_file(
 def _order(number: int) -> str:
     kind = KINDS[number % len(KINDS)]
     return kind.orders[int(np.random.default_rng((0, number)).integers(len(kind.orders)))]
+
+
+def test_a_member_of_an_archive_is_damaged_and_the_archive_still_opens() -> None:
+    with zipfile.ZipFile(stream := io.BytesIO(), "w") as archive:
+        archive.writestr("run/settings.json", '{"pretrain": {"method": "pcl"}}')
+        archive.writestr("run/events.jsonl", sound_events())
+    sound = zipfile.ZipFile(stream)
+
+    changed = 0
+    for number in range(20):
+        for mutator in ZIP:
+            with zipfile.ZipFile(
+                io.BytesIO(mutator(stream.getvalue(), np.random.default_rng(number)))
+            ) as found:
+                content = {name: found.read(name) for name in found.namelist()}
+                changed += content != {name: sound.read(name) for name in sound.namelist()}
+
+    assert changed > 40
+
+
+def test_the_header_of_tensors_is_damaged_and_its_length_is_right(tmp_path: Path) -> None:
+    save_file({"a": np.zeros(3, np.float32)}, tmp_path / "x.safetensors")
+    data = (tmp_path / "x.safetensors").read_bytes()
+
+    found = [change_header(data, np.random.default_rng(number)) for number in range(10)]
+
+    assert sum(each != data for each in found) > 5
+    assert all(each.endswith(data[-12:]) for each in found)
+    assert all(int.from_bytes(each[:8], "little") == len(each) - 12 - 8 for each in found)

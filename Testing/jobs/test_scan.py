@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from ContrastiveSegLib.file_io.files import write_image, write_labels
+from ContrastiveSegLib.imaging.grid import derive_grid
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.jobs import scan
+from ContrastiveSegLib.session.device import Compute
 from ContrastiveSegLib.settings.job_settings import ScanSettings
 
 
@@ -40,3 +43,15 @@ def test_whole_cases_slices_and_cases_without_labels_are_told_apart(
     assert lines["sparse"].endswith("liver, spleen (2 of 9 slices)")
     assert lines["empty"].rstrip().endswith("other")
     assert "3 cases of 3 patients, 2 with labels" in lines["3"]
+
+
+def test_the_patch_is_told_for_both_kinds_of_computers_where_they_differ(tmp_path, a_volume, capsys):
+    large = Geometry((200, 150, 9), (1.0, 1.0, 5.0))
+    write_image(tmp_path / "large.nrrd", Volume(np.resize(a_volume.array[0], large.shape), large))
+
+    scan.run(ScanSettings(folder=tmp_path))
+
+    assert "patches of 128 x 128 on a CPU, 160 x 208 on a GPU; cases" in capsys.readouterr().out
+    cpu, gpu = Compute(torch.device("cpu"), "float32"), Compute(torch.device("cuda"), "float32")
+    for compute, patch in ((cpu, (128, 128)), (gpu, (160, 208))):
+        assert derive_grid([large], largest_side=compute.largest_side()).patch == patch
