@@ -24,7 +24,7 @@ POSITION = '''
 """Position: slices at the same height attract each other."""
 class Settings:
     threshold: Annotated[float, Range(0, 1)] = 0.35
-    """How near two heights must be."""
+    """How near two slice positions must be."""
     width: Literal[1, 2] = 1
     """A name that the job has, too."""
 '''
@@ -141,7 +141,10 @@ def test_help_of_a_method_shows_its_settings_with_range_and_default(
 
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert caught.value.code == 0
-    assert "--threshold NUMBER How near two heights must be. [pcl] (from 0 to 1) (default: 0.35)" in shown
+    assert (
+        "--threshold NUMBER How near two slice positions must be. [pcl] (from 0 to 1) (default: 0.35)"
+        in shown
+    )
     assert "--method {lattice,pcl}" in shown
     assert "In-plane spacing in mm; empty: the median of the data." in shown
 

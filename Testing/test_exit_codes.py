@@ -18,7 +18,7 @@ import pytest
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.errors import BadFile, Cancelled
-from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.settings.job_settings import JOBS
 
@@ -198,7 +198,7 @@ from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.errors import Cancelled
 from ContrastiveSegLib.settings.method_catalog import ENGINE
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 
 def run(settings):
     folder = RunFolder(settings.run)
@@ -253,9 +253,11 @@ def test_the_second_interrupt_stops_at_once(tmp_path: Path) -> None:
     assert "Stopped. What was saved before is kept" in shown
 
 
-@pytest.mark.parametrize(("lost", "code"), [(Losses(2, 3), 3), (Losses(1, 2), 0), (Losses(), 0), (None, 0)])
+@pytest.mark.parametrize(
+    ("lost", "code"), [(LostCases(2, 3), 3), (LostCases(1, 2), 0), (LostCases(), 0), (None, 0)]
+)
 def test_a_job_that_lost_most_of_its_cases_exits_with_3(
-    a_job: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch, lost: Losses | None, code: int
+    a_job: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch, lost: LostCases | None, code: int
 ) -> None:
     a_job("scan")
     monkeypatch.setattr(sys.modules["ContrastiveSegLib.jobs.scan"], "run", lambda _: lost)

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
-class Appearance:
+class IntensityAugmentation:
     """How strongly gray values change. Each is drawn per image; gray values are about 0...1.
 
     Args:
@@ -33,7 +33,7 @@ class Appearance:
 
 
 @dataclass(frozen=True)
-class Movement:
+class SpatialAugmentation:
     """How far pixels move, in plane. Each is drawn per image."""
 
     rotation: float = math.pi  # radians, to both sides
@@ -46,10 +46,10 @@ class Movement:
 
 # What contrastive pre-training sees: two of three images slightly turned, scaled, shifted and bent, about as
 # gently as the papers turn BraTS. Their CT recipe turns by any angle and mirrors (docs/decisions).
-PRETRAINING_MOVEMENT = Movement(
+PRETRAINING_MOVEMENT = SpatialAugmentation(
     rotation=math.radians(20), scale=0.2, shift=0.1, flip=False, elastic=0.01, probability=0.67
 )
-PRETRAINING_APPEARANCE = Appearance()
+PRETRAINING_APPEARANCE = IntensityAugmentation()
 
 
 def _in_float32(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -70,23 +70,23 @@ def two_random_views(images: Tensor, generator: Generator) -> Tensor:
 
 def random_view(images: Tensor, generator: Generator) -> Tensor:
     """Move the pixels, then change the gray values: (B, C, *S) to the same shape."""
-    return recolored(moved(images, generator), generator)
+    return intensity_augmentation(spatial_augmentation(images, generator), generator)
 
 
 @torch.no_grad()
-def moved(images: Tensor, generator: Generator) -> Tensor:
+def spatial_augmentation(images: Tensor, generator: Generator) -> Tensor:
     """Move the pixels as pre-training does: a view of the spatial variance group."""
     return warp(images, random_grid(images, PRETRAINING_MOVEMENT, generator))
 
 
 @torch.no_grad()
-def recolored(images: Tensor, generator: Generator) -> Tensor:
+def intensity_augmentation(images: Tensor, generator: Generator) -> Tensor:
     """Change the gray values as pre-training does: a view of the spatial invariance group."""
-    return recolor(images, PRETRAINING_APPEARANCE, generator)
+    return augment_intensities(images, PRETRAINING_APPEARANCE, generator)
 
 
 @_in_float32
-def recolor(images: Tensor, how: Appearance, generator: Generator) -> Tensor:
+def augment_intensities(images: Tensor, how: IntensityAugmentation, generator: Generator) -> Tensor:
     """Change gray values, leave every pixel where it is: (B, C, *S) to the same shape."""
     draw = _Draw(images, generator, how.probability)
     mean = images.mean(dim=tuple(range(2, images.ndim)), keepdim=True)
@@ -103,7 +103,7 @@ def recolor(images: Tensor, how: Appearance, generator: Generator) -> Tensor:
 
 @_in_float32
 def random_grid(
-    images: Tensor, how: Movement, generator: Generator, *, size: Sequence[int] | None = None
+    images: Tensor, how: SpatialAugmentation, generator: Generator, *, size: Sequence[int] | None = None
 ) -> Tensor:
     """Where each output pixel comes from, for `warp`: (B, *size, 2 or 3), in units of `grid_sample`.
 
@@ -139,9 +139,9 @@ def warp(images: Tensor, grid: Tensor, *, mode: str = "bilinear") -> Tensor:
 
 def _every_slice(grid: Tensor, slices: int) -> Tensor:
     """The same in-plane movement for all slices: (B, H, W, 2) to (B, K, H, W, 3)."""
-    heights = _centers(slices, grid.device)
+    depths = _centers(slices, grid.device)
     grid = grid[:, None].expand(-1, slices, -1, -1, -1)
-    return torch.cat([grid, heights[None, :, None, None, None].expand(*grid.shape[:-1], 1)], -1)
+    return torch.cat([grid, depths[None, :, None, None, None].expand(*grid.shape[:-1], 1)], -1)
 
 
 def _centers(count: int, device: torch.device) -> Tensor:

@@ -69,7 +69,7 @@ class Annotation:
 
 
 @dataclass(frozen=True)
-class Marks:
+class AnnotationMask:
     """What was drawn on a case, on the grid of its image.
 
     Args:
@@ -122,7 +122,9 @@ def read_annotation(path: Path, case: Case, table: LabelTable | None = None) -> 
     return read_labels(path, table, scribbles=path == case.scribbles, ignored=case.ignored)
 
 
-def read_marks(path: Path, case: Case, table: LabelTable, image: Geometry, *, plane: str) -> Marks:
+def read_annotation_mask(
+    path: Path, case: Case, table: LabelTable, image: Geometry, *, plane: str
+) -> AnnotationMask:
     """Read what was drawn on a case, on the grid of its image.
 
     Args:
@@ -141,11 +143,11 @@ def read_marks(path: Path, case: Case, table: LabelTable, image: Geometry, *, pl
     placed = labels_on_grid(Volume(marks, read.volume.geometry), image, name=case.name)
     axis = 3 - abs(slicing_axes(image, plane)[2])
     notes = (*read.notes, *placed.notes)
-    return Marks(placed.volume, axis, path == case.scribbles, notes, read.nothing_drawn)
+    return AnnotationMask(placed.volume, axis, path == case.scribbles, notes, read.nothing_drawn)
 
 
 def complete(
-    marks: Marks, kind: str, only: Sequence[int] | None = None, *, outlined: bool = False
+    marks: AnnotationMask, kind: str, only: Sequence[int] | None = None, *, outlined: bool = False
 ) -> tuple[Volume, Annotation]:
     """Say of each voxel what is known: 0 nothing, 1 background, 1 + class index.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ContrastiveSegLib.dataset.cases import LeftOut
 from ContrastiveSegLib.evaluation.metrics import INVENTED, MISSED
 from ContrastiveSegLib.evaluation.summary import CaseAgreement, Spread, StructureSummary
-from ContrastiveSegLib.imaging.case_errors import Losses
+from ContrastiveSegLib.imaging.case_errors import LostCases
 
 COLUMNS = (
     "case",
@@ -66,10 +66,10 @@ class EvaluationReport:
     notes: tuple[str, ...] = ()
 
     @property
-    def losses(self) -> Losses:
+    def losses(self) -> LostCases:
         """How many of the cases that have a prediction and a label could not be compared."""
         lost = sum(file.failed for file in self.left_out)
-        return Losses(lost, lost + len({row.case for row in self.rows}))
+        return LostCases(lost, lost + len({row.case for row in self.rows}))
 
     def to_csv(self) -> str:
         """A line per case and structure; figures without a value are empty, and files left out stand last."""

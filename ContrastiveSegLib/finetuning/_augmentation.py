@@ -8,7 +8,13 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from ContrastiveSegLib.contrast.augmentation import Appearance, Movement, random_grid, recolor, warp
+from ContrastiveSegLib.contrast.augmentation import (
+    IntensityAugmentation,
+    SpatialAugmentation,
+    augment_intensities,
+    random_grid,
+    warp,
+)
 from ContrastiveSegLib.training.batches import Batch
 
 # How much larger than the patch the images must come, so that rotation finds pixels.
@@ -32,10 +38,10 @@ class Augmentation:
         self, patch: Sequence[int], rotation: float = 30.0, *, mirror: bool = False, beyond: int = 0
     ) -> None:
         self.patch, self.beyond = tuple(patch), beyond
-        self.movement = Movement(
+        self.movement = SpatialAugmentation(
             rotation=math.radians(rotation), scale=0.25, shift=0.0, flip=mirror, elastic=0.01
         )
-        self.appearance = Appearance(
+        self.appearance = IntensityAugmentation(
             brightness=0.25, contrast=0.25, gamma=0.4, noise=0.05, blur=0.7, probability=0.3
         )
 
@@ -46,11 +52,11 @@ class Augmentation:
         Raises:
             ValueError: The batch was drawn without labels.
         """
-        images, labels = self.moved(batch, generator)
-        return self.recolored(images, generator), labels
+        images, labels = self.spatial_augmentation(batch, generator)
+        return self.intensity_augmentation(images, generator), labels
 
     @torch.no_grad()
-    def moved(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor]:
+    def spatial_augmentation(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor]:
         """The same with the gray values as they were.
 
         Raises:
@@ -64,6 +70,6 @@ class Augmentation:
         return warp(batch.images, grid), labels.long() + self.beyond
 
     @torch.no_grad()
-    def recolored(self, images: Tensor, generator: Generator) -> Tensor:
+    def intensity_augmentation(self, images: Tensor, generator: Generator) -> Tensor:
         """Images (B, C, *patch) with other gray values, each time others."""
-        return recolor(images, self.appearance, generator)
+        return augment_intensities(images, self.appearance, generator)

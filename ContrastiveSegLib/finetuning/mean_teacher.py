@@ -15,19 +15,19 @@ from typing import Annotated, Literal
 import torch
 from torch import Generator, Tensor
 
-from ContrastiveSegLib.contrast.augmentation import Appearance, recolor
+from ContrastiveSegLib.contrast.augmentation import IntensityAugmentation, augment_intensities
 from ContrastiveSegLib.contrast.mixing import laid_on, random_boxes
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce, dice_ce_at_every_level, risen
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.networks.backbone import Backbone
-from ContrastiveSegLib.networks.momentum_encoder import MomentumCopy
+from ContrastiveSegLib.networks.momentum_encoder import MomentumEncoder
 from ContrastiveSegLib.networks.second_decoder import count_classes
 from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
-STRONG = Appearance(brightness=0.4, contrast=0.4, gamma=0.6, noise=0.07, blur=1.0, probability=0.6)
+STRONG = IntensityAugmentation(brightness=0.4, contrast=0.4, gamma=0.6, noise=0.07, blur=1.0, probability=0.6)
 RISE = 0.25  # of the training, over which the weight of what the teacher says rises
 THRESHOLD_MOMENTUM = 0.99
 BOX_OF_BCP = 2 / 3  # of each side
@@ -71,22 +71,24 @@ class Strategy(FinetuningStrategy):
     def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
         super().__init__()
         self.network, self.settings, self.mirrors = network, settings, settings.mirror
-        self.teacher = MomentumCopy(network)
+        self.teacher = MomentumEncoder(network)
         self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror)
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         # Of each class, as the teacher usually gives it.
         self.register_buffer("confidence", torch.full((count_classes(network, patch),), 0.5))
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        moved, labels = self.augmented.moved(batch, generator)
+        moved, labels = self.augmented.spatial_augmentation(batch, generator)
         if batch.unannotated is None:
-            maps = self.network.training_scores(self.augmented.recolored(moved, generator))  # fine to coarse
+            maps = self.network.training_scores(
+                self.augmented.intensity_augmentation(moved, generator)
+            )  # fine to coarse
             return {"dice_ce": dice_ce_at_every_level(maps, labels)}
         self._follow()
         drawn, scans = moved[~batch.unannotated], moved[batch.unannotated]
         known, guessed = labels[~batch.unannotated], self._guess(scans)
         weight = self.settings.weight * risen(self.progress / RISE)
-        images = self.augmented.recolored(drawn, generator)
+        images = self.augmented.intensity_augmentation(drawn, generator)
         if self.settings.mix == "bcp":
             return self._copied_both_ways((images, known), (scans, guessed), weight, generator)
         views = [self._strong(scans, guessed, generator) for _ in range(2)]
@@ -132,7 +134,7 @@ class Strategy(FinetuningStrategy):
 
     def _strong(self, scans: Tensor, guessed: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """A view with other gray values, boxes of other scans laid on it, and the labels of both."""
-        view = recolor(scans, STRONG, generator)
+        view = augment_intensities(scans, STRONG, generator)
         if self.settings.mix == "none":
             return view, guessed
         boxes = random_boxes(view, generator)
@@ -149,7 +151,7 @@ class Strategy(FinetuningStrategy):
         """Scans around boxes of annotated patches, and annotated patches around boxes of scans."""
         count = min(len(annotated[0]), len(scans[0]))
         images, known = (each[:count] for each in annotated)
-        others, guessed = recolor(scans[0][:count], STRONG, generator), scans[1][:count]
+        others, guessed = augment_intensities(scans[0][:count], STRONG, generator), scans[1][:count]
         order = torch.randperm(count, generator=generator, device=images.device)
         boxes = random_boxes(images, generator, sides=BOX_OF_BCP)
         inside = laid_on(boxes, images, others), laid_on(boxes, images[order], others, swapped=True)

@@ -13,7 +13,7 @@ from typing import Annotated
 import torch
 from torch import Generator, Tensor
 
-from ContrastiveSegLib.contrast.augmentation import Appearance, recolor
+from ContrastiveSegLib.contrast.augmentation import IntensityAugmentation, augment_intensities
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce_at_every_level
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
@@ -22,7 +22,7 @@ from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 # What the teacher was sure of must also be found under other gray values: that is what the student adds.
-STRONG = Appearance(brightness=0.4, contrast=0.4, gamma=0.6, noise=0.07, blur=1.0, probability=0.6)
+STRONG = IntensityAugmentation(brightness=0.4, contrast=0.4, gamma=0.6, noise=0.07, blur=1.0, probability=0.6)
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,18 @@ class Strategy(FinetuningStrategy):
         return self.settings.unknown_first if number == 1 else self.settings.unknown_later
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        moved, labels = self.augmented.moved(batch, generator)
+        moved, labels = self.augmented.spatial_augmentation(batch, generator)
         if batch.unannotated is None:
-            maps = self.network.training_scores(self.augmented.recolored(moved, generator))  # fine to coarse
+            maps = self.network.training_scores(
+                self.augmented.intensity_augmentation(moved, generator)
+            )  # fine to coarse
             return {"dice_ce": dice_ce_at_every_level(maps, labels)}
         drawn, predicted = ~batch.unannotated, batch.unannotated
         images = torch.cat(
-            [self.augmented.recolored(moved[drawn], generator), recolor(moved[predicted], STRONG, generator)]
+            [
+                self.augmented.intensity_augmentation(moved[drawn], generator),
+                augment_intensities(moved[predicted], STRONG, generator),
+            ]
         )
         maps = self.network.training_scores(images)
         count = int(drawn.sum())

@@ -54,12 +54,14 @@ class Strategy(FinetuningStrategy):
         return settings.consistency > 0
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        moved, labels = self.augmented.moved(batch, generator)
-        maps = self.network.training_scores(self.augmented.recolored(moved, generator))  # fine to coarse
+        moved, labels = self.augmented.spatial_augmentation(batch, generator)
+        maps = self.network.training_scores(
+            self.augmented.intensity_augmentation(moved, generator)
+        )  # fine to coarse
         terms = {"dice_ce": dice_ce_at_every_level(maps, labels)}
         if self.settings.consistency:
             with torch.no_grad():
-                other = self.network(self.augmented.recolored(moved, generator))
+                other = self.network(self.augmented.intensity_augmentation(moved, generator))
             weight = self.settings.consistency * risen(self.progress)
             terms["consistency"] = weight * disagreement(maps[0], other, labels == IGNORE_LABEL)
         return terms

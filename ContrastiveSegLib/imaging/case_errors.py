@@ -23,7 +23,7 @@ LONGEST_REASON = 600
 
 
 @dataclass(frozen=True)
-class Losses:
+class LostCases:
     """How many of the cases of a folder something went wrong with.
 
     Args:
@@ -39,8 +39,8 @@ class Losses:
         """Whether more cases were lost than were used."""
         return 2 * self.lost > self.of
 
-    def __add__(self, other: Losses) -> Losses:
-        return Losses(self.lost + other.lost, self.of + other.of)
+    def __add__(self, other: LostCases) -> LostCases:
+        return LostCases(self.lost + other.lost, self.of + other.of)
 
     def __str__(self) -> str:
         return (

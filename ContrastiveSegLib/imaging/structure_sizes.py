@@ -13,7 +13,7 @@ from ContrastiveSegLib.imaging.volume import Geometry
 ROW, COLUMN, HEIGHT = "place along rows", "place along columns", "height in the stack"
 
 
-def figures_of(labels: npt.NDArray[Any], names: list[str], grid: Geometry) -> dict[str, float]:
+def sizes_of(labels: npt.NDArray[Any], names: list[str], grid: Geometry) -> dict[str, float]:
     """Figures of a labeling (K, H, W); nan for what is not there.
 
     Returns:

@@ -14,10 +14,10 @@ from ContrastiveSegLib.dataset.cases import Case, find_cases
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.evaluation.summary import Spread
 from ContrastiveSegLib.file_io.files import read_image, read_labels
-from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.jobs import evaluate, finetune, predict, pretrain
 from ContrastiveSegLib.jobs.evaluate import EvaluationReport
-from ContrastiveSegLib.networks.weights import read_page
+from ContrastiveSegLib.networks.weights import read_model_card
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.pictures.curves import draw_curves
 from ContrastiveSegLib.pictures.overview import Shown, draw_overview
@@ -48,7 +48,7 @@ class Story:
     runs: dict[str, RunFolder]
 
 
-def run(settings: DemoSettings) -> Losses:
+def run(settings: DemoSettings) -> LostCases:
     """Tell the story and show it: a table, the predicted files, and two pictures.
 
     Returns:
@@ -119,7 +119,7 @@ def _story(settings: DemoSettings, data: Path) -> Story:
 def _train_and_test(settings: DemoSettings, story: Story, name: str) -> EvaluationReport:
     """Fine-tune on the annotated patients, predict the unseen ones, compare with their labels."""
     run, reference = story.runs[name], story.runs["pre-trained"]
-    grid = read_page(ModelFolder(reference.pretrain))["grid"]  # the same for both
+    grid = read_model_card(ModelFolder(reference.pretrain))["grid"]  # the same for both
     finetune.run(
         FinetuneSettings(
             run=run.path,

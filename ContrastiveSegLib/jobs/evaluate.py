@@ -15,7 +15,7 @@ from ContrastiveSegLib.evaluation.case_comparison import ComparedCase, compare_c
 from ContrastiveSegLib.evaluation.label_pairs import find_label_pairs
 from ContrastiveSegLib.evaluation.report import EvaluationReport
 from ContrastiveSegLib.evaluation.summary import CaseAgreement, absent_agreement, summarize
-from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically
 from ContrastiveSegLib.settings.job_settings import CaseSelection, EvaluateSettings
@@ -23,7 +23,7 @@ from ContrastiveSegLib.settings.job_settings import CaseSelection, EvaluateSetti
 __all__ = ["EvaluationReport", "evaluate", "run"]
 
 
-def run(settings: EvaluateSettings) -> Losses:
+def run(settings: EvaluateSettings) -> LostCases:
     """Print the summary, and write the table of all cases if a file was named.
 
     Returns:

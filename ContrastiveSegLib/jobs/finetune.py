@@ -16,11 +16,11 @@ from ContrastiveSegLib.errors import BadCheckpoint, BadFolder
 from ContrastiveSegLib.finetuning._model import Cases, Task
 from ContrastiveSegLib.finetuning._rounds import learn
 from ContrastiveSegLib.finetuning._strategy import load_strategy
-from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.grid import WorkingGrid, count_slices
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
-from ContrastiveSegLib.networks.weights import read_page, understanding
+from ContrastiveSegLib.networks.weights import read_model_card, understanding
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, collect_table
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.preprocessing.resampling import Intensities
@@ -74,7 +74,7 @@ class _Folders:
         return together(self.labeled, self.also) if self.also else self.labeled
 
 
-def run(settings: FinetuneSettings) -> Losses:
+def run(settings: FinetuneSettings) -> LostCases:
     """Fine-tune, or resume; a finished round with the same settings and labels is left as it is.
 
     Returns:
@@ -92,7 +92,7 @@ def run(settings: FinetuneSettings) -> Losses:
         model = ModelFolder(folder.finetune(number))
         if model.is_finished:
             reporter.say(f"Round {number} of fine-tuning there is finished; there is nothing to do.")
-            return Losses()
+            return LostCases()
         write_environment(folder.environment, compute)
         decided = decide(
             folder,
@@ -141,7 +141,7 @@ def _with_labels(found: Found, settings: FinetuneSettings) -> list[Case]:
     return [case for case in drawn if listed is None or case.name in listed]
 
 
-def _prepare(task: Task, found: _Folders) -> tuple[Cases, Intensities, Losses]:
+def _prepare(task: Task, found: _Folders) -> tuple[Cases, Intensities, LostCases]:
     """Bring all cases to the working grid, write them down; who is learned from, how, and what was lost."""
     settings, reporter = task.settings, task.reporter
     store = reporter.run.prepared
@@ -188,7 +188,7 @@ def _start_of(settings: FinetuneSettings, folder: RunFolder) -> ModelFolder | No
             f"There is no finished pre-training in {source.path}.",
             "Pre-train there first, name another run with --from, or train from scratch with --from none.",
         )
-    read_page(source)  # refused here if it is damaged, before anything is written
+    read_model_card(source)  # refused here if it is damaged, before anything is written
     return source
 
 
@@ -260,7 +260,7 @@ def _decide(
 
 
 def _page_of(start: ModelFolder) -> dict[str, Any]:
-    page = read_page(start)
+    page = read_model_card(start)
     with understanding(start):
         from_dict(WorkingGrid, page["grid"]), from_dict(Intensities, page["intensities"])
         page["arguments"].get("width")

@@ -11,7 +11,7 @@ from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadFile, Cancelled
 from ContrastiveSegLib.file_io.files import read_geometry, read_image, write_image, write_labels
 from ContrastiveSegLib.file_io.provenance import Mark
-from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.hounsfield import gray_notes
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.inference.memory import check_memory, largest, memory_needed
@@ -29,7 +29,7 @@ from ContrastiveSegLib.preprocessing.resampling import prepare
 from ContrastiveSegLib.runs.atomic_write import make_folder
 from ContrastiveSegLib.runs.held_locks import refuse_moved
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.temporary_files import sweep
+from ContrastiveSegLib.runs.temporary_files import remove_temporary_files
 from ContrastiveSegLib.session.device import choose_compute
 from ContrastiveSegLib.session.reporter import Reporter, working
 from ContrastiveSegLib.settings.job_settings import PredictSettings
@@ -37,7 +37,7 @@ from ContrastiveSegLib.training.case_results import read_expected, worst_first, 
 from ContrastiveSegLib.training.data import (
     Found,
     find_readable_cases,
-    losses_of,
+    lost_cases_of,
     nothing_left,
     say_losses,
     warn_of_left_out,
@@ -64,7 +64,7 @@ class _Done:
     reason: str = ""
 
 
-def run(settings: PredictSettings) -> Losses:
+def run(settings: PredictSettings) -> LostCases:
     """Segment every case of a folder; what is already there stays, unless asked otherwise.
 
     Returns:
@@ -86,7 +86,7 @@ def run(settings: PredictSettings) -> Losses:
         )
         output = settings.output or folder.predictions
         make_folder(output)
-        sweep([output], older_than_s=ABANDONED_S)
+        remove_temporary_files([output], older_than_s=ABANDONED_S)
         found = find_readable_cases(settings.images, settings.cases)
         warn_of_left_out(found, reporter)
         needed = [_needed(geometry, model) for geometry in found.geometries]
@@ -101,7 +101,7 @@ def run(settings: PredictSettings) -> Losses:
         )
         if worst := worst_first(found.cases, [one.expected for one in done]):
             reporter.say(f"Look at these first, their expected Dice is lowest: {worst}. {_basis(model)}")
-        return say_losses(losses_of(found, reasons), reporter)
+        return say_losses(lost_cases_of(found, reasons), reporter)
 
 
 def _each_case(
@@ -113,7 +113,8 @@ def _each_case(
         Cancelled: The user asked to stop; what is done is written down.
     """
     table = RunFolder(settings.run).case_results("predict", folder=output)
-    earlier, done = read_expected(table), []
+    earlier = read_expected(table)
+    done: list[_Done] = []
     with reporter.bar(len(found.cases), "case") as advance:
         for number, case in enumerate(found.cases, start=1):
             if reporter.cancelled():

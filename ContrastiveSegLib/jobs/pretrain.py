@@ -15,7 +15,7 @@ import psutil
 import torch
 from torch import nn
 
-from ContrastiveSegLib.imaging.case_errors import Losses
+from ContrastiveSegLib.imaging.case_errors import LostCases
 from ContrastiveSegLib.imaging.grid import WorkingGrid, count_slices
 from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
 from ContrastiveSegLib.networks.weights import is_of, save_model
@@ -55,7 +55,7 @@ BATCH = 32
 TRIED = 2  # cases of middle size that a plan reads
 
 
-def run(settings: PretrainSettings) -> Losses:
+def run(settings: PretrainSettings) -> LostCases:
     """Pre-train, or resume; a finished pre-training is left as it is.
 
     Returns:
@@ -68,7 +68,7 @@ def run(settings: PretrainSettings) -> Losses:
     compute = choose_compute(settings.compute)
     if settings.plan:
         print(json.dumps(_plan(settings, compute)), flush=True)
-        return Losses()
+        return LostCases()
     with working(folder, "pretrain", settings) as reporter:
         # Only what can be done is written down: a mistyped folder must not bind the run folder to it.
         found = find_readable_cases(settings.images, settings.cases)
@@ -76,7 +76,7 @@ def run(settings: PretrainSettings) -> Losses:
         folder.begin("pretrain", settings, replace=not (model.is_finished or model.last.exists()))
         if model.is_finished:
             reporter.say(f"The pre-training in {folder.path} is finished; there is nothing to do.")
-            return Losses()
+            return LostCases()
         write_environment(folder.environment, compute)
         decided = decide(folder, "pretrain", lambda: _decide(settings, found, compute))
         grid = from_dict(WorkingGrid, decided["grid"])

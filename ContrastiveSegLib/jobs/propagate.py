@@ -19,10 +19,10 @@ from ContrastiveSegLib.file_io.provenance import Mark
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.preprocessing.resampling import Intensities
-from ContrastiveSegLib.propagation.annotated_slice import KeySlice, find_key_slice, on_grid_of
+from ContrastiveSegLib.propagation.annotated_slice import AnnotatedSlice, find_annotated_slice, on_grid_of
 from ContrastiveSegLib.propagation.gray_slices import Cut, gray_volume
 from ContrastiveSegLib.propagation.prompts import by_box, by_outline
-from ContrastiveSegLib.propagation.propagate import Followed, largest_pieces, propagate
+from ContrastiveSegLib.propagation.propagate import Followed, largest_components, propagate
 from ContrastiveSegLib.propagation.reporter import telling
 from ContrastiveSegLib.propagation.stopping import StopRules
 from ContrastiveSegLib.propagation.tracking import Guided
@@ -46,14 +46,14 @@ def run(settings: PropagateSettings) -> None:
     image = read_image([settings.image])
     annotation = read_labels(settings.annotation)
     drawn = on_grid_of(image.volume.geometry, annotation.volume, settings.annotation)
-    key = find_key_slice(drawn.volume, settings.annotation, plane=settings.plane, number=settings.slice)
+    key = find_annotated_slice(drawn.volume, settings.annotation, plane=settings.plane, number=settings.slice)
     gray = Intensities(settings.gray.modality, settings.gray.window)
     slices = key.cut.stack(gray_volume(image.volume, gray, channel=settings.gray.channel))
     with telling(settings.run, "propagate") as reporter:
         reporter.warn_all([*image.notes, *annotation.notes, *drawn.notes])
         propagator = _propagator(settings, key.cut, image.volume.geometry, reporter)
         labels, lines = _followed(propagator, slices, key, reporter)
-        result = Volume(key.cut.unstack(largest_pieces(labels, key.number)), image.volume.geometry)
+        result = Volume(key.cut.unstack(largest_components(labels, key.number)), image.volume.geometry)
         write_labels(output, result, annotation.table, overwrite=settings.overwrite, mark=Mark("propagate"))
         pixel = key.cut.pixel_mm2(image.volume.geometry)
         write_atomically(_report_file(output), _report(lines, annotation.table, pixel))
@@ -95,7 +95,7 @@ def _propagator(settings: PropagateSettings, cut: Cut, geometry: Geometry, repor
 
 
 def _followed(
-    propagator: Propagator, slices: npt.NDArray[np.uint8], key: KeySlice, reporter: Reporter
+    propagator: Propagator, slices: npt.NDArray[np.uint8], key: AnnotatedSlice, reporter: Reporter
 ) -> tuple[npt.NDArray[Any], list[Followed]]:
     """All slices, with a bar; slices beyond the ends of all structures are never looked at."""
     labels, lines = np.zeros(slices.shape, np.int16), []

@@ -16,10 +16,10 @@ from ContrastiveSegLib.errors import BadSetting, Cancelled
 from ContrastiveSegLib.file_io.files import read_image, read_labels, write_labels
 from ContrastiveSegLib.file_io.provenance import SHORT, Mark
 from ContrastiveSegLib.imaging.alignment import labels_on_grid
-from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Volume
-from ContrastiveSegLib.networks.weights import read_page, understanding
+from ContrastiveSegLib.networks.weights import read_model_card, understanding
 from ContrastiveSegLib.postprocessing.existing_results import (
     AGAIN,
     NEW,
@@ -33,10 +33,10 @@ from ContrastiveSegLib.postprocessing.existing_results import (
 from ContrastiveSegLib.preprocessing.array_store import checksum
 from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.propagation.gray_slices import Cut, gray_volume
-from ContrastiveSegLib.propagation.predicted_labels import Partner, find_partners
+from ContrastiveSegLib.propagation.predicted_labels import Prediction, find_predictions
 from ContrastiveSegLib.propagation.refine import Asked, Rules, refine_volume
 from ContrastiveSegLib.propagation.reporter import telling
-from ContrastiveSegLib.propagation.slice_consistency import STRAYING_MM, Steadying
+from ContrastiveSegLib.propagation.slice_consistency import STRAYING_MM, SliceConsistency
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically
 from ContrastiveSegLib.runs.held_locks import refuse_moved
 from ContrastiveSegLib.runs.run_folder import RunFolder
@@ -75,7 +75,7 @@ class _Work:
     weights: str
 
 
-def run(settings: RefineSettings) -> Losses:
+def run(settings: RefineSettings) -> LostCases:
     """Refine the labels of every case; what is already there stays, unless asked otherwise.
 
     Returns:
@@ -85,7 +85,7 @@ def run(settings: RefineSettings) -> Losses:
         ContrastiveSegError: Whatever the user can mend.
     """
     predictions, output = _folders(settings)
-    partners, alone = find_partners(predictions, settings.images, settings.cases)
+    partners, alone = find_predictions(predictions, settings.images, settings.cases)
     asked = settings.promptable
     family = choose_family(asked.model, asked.checkpoint, makes=("masks",))
     compute = choose_compute(settings.compute)
@@ -108,7 +108,7 @@ def run(settings: RefineSettings) -> Losses:
             f"Refined labels of {sum(not r for r in reasons)} of {len(reasons)} cases are in {output}: "
             f"{in_words(how for how, _ in done)}"
         )
-        return say_losses(Losses(sum(map(bool, reasons)), len(reasons)), reporter)
+        return say_losses(LostCases(sum(map(bool, reasons)), len(reasons)), reporter)
 
 
 def _folders(settings: RefineSettings) -> tuple[Path, Path]:
@@ -130,12 +130,12 @@ def _intensities(settings: RefineSettings) -> Intensities:
         if folder.finetune_rounds(finished=True):
             source = finished_round(folder, None)
             with understanding(source):
-                return from_dict(Intensities, read_page(source)["intensities"])
+                return from_dict(Intensities, read_model_card(source)["intensities"])
     return Intensities(asked.modality, asked.window)
 
 
 def _attempted(
-    partner: Partner, work: _Work, settings: RefineSettings, reporter: Reporter
+    partner: Prediction, work: _Work, settings: RefineSettings, reporter: Reporter
 ) -> tuple[str | None, str]:
     """What became of the result of a case, or why it is left out."""
     name = partner.case.name
@@ -145,7 +145,7 @@ def _attempted(
     return how, reason
 
 
-def _one_case(partner: Partner, work: _Work, settings: RefineSettings, reporter: Reporter) -> str:
+def _one_case(partner: Prediction, work: _Work, settings: RefineSettings, reporter: Reporter) -> str:
     """Refine one case and write labels and report, if they are not there; says which of it."""
     name = partner.case.name
     target = reporter.run.prediction(name, folder=work.output)
@@ -172,7 +172,7 @@ def _one_case(partner: Partner, work: _Work, settings: RefineSettings, reporter:
     return AGAIN if found.sentence else NEW
 
 
-def _mark(partner: Partner, work: _Work, settings: RefineSettings) -> Mark:
+def _mark(partner: Prediction, work: _Work, settings: RefineSettings) -> Mark:
     """What a refined labeling is made from: image, weights, the labels before, and how the model is asked."""
     how = (checksum([partner.labels]), asdict(work.rules), asdict(work.intensities), settings.steady)
     identity = short_digest((*how, settings.gray.channel))
@@ -202,9 +202,9 @@ def _refined(
 
 def _steadying(
     name: str, slices: npt.NDArray[np.uint8], labels: npt.NDArray[Any], pixel_mm: float, reporter: Reporter
-) -> Steadying | None:
+) -> SliceConsistency | None:
     """What steadies the outlines of a case, if they stray from slice to slice; it is said."""
-    steadying = Steadying.of(slices, labels, pixel_mm)
+    steadying = SliceConsistency.of(slices, labels, pixel_mm)
     straying = steadying.straying_mm()
     if straying <= STRAYING_MM:
         return None
@@ -234,7 +234,7 @@ def _report(asked: Sequence[Asked], table: LabelTable, pixel_mm2: float) -> str:
                 "score": "" if line.score is None else f"{line.score:.3f}",
                 "before_mm2": f"{line.before * pixel_mm2:.1f}",
                 "after_mm2": "" if line.after is None else f"{line.after * pixel_mm2:.1f}",
-                "outline_of_ring": "yes" if line.is_ring else "",
+                "outline_of_ring": "yes" if line.is_nested else "",
             }
         )
     return text.getvalue()

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ContrastiveSegLib.dataset.annotations import annotation_file, complete, read_annotation, read_marks
+from ContrastiveSegLib.dataset.annotations import (
+    annotation_file,
+    complete,
+    read_annotation,
+    read_annotation_mask,
+)
 from ContrastiveSegLib.dataset.cases import Case, LeftOut, find_cases
 from ContrastiveSegLib.file_io.files import read_image
-from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, derive_grid, slicing_axes
 from ContrastiveSegLib.imaging.hounsfield import modality_of
 from ContrastiveSegLib.imaging.volume import Geometry
@@ -19,7 +24,7 @@ from ContrastiveSegLib.settings.job_settings import ScanSettings
 SHOWN_STRUCTURES = 5
 
 
-def run(settings: ScanSettings) -> Losses:
+def run(settings: ScanSettings) -> LostCases:
     """Read every file once, as a job would, and print what was found.
 
     Returns:
@@ -50,7 +55,7 @@ def run(settings: ScanSettings) -> Losses:
     for note in listing.notes:
         _say(f"note: {note}")
     failed = sum(out.failed for out in left_out)
-    lost = Losses(failed, failed + sum(not one.unusable_labels for one in shown))
+    lost = LostCases(failed, failed + sum(not one.unusable_labels for one in shown))
     if lost.are_most:
         _say(str(lost))
     return lost
@@ -99,7 +104,7 @@ def _labels_of(case: Case, image: Geometry) -> _Labels:
 
 def _read_labels(case: Case, path: Path, image: Geometry) -> _Labels:
     table = read_annotation(path, case).table
-    marks = read_marks(path, case, table, image, plane="axial")
+    marks = read_annotation_mask(path, case, table, image, plane="axial")
     if marks.nothing_drawn:
         return _Labels(notes=marks.notes)
     annotation = complete(marks, marks.kind)[1]

@@ -16,10 +16,10 @@ from ContrastiveSegLib.active_learning.suggestions import (
 )
 from ContrastiveSegLib.active_learning.survey import Eye, Eyes, survey
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder, BadSetting
-from ContrastiveSegLib.imaging.case_errors import Losses
+from ContrastiveSegLib.imaging.case_errors import LostCases
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.networks.backbone import Backbone, build_network
-from ContrastiveSegLib.networks.weights import load_parts, read_page, understanding
+from ContrastiveSegLib.networks.weights import load_parts, read_model_card, understanding
 from ContrastiveSegLib.pictures.contact_sheet import Shown, draw_contact_sheet
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe
 from ContrastiveSegLib.preprocessing.resampling import Intensities
@@ -30,13 +30,13 @@ from ContrastiveSegLib.session.reporter import Reporter, working
 from ContrastiveSegLib.settings.job_settings import CaseSelection, FinetuneSettings, SuggestSettings
 from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.case_results import write_case_results
-from ContrastiveSegLib.training.data import find_readable_cases, losses_of, prepare_all, say_losses
+from ContrastiveSegLib.training.data import find_readable_cases, lost_cases_of, prepare_all, say_losses
 from ContrastiveSegLib.training.fine_tuned import finished_round, load
 
 COUNT = 5
 
 
-def run(settings: SuggestSettings) -> Losses:
+def run(settings: SuggestSettings) -> LostCases:
     """Rank what is not annotated yet, and write table and picture.
 
     Returns:
@@ -59,7 +59,7 @@ def run(settings: SuggestSettings) -> Losses:
         _write(settings, suggestions, cases, eyes, reporter)
         table = folder.case_results("suggest", folder=settings.output)
         write_case_results(table, found.cases, reasons, found.listing.left_out)
-        return say_losses(losses_of(found, reasons), reporter)
+        return say_losses(lost_cases_of(found, reasons), reporter)
 
 
 def _eyes(folder: RunFolder, compute: Compute) -> Eyes:
@@ -84,7 +84,7 @@ def _eyes(folder: RunFolder, compute: Compute) -> Eyes:
 
 def _encoder(source: ModelFolder, compute: Compute) -> Eye:
     """A pre-trained network; its parts that were not trained stay as they were drawn, and are not used."""
-    page = read_page(source)
+    page = read_model_card(source)
     with understanding(source):
         network: Backbone = build_network(page["network"], seed=0, **page["arguments"])
         recipe = Recipe(from_dict(WorkingGrid, page["grid"]), from_dict(Intensities, page["intensities"]))

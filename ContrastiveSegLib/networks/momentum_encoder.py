@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ContrastiveSegLib.networks.backbone import Backbone
 
 
-class MomentumCopy(nn.Module):
+class MomentumEncoder(nn.Module):
     """A copy of a module that follows it slowly and takes no gradient.
 
     It is part of the learner, so its tensors are saved and resumed with it.

@@ -81,7 +81,7 @@ def seal_of(page: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def read_page(folder: ModelFolder) -> dict[str, Any]:
+def read_model_card(folder: ModelFolder) -> dict[str, Any]:
     """What model.json says.
 
     Raises:
@@ -148,7 +148,7 @@ def load_model(folder: ModelFolder) -> tuple[Backbone, dict[str, Any]]:
     Raises:
         BadCheckpoint: Something is missing, damaged or of another version.
     """
-    page = read_page(folder)
+    page = read_model_card(folder)
     with understanding(folder):
         network = build_network(page["network"], seed=0, **page["arguments"])
     load_parts(network, folder, parts=("encoder", "decoder", "head"))
@@ -166,7 +166,7 @@ def load_parts(
     Raises:
         BadCheckpoint: Damaged, or tensors of these parts are missing or have another shape.
     """
-    page = read_page(folder)
+    page = read_model_card(folder)
     with understanding(folder):
         wanted = tuple(parts or map(str, page["parts"]))
     tensors = {k: v for k, v in _checked_tensors(folder, page).items() if is_of(k, wanted)}

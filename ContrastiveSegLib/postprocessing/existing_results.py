@@ -20,7 +20,7 @@ NEW, AGAIN, STAYED = "made", "made again", "already there"
 
 
 @dataclass(frozen=True)
-class Standing:
+class ExistingResult:
     """What a file that is there means for the result that is wanted.
 
     Args:
@@ -34,12 +34,12 @@ class Standing:
     is_current: bool = False
 
 
-def judge(target: Path, wanted: Mark, *, overwrite: bool) -> Standing:
+def judge(target: Path, wanted: Mark, *, overwrite: bool) -> ExistingResult:
     """Compare the file in the place of a result with the result that is wanted."""
     if not target.exists():
-        return Standing(is_written=True)
+        return ExistingResult(is_written=True)
     if overwrite:
-        return Standing(is_written=True, sentence=f"{target} is replaced.")
+        return ExistingResult(is_written=True, sentence=f"{target} is replaced.")
     found = provenance_of(target)
     if found is None or found.mark.kind != wanted.kind:
         return _stays(target, "it was not made here, or by an earlier version that left no mark")
@@ -47,9 +47,9 @@ def judge(target: Path, wanted: Mark, *, overwrite: bool) -> Standing:
         return _stays(target, f"somebody changed it after it was {found.mark.describe()}")
     changed = "; ".join(_differences(found, wanted))
     if changed:
-        return Standing(is_written=True, sentence=f"{target} is made again: it was {changed}.")
+        return ExistingResult(is_written=True, sentence=f"{target} is made again: it was {changed}.")
     sentence = f"{target} is already there and stays: {wanted.describe()} from the same image."
-    return Standing(is_written=False, sentence=sentence, is_current=True)
+    return ExistingResult(is_written=False, sentence=sentence, is_current=True)
 
 
 def in_words(done: Iterable[str | None]) -> str:
@@ -97,8 +97,8 @@ def _files_of(case: Case) -> Iterator[Path]:
             yield path
 
 
-def _stays(target: Path, why: str) -> Standing:
-    return Standing(
+def _stays(target: Path, why: str) -> ExistingResult:
+    return ExistingResult(
         is_written=False, sentence=f"{target} is already there and stays: {why}. --overwrite replaces it."
     )
 

@@ -29,7 +29,9 @@ PIXELS_AT_ONCE = 2**16
 Slice = npt.NDArray[np.float16]
 
 
-def correct_by_gray(slices: Iterable[Slice], image: npt.NDArray[Any], pixel_mm: float) -> Iterator[Slice]:
+def refine_by_intensities(
+    slices: Iterable[Slice], image: npt.NDArray[Any], pixel_mm: float
+) -> Iterator[Slice]:
     """Hear the gray values near the structures; far away probabilities stay.
 
     A slice is given back as soon as those are known that its histograms are blurred with.

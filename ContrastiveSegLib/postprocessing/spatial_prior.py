@@ -55,20 +55,20 @@ Places = Mapping[Group, Place]
 
 
 @dataclass(frozen=True)
-class Piece:
+class Component:
     """A connected piece of some structures: its share of all that was found, and its center, as in Place."""
 
     share: float
     at: tuple[float, float, float]
 
 
-def find_pieces(labels: npt.NDArray[Any], group: Group, grid: Geometry) -> list[Piece]:
+def find_components(labels: npt.NDArray[Any], group: Group, grid: Geometry) -> list[Component]:
     """The pieces of a group of classes in a label map (K, H, W), without crumbs."""
     numbered, count = ndimage.label(np.isin(labels, group), TOUCHING)
     sizes = np.bincount(numbered.ravel(), minlength=count + 1)[1:]
     centers = ndimage.center_of_mass(numbered > 0, numbered, range(1, count + 1))
     return [
-        Piece(float(size / sizes.sum()), _position(center, grid))
+        Component(float(size / sizes.sum()), _position(center, grid))
         for size, center in zip(sizes, centers, strict=True)
         if size > ALMOST_NOTHING * sizes.sum()
     ]
@@ -90,7 +90,7 @@ def drawn_place(label_maps: Iterable[tuple[npt.NDArray[Any], Geometry]], group: 
     return _place(np.mean(centers, 0), np.mean(extents, 0))
 
 
-def usual_place(found: Sequence[Sequence[Piece]], drawn: Place) -> Place | None:
+def usual_place(found: Sequence[Sequence[Component]], drawn: Place) -> Place | None:
     """Where most of the cases have a piece; None where they do not agree.
 
     Args:
@@ -125,7 +125,7 @@ def keep_likely(
     """
     kept = labels.copy()
     for group in groups:
-        pieces = find_pieces(kept, group, grid) if group in places else []
+        pieces = find_components(kept, group, grid) if group in places else []
         if len(pieces) < 2:
             kept = keep_largest(kept, [group])
             continue

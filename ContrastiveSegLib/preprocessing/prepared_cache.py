@@ -17,7 +17,7 @@ from ContrastiveSegLib.dataset.annotations import (
     annotation_file,
     complete,
     read_annotation,
-    read_marks,
+    read_annotation_mask,
 )
 from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadFile, BadFolder
@@ -184,7 +184,7 @@ def _make_labels(
     case: Case, source: Path, stem: Path, prepared: PreparedCase, recipe: Recipe, only: Sequence[int] | None
 ) -> dict[str, Any]:
     table = recipe.table or LabelTable(())
-    marks = read_marks(source, case, table, prepared.original, plane=recipe.grid.plane)
+    marks = read_annotation_mask(source, case, table, prepared.original, plane=recipe.grid.plane)
     try:
         known, annotation = complete(marks, recipe.annotation, only, outlined=recipe.outlined)
     except BadFile as error:

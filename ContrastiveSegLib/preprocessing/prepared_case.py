@@ -80,7 +80,7 @@ class PreparedCase:
         unknown = np.broadcast_to(np.int16(IGNORE_LABEL), self.shape)
         return replace(self, labels=unknown, annotation="none")
 
-    def height(self, k: int) -> float:
+    def slice_position(self, k: int) -> float:
         """Height of slice `k` (from 0) in the volume: 1/K ... 1.
 
         Source: docs/methods/index.md: pos = (i + 1) / n.

@@ -51,8 +51,10 @@ def check_needs(
         BadFolder: Something is missing.
         BadFile: The table of organ flags cannot be used.
     """
-    if "heights" in needs and all(case.shape[0] == 1 for case in prepared):
-        raise lacking(name, "heights", "Every case is a single slice, so its place in the body is not known.")
+    if "slice positions" in needs and all(case.shape[0] == 1 for case in prepared):
+        raise lacking(
+            name, "slice positions", "Every case is a single slice, so its place in the body is not known."
+        )
     if "scans" in needs and len(prepared) < 2:
         raise lacking(name, "scans", "There is only one case, and no other one to tell it from.")
     if "organ flags" not in needs:

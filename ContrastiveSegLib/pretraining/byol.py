@@ -15,7 +15,7 @@ from ContrastiveSegLib.contrast.augmentation import two_random_views
 from ContrastiveSegLib.contrast.losses import distance_to
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector, Mlp
-from ContrastiveSegLib.networks.momentum_encoder import MomentumCopy, rising_momentum
+from ContrastiveSegLib.networks.momentum_encoder import MomentumEncoder, rising_momentum
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
 from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
@@ -42,7 +42,7 @@ class Method(PretrainingMethod):
         self.network, self.settings, width = network, settings, network.widths[-1]
         self.projector = ImageProjector(width, width, width)
         self.predictor = Mlp(width, settings.hidden, width)
-        self.slow_network, self.slow_projector = MomentumCopy(network), MomentumCopy(self.projector)
+        self.slow_network, self.slow_projector = MomentumEncoder(network), MomentumEncoder(self.projector)
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         views = two_random_views(batch.images, generator)  # (2B, C, *S)

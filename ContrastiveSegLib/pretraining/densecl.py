@@ -17,7 +17,7 @@ from ContrastiveSegLib.contrast.augmentation import two_random_views
 from ContrastiveSegLib.contrast.losses import queue_loss
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector, PixelMlp
-from ContrastiveSegLib.networks.momentum_encoder import MomentumCopy, Queue
+from ContrastiveSegLib.networks.momentum_encoder import MomentumEncoder, Queue
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
 from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
@@ -50,8 +50,8 @@ class Method(PretrainingMethod):
         self.network, self.settings, width = network, settings, network.widths[-1]
         self.projector = ImageProjector(width, width, width)
         self.dense_projector = PixelMlp(width, width, width)
-        self.slow_network, self.slow_projector = MomentumCopy(network), MomentumCopy(self.projector)
-        self.slow_dense_projector = MomentumCopy(self.dense_projector)
+        self.slow_network, self.slow_projector = MomentumEncoder(network), MomentumEncoder(self.projector)
+        self.slow_dense_projector = MomentumEncoder(self.dense_projector)
         self.queue, self.dense_queue = Queue(settings.queue, width), Queue(settings.queue, width)
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from ContrastiveSegLib.contrast.augmentation import two_random_views
 from ContrastiveSegLib.contrast.clusters import Teacher, distillation_loss
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import Mlp, Prototypes, average
-from ContrastiveSegLib.networks.momentum_encoder import MomentumCopy, rising_momentum
+from ContrastiveSegLib.networks.momentum_encoder import MomentumEncoder, rising_momentum
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
 from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
@@ -61,7 +61,7 @@ class Method(PretrainingMethod):
         self.heads = nn.ModuleList(
             Head(inside, width, settings.outputs) for inside in network.widths[: -DEPTHS - 1 : -1]
         )
-        self.slow_network, self.slow_head = MomentumCopy(network), MomentumCopy(self.heads[0])
+        self.slow_network, self.slow_head = MomentumEncoder(network), MomentumEncoder(self.heads[0])
         self.teacher = Teacher(settings.outputs, temperature=settings.teacher_temperature)
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:

@@ -16,11 +16,11 @@ from torch import Generator, Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from ContrastiveSegLib.contrast.augmentation import moved, recolored
+from ContrastiveSegLib.contrast.augmentation import intensity_augmentation, spatial_augmentation
 from ContrastiveSegLib.contrast.losses import queue_loss
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import CONV, ImageProjector
-from ContrastiveSegLib.networks.momentum_encoder import MomentumCopy, Queue
+from ContrastiveSegLib.networks.momentum_encoder import MomentumEncoder, Queue
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
 from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
@@ -59,18 +59,18 @@ class Method(PretrainingMethod):
         self.projector = ImageProjector(width, width, width)
         self.restore = CONV[dims](network.widths[0], channels, 1)
         self.critic = PatchDiscriminator(dims, 32, channels, num_layers_d=2)
-        self.slow_network, self.slow_projector = MomentumCopy(network), MomentumCopy(self.projector)
+        self.slow_network, self.slow_projector = MomentumEncoder(network), MomentumEncoder(self.projector)
         self.queue = Queue(settings.queue, width)
         self.judgement = PatchAdversarialLoss(criterion="least_squares", no_activation_leastsq=True)
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         how = self.settings
-        original = moved(batch.images, generator)
-        features = self.network.encode(recolored(original, generator))
+        original = spatial_augmentation(batch.images, generator)
+        features = self.network.encode(intensity_augmentation(original, generator))
         queries = self.projector(features[-1])
         self.slow_network.follow(self.network, how.momentum)
         self.slow_projector.follow(self.projector, how.momentum)
-        second = recolored(moved(batch.images, generator), generator)
+        second = intensity_augmentation(spatial_augmentation(batch.images, generator), generator)
         keys = self.slow_projector(self.slow_network.encode(second)[-1])
         self.watch(queries)
         told_apart = queue_loss(queries, keys, self.queue.snapshot(), temperature=how.temperature)

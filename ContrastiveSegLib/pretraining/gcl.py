@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from ContrastiveSegLib.contrast.augmentation import recolored, two_random_views
+from ContrastiveSegLib.contrast.augmentation import intensity_augmentation, two_random_views
 from ContrastiveSegLib.contrast.losses import collapse_value, contrastive_loss, matching_loss
 from ContrastiveSegLib.contrast.positives import same_part, two_views
 from ContrastiveSegLib.contrast.regions import chosen_pixels, pick_pixels
@@ -51,7 +51,7 @@ class Settings:
 class Method(PretrainingMethod):
     """GCL on the encoder, and on the deepest decoder blocks if places are compared too."""
 
-    needs = ("heights",)
+    needs = ("slice positions",)
 
     def __init__(self, network: Backbone, settings: Settings) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Method(PretrainingMethod):
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         views = two_random_views(batch.images, generator)  # (2B, C, *S)
         features = self.projector(self.network.encode(views)[-1])  # (2B, D)
-        positives = two_views(same_part(batch.heights, parts=self.settings.parts))
+        positives = two_views(same_part(batch.slice_positions, parts=self.settings.parts))
         self.watch(features, positives)
         terms = {"part": contrastive_loss(features, positives, temperature=self.settings.temperature)}
         if self.settings.local:
@@ -75,7 +75,7 @@ class Method(PretrainingMethod):
 
     def _places(self, images: Tensor, generator: Generator) -> Tensor:
         """Contrast of places between two copies of each image with other gray values and the same pixels."""
-        copies = torch.cat([recolored(images, generator) for _ in range(2)])
+        copies = torch.cat([intensity_augmentation(images, generator) for _ in range(2)])
         decoded = self.network.decode(self.network.encode(copies), self.blocks)
         pooled = POOL[images.ndim](self.place_projector(decoded), 3, ceil_mode=True)  # (2B, D, *places)
         count, pixels = self.settings.places, pooled[0, 0].numel()

@@ -12,9 +12,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from ContrastiveSegLib.contrast.augmentation import moved, recolored
+from ContrastiveSegLib.contrast.augmentation import intensity_augmentation, spatial_augmentation
 from ContrastiveSegLib.contrast.losses import collapse_value, contrastive_loss
-from ContrastiveSegLib.contrast.positives import near_height, two_views
+from ContrastiveSegLib.contrast.positives import near_slice_position, two_views
 from ContrastiveSegLib.contrast.regions import resized
 from ContrastiveSegLib.networks.backbone import Backbone, fitting_patch
 from ContrastiveSegLib.networks.heads import ImageProjector, PixelProjector
@@ -52,7 +52,7 @@ class Settings:
 class Method(PretrainingMethod):
     """MACL on the encoder and the deepest decoder blocks; dominant branch shrunken, auxiliary full size."""
 
-    needs = ("heights",)
+    needs = ("slice positions",)
 
     def __init__(self, network: Backbone, settings: Settings) -> None:
         super().__init__()
@@ -69,8 +69,10 @@ class Method(PretrainingMethod):
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         how, images = self.settings, batch.images
         both = images.repeat(2, *(1,) * (images.ndim - 1))
-        still = both if how.invariance_aug == "identity" else recolored(both, generator)  # I1, I2
-        turned = moved(recolored(both, generator), generator)  # V1, V2
+        still = (
+            both if how.invariance_aug == "identity" else intensity_augmentation(both, generator)
+        )  # I1, I2
+        turned = spatial_augmentation(intensity_augmentation(both, generator), generator)  # V1, V2
         (still_dominant, still_auxiliary), (turned_dominant, turned_auxiliary) = (
             still.chunk(2),
             turned.chunk(2),
@@ -87,7 +89,7 @@ class Method(PretrainingMethod):
         places, turned_places = decoded.chunk(2)
         features, turned_features = deepest.chunk(2)
 
-        positives = two_views(near_height(batch.heights, threshold=how.threshold))
+        positives = two_views(near_slice_position(batch.slice_positions, threshold=how.threshold))
         globally = torch.cat(
             [self.auxiliary_projector(turned_features), self.dominant_projector(turned_places)]
         )

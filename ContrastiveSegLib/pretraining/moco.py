@@ -15,7 +15,7 @@ from ContrastiveSegLib.contrast.augmentation import two_random_views
 from ContrastiveSegLib.contrast.losses import queue_loss
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector
-from ContrastiveSegLib.networks.momentum_encoder import MomentumCopy, Queue
+from ContrastiveSegLib.networks.momentum_encoder import MomentumEncoder, Queue
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
 from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
@@ -44,7 +44,7 @@ class Method(PretrainingMethod):
         super().__init__()
         self.network, self.settings = network, settings
         self.projector = ImageProjector(*(network.widths[-1],) * 3)
-        self.slow_network, self.slow_projector = MomentumCopy(network), MomentumCopy(self.projector)
+        self.slow_network, self.slow_projector = MomentumEncoder(network), MomentumEncoder(self.projector)
         self.queue = Queue(settings.queue, network.widths[-1])
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:

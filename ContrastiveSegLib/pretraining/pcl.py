@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from ContrastiveSegLib.contrast.augmentation import two_random_views
 from ContrastiveSegLib.contrast.losses import collapse_value, contrastive_loss
-from ContrastiveSegLib.contrast.positives import near_height, two_views
+from ContrastiveSegLib.contrast.positives import near_slice_position, two_views
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
@@ -35,7 +35,7 @@ class Settings:
 class Method(PretrainingMethod):
     """PCL on the encoder."""
 
-    needs = ("heights",)
+    needs = ("slice positions",)
 
     def __init__(self, network: Backbone, settings: Settings) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Method(PretrainingMethod):
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         views = two_random_views(batch.images, generator)  # (2B, C, *S)
         features = self.projector(self.network.encode(views)[-1])  # (2B, D)
-        positives = two_views(near_height(batch.heights, threshold=self.settings.threshold))
+        positives = two_views(near_slice_position(batch.slice_positions, threshold=self.settings.threshold))
         self.watch(features, positives)
         return {"position": contrastive_loss(features, positives, temperature=self.settings.temperature)}
 

@@ -40,7 +40,7 @@ class Method(PretrainingMethod):
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         views = two_random_views(batch.images, generator)  # (2B, C, *S)
         features = self.projector(self.network.encode(views)[-1])  # (2B, D)
-        positives = two_views(same_image(batch.heights))
+        positives = two_views(same_image(batch.slice_positions))
         self.watch(features, positives)
         return {"instance": contrastive_loss(features, positives, temperature=self.settings.temperature)}
 

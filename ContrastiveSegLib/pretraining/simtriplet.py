@@ -29,7 +29,7 @@ class Method(PretrainingMethod):
     """SimTriplet on the encoder."""
 
     dims = (2,)
-    needs = ("heights",)
+    needs = ("slice positions",)
     smallest_batch = 1
 
     def __init__(self, network: Backbone, settings: Settings) -> None:

@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 import torch
 from torch import Generator, Tensor
 
-from ContrastiveSegLib.contrast.augmentation import moved, recolored
+from ContrastiveSegLib.contrast.augmentation import intensity_augmentation, spatial_augmentation
 from ContrastiveSegLib.contrast.graphs import components, connected, nearest_neighbors
 from ContrastiveSegLib.contrast.losses import collapse_value, contrastive_loss
-from ContrastiveSegLib.contrast.positives import near_height, same_image, two_views
+from ContrastiveSegLib.contrast.positives import near_slice_position, same_image, two_views
 from ContrastiveSegLib.contrast.regions import (
     average_structure,
     chosen_pixels,
@@ -90,16 +90,18 @@ class Method(PretrainingMethod):
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         how = self.settings
-        still = recolored(
+        still = intensity_augmentation(
             batch.images.repeat(2, *(1,) * (batch.images.ndim - 1)), generator
         )  # I1, I2: (2B, C, *S)
         pixels = self.network.encode(still)[-1].chunk(2)  # Y1, Y2: (B, D, *s)
-        images = self.projector(self.network.encode(moved(still, generator))[-1])  # z1, z2: (2B, D)
+        images = self.projector(
+            self.network.encode(spatial_augmentation(still, generator))[-1]
+        )  # z1, z2: (2B, D)
         maps = [on_feature_grid(regions, pixels[0].shape[2:]) for regions in self._regions(batch, still)]
-        # Slices without a place in the body (all heights alike) are told apart one by one.
-        known = batch.heights.amax() > batch.heights.amin()
-        near = near_height(batch.heights, threshold=how.threshold)
-        positions = two_views(torch.where(known, near, same_image(batch.heights)))
+        # Slices without a place in the body (all slice positions alike) are told apart one by one.
+        known = batch.slice_positions.amax() > batch.slice_positions.amin()
+        near = near_slice_position(batch.slice_positions, threshold=how.threshold)
+        positions = two_views(torch.where(known, near, same_image(batch.slice_positions)))
         self.watch(images, positions)
         return {
             "instance": contrastive_loss(images, positions, temperature=how.temperature),

@@ -49,7 +49,7 @@ class Method(PretrainingMethod):
         temperature = self.settings.temperature
         deepest = self.network.encode(two_random_views(batch.images, generator))[-1]
         instances = self.projector(deepest)  # (2B, D)
-        positives = two_views(same_image(batch.heights))
+        positives = two_views(same_image(batch.slice_positions))
         self.watch(instances, positives)
         views = self.weak_projector(deepest).chunk(2)
         linked = [connected(nearest_neighbors(view)) for view in views]  # (B, B) each

@@ -19,7 +19,7 @@ RIM = 2
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Acceptance:
     """Whether a new outline may replace the old one.
 
     Args:
@@ -36,7 +36,7 @@ class Verdict:
         return not self.reason
 
 
-def judge(new: Mask, old: Mask, smallest_overlap: float) -> Verdict:
+def judge(new: Mask, old: Mask, smallest_overlap: float) -> Acceptance:
     """Compare a new outline with the coarse one.
 
     Args:
@@ -44,15 +44,15 @@ def judge(new: Mask, old: Mask, smallest_overlap: float) -> Verdict:
     """
     overlap = overlap_of(new, old)
     if smallest_overlap <= 0:
-        return Verdict(overlap)
+        return Acceptance(overlap)
     if not new.any():
-        return Verdict(overlap, "nothing was found")
+        return Acceptance(overlap, "nothing was found")
     ratio = float(new.sum() / max(1, old.sum()))
     if overlap < smallest_overlap:
-        return Verdict(overlap, f"overlap {overlap:.2f} is below {smallest_overlap:.2f}")
+        return Acceptance(overlap, f"overlap {overlap:.2f} is below {smallest_overlap:.2f}")
     if not SMALLEST_RATIO <= ratio <= LARGEST_RATIO:
-        return Verdict(overlap, f"{ratio:.2f} times the area")
-    return Verdict(overlap)
+        return Acceptance(overlap, f"{ratio:.2f} times the area")
+    return Acceptance(overlap)
 
 
 def judge_border(new: Mask, old: Mask, image: Slice) -> str:

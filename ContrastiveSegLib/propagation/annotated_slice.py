@@ -16,7 +16,7 @@ from ContrastiveSegLib.propagation.gray_slices import Cut
 
 
 @dataclass(frozen=True, eq=False)
-class KeySlice:
+class AnnotatedSlice:
     """An annotated slice.
 
     Args:
@@ -29,9 +29,9 @@ class KeySlice:
     labels: npt.NDArray[Any]
 
 
-def find_key_slice(
+def find_annotated_slice(
     annotation: Volume, path: Path, *, plane: str = "auto", number: int | None = None
-) -> KeySlice:
+) -> AnnotatedSlice:
     """Find the annotated slice.
 
     Args:
@@ -60,7 +60,7 @@ def find_key_slice(
             f"{path} has nothing in slice {key}; annotated: {_listed(shown)} of 0 to {len(slices) - 1}.",
             "Choose an annotated slice, counted from 0.",
         )
-    return KeySlice(cut, key, slices[key].copy())
+    return AnnotatedSlice(cut, key, slices[key].copy())
 
 
 def on_grid_of(image: Geometry, annotation: Volume, path: Path) -> Placed:

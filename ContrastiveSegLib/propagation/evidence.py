@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.special import softmax
 
 from ContrastiveSegLib.propagation.filled_contours import TOUCHING
-from ContrastiveSegLib.propagation.model_likelihood import Opinion
+from ContrastiveSegLib.propagation.model_likelihood import ModelEvidence
 from ContrastiveSegLib.sam._model import Labels
 
 Probabilities = npt.NDArray[np.float64]
@@ -25,8 +25,8 @@ def together(*scores: npt.NDArray[np.float64]) -> Probabilities:
     return ndimage.gaussian_filter(probabilities, (0, SMOOTHNESS, SMOOTHNESS))
 
 
-def persuaded(
-    probabilities: Probabilities, classes: Sequence[int], opinions: Iterable[Opinion]
+def with_evidence(
+    probabilities: Probabilities, classes: Sequence[int], opinions: Iterable[ModelEvidence]
 ) -> Probabilities:
     """The probabilities (N, H, W) after a model has been heard."""
     scores = np.log(probabilities + 1e-6)

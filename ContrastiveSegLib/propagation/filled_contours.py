@@ -25,7 +25,7 @@ TOUCHING = np.ones((3, 3), bool)
 
 
 @dataclass(frozen=True, eq=False)
-class Figure:
+class FilledContour:
     """A structure in a slice.
 
     Args:
@@ -39,17 +39,17 @@ class Figure:
     inside: tuple[int, ...] = ()
 
     @property
-    def is_ring(self) -> bool:
+    def is_nested(self) -> bool:
         """Whether something lies inside."""
         return bool(self.inside)
 
 
-def figures_in(labels: npt.NDArray[Any]) -> list[Figure]:
+def contours_in(labels: npt.NDArray[Any]) -> list[FilledContour]:
     """The structures of a label map (H, W), outer ones before those they surround."""
     masks = {int(value): labels == value for value in np.unique(labels) if value > 0}
-    figures: list[Figure] = []
+    figures: list[FilledContour] = []
     for value, mask in masks.items():
-        figures += _figures_of(value, mask, {v: m for v, m in masks.items() if v != value})
+        figures += _contours_of(value, mask, {v: m for v, m in masks.items() if v != value})
     return sorted(figures, key=lambda figure: (-len(figure.inside), -int(figure.outline.sum()), figure.value))
 
 
@@ -61,14 +61,14 @@ def label_map(masks: Mapping[int, Mask]) -> Labels:
     return labels
 
 
-def pieces_of(outline: Mask) -> list[Mask]:
+def components_of(outline: Mask) -> list[Mask]:
     """The connected pieces of (H, W), the largest first; pixels touch at a corner too."""
     numbered, count = ndimage.label(outline, TOUCHING)
     pieces: list[Mask] = [numbered == number for number in range(1, count + 1)]
     return sorted(pieces, key=lambda piece: -int(piece.sum()))
 
 
-def _figures_of(value: int, mask: Mask, others: dict[int, Mask]) -> list[Figure]:
+def _contours_of(value: int, mask: Mask, others: dict[int, Mask]) -> list[FilledContour]:
     """The figure of a structure, and that of its hole if it surrounds nothing that has a name."""
     hull = convex_hull_image(mask)
     inside = [v for v, other in others.items() if (other & hull).sum() >= SURROUNDED * other.sum()]
@@ -79,5 +79,5 @@ def _figures_of(value: int, mask: Mask, others: dict[int, Mask]) -> list[Figure]
     )
     hole = outline & ~mask & ~np.any([*others.values(), np.zeros_like(mask)], axis=0)
     if not inside and hole.sum() >= SMALLEST_INSIDE * outline.sum():
-        return [Figure(value, outline, (-value,)), Figure(-value, hole)]
-    return [Figure(value, outline if inside else mask, tuple(inside))]
+        return [FilledContour(value, outline, (-value,)), FilledContour(-value, hole)]
+    return [FilledContour(value, outline if inside else mask, tuple(inside))]

@@ -19,13 +19,13 @@ FEWEST = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Shades:
+class IntensityModel:
     """The histogram of each class, background (0) among them; each sums to 1."""
 
     histograms: Mapping[int, Histogram]
 
     @classmethod
-    def of(cls, slices: npt.NDArray[np.uint8], labels: Labels, pixel_mm: float) -> Shades:
+    def of(cls, slices: npt.NDArray[np.uint8], labels: Labels, pixel_mm: float) -> IntensityModel:
         """Count the gray values of slices (K, H, W) under their labels (K, H, W); empty ones say nothing."""
         counts: dict[int, Histogram] = {}
         for image, shown in zip(slices, labels, strict=True):
@@ -36,10 +36,10 @@ class Shades:
                 counts[int(value)] = counts.get(int(value), np.zeros(BINS)) + found
         return cls({value: found / found.sum() for value, found in counts.items() if found.sum() >= FEWEST})
 
-    def moved_towards(self, other: Shades, share: float) -> Shades:
+    def moved_towards(self, other: IntensityModel, share: float) -> IntensityModel:
         """By this share those of another slice, for the classes it shows."""
         both = {v: (1 - share) * h + share * other.histograms.get(v, h) for v, h in self.histograms.items()}
-        return Shades({**other.histograms, **both})
+        return IntensityModel({**other.histograms, **both})
 
     def log_likelihood(self, image: Slice, classes: Sequence[int]) -> npt.NDArray[np.float64]:
         """How well the shade of each pixel of (H, W) fits each class: (N, H, W).

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ContrastiveSegLib.propagation.acceptance import overlap_of
-from ContrastiveSegLib.propagation.filled_contours import Figure, figures_in, pieces_of
+from ContrastiveSegLib.propagation.filled_contours import FilledContour, components_of, contours_in
 from ContrastiveSegLib.propagation.prompts import Asking
 from ContrastiveSegLib.sam._model import Answer, Labels, Mask, PromptableModel
 
@@ -24,7 +24,7 @@ SMALLEST = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Opinion:
+class ModelEvidence:
     """What a model says of a figure.
 
     Args:
@@ -37,14 +37,14 @@ class Opinion:
 
 
 @dataclass(frozen=True)
-class Trust:
+class Calibration:
     """What an answer is worth, in log odds: where it says inside, and where it says outside (negative)."""
 
     inside: float
     outside: float
 
 
-def trust_in(opinions: Iterable[Opinion], labels: Labels, reach: float) -> dict[int, Trust]:
+def calibration_of(opinions: Iterable[ModelEvidence], labels: Labels, reach: float) -> dict[int, Calibration]:
     """How often a model was right about a slice whose labels (H, W) are known, near each border.
 
     Args:
@@ -53,26 +53,28 @@ def trust_in(opinions: Iterable[Opinion], labels: Labels, reach: float) -> dict[
     Returns:
         For each figure's value; none in figures about which it had nothing to say.
     """
-    heard = {opinion.members[0]: _trust(opinion, labels, reach) for opinion in opinions}
-    return {**{figure.value: Trust(0.0, 0.0) for figure in figures_in(np.maximum(labels, 0))}, **heard}
+    heard = {opinion.members[0]: _calibration(opinion, labels, reach) for opinion in opinions}
+    return {**{figure.value: Calibration(0.0, 0.0) for figure in contours_in(np.maximum(labels, 0))}, **heard}
 
 
-def believed(opinions: Iterable[Opinion], trust: Mapping[int, Trust]) -> list[Opinion]:
+def calibrated_evidence(
+    opinions: Iterable[ModelEvidence], trust: Mapping[int, Calibration]
+) -> list[ModelEvidence]:
     """The same opinions as far as the model is to be believed; of a figure that is new to it, half."""
     found = []
     for opinion in opinions:
-        worth = trust.get(opinion.members[0], Trust(SUREST / 2, -SUREST / 2))
+        worth = trust.get(opinion.members[0], Calibration(SUREST / 2, -SUREST / 2))
         sure = 1 / (1 + np.exp(-opinion.logits))
         logits = sure * worth.inside + (1 - sure) * worth.outside
-        found.append(Opinion(logits.astype(np.float32), opinion.members))
+        found.append(ModelEvidence(logits.astype(np.float32), opinion.members))
     return found
 
 
-def ask_about(model: PromptableModel, asking: Asking, encoded: Any, labels: Labels) -> list[Opinion]:
+def ask_about(model: PromptableModel, asking: Asking, encoded: Any, labels: Labels) -> list[ModelEvidence]:
     """What a model says of each figure of a slice (H, W), if it means the same figure."""
     found = []
-    for figure in figures_in(np.maximum(labels, 0)):
-        pieces = [piece for piece in pieces_of(figure.outline) if piece.sum() >= SMALLEST]
+    for figure in contours_in(np.maximum(labels, 0)):
+        pieces = [piece for piece in components_of(figure.outline) if piece.sum() >= SMALLEST]
         answers = [model.predict(encoded, asking(piece)) for piece in pieces]
         meant = [
             [answer for answer in each if _is_meant(answer, figure, piece, labels)]
@@ -81,7 +83,7 @@ def ask_about(model: PromptableModel, asking: Asking, encoded: Any, labels: Labe
         heard = [_mean_logits(each) for each in meant if each]
         if heard:
             members = (figure.value, *figure.inside)
-            found.append(Opinion(np.max(heard, axis=0), members))
+            found.append(ModelEvidence(np.max(heard, axis=0), members))
     return found
 
 
@@ -90,14 +92,14 @@ def _mean_logits(answers: Sequence[Answer]) -> npt.NDArray[np.float32]:
     return mean
 
 
-def _is_meant(answer: Answer, figure: Figure, piece: Mask, labels: Labels) -> bool:
+def _is_meant(answer: Answer, figure: FilledContour, piece: Mask, labels: Labels) -> bool:
     if overlap_of(answer.mask, piece) <= SAME:
         return False
     inside = np.isin(labels, figure.inside)
-    return not figure.is_ring or overlap_of(answer.mask & ~inside, piece & ~inside) > SAME_RING
+    return not figure.is_nested or overlap_of(answer.mask & ~inside, piece & ~inside) > SAME_RING
 
 
-def _trust(opinion: Opinion, labels: Labels, reach: float) -> Trust:
+def _calibration(opinion: ModelEvidence, labels: Labels, reach: float) -> Calibration:
     """Log ratios of how often it says so where it is true and where it is not, one pixel of each added."""
     there, said = np.isin(labels, opinion.members), opinion.logits > 0
     depth = ndimage.distance_transform_edt(there) + ndimage.distance_transform_edt(~there)
@@ -105,4 +107,4 @@ def _trust(opinion: Opinion, labels: Labels, reach: float) -> Trust:
     right = ((there & said & near).sum() + 1) / ((there & near).sum() + 2)
     wrong = ((~there & said & near).sum() + 1) / ((~there & near).sum() + 2)
     inside, outside = np.log(right / wrong), np.log((1 - right) / (1 - wrong))
-    return Trust(float(np.clip(inside, 0, SUREST)), float(np.clip(outside, -SUREST, 0)))
+    return Calibration(float(np.clip(inside, 0, SUREST)), float(np.clip(outside, -SUREST, 0)))

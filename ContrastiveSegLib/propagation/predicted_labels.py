@@ -12,16 +12,16 @@ from ContrastiveSegLib.settings.job_settings import CaseSelection
 
 
 @dataclass(frozen=True)
-class Partner:
+class Prediction:
     """An image and the labels predicted on it."""
 
     case: Case
     labels: Path
 
 
-def find_partners(
+def find_predictions(
     predictions: Path, images: Path, selection: CaseSelection
-) -> tuple[list[Partner], list[str]]:
+) -> tuple[list[Prediction], list[str]]:
     """Bring images and label files together by their names.
 
     Returns:
@@ -47,7 +47,7 @@ def find_partners(
             why = match.doubt or f"{images} has no image of this case"
             alone.append(f"{labels.images[0]} is left out: {why}.")
         elif everyone[match.image].name in chosen:
-            partners.append(Partner(chosen[everyone[match.image].name], labels.images[0]))
+            partners.append(Prediction(chosen[everyone[match.image].name], labels.images[0]))
     if not partners:
         raise BadFolder(
             f"No labels in {predictions} (cases: {_names(predicted)}) belong to an image in {images} (cases: "

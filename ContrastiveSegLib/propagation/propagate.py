@@ -62,7 +62,7 @@ def propagate(
         yield from _one_way(propagator, slices, key, masks, way, rules)
 
 
-def largest_pieces(labels: npt.NDArray[Any], key: int) -> npt.NDArray[Any]:
+def largest_components(labels: npt.NDArray[Any], key: int) -> npt.NDArray[Any]:
     """A copy of (K, H, W) without the pieces of a structure that do not reach the annotated slice."""
     kept = labels.copy()
     for value in np.unique(labels[labels > 0]):

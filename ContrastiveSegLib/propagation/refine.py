@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ContrastiveSegLib.propagation.acceptance import Verdict, judge, judge_border, overlap_of
-from ContrastiveSegLib.propagation.filled_contours import Figure, figures_in, pieces_of
+from ContrastiveSegLib.propagation.acceptance import Acceptance, judge, judge_border, overlap_of
+from ContrastiveSegLib.propagation.filled_contours import FilledContour, components_of, contours_in
 from ContrastiveSegLib.propagation.prompts import asked, box_around, clearest, showing
-from ContrastiveSegLib.propagation.slice_consistency import Steadying
+from ContrastiveSegLib.propagation.slice_consistency import SliceConsistency
 from ContrastiveSegLib.sam._model import Answer, Mask, Prompt, PromptableModel, Slice
 
 # How sure a coarse pixel is, in logits: the model's own pixels win against it.
 COARSE = 1e-3
-TOO_SMALL = Verdict(1.0, "too small to ask for")
+TOO_SMALL = Acceptance(1.0, "too small to ask for")
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,21 @@ class Asked:
     slice: int
     value: int
     piece: int
-    verdict: Verdict
+    verdict: Acceptance
     score: float | None
     before: int
     after: int | None
-    is_ring: bool
+    is_nested: bool
 
 
 @dataclass(frozen=True, eq=False)
-class _Piece:
-    figure: Figure
+class _Component:
+    figure: FilledContour
     number: int
     mask: Mask
     answer: Answer | None = None
     found: Mask | None = None
-    verdict: Verdict = TOO_SMALL
+    verdict: Acceptance = TOO_SMALL
 
 
 def refine_volume(
@@ -80,7 +80,7 @@ def refine_volume(
     slices: npt.NDArray[np.uint8],
     labels: npt.NDArray[Any],
     rules: Rules,
-    steadying: Steadying | None = None,
+    steadying: SliceConsistency | None = None,
 ) -> Iterator[tuple[int, npt.NDArray[Any], list[Asked]]]:
     """Refine slice after slice of (K, H, W), as it is asked for; empty slices are not shown to the model.
 
@@ -103,18 +103,18 @@ def refine_slice(
     model: PromptableModel, image: Slice, labels: npt.NDArray[Any], rules: Rules
 ) -> tuple[npt.NDArray[Any], list[Asked]]:
     """Refine the structures of one slice (H, W)."""
-    figures = figures_in(labels)
+    figures = contours_in(labels)
     pieces = [
-        _Piece(figure, number, mask)
+        _Component(figure, number, mask)
         for figure in figures
-        for number, mask in enumerate(pieces_of(figure.outline), start=1)
+        for number, mask in enumerate(components_of(figure.outline), start=1)
     ]
     large = [n for n, piece in enumerate(pieces) if piece.mask.sum() >= rules.smallest]
     if large:
         answers = _ask(model, image, [pieces[n].mask for n in large], rules)
         for n, answer in zip(large, answers, strict=True):
             pieces[n] = _judged(replace(pieces[n], answer=answer), image, rules)
-    pieces = _with_rings_kept(_with_rings_judged(pieces, labels, rules), labels, rules)
+    pieces = _with_nested_kept(_with_nested_judged(pieces, labels, rules), labels, rules)
     return _decided(figures, pieces, labels), [_line(piece) for piece in pieces]
 
 
@@ -127,10 +127,10 @@ def _ask(model: PromptableModel, image: Slice, masks: Sequence[Mask], rules: Rul
     return [clearest(each, mask, image, rules.gate) for *each, mask in zip(*rounds, masks, strict=True)]
 
 
-def _judged(piece: _Piece, image: Slice, rules: Rules) -> _Piece:
+def _judged(piece: _Component, image: Slice, rules: Rules) -> _Component:
     """The part of the answer that touches the piece, and what the gate says to it."""
     found = piece.answer.mask if piece.answer else np.zeros_like(piece.mask)
-    touching = [part for part in pieces_of(found) if (part & piece.mask).any()]
+    touching = [part for part in components_of(found) if (part & piece.mask).any()]
     found = np.any([*touching, np.zeros_like(found)], axis=0)
     verdict = judge(found, piece.mask, rules.gate)
     if verdict.accepted and rules.gate > 0 and rules.photographs:
@@ -138,11 +138,11 @@ def _judged(piece: _Piece, image: Slice, rules: Rules) -> _Piece:
     return replace(piece, found=found, verdict=verdict)
 
 
-def _with_rings_judged(pieces: list[_Piece], labels: npt.NDArray[Any], rules: Rules) -> list[_Piece]:
+def _with_nested_judged(pieces: list[_Component], labels: npt.NDArray[Any], rules: Rules) -> list[_Component]:
     """Refuse the outline of a ring if the ring that it would leave does not pass the gate itself."""
 
-    def judged(piece: _Piece) -> _Piece:
-        if not piece.figure.is_ring or not piece.verdict.accepted or piece.found is None:
+    def judged(piece: _Component) -> _Component:
+        if not piece.figure.is_nested or not piece.verdict.accepted or piece.found is None:
             return piece
         inside = _inside_of(piece.figure, pieces)
         ring, coarse = piece.found & ~inside, piece.mask & (labels == piece.figure.value)
@@ -150,41 +150,43 @@ def _with_rings_judged(pieces: list[_Piece], labels: npt.NDArray[Any], rules: Ru
         if verdict.accepted:
             return piece
         outline = overlap_of(piece.found, piece.mask)
-        return replace(piece, verdict=Verdict(outline, f"of the ring that would be left: {verdict.reason}"))
+        return replace(
+            piece, verdict=Acceptance(outline, f"of the ring that would be left: {verdict.reason}")
+        )
 
     return [judged(piece) for piece in pieces]
 
 
-def _with_rings_kept(pieces: list[_Piece], labels: npt.NDArray[Any], rules: Rules) -> list[_Piece]:
+def _with_nested_kept(pieces: list[_Component], labels: npt.NDArray[Any], rules: Rules) -> list[_Component]:
     """Refuse what would take the ring around it: a chamber's outline that lies on the border of the wall."""
     eaten = dict[int, str]()
     for piece in pieces:
-        if piece.figure.is_ring:
+        if piece.figure.is_nested:
             ring = piece.mask & (labels == piece.figure.value)
             left = judge(_kept(piece) & ~_inside_of(piece.figure, pieces), ring, rules.gate)
             reasons = [] if left.accepted else piece.figure.inside
             eaten |= dict.fromkeys(reasons, f"of the ring around it: {left.reason}")
 
-    def judged(piece: _Piece) -> _Piece:
+    def judged(piece: _Component) -> _Component:
         reason = eaten.get(piece.figure.value, "") if piece.verdict.accepted else ""
         return replace(piece, verdict=replace(piece.verdict, reason=reason)) if reason else piece
 
     return [judged(piece) for piece in pieces]
 
 
-def _inside_of(figure: Figure, pieces: Sequence[_Piece]) -> Mask:
+def _inside_of(figure: FilledContour, pieces: Sequence[_Component]) -> Mask:
     """What lies inside a ring: new where the gate let it pass, else as before."""
     parts = [_kept(piece) for piece in pieces if piece.figure.value in figure.inside]
     inside: Mask = np.any([*parts, np.zeros_like(figure.outline)], axis=0)
     return inside
 
 
-def _kept(piece: _Piece) -> Mask:
+def _kept(piece: _Component) -> Mask:
     return piece.found if piece.verdict.accepted and piece.found is not None else piece.mask
 
 
 def _decided(
-    figures: Sequence[Figure], pieces: Sequence[_Piece], labels: npt.NDArray[Any]
+    figures: Sequence[FilledContour], pieces: Sequence[_Component], labels: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
     """One structure per pixel: where several claim it, the surest; what a ring surrounds before the ring."""
     rings = {value: figure.value for figure in figures for value in figure.inside}
@@ -198,7 +200,7 @@ def _decided(
     return decided
 
 
-def _claim(figure: Figure, pieces: Sequence[_Piece]) -> npt.NDArray[np.float32]:
+def _claim(figure: FilledContour, pieces: Sequence[_Component]) -> npt.NDArray[np.float32]:
     """How sure each pixel (H, W) belongs to a structure's outline; 0 where it does not."""
     claim = np.zeros(figure.outline.shape, np.float32)
     for piece in pieces:
@@ -208,7 +210,7 @@ def _claim(figure: Figure, pieces: Sequence[_Piece]) -> npt.NDArray[np.float32]:
     return claim
 
 
-def _line(piece: _Piece) -> Asked:
+def _line(piece: _Component) -> Asked:
     return Asked(
         slice=0,
         value=piece.figure.value,
@@ -217,5 +219,5 @@ def _line(piece: _Piece) -> Asked:
         score=piece.answer.score if piece.answer else None,
         before=int(piece.mask.sum()),
         after=int(piece.found.sum()) if piece.found is not None else None,
-        is_ring=piece.figure.is_ring,
+        is_nested=piece.figure.is_nested,
     )

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from ContrastiveSegLib.propagation.acceptance import judge
 from ContrastiveSegLib.propagation.evidence import decided, together
-from ContrastiveSegLib.propagation.intensity_model import Shades
+from ContrastiveSegLib.propagation.intensity_model import IntensityModel
 from ContrastiveSegLib.propagation.optical_flow import moved_along
 from ContrastiveSegLib.propagation.spatial_prior import FARTHEST, expected, with_holes
 from ContrastiveSegLib.sam._model import Labels, Mask
@@ -29,19 +29,19 @@ ASKED = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Steadying:
+class SliceConsistency:
     """A volume of gray slices (K, H, W) with labels, the same shape, that are nearly right."""
 
     slices: npt.NDArray[np.uint8]
     labels: Labels
-    shades: Shades
+    shades: IntensityModel
     pixel_mm: float
 
     @classmethod
-    def of(cls, slices: npt.NDArray[np.uint8], labels: npt.NDArray[Any], pixel_mm: float) -> Steadying:
+    def of(cls, slices: npt.NDArray[np.uint8], labels: npt.NDArray[Any], pixel_mm: float) -> SliceConsistency:
         """Learn the shade of each structure from all slices."""
         named = np.stack([with_holes(drawn.astype(np.int32)) for drawn in labels])
-        return cls(slices, named, Shades.of(slices, named, pixel_mm), pixel_mm)
+        return cls(slices, named, IntensityModel.of(slices, named, pixel_mm), pixel_mm)
 
     def straying_mm(self) -> float:
         """How far outlines lie from those of the slice beside, moved along: the median, 0 without any."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ContrastiveSegLib.propagation.filled_contours import Figure, figures_in
+from ContrastiveSegLib.propagation.filled_contours import FilledContour, contours_in
 from ContrastiveSegLib.sam._model import Labels, Mask
 
 # However deep inside or far outside, other witnesses are still heard; in log odds.
@@ -38,13 +38,13 @@ def expected(
 def with_holes(labels: Labels) -> Labels:
     """A copy in which a hole that no structure fills has a value of its own: minus that of its ring."""
     named = labels.copy()
-    for figure in figures_in(labels):
+    for figure in contours_in(labels):
         if figure.value < 0:
             named[figure.outline] = figure.value
     return named
 
 
-def with_rings_moved(
+def with_nested_moved(
     before: Labels, now: Labels, thickness: Mapping[int, float]
 ) -> tuple[Labels, tuple[int, ...]]:
     """Lay each ring around what it surrounds now.
@@ -58,9 +58,9 @@ def with_rings_moved(
         Where the structures are expected, and which of them are such rings.
     """
     places, moved = before.copy(), []
-    for figure in figures_in(np.maximum(before, 0)):
+    for figure in contours_in(np.maximum(before, 0)):
         inside = np.isin(now, figure.inside)
-        if figure.is_ring and figure.value in thickness and inside.any():
+        if figure.is_nested and figure.value in thickness and inside.any():
             places[np.isin(before, (figure.value, *figure.inside))] = 0
             places[around(inside, thickness[figure.value])] = figure.value
             places[inside] = now[inside]
@@ -68,11 +68,11 @@ def with_rings_moved(
     return places, tuple(moved)
 
 
-def thickness_of(figures: Iterable[Figure], labels: Labels) -> dict[int, float]:
+def thickness_of(figures: Iterable[FilledContour], labels: Labels) -> dict[int, float]:
     """Pixels that each ring of a slice (H, W) is thick: twice the mean distance from its inside."""
     found = {}
     for figure in figures:
-        if figure.is_ring:
+        if figure.is_nested:
             ring = labels == figure.value
             distance = ndimage.distance_transform_edt(~(figure.outline & ~ring))
             found[figure.value] = 2 * float(distance[ring].mean())

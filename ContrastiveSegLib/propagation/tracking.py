@@ -13,13 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ContrastiveSegLib.propagation.evidence import Probabilities, decided, persuaded, together
-from ContrastiveSegLib.propagation.filled_contours import figures_in, label_map
-from ContrastiveSegLib.propagation.intensity_model import Shades
-from ContrastiveSegLib.propagation.model_likelihood import Opinion, Trust, ask_about, believed, trust_in
+from ContrastiveSegLib.propagation.evidence import Probabilities, decided, together, with_evidence
+from ContrastiveSegLib.propagation.filled_contours import contours_in, label_map
+from ContrastiveSegLib.propagation.intensity_model import IntensityModel
+from ContrastiveSegLib.propagation.model_likelihood import (
+    Calibration,
+    ModelEvidence,
+    ask_about,
+    calibrated_evidence,
+    calibration_of,
+)
 from ContrastiveSegLib.propagation.optical_flow import moved_along
 from ContrastiveSegLib.propagation.prompts import Asking
-from ContrastiveSegLib.propagation.spatial_prior import expected, thickness_of, with_holes, with_rings_moved
+from ContrastiveSegLib.propagation.spatial_prior import expected, thickness_of, with_holes, with_nested_moved
 from ContrastiveSegLib.sam._model import Answer, Labels, Mask, PromptableModel, Slice
 
 # Share by which the shades become those of each new slice.
@@ -54,11 +60,11 @@ class Guided:
         drawn = label_map(masks)
         labels = with_holes(drawn)
         opinions = self.asked(slices[key], labels)
-        shades = Shades.of(slices[key : key + 1], labels[None], self.pixel_mm)
-        known = Known(trust_in(opinions, labels, self.reach), thickness_of(figures_in(drawn), labels))
+        shades = IntensityModel.of(slices[key : key + 1], labels[None], self.pixel_mm)
+        known = Known(calibration_of(opinions, labels, self.reach), thickness_of(contours_in(drawn), labels))
         return GuidedWalk(self, slices, key, shades, known)
 
-    def asked(self, image: Slice, labels: Labels) -> list[Opinion]:
+    def asked(self, image: Slice, labels: Labels) -> list[ModelEvidence]:
         """What the model says of the figures of a slice (H, W)."""
         return ask_about(self.model, self.asking, self.model.encode(image), labels)
 
@@ -67,7 +73,7 @@ class Guided:
 class Known:
     """What the annotated slice says for all others: how far to believe the model, and how thick rings are."""
 
-    trust: Mapping[int, Trust]
+    trust: Mapping[int, Calibration]
     thickness: Mapping[int, float]
 
 
@@ -75,7 +81,7 @@ class GuidedWalk:
     """One way through the volume; remembers where it is, and the shades on its way."""
 
     def __init__(
-        self, guide: Guided, slices: npt.NDArray[np.uint8], key: int, shades: Shades, known: Known
+        self, guide: Guided, slices: npt.NDArray[np.uint8], key: int, shades: IntensityModel, known: Known
     ) -> None:
         self.guide, self.slices, self.here, self.shades, self.known = guide, slices, key, shades, known
 
@@ -87,14 +93,16 @@ class GuidedWalk:
         classes = [0, *(int(value) for value in np.unique(was) if value)]
         shades = self.shades.log_likelihood(self.slices[k], classes)
         guess = decided(together(expected(was, classes, self.guide.reach), shades), classes, was)
-        places, moved = with_rings_moved(was, guess, self.known.thickness)
+        places, moved = with_nested_moved(was, guess, self.known.thickness)
         probabilities = together(expected(places, classes, self.guide.reach, moved), shades)
         guess = decided(probabilities, classes, was)
         if guess.any():
             opinions = self.guide.asked(self.slices[k], guess)
-            probabilities = persuaded(probabilities, classes, believed(opinions, self.known.trust))
+            probabilities = with_evidence(
+                probabilities, classes, calibrated_evidence(opinions, self.known.trust)
+            )
             guess = decided(probabilities, classes, was)
-        seen = Shades.of(self.slices[k : k + 1], guess[None], self.guide.pixel_mm)
+        seen = IntensityModel.of(self.slices[k : k + 1], guess[None], self.guide.pixel_mm)
         self.shades = self.shades.moved_towards(seen, LEARNED)
         return {value: _answer(guess, value, probabilities, classes) for value in before}
 

@@ -19,7 +19,7 @@ def is_leftover(path: Path) -> bool:
     return _UNFINISHED.fullmatch(path.name) is not None
 
 
-def sweep(folders: Iterable[Path], *, older_than_s: float) -> tuple[Path, ...]:
+def remove_temporary_files(folders: Iterable[Path], *, older_than_s: float) -> tuple[Path, ...]:
     """Remove the unfinished files right in these folders, and say which they were.
 
     Args:

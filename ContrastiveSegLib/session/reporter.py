@@ -16,7 +16,7 @@ from ContrastiveSegLib.runs.events import heartbeat, tell
 from ContrastiveSegLib.runs.folder_overlap import remarks_on_places
 from ContrastiveSegLib.runs.held_locks import refuse_moved
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.temporary_files import sweep
+from ContrastiveSegLib.runs.temporary_files import remove_temporary_files
 
 LOGGER = logging.getLogger("ContrastiveSegLib")
 SHOWN = 5
@@ -116,7 +116,7 @@ def working(
 def _voice(run: RunFolder, job: str) -> Iterator[Reporter]:
     run.create()
     with run.lock():
-        sweep([run.path, *run.rooms()], older_than_s=SETTLED_S)
+        remove_temporary_files([run.path, *run.rooms()], older_than_s=SETTLED_S)
         reporter = Reporter(run, job)
         reporter.tell("start")
         yield reporter

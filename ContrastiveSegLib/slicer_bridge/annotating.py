@@ -12,7 +12,7 @@ import numpy.typing as npt
 import slicer
 import vtk
 
-from ContrastiveSegLib.dataset.annotations import Marks
+from ContrastiveSegLib.dataset.annotations import AnnotationMask
 from ContrastiveSegLib.file_io.files import read_labels
 from ContrastiveSegLib.file_io.saving import save_atomically
 from ContrastiveSegLib.file_io.segmentation_files import describe_segments
@@ -191,7 +191,7 @@ def _kind_of_file(node: Any, volume: Any, axis: int) -> str:
     marks = np.zeros(geometry.shape, np.int16)
     for name, mask in segment_masks(node, volume):
         marks[mask] = 1 if same_name(name, BACKGROUND) else 2
-    return Marks(Volume(marks, geometry), 2 - axis, are_scribbles=False, notes=()).kind
+    return AnnotationMask(Volume(marks, geometry), 2 - axis, are_scribbles=False, notes=()).kind
 
 
 def _without_painted_background(node: Any, volume: Any, axis: int) -> None:

@@ -1,4 +1,4 @@
-"""Prepared data to tensors on the device: (B, C, H, W) or (B, C, K, H, W), heights (B,), labels."""
+"""Prepared data to tensors on the device: (B, C, H, W) or (B, C, K, H, W), slice positions (B,), labels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Batch:
 
     Attributes:
         images: (B, C, *S) float32 on the device, gray values about 0...1.
-        heights: (B,) height of the slice, or of the patch's center, in its volume: 0...1.
+        slice_positions: (B,) height of the slice, or of the patch's center, in its volume: 0...1.
         cases: (B,) index of the case each image comes from.
         labels: (B, *S) int64 class indices, IGNORE_LABEL where nobody vouched, or None without annotations.
         regions: (B, *S) int64 superpixels from 1 on, 0 beyond the border, or None if nobody asked.
@@ -34,7 +34,7 @@ class Batch:
     """
 
     images: Tensor
-    heights: Tensor
+    slice_positions: Tensor
     cases: Tensor
     labels: Tensor | None = None
     regions: Tensor | None = None
@@ -135,7 +135,7 @@ class Sampler:
         chosen = [self._choose(random, i, step * size + i) for i in range(size)]
         batch = Batch(
             torch.from_numpy(self._cut_images(chosen)),
-            heights=torch.tensor([self.cases[c].height(center[0]) for c, center in chosen]),
+            slice_positions=torch.tensor([self.cases[c].slice_position(center[0]) for c, center in chosen]),
             cases=torch.tensor([c for c, _ in chosen]),
             labels=self._cut_labels(chosen) if self.labeled else None,
             regions=self._cut([(self.cases[c].region_map, at) for c, at in chosen]) if self.regions else None,

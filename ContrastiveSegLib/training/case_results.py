@@ -34,7 +34,7 @@ def write_case_results(
         for case, reason in zip(cases, reasons, strict=True)
     ]
     rows += [["", str(out.path), "left out", out.reason] for out in left_out]
-    columns = COLUMNS
+    columns: tuple[str, ...] = COLUMNS
     if expected is not None:
         values = [*expected, *[math.nan] * len(left_out)]
         order = sorted(range(len(rows)), key=lambda n: math.inf if math.isnan(values[n]) else values[n])

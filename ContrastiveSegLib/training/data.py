@@ -14,7 +14,7 @@ from ContrastiveSegLib.dataset.annotations import annotation_file
 from ContrastiveSegLib.dataset.cases import Case, CaseList, LeftOut, find_cases
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.file_io.files import read_geometry
-from ContrastiveSegLib.imaging.case_errors import Losses, attempt
+from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.grid import WorkingGrid, derive_grid
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe, prepare_cases
@@ -167,19 +167,19 @@ def prepare_each(
     return outcomes
 
 
-def losses(found: Found, outcomes: Sequence[Outcome]) -> Losses:
+def losses(found: Found, outcomes: Sequence[Outcome]) -> LostCases:
     """How many of the cases went wrong; one without annotation is not needed, but not lost."""
     wanted = [outcome for outcome in outcomes if outcome.prepared or outcome.failed]
-    return losses_of(found, [outcome.reason for outcome in wanted])
+    return lost_cases_of(found, [outcome.reason for outcome in wanted])
 
 
-def losses_of(found: Found, reasons: Sequence[str]) -> Losses:
+def lost_cases_of(found: Found, reasons: Sequence[str]) -> LostCases:
     """How many of the cases went wrong: those whose headers cannot be read, and those with a reason."""
     unreadable = sum(out.failed for out in found.listing.left_out)
-    return Losses(unreadable + sum(map(bool, reasons)), unreadable + len(reasons))
+    return LostCases(unreadable + sum(map(bool, reasons)), unreadable + len(reasons))
 
 
-def say_losses(lost: Losses, reporter: Reporter) -> Losses:
+def say_losses(lost: LostCases, reporter: Reporter) -> LostCases:
     """Say in a line of its own when most of the cases were lost; returns what it was given."""
     if lost.are_most:
         reporter.warn(str(lost))

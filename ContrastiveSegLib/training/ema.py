@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 
-class WeightAverage:
+class WeightEMA:
     """The average of a module's parameters and running statistics over about its last 1 / (1 - decay) steps.
 
     Attributes:

@@ -17,7 +17,7 @@ from ContrastiveSegLib.networks.weights import load_model, understanding
 from ContrastiveSegLib.postprocessing.connected_components import keep_largest
 from ContrastiveSegLib.postprocessing.existing_results import short_digest
 from ContrastiveSegLib.postprocessing.expected_dice import Certainty, Expectation
-from ContrastiveSegLib.postprocessing.intensity_refinement import correct_by_gray
+from ContrastiveSegLib.postprocessing.intensity_refinement import refine_by_intensities
 from ContrastiveSegLib.postprocessing.restoring import restore_probabilities
 from ContrastiveSegLib.postprocessing.spatial_prior import Places, remove_unlikely
 from ContrastiveSegLib.preprocessing.resampling import Intensities
@@ -118,7 +118,7 @@ def segment(
     certainty = Certainty()
     slices = predict_slices(network, working.array, model.grid.patch, model.compute.device, mirror=mirror)
     if gray_correction:
-        slices = correct_by_gray(slices, working.array, working.geometry.spacing_khw[-1])
+        slices = refine_by_intensities(slices, working.array, working.geometry.spacing_khw[-1])
     slices = remove_unlikely(certainty.hear(slices), model.single_pieces, model.places, working.geometry)
     winners, uncertainty = restore_probabilities(slices, working.geometry, original)
     values = np.array([0, *model.table.values], np.int16)

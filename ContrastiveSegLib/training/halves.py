@@ -28,7 +28,7 @@ class Halves:
         first, second = self.annotated.draw(step, size - size // 2), self.others.draw(step, size // 2)
         joined = Batch(
             _joined(first.images, second.images),
-            heights=_joined(first.heights, second.heights),
+            slice_positions=_joined(first.slice_positions, second.slice_positions),
             cases=_joined(first.cases, second.cases),
             labels=_joined(_labels(first), _labels(second)),
             unannotated=torch.from_numpy(np.arange(size) >= size - size // 2),

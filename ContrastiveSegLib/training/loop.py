@@ -19,7 +19,7 @@ from ContrastiveSegLib.errors import Cancelled, TooLarge
 from ContrastiveSegLib.session.device import Compute, is_out_of_memory
 from ContrastiveSegLib.training.batches import Batch, Draws
 from ContrastiveSegLib.training.checkpoint import load_state, save_state
-from ContrastiveSegLib.training.ema import WeightAverage
+from ContrastiveSegLib.training.ema import WeightEMA
 from ContrastiveSegLib.training.learner import Learner, Watch
 from ContrastiveSegLib.training.progress import Report, diverged
 from ContrastiveSegLib.training.schedule import Schedule
@@ -165,7 +165,7 @@ class _Progress:
         is_float16 = how.compute.precision == "float16"  # the one format in which small gradients become zero
         self.scaler = torch.amp.GradScaler(how.compute.device.type, enabled=is_float16)
         self.terms: dict[str, Tensor] = {}
-        self.average = WeightAverage(learner, how.average) if how.average else None
+        self.average = WeightEMA(learner, how.average) if how.average else None
         self.best: dict[str, Tensor] | None = None
         self.best_score = -math.inf
         self.saved_at = time.monotonic()

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ContrastiveSegLib.errors import Cancelled, CannotWrite
 from ContrastiveSegLib.evaluation.outliers import find_outliers
 from ContrastiveSegLib.imaging.case_errors import attempt
-from ContrastiveSegLib.imaging.structure_sizes import COLUMN, HEIGHT, ROW, figures_of
+from ContrastiveSegLib.imaging.structure_sizes import COLUMN, HEIGHT, ROW, sizes_of
 from ContrastiveSegLib.postprocessing.confidence import (
     certain,
     count_levels,
@@ -26,11 +26,11 @@ from ContrastiveSegLib.postprocessing.confidence import (
 )
 from ContrastiveSegLib.postprocessing.connected_components import Group
 from ContrastiveSegLib.postprocessing.spatial_prior import (
-    Piece,
+    Component,
     Place,
     Places,
     drawn_place,
-    find_pieces,
+    find_components,
     keep_likely,
     usual_place,
 )
@@ -114,7 +114,7 @@ def _predict_one(case: PreparedCase, teacher: Teacher, stem: Path) -> None:
     """Predict a case; of one that cannot be predicted the reason is kept, and nothing in it is found."""
     predicted, reason = attempt(case.name, teacher.predict, case)
     labels, levels = predicted or (np.zeros(case.shape, np.int64), np.zeros(case.shape, np.uint8))
-    pieces = [find_pieces(labels, group, case.working) for group in teacher.pieces]
+    pieces = [find_components(labels, group, case.working) for group in teacher.pieces]
     facts = {"case": case.name, "reason": reason, "pieces": [[asdict(p) for p in each] for each in pieces]}
     kind = np.uint8 if len(teacher.names) < 256 else np.uint16
     store(stem, np.stack([labels.astype(kind), levels.astype(kind)]), facts)
@@ -140,7 +140,7 @@ def choose(
     figures, counts_of = [], []
     for n, case in enumerate(cases):
         labels, levels = _cleaned(folder, n, case, teacher.pieces, places)
-        figure = figures_of(labels, names, case.working)
+        figure = sizes_of(labels, names, case.working)
         figures.append({**figure, AGREEMENT: _agreement(folder, before, n) if before else math.nan})
         counts_of.append(count_levels(labels, levels, len(names) + 1))
     odd = _odd(figures, names)
@@ -182,7 +182,7 @@ def _places(
     facts = [read_facts(_stem(folder, n)) or {} for n in range(count)]
     places = {}
     for index, group in enumerate(groups):
-        found = [[Piece(p["share"], tuple(p["at"])) for p in fact["pieces"][index]] for fact in facts]
+        found = [[Component(p["share"], tuple(p["at"])) for p in fact["pieces"][index]] for fact in facts]
         drawn = drawn_place(((case.label_map, case.working) for case in annotated), group)
         usual = usual_place(found, drawn) if drawn else None
         if usual:

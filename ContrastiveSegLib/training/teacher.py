@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.inference.sliding_window import predict_slices
 from ContrastiveSegLib.postprocessing.confidence import confidence_levels
 from ContrastiveSegLib.postprocessing.connected_components import Group, keep_largest
 from ContrastiveSegLib.postprocessing.expected_dice import Certainty, Expectation, calibrated
-from ContrastiveSegLib.postprocessing.intensity_refinement import correct_by_gray
+from ContrastiveSegLib.postprocessing.intensity_refinement import refine_by_intensities
 from ContrastiveSegLib.postprocessing.spatial_prior import Places, remove_unlikely
-from ContrastiveSegLib.preprocessing.prepared_case import IGNORE_LABEL, PreparedCase
+from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.session.device import Compute
 
 
@@ -60,7 +61,7 @@ class Teacher:
                 return found
 
         slices = predict_slices(network, case.images, self.patch, self.compute.device, mirror=self.mirrored)
-        return correct_by_gray(slices, case.images, case.working.spacing_khw[-1])
+        return refine_by_intensities(slices, case.images, case.working.spacing_khw[-1])
 
 
 def expectation_of(

@@ -23,7 +23,13 @@ from monai.losses import DiceCELoss
 from monai.networks.nets import BasicUNet
 from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN
 
-from ContrastiveSegLib.contrast.augmentation import Appearance, Movement, random_grid, recolor, warp
+from ContrastiveSegLib.contrast.augmentation import (
+    IntensityAugmentation,
+    SpatialAugmentation,
+    augment_intensities,
+    random_grid,
+    warp,
+)
 from ContrastiveSegLib.dataset.cases import Case, find_cases
 from ContrastiveSegLib.file_io.files import read_image, read_labels
 from ContrastiveSegLib.imaging.grid import WorkingGrid
@@ -32,8 +38,10 @@ from ContrastiveSegLib.preprocessing.resampling import Intensities, prepare, pre
 
 SIDE, STEPS, BATCH, RATE = 128, 1500, 8, 3e-3
 GRID = WorkingGrid("axial", 1.5, 0.0, (SIDE, SIDE))
-MOVEMENT = Movement(rotation=math.radians(30), scale=0.2, shift=0.0, flip=True, elastic=0.0)
-APPEARANCE = Appearance(brightness=0.25, contrast=0.0, gamma=0.4, noise=0.05, blur=0.0, probability=1.0)
+MOVEMENT = SpatialAugmentation(rotation=math.radians(30), scale=0.2, shift=0.0, flip=True, elastic=0.0)
+APPEARANCE = IntensityAugmentation(
+    brightness=0.25, contrast=0.0, gamma=0.4, noise=0.05, blur=0.0, probability=1.0
+)
 VALUES = (1, 2, 3)
 Predict = Callable[[Case], np.ndarray]
 
@@ -74,7 +82,7 @@ def _trained(cases: Sequence[Case], seed: int) -> torch.nn.Module:
     for _ in range(STEPS):
         chosen = torch.randint(len(images), (BATCH,), generator=generator)
         grid = random_grid(images[chosen], MOVEMENT, generator)
-        seen = recolor(warp(images[chosen], grid), APPEARANCE, generator)
+        seen = augment_intensities(warp(images[chosen], grid), APPEARANCE, generator)
         truth = warp(labels[chosen].float(), grid, mode="nearest").long()
         with torch.autocast("cpu", torch.bfloat16):
             scores = network(seen)

@@ -14,18 +14,20 @@ from torch import Generator, Tensor
 
 from ContrastiveSegLib.contrast import augmentation
 from ContrastiveSegLib.contrast.augmentation import (
-    Appearance,
-    Movement,
+    IntensityAugmentation,
+    SpatialAugmentation,
+    augment_intensities,
     random_grid,
-    recolor,
     two_random_views,
     warp,
 )
 
-STILL = Movement(rotation=0, scale=0, shift=0, flip=False, elastic=0)
-UNCHANGED = Appearance(brightness=0, contrast=0, gamma=0, noise=0, blur=0)
+STILL = SpatialAugmentation(rotation=0, scale=0, shift=0, flip=False, elastic=0)
+UNCHANGED = IntensityAugmentation(brightness=0, contrast=0, gamma=0, noise=0, blur=0)
 FLOAT = 1e-4  # a position of grid_sample is exact to about a hundred thousandth of a pixel
-QUARTER_TURN = Movement(rotation=math.pi, scale=0, shift=0, flip=False, elastic=0)  # when half of it is drawn
+QUARTER_TURN = SpatialAugmentation(
+    rotation=math.pi, scale=0, shift=0, flip=False, elastic=0
+)  # when half of it is drawn
 
 
 @pytest.fixture
@@ -49,8 +51,8 @@ def images_of(*shape: int) -> Tensor:
     return torch.rand(shape, generator=Generator().manual_seed(1))
 
 
-def moved(
-    images: Tensor, how: Movement, generator: Generator, *, size: tuple[int, ...] | None = None
+def spatial_augmentation(
+    images: Tensor, how: SpatialAugmentation, generator: Generator, *, size: tuple[int, ...] | None = None
 ) -> Tensor:
     return warp(images, random_grid(images, how, generator, size=size))
 
@@ -63,7 +65,7 @@ def assert_equal(one: Tensor | np.ndarray, other: Tensor | np.ndarray) -> None:
 def test_no_movement_returns_the_image(shape, a_generator):
     images = images_of(*shape)
 
-    assert_equal(moved(images, STILL, a_generator), images)
+    assert_equal(spatial_augmentation(images, STILL, a_generator), images)
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 24, 24), (2, 2, 5, 24, 24)], ids=["2D", "3D"])
@@ -71,7 +73,7 @@ def test_a_quarter_turn_equals_rot90_of_each_slice(shape, draw_always, a_generat
     draw_always(0.75)
     images = images_of(*shape)
 
-    turned = moved(images, QUARTER_TURN, a_generator)
+    turned = spatial_augmentation(images, QUARTER_TURN, a_generator)
 
     assert_equal(turned, np.rot90(images, axes=(-2, -1)).copy())
 
@@ -80,7 +82,7 @@ def test_a_turn_in_a_patch_that_is_not_square_keeps_shapes(draw_always, a_genera
     draw_always(0.75)
     images = images_of(1, 1, 24, 40)
 
-    turned = moved(images, QUARTER_TURN, a_generator)
+    turned = spatial_augmentation(images, QUARTER_TURN, a_generator)
 
     assert_equal(turned[..., 8:32], np.rot90(images[..., 8:32], axes=(-2, -1)).copy())
     assert_equal(turned[..., :8], torch.zeros(1, 1, 24, 8))
@@ -91,7 +93,7 @@ def test_a_larger_source_gives_pixels_to_the_corners(draw_always, a_generator):
     draw_always(0.75)
     images = images_of(1, 1, 40, 48)
 
-    turned = moved(images, QUARTER_TURN, a_generator, size=(24, 32))
+    turned = spatial_augmentation(images, QUARTER_TURN, a_generator, size=(24, 32))
 
     expected = np.rot90(
         images[..., 4:36, 12:36], axes=(-2, -1)
@@ -102,7 +104,7 @@ def test_a_larger_source_gives_pixels_to_the_corners(draw_always, a_generator):
 def test_a_larger_source_is_cut_in_the_middle(a_generator):
     images = images_of(1, 2, 5, 40, 48)
 
-    assert_equal(moved(images, STILL, a_generator, size=(5, 24, 32)), images[..., 8:32, 8:40])
+    assert_equal(spatial_augmentation(images, STILL, a_generator, size=(5, 24, 32)), images[..., 8:32, 8:40])
 
 
 def test_scaling_is_about_the_center_and_alike_in_both_axes(draw_always, a_generator):
@@ -110,7 +112,9 @@ def test_scaling_is_about_the_center_and_alike_in_both_axes(draw_always, a_gener
     rows, columns = torch.meshgrid(torch.arange(24.0), torch.arange(40.0), indexing="ij")
     images = torch.stack([rows, columns])[None]
 
-    zoomed = moved(images, Movement(rotation=0, scale=-1, shift=0, flip=False, elastic=0), a_generator)
+    zoomed = spatial_augmentation(
+        images, SpatialAugmentation(rotation=0, scale=-1, shift=0, flip=False, elastic=0), a_generator
+    )
 
     expected = torch.stack([11.5 + 0.5 * (rows - 11.5), 19.5 + 0.5 * (columns - 19.5)])[None]
     assert_equal(zoomed, expected)
@@ -119,9 +123,9 @@ def test_scaling_is_about_the_center_and_alike_in_both_axes(draw_always, a_gener
 def test_a_shift_is_a_part_of_the_patch_whatever_the_size_of_the_source(draw_always, a_generator):
     draw_always(0.75)
     images = images_of(1, 1, 48, 64)
-    how = Movement(rotation=0, scale=0, shift=0.5, flip=False, elastic=0)
+    how = SpatialAugmentation(rotation=0, scale=0, shift=0.5, flip=False, elastic=0)
 
-    shifted = moved(images, how, a_generator, size=(24, 32))
+    shifted = spatial_augmentation(images, how, a_generator, size=(24, 32))
 
     assert_equal(shifted, images[..., 12 + 6 : 36 + 6, 16 + 8 : 48 + 8])
 
@@ -130,7 +134,9 @@ def test_beyond_the_border_there_is_nothing(draw_always, a_generator):
     draw_always(0.75)
     images = torch.ones(1, 1, 24, 32)
 
-    shifted = moved(images, Movement(rotation=0, scale=0, shift=0.5, flip=False, elastic=0), a_generator)
+    shifted = spatial_augmentation(
+        images, SpatialAugmentation(rotation=0, scale=0, shift=0.5, flip=False, elastic=0), a_generator
+    )
 
     expected = torch.zeros(1, 1, 24, 32)
     expected[..., :18, :24] = 1
@@ -140,7 +146,9 @@ def test_beyond_the_border_there_is_nothing(draw_always, a_generator):
 def test_images_are_mirrored_in_all_four_ways(a_generator):
     images = images_of(1, 1, 16, 24).expand(40, -1, -1, -1)
 
-    mirrored = moved(images, Movement(rotation=0, scale=0, shift=0, elastic=0), a_generator)
+    mirrored = spatial_augmentation(
+        images, SpatialAugmentation(rotation=0, scale=0, shift=0, elastic=0), a_generator
+    )
 
     ways = [images[0].flip(axes) for n in range(3) for axes in itertools.combinations((-2, -1), n)]
     found = [next(w for w, way in enumerate(ways) if torch.allclose(way, m, atol=FLOAT)) for m in mirrored]
@@ -150,7 +158,7 @@ def test_images_are_mirrored_in_all_four_ways(a_generator):
 def test_mirroring_is_all_that_happens_at_probability_zero(a_generator):
     images = images_of(1, 1, 16, 24).expand(20, -1, -1, -1)
 
-    mirrored = moved(images, Movement(probability=0), a_generator)
+    mirrored = spatial_augmentation(images, SpatialAugmentation(probability=0), a_generator)
 
     ways = [images[0].flip(axes) for n in range(3) for axes in itertools.combinations((-2, -1), n)]
     assert all(any(torch.allclose(way, m, atol=FLOAT) for way in ways) for m in mirrored)
@@ -158,9 +166,9 @@ def test_mirroring_is_all_that_happens_at_probability_zero(a_generator):
 
 def test_two_of_three_images_are_moved(a_generator):
     images = images_of(1, 1, 16, 16).expand(600, -1, -1, -1)
-    how = Movement(rotation=0, scale=0, shift=0.1, flip=False, elastic=0, probability=0.67)
+    how = SpatialAugmentation(rotation=0, scale=0, shift=0.1, flip=False, elastic=0, probability=0.67)
 
-    same = (moved(images, how, a_generator) - images).abs().amax(dim=(1, 2, 3)) < FLOAT
+    same = (spatial_augmentation(images, how, a_generator) - images).abs().amax(dim=(1, 2, 3)) < FLOAT
 
     assert 0.60 < 1 - same.float().mean().item() < 0.74
 
@@ -168,7 +176,7 @@ def test_two_of_three_images_are_moved(a_generator):
 def test_all_channels_move_alike(a_generator):
     images = images_of(3, 1, 24, 40).expand(-1, 4, -1, -1)
 
-    channels = moved(images, Movement(), a_generator)
+    channels = spatial_augmentation(images, SpatialAugmentation(), a_generator)
 
     assert all(torch.equal(channels[:, c], channels[:, 0]) for c in range(4))
 
@@ -177,7 +185,7 @@ def test_labels_move_with_their_image(a_generator):
     labels = torch.zeros(8, 1, 32, 48)
     labels[:, :, 8:20, 10:30] = 3
 
-    grid = random_grid(labels, Movement(), a_generator)
+    grid = random_grid(labels, SpatialAugmentation(), a_generator)
 
     smooth, nearest = warp(labels, grid), warp(labels, grid, mode="nearest")
     assert set(nearest.unique().tolist()) == {0, 3}
@@ -189,8 +197,10 @@ def test_labels_move_with_their_image(a_generator):
 def test_slices_stay_where_they_are(a_generator):
     images = torch.arange(6.0).view(1, 1, 6, 1, 1).expand(2, 1, 6, 32, 32)
 
-    how = Movement(scale=-0.3, shift=0, elastic=0.03)  # zooms in or out, so that the center stays inside
-    turned = moved(images, how, a_generator)
+    how = SpatialAugmentation(
+        scale=-0.3, shift=0, elastic=0.03
+    )  # zooms in or out, so that the center stays inside
+    turned = spatial_augmentation(images, how, a_generator)
 
     assert_equal(turned[..., 12:20, 12:20], images[..., 12:20, 12:20])
 
@@ -199,7 +209,9 @@ def test_bending_is_random_smooth_and_as_strong_as_asked(a_generator):
     images = torch.zeros(400, 1, 40, 80)
     still = random_grid(images, STILL, a_generator)
 
-    bent = random_grid(images, Movement(rotation=0, scale=0, shift=0, flip=False, elastic=0.05), a_generator)
+    bent = random_grid(
+        images, SpatialAugmentation(rotation=0, scale=0, shift=0, flip=False, elastic=0.05), a_generator
+    )
 
     displacement = (bent - still) / 2  # the unit square is two wide: now parts of the patch
     at_a_knot = displacement[:, 3, 6]  # the knots of a patch of 40 lie at 2.83 + 6.67 n
@@ -211,14 +223,19 @@ def test_bending_is_random_smooth_and_as_strong_as_asked(a_generator):
 def test_the_same_generator_draws_the_same_movement():
     images = images_of(4, 1, 16, 16)
 
-    first, again, other = (random_grid(images, Movement(), Generator().manual_seed(s)) for s in (1, 1, 2))
+    first, again, other = (
+        random_grid(images, SpatialAugmentation(), Generator().manual_seed(s)) for s in (1, 1, 2)
+    )
 
     assert torch.equal(first, again)
     assert not torch.allclose(first, other)
     assert not torch.allclose(first[0], first[1])
 
 
-@pytest.mark.parametrize(("draw", "how"), [(random_grid, Movement()), (recolor, Appearance(noise=0))])
+@pytest.mark.parametrize(
+    ("draw", "how"),
+    [(random_grid, SpatialAugmentation()), (augment_intensities, IntensityAugmentation(noise=0))],
+)
 def test_mixed_precision_does_not_reach_positions_and_gray_values(draw, how):
     images = images_of(4, 2, 48, 64)
     expected = draw.__wrapped__(images, how, Generator().manual_seed(1))
@@ -233,14 +250,16 @@ def test_mixed_precision_does_not_reach_positions_and_gray_values(draw, how):
 def test_no_change_returns_the_gray_values(shape, a_generator):
     images = images_of(*shape)
 
-    assert_equal(recolor(images, UNCHANGED, a_generator), images)
+    assert_equal(augment_intensities(images, UNCHANGED, a_generator), images)
 
 
 def test_brightness_contrast_and_gamma_follow_their_formulas(draw_always, a_generator):
     draw_always(0.75)  # half of each limit
     images = images_of(2, 2, 6, 8)
 
-    changed = recolor(images, Appearance(brightness=0.4, contrast=0.8, gamma=1, noise=0, blur=0), a_generator)
+    changed = augment_intensities(
+        images, IntensityAugmentation(brightness=0.4, contrast=0.8, gamma=1, noise=0, blur=0), a_generator
+    )
 
     for b, c, h, w in itertools.product(*map(range, images.shape)):
         mean = images[b, c].mean().item()
@@ -264,7 +283,10 @@ def test_noise_has_the_strength_drawn_and_differs_between_pixels(draw_always, a_
     images = torch.full((2, 1, 64, 64), 0.5)
 
     noise = (
-        recolor(images, Appearance(brightness=0, contrast=0, gamma=0, noise=0.1, blur=0), a_generator) - 0.5
+        augment_intensities(
+            images, IntensityAugmentation(brightness=0, contrast=0, gamma=0, noise=0.1, blur=0), a_generator
+        )
+        - 0.5
     )
 
     assert noise.std().item() == pytest.approx(0.05, rel=0.05)
@@ -273,9 +295,9 @@ def test_noise_has_the_strength_drawn_and_differs_between_pixels(draw_always, a_
 
 def test_a_change_of_appearance_happens_as_often_as_asked(a_generator):
     images = images_of(1, 1, 8, 8).expand(600, -1, -1, -1)
-    how = Appearance(brightness=0.5, contrast=0, gamma=0, noise=0, blur=0, probability=0.3)
+    how = IntensityAugmentation(brightness=0.5, contrast=0, gamma=0, noise=0, blur=0, probability=0.3)
 
-    same = (recolor(images, how, a_generator) - images).abs().amax(dim=(1, 2, 3)) < 1e-6
+    same = (augment_intensities(images, how, a_generator) - images).abs().amax(dim=(1, 2, 3)) < 1e-6
 
     assert 0.23 < 1 - same.float().mean().item() < 0.37
 
@@ -283,7 +305,7 @@ def test_a_change_of_appearance_happens_as_often_as_asked(a_generator):
 @pytest.mark.parametrize("shape", [(3, 2, 16, 20), (3, 2, 4, 16, 20)], ids=["2D", "3D"])
 def test_two_views_are_drawn_independently_first_views_first(shape, a_generator, monkeypatch):
     monkeypatch.setattr(augmentation, "PRETRAINING_MOVEMENT", STILL)
-    monkeypatch.setattr(augmentation, "PRETRAINING_APPEARANCE", Appearance(noise=0))
+    monkeypatch.setattr(augmentation, "PRETRAINING_APPEARANCE", IntensityAugmentation(noise=0))
     images = torch.ones(shape) * torch.tensor([0.2, 0.5, 0.8]).view(-1, *(1,) * (len(shape) - 1))
 
     both = two_random_views(images, a_generator)

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from ContrastiveSegLib.contrast.positives import near_height, same_image, same_part, two_views
+from ContrastiveSegLib.contrast.positives import near_slice_position, same_image, same_part, two_views
 
 
 def test_an_image_attracts_only_itself():
@@ -20,32 +20,34 @@ def test_an_image_attracts_only_itself():
 
 
 def test_near_heights_attract_each_other_in_pairs():
-    heights = torch.rand(20, generator=torch.Generator().manual_seed(0))
+    slice_positions = torch.rand(20, generator=torch.Generator().manual_seed(0))
 
-    positives = near_height(heights, threshold=0.2)
+    positives = near_slice_position(slice_positions, threshold=0.2)
 
     for i, j in itertools.product(range(20), repeat=2):
-        assert positives[i, j].item() == (abs(heights[i] - heights[j]).item() < 0.2)
+        assert positives[i, j].item() == (abs(slice_positions[i] - slice_positions[j]).item() < 0.2)
 
 
 def test_the_threshold_itself_is_too_far():
-    assert not near_height(torch.tensor([0.25, 0.5]), threshold=0.25)[0, 1]
+    assert not near_slice_position(torch.tensor([0.25, 0.5]), threshold=0.25)[0, 1]
 
 
 def test_a_threshold_of_zero_leaves_each_image_to_itself():
-    assert torch.equal(near_height(torch.full((3,), 0.5), threshold=0.0), torch.eye(3, dtype=torch.bool))
+    assert torch.equal(
+        near_slice_position(torch.full((3,), 0.5), threshold=0.0), torch.eye(3, dtype=torch.bool)
+    )
 
 
 def test_an_unknown_height_attracts_only_itself():
-    positives = near_height(torch.tensor([0.5, float("nan"), float("nan")]), threshold=1.0)
+    positives = near_slice_position(torch.tensor([0.5, float("nan"), float("nan")]), threshold=1.0)
 
     assert torch.equal(positives, torch.eye(3, dtype=torch.bool))
 
 
 def test_random_heights_attract_as_many_as_the_specification_computes():
-    heights = torch.rand(2000, generator=torch.Generator().manual_seed(0))
+    slice_positions = torch.rand(2000, generator=torch.Generator().manual_seed(0))
 
-    share = near_height(heights, threshold=0.1).float().mean().item()
+    share = near_slice_position(slice_positions, threshold=0.1).float().mean().item()
 
     assert abs(share - 0.19) < 0.01
 
@@ -61,7 +63,7 @@ def test_rows_of_two_views_are_all_first_views_and_then_all_second_views():
 
 
 def part_of(k: int, slices: int, parts: int) -> int:
-    """Part p holds the heights above p / parts up to (p + 1) / parts, in exact arithmetic."""
+    """Part p holds the slice positions above p / parts up to (p + 1) / parts, in exact arithmetic."""
     return next(p for p in range(parts) if Fraction(k + 1, slices) <= Fraction(p + 1, parts))
 
 
@@ -75,9 +77,9 @@ def part_of(k: int, slices: int, parts: int) -> int:
     ],
 )
 def test_quarters_of_the_body_hold_the_slices_up_to_their_end(slices, expected):
-    heights = torch.tensor([(k + 1) / slices for k in range(slices)])
+    slice_positions = torch.tensor([(k + 1) / slices for k in range(slices)])
 
-    positives = same_part(heights, parts=4)
+    positives = same_part(slice_positions, parts=4)
 
     labels = torch.tensor(expected)
     assert torch.equal(positives, labels[:, None] == labels)
@@ -86,9 +88,9 @@ def test_quarters_of_the_body_hold_the_slices_up_to_their_end(slices, expected):
 @pytest.mark.parametrize("slices", [1, 2, 7, 9, 30, 155, 999])
 @pytest.mark.parametrize("parts", [2, 3, 4, 7])
 def test_parts_are_those_of_exact_arithmetic_also_at_their_ends(slices, parts):
-    heights = torch.tensor([(k + 1) / slices for k in range(slices)])
+    slice_positions = torch.tensor([(k + 1) / slices for k in range(slices)])
 
-    positives = same_part(heights, parts=parts)
+    positives = same_part(slice_positions, parts=parts)
 
     labels = torch.tensor([part_of(k, slices, parts) for k in range(slices)])
     assert torch.equal(positives, labels[:, None] == labels)
@@ -97,9 +99,9 @@ def test_parts_are_those_of_exact_arithmetic_also_at_their_ends(slices, parts):
 def test_four_quarters_of_divisible_volumes_are_the_partitions_of_the_specification():
     """Section 1.3: part = round(n / 4), label = min(floor(i / part), 3) + 1."""
     slices = {n: [min(i // round(n / 4), 3) for i in range(n)] for n in (4, 8, 12, 40)}
-    heights = torch.tensor([(i + 1) / n for n, labels in slices.items() for i in range(len(labels))])
+    slice_positions = torch.tensor([(i + 1) / n for n, labels in slices.items() for i in range(len(labels))])
 
-    positives = same_part(heights, parts=4)
+    positives = same_part(slice_positions, parts=4)
 
     labels = torch.tensor([label for of_volume in slices.values() for label in of_volume])
     assert torch.equal(positives, labels[:, None] == labels)

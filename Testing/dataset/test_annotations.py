@@ -10,11 +10,11 @@ import pytest
 import SimpleITK as sitk
 
 from ContrastiveSegLib.dataset.annotations import (
-    Marks,
+    AnnotationMask,
     annotation_file,
     complete,
     read_annotation,
-    read_marks,
+    read_annotation_mask,
 )
 from ContrastiveSegLib.dataset.cases import Case, find_cases
 from ContrastiveSegLib.dataset.slice_table import read_annotated_slices
@@ -39,8 +39,8 @@ def nothing() -> np.ndarray:
     return np.zeros(SHAPE, np.int16)
 
 
-def marks(array: np.ndarray, *, axis: int = 0, are_scribbles: bool = False) -> Marks:
-    return Marks(Volume(array.astype(np.int16), GEOMETRY), axis, are_scribbles, ())
+def marks(array: np.ndarray, *, axis: int = 0, are_scribbles: bool = False) -> AnnotationMask:
+    return AnnotationMask(Volume(array.astype(np.int16), GEOMETRY), axis, are_scribbles, ())
 
 
 def an_organ(nothing: np.ndarray) -> np.ndarray:
@@ -177,7 +177,7 @@ def test_a_segment_called_background_is_no_structure(a_drawn_case):
 def test_marks_lie_on_the_grid_of_the_image(a_drawn_case, any_volume):
     image = read_geometry(a_drawn_case.images)
 
-    found = read_marks(a_drawn_case.labels, a_drawn_case, TABLE, image, plane="axial")
+    found = read_annotation_mask(a_drawn_case.labels, a_drawn_case, TABLE, image, plane="axial")
 
     assert found.axis == 0
     assert found.kind == "scribbles"
@@ -267,7 +267,7 @@ def test_scribbles_of_people_are_read_with_their_background():
     case = next(c for c in find_cases(DATA / "acdc").cases if c.name == "patient001_frame01")
     table = collect_table([case], annotation="scribbles")
 
-    drawn = read_marks(
+    drawn = read_annotation_mask(
         annotation_file(case, "scribbles"), case, table, read_geometry(case.images), plane="axial"
     )
     known, annotation = complete(drawn, "auto")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from ContrastiveSegLib.dataset.annotations import complete, read_marks
+from ContrastiveSegLib.dataset.annotations import complete, read_annotation_mask
 from ContrastiveSegLib.dataset.cases import Case, find_cases
 from ContrastiveSegLib.errors import BadFile, BadFolder
 from ContrastiveSegLib.file_io.files import read_geometry, read_labels, write_image, write_labels
@@ -59,7 +59,7 @@ def test_a_segmentation_in_which_nothing_was_drawn_is_called_so(
     an_empty_segmentation(tmp_path / "a.seg.nrrd", *names)
     (case,) = find_cases(tmp_path).cases
 
-    marks = read_marks(case.labels, case, TABLE, read_geometry(case.images), plane="axial")
+    marks = read_annotation_mask(case.labels, case, TABLE, read_geometry(case.images), plane="axial")
 
     assert marks.nothing_drawn
     assert read_labels(case.labels).nothing_drawn
@@ -95,7 +95,7 @@ def test_a_segmentation_cropped_to_its_extent_lies_where_it_was_drawn(tmp_path, 
     sitk.WriteImage(cropped, str(tmp_path / "a.seg.nrrd"))
     case = Case("a", (tmp_path / "a.nrrd",), tmp_path / "a.seg.nrrd", patient="a")
 
-    marks = read_marks(case.labels, case, TABLE, any_volume.geometry, plane="axial")
+    marks = read_annotation_mask(case.labels, case, TABLE, any_volume.geometry, plane="axial")
 
     np.testing.assert_array_equal(np.maximum(marks.volume.array - 1, 0), whole.array)
     assert marks.notes == ()
@@ -122,7 +122,7 @@ def test_what_nnunet_ignores_is_unknown_and_the_rest_is_known(tmp_path, a_volume
     case = nnunet_folder(tmp_path, a_volume, labels)
 
     table = find_cases(tmp_path).table
-    marks = read_marks(case.labels, case, table, a_volume.geometry, plane="axial")
+    marks = read_annotation_mask(case.labels, case, table, a_volume.geometry, plane="axial")
     known, annotation = complete(marks, "auto")
 
     assert table.names == ("liver", "spleen")
@@ -136,7 +136,7 @@ def test_slices_that_are_ignored_as_a_whole_leave_annotated_slices(tmp_path, a_v
     labels = np.where(np.isin(np.arange(9), [2, 3, 7])[:, None, None], a_label_map.array, 3)
     case = nnunet_folder(tmp_path, a_volume, labels)
 
-    marks = read_marks(case.labels, case, TABLE, a_volume.geometry, plane="axial")
+    marks = read_annotation_mask(case.labels, case, TABLE, a_volume.geometry, plane="axial")
     known, annotation = complete(marks, "auto")
 
     assert annotation.describe() == "3 of 9 slices"
@@ -148,7 +148,7 @@ def test_where_little_is_not_ignored_it_is_scribbles(tmp_path, a_volume, a_label
     labels[2:6, 5, 2:9] = a_label_map.array[2:6, 5, 2:9]
     case = nnunet_folder(tmp_path, a_volume, labels)
 
-    marks = read_marks(case.labels, case, TABLE, a_volume.geometry, plane="axial")
+    marks = read_annotation_mask(case.labels, case, TABLE, a_volume.geometry, plane="axial")
     known, annotation = complete(marks, "auto")
 
     assert annotation.kind == "scribbles"

@@ -15,4 +15,4 @@ def a_batch() -> Batch:
     labels[:, 8:24, 8:26] = 1
     labels[:2, 28:38, 20:36] = 2
     images = labels[:, None] * 0.4 + 0.1
-    return Batch(images, heights=torch.ones(4), cases=torch.arange(4), labels=labels)
+    return Batch(images, slice_positions=torch.ones(4), cases=torch.arange(4), labels=labels)

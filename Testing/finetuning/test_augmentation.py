@@ -17,7 +17,9 @@ PATCH = (32, 32)
 
 
 def test_labels_move_with_their_images(a_batch, monkeypatch):
-    monkeypatch.setattr("ContrastiveSegLib.finetuning._augmentation.recolor", lambda images, *_: images)
+    monkeypatch.setattr(
+        "ContrastiveSegLib.finetuning._augmentation.augment_intensities", lambda images, *_: images
+    )
 
     images, labels = Augmentation(PATCH)(a_batch, Generator().manual_seed(0))
 

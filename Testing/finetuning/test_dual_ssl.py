@@ -28,7 +28,7 @@ def a_batch(*shape: int) -> Batch:
     labels[..., 22:62, 22:62] = 1
     labels[..., 34:52, 30:50] = 2
     images = labels[:, None] * 0.3 + 0.2
-    return Batch(images, heights=torch.ones(2), cases=torch.arange(2), labels=labels)
+    return Batch(images, slice_positions=torch.ones(2), cases=torch.arange(2), labels=labels)
 
 
 def a_generator() -> Generator:
@@ -121,17 +121,17 @@ def test_restoration_teaches_encoder_and_decoder(make_strategy):
 
 def test_the_network_is_believed_after_a_fifteenth_of_the_training(make_strategy, monkeypatch):
     strategy = make_strategy(contrast=False)
-    believed = []
+    calibrated_evidence = []
     monkeypatch.setattr(
         "ContrastiveSegLib.finetuning.dual_ssl.uncertain_region",
-        lambda labels, _, *, entropy, reach: believed.append((entropy, reach)) or labels > 0,
+        lambda labels, _, *, entropy, reach: calibrated_evidence.append((entropy, reach)) or labels > 0,
     )
 
     for progress in (0.0, 0.06, 0.07):
         strategy.progress = progress
         strategy.loss_terms(a_batch(*PATCH), a_generator())
 
-    assert believed == [(False, 1.0), (False, 1.0), (True, 1.0)]
+    assert calibrated_evidence == [(False, 1.0), (False, 1.0), (True, 1.0)]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_mixed_precision_changes_no_term_much(make_strategy):
 
 def test_a_batch_without_structures_gives_finite_gradients(make_strategy):
     strategy, batch = make_strategy(), a_batch(*PATCH)
-    empty = Batch(batch.images, batch.heights, batch.cases, torch.zeros_like(batch.labels))
+    empty = Batch(batch.images, batch.slice_positions, batch.cases, torch.zeros_like(batch.labels))
 
     terms = strategy.loss_terms(empty, a_generator())
     torch.stack(list(terms.values())).sum().backward()

@@ -128,7 +128,9 @@ def test_copies_go_both_ways_and_each_label_stays_with_its_pixels(make_network, 
     monkeypatch.setattr(
         learner.network, "training_scores", lambda x: seen.append(x) or [x.repeat(1, 3, 1, 1)]
     )
-    monkeypatch.setattr("ContrastiveSegLib.finetuning.mean_teacher.recolor", lambda images, *_: images)
+    monkeypatch.setattr(
+        "ContrastiveSegLib.finetuning.mean_teacher.augment_intensities", lambda images, *_: images
+    )
     taught: list[Tensor] = []
     for loss in ("dice_ce", "dice_ce_at_every_level"):
         monkeypatch.setattr(

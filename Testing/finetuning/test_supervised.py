@@ -24,17 +24,17 @@ def a_strategy(a_network) -> Strategy:
 class Still:
     """Augmentation that changes nothing."""
 
-    def moved(self, batch: Batch, _: Generator) -> tuple[Tensor, Tensor]:
+    def spatial_augmentation(self, batch: Batch, _: Generator) -> tuple[Tensor, Tensor]:
         return batch.images, batch.labels
 
-    def recolored(self, images: Tensor, _: Generator) -> Tensor:
+    def intensity_augmentation(self, images: Tensor, _: Generator) -> Tensor:
         return images
 
 
 class Cut(Still):
     """Augmentation that gives the middle of each image, unchanged."""
 
-    def moved(self, batch: Batch, _: Generator) -> tuple[Tensor, Tensor]:
+    def spatial_augmentation(self, batch: Batch, _: Generator) -> tuple[Tensor, Tensor]:
         return batch.images[..., 5:37, 5:37], batch.labels[..., 5:37, 5:37]
 
 
@@ -55,7 +55,7 @@ def test_the_loss_is_dice_over_the_batch_plus_cross_entropy(a_strategy, a_batch,
 
     terms = a_strategy.loss_terms(a_batch, Generator())
 
-    images, labels = Cut().moved(a_batch, Generator())
+    images, labels = Cut().spatial_augmentation(a_batch, Generator())
     scores = a_strategy.network(images).detach().double().numpy()
     assert list(terms) == ["dice_ce"]
     assert terms["dice_ce"].item() == pytest.approx(slow_loss(scores, labels.numpy()), rel=1e-4)
@@ -67,7 +67,7 @@ def test_deep_supervision_halves_the_weight_with_every_coarser_map(make_network,
 
     taught = strategy.loss_terms(a_batch, Generator())["dice_ce"].item()
 
-    images, labels = Cut().moved(a_batch, Generator())
+    images, labels = Cut().spatial_augmentation(a_batch, Generator())
     maps = [scores.detach().double().numpy() for scores in strategy.network.training_scores(images)]
     truth = labels.numpy()
     # Of two positions the second lies as near as the first, of four the third as near as the second.
@@ -97,7 +97,7 @@ def test_coarse_labels_of_blocks_are_taken_along_every_shrunken_axis(make_networ
 
 
 def test_a_patch_without_any_structure_gives_a_finite_loss(a_strategy, a_batch):
-    batch = Batch(a_batch.images, a_batch.heights, a_batch.cases, torch.zeros_like(a_batch.labels))
+    batch = Batch(a_batch.images, a_batch.slice_positions, a_batch.cases, torch.zeros_like(a_batch.labels))
 
     loss = a_strategy.loss_terms(batch, Generator().manual_seed(0))["dice_ce"]
 

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from ContrastiveSegLib.errors import BadFile, Cancelled, CannotWrite, RunInUse
-from ContrastiveSegLib.imaging.case_errors import Losses, attempt, one_line, reason_of
+from ContrastiveSegLib.imaging.case_errors import LostCases, attempt, one_line, reason_of
 
 
 def fail(error: BaseException) -> None:
@@ -96,4 +96,4 @@ def test_a_very_long_text_keeps_both_ends() -> None:
 
 @pytest.mark.parametrize(("lost", "of", "most"), [(0, 0, False), (1, 2, False), (2, 3, True), (0, 9, False)])
 def test_most_is_more_than_half(lost: int, of: int, most: bool) -> None:
-    assert (Losses(1, 1) + Losses(lost - 1, of - 1)).are_most is most
+    assert (LostCases(1, 1) + LostCases(lost - 1, of - 1)).are_most is most

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ContrastiveSegLib.imaging.structure_sizes import COLUMN, HEIGHT, ROW, figures_of
+from ContrastiveSegLib.imaging.structure_sizes import COLUMN, HEIGHT, ROW, sizes_of
 from ContrastiveSegLib.imaging.volume import Geometry
 
 
@@ -16,7 +16,7 @@ def test_volumes_and_place_of_a_box():
     labels = np.zeros(grid.shape, np.int16)
     labels[3:5, 2:4, 12:16] = 1
 
-    figures = figures_of(labels, ["heart", "lung"], grid)
+    figures = sizes_of(labels, ["heart", "lung"], grid)
 
     assert figures["volume of heart"] == pytest.approx(math.log(2 * 2 * 4 * 60 / 1000))
     assert math.isnan(figures["volume of lung"])
@@ -26,6 +26,6 @@ def test_volumes_and_place_of_a_box():
 
 
 def test_an_empty_labeling_has_no_figures():
-    figures = figures_of(np.zeros((2, 3, 4), np.int16), ["heart"], Geometry((4, 3, 2)))
+    figures = sizes_of(np.zeros((2, 3, 4), np.int16), ["heart"], Geometry((4, 3, 2)))
 
     assert all(math.isnan(value) for value in figures.values())

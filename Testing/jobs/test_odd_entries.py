@@ -14,7 +14,7 @@ import pytest
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.errors import BadCheckpoint
 from ContrastiveSegLib.imaging.grid import WorkingGrid
-from ContrastiveSegLib.networks.weights import read_page, seal_of, understanding
+from ContrastiveSegLib.networks.weights import read_model_card, seal_of, understanding
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.decided import decide
@@ -89,7 +89,7 @@ def test_every_odd_entry_of_a_sealed_page_names_the_file(a_run: Path, stage: str
 
     for what in _each_odd_one(source.model):
         try:
-            page = read_page(source)
+            page = read_model_card(source)
             with understanding(source):
                 grid = from_dict(WorkingGrid, page["grid"]) if stage == "pretrain" else understood(page).grid
             if not 0 < grid.spacing < 1e7:

@@ -95,8 +95,8 @@ def test_finetune_leaves_the_case_out_and_also_among_further_labels(
 ) -> None:
     further = Path(shutil.copytree(phantoms / "test", tmp_path / "more"))
     shutil.rmtree(a_run / "prepared")
-    fails_with(prepared_cache, "read_marks", "phantom_001")
-    fails_with(prepared_cache, "read_marks", "phantom_003", MemoryError())
+    fails_with(prepared_cache, "read_annotation_mask", "phantom_001")
+    fails_with(prepared_cache, "read_annotation_mask", "phantom_003", MemoryError())
 
     words = ["--labeled", str(phantoms / "labeled"), "--also", str(further), "--steps", "1"]
     assert main(["finetune", str(a_run), *words, *SMALL[2:]]) == 0

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from ContrastiveSegLib.errors import BadFolder, Cancelled
 from ContrastiveSegLib.jobs import finetune, pretrain
 from ContrastiveSegLib.networks.backbone import build_network
-from ContrastiveSegLib.networks.weights import load_parts, read_page
+from ContrastiveSegLib.networks.weights import load_parts, read_model_card
 from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.settings.job_settings import Compute, FinetuneSettings, GridSettings, PretrainSettings
@@ -80,7 +80,7 @@ def test_what_was_learned_is_saved_and_fine_tuning_starts_from_it(
     pretrain.run(settings_for(method, run, a_data_folder))
 
     folder = ModelFolder(RunFolder(run).pretrain)
-    page = read_page(folder)
+    page = read_model_card(folder)
     network, fresh = fresh_network(page), fresh_network(page)
     loaded = load_parts(network, folder)
     assert (page["parts"], page["method"]) == (parts, method)

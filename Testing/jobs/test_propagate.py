@@ -16,7 +16,7 @@ from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.jobs import propagate
 from ContrastiveSegLib.preprocessing.resampling import CT_WINDOW, Intensities
-from ContrastiveSegLib.propagation.annotated_slice import find_key_slice
+from ContrastiveSegLib.propagation.annotated_slice import find_annotated_slice
 from ContrastiveSegLib.propagation.gray_slices import Cut, gray_volume
 from ContrastiveSegLib.propagation.prompts import by_outline
 from ContrastiveSegLib.runs.events import read_new
@@ -139,24 +139,24 @@ def test_an_annotation_cropped_to_what_is_drawn_is_carried_like_the_whole(
 
 def test_an_empty_annotation_is_refused() -> None:
     with pytest.raises(BadFile, match=r"drawn\.seg\.nrrd is empty.*Annotate one slice"):
-        find_key_slice(drawn(), PATH)
+        find_annotated_slice(drawn(), PATH)
 
 
 def test_several_annotated_slices_need_a_choice() -> None:
     with pytest.raises(BadFile, match=r"has structures in 3 slices, from 1 to 5.*Say with --slice"):
-        find_key_slice(drawn(1, 3, 5), PATH)
-    assert find_key_slice(drawn(1, 3, 5), PATH, number=5).number == 5
+        find_annotated_slice(drawn(1, 3, 5), PATH)
+    assert find_annotated_slice(drawn(1, 3, 5), PATH, number=5).number == 5
 
 
 def test_a_slice_without_annotation_cannot_be_chosen() -> None:
     with pytest.raises(BadFile, match="has nothing in slice 2; annotated: 1, 3 of 0 to 6"):
-        find_key_slice(drawn(1, 3), PATH, number=2)
+        find_annotated_slice(drawn(1, 3), PATH, number=2)
 
 
 def test_a_volume_of_one_slice_is_refused() -> None:
     flat = Geometry((30, 26, 1), (1.5, 1.5, 8.0))
     with pytest.raises(BadFile, match="belongs to an image of one slice"):
-        find_key_slice(drawn(0, geometry=flat), PATH)
+        find_annotated_slice(drawn(0, geometry=flat), PATH)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -164,7 +164,7 @@ def test_in_a_cube_the_plane_is_that_of_the_drawing(axis: int) -> None:
     array = np.zeros(CUBE.shape, np.int16)
     np.moveaxis(array, axis, 0)[6, 4:12, 5:15] = 2
 
-    key = find_key_slice(Volume(array, CUBE), PATH)
+    key = find_annotated_slice(Volume(array, CUBE), PATH)
 
     assert (key.cut.axis, key.number) == (axis, 6)
     assert (key.labels == 2).sum() == 80

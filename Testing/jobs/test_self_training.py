@@ -11,7 +11,7 @@ import pytest
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.finetuning import _rounds
-from ContrastiveSegLib.networks.weights import read_page
+from ContrastiveSegLib.networks.weights import read_model_card
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.postprocessing.spatial_prior import places_to_json
 from ContrastiveSegLib.runs.events import read_new
@@ -130,7 +130,7 @@ def test_a_cancelled_and_resumed_run_ends_with_the_same_bits(
 
 
 def test_prediction_knows_where_structures_usually_lie(a_finished_run, phantom_folder, tmp_path):
-    page = read_page(ModelFolder(RunFolder(a_finished_run).finetune(1)))
+    page = read_model_card(ModelFolder(RunFolder(a_finished_run).finetune(1)))
     model = load(finished_round(RunFolder(a_finished_run), None), choose_compute(Compute()))
 
     assert places_to_json(model.places) == page["places"]

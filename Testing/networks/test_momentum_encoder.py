@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ContrastiveSegLib.networks.momentum_encoder import MomentumCopy, Queue, rising_momentum
+from ContrastiveSegLib.networks.momentum_encoder import MomentumEncoder, Queue, rising_momentum
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def rows(*degrees: float) -> torch.Tensor:
 
 @pytest.mark.parametrize("momentum", [0.0, 0.75, 0.99, 1.0])
 def test_following_equals_a_slow_loop(a_module, momentum):
-    slow = MomentumCopy(a_module)
+    slow = MomentumEncoder(a_module)
     start = [parameter.clone() for parameter in slow.parameters()]
     changed(a_module)
 
@@ -50,7 +50,7 @@ def test_following_equals_a_slow_loop(a_module, momentum):
 
 
 def test_the_module_that_is_followed_stays_where_it_is(a_module):
-    slow = MomentumCopy(a_module)
+    slow = MomentumEncoder(a_module)
     changed(a_module)
     before = [parameter.clone() for parameter in a_module.parameters()]
 
@@ -60,7 +60,7 @@ def test_the_module_that_is_followed_stays_where_it_is(a_module):
 
 
 def test_a_copy_starts_alike_and_shares_nothing(a_module):
-    slow = MomentumCopy(a_module)
+    slow = MomentumEncoder(a_module)
     images = torch.rand(2, 1, 4, 4)
     torch.testing.assert_close(slow(images), a_module(images))
 
@@ -70,7 +70,7 @@ def test_a_copy_starts_alike_and_shares_nothing(a_module):
 
 
 def test_running_statistics_are_the_copys_own(a_module):
-    slow = MomentumCopy(a_module)
+    slow = MomentumEncoder(a_module)
 
     a_module(torch.rand(2, 1, 4, 4) + 5)
     slow.follow(a_module, 0.0)
@@ -82,10 +82,10 @@ def test_running_statistics_are_the_copys_own(a_module):
 
 def test_no_gradient_reaches_or_passes_the_copy(a_module, a_network):
     images = torch.rand(2, 1, 32, 32, requires_grad=True)
-    slow = MomentumCopy(a_module)
+    slow = MomentumEncoder(a_module)
 
     seen = slow(images[..., :4, :4])
-    features = MomentumCopy(a_network).encode(images)
+    features = MomentumEncoder(a_network).encode(images)
 
     assert not any(parameter.requires_grad for parameter in slow.parameters())
     assert not any(out.requires_grad for out in (seen, *features))
@@ -96,7 +96,7 @@ def test_a_copied_network_encodes_as_the_network(a_network):
     a_network.eval()
     images = torch.rand(2, 1, 32, 32)
 
-    features = MomentumCopy(a_network).encode(images)
+    features = MomentumEncoder(a_network).encode(images)
 
     for mine, theirs in zip(features, a_network.encode(images), strict=True):
         torch.testing.assert_close(mine, theirs)
@@ -177,9 +177,9 @@ def test_a_queue_goes_on_after_saving_and_loading(a_queue):
 
 
 def test_a_copy_is_saved_with_its_own_weights(a_module):
-    slow = MomentumCopy(a_module)
+    slow = MomentumEncoder(a_module)
     changed(a_module)
-    resumed = MomentumCopy(a_module)
+    resumed = MomentumEncoder(a_module)
 
     resumed.load_state_dict(slow.state_dict())
 

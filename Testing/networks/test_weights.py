@@ -16,7 +16,7 @@ from ContrastiveSegLib.networks.weights import (
     is_of,
     load_model,
     load_parts,
-    read_page,
+    read_model_card,
     save_model,
     seal_of,
 )
@@ -151,7 +151,7 @@ def test_another_format_version_is_refused(a_saved_model):
     rewrite_page(a_saved_model, format=99)
 
     with pytest.raises(BadCheckpoint, match=r"has format version 99, this program reads version 2"):
-        read_page(a_saved_model)
+        read_model_card(a_saved_model)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}'])
@@ -164,7 +164,7 @@ def test_a_damaged_page_is_refused(a_saved_model, text):
 
 def test_a_model_that_was_never_trained_is_reported(a_model_folder):
     with pytest.raises(BadCheckpoint, match=r"no readable model at .*model\.json.*Train first"):
-        read_page(a_model_folder)
+        read_model_card(a_model_folder)
 
 
 def test_a_file_in_the_way_is_reported(a_model_folder, a_network):

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from ContrastiveSegLib.postprocessing.histograms import BINS, FLOOR, density_of, levels_of
-from ContrastiveSegLib.postprocessing.intensity_refinement import correct_by_gray
+from ContrastiveSegLib.postprocessing.intensity_refinement import refine_by_intensities
 
 SHAPE = (3, 64, 64)
 
@@ -31,7 +31,7 @@ def scanned(mask: np.ndarray, light: np.ndarray | float = 1.0) -> np.ndarray:
 
 
 def corrected(said: np.ndarray, image: np.ndarray) -> np.ndarray:
-    return np.stack([*correct_by_gray(said.copy().swapaxes(0, 1), image, pixel_mm=1.0)], axis=1)
+    return np.stack([*refine_by_intensities(said.copy().swapaxes(0, 1), image, pixel_mm=1.0)], axis=1)
 
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:

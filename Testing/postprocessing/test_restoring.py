@@ -14,7 +14,7 @@ from ContrastiveSegLib.imaging.grid import WorkingGrid, working_geometry
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.postprocessing import intensity_refinement, restoring
 from ContrastiveSegLib.postprocessing.histograms import BINS, NEAR_MM, density_of, levels_of
-from ContrastiveSegLib.postprocessing.intensity_refinement import LEAST, correct_by_gray
+from ContrastiveSegLib.postprocessing.intensity_refinement import LEAST, refine_by_intensities
 from ContrastiveSegLib.postprocessing.restoring import restore_probabilities
 
 OBLIQUE = np.array([[0.8, 0.0, 0.6], [0.0, 1.0, 0.0], [-0.6, 0.0, 0.8]])
@@ -141,7 +141,7 @@ def test_slice_by_slice_gray_values_correct_as_in_the_whole_volume(slices, pixel
     image = np.random.default_rng(1).random((2, slices, 40, 36), np.float32).astype(np.float16)
     probabilities[:, slices // 2] = np.array([1, 0, 0, 0, 0], np.float16)[:, None, None]  # a slice of nothing
 
-    found = np.stack([*correct_by_gray(slices_of(probabilities), image, 2.0)], axis=1)
+    found = np.stack([*refine_by_intensities(slices_of(probabilities), image, 2.0)], axis=1)
 
     np.testing.assert_array_equal(found, corrected_at_once(probabilities, image, 2.0))
 
@@ -155,6 +155,6 @@ def test_a_corrected_slice_is_given_back_once_its_neighbors_are_known():
             asked.append(k)
             yield plane
 
-    next(correct_by_gray(slices(), np.zeros((1, 14, 40, 36)), 1.0))
+    next(refine_by_intensities(slices(), np.zeros((1, 14, 40, 36)), 1.0))
 
     assert asked == [0, 1, 2, 3, 4]

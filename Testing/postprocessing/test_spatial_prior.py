@@ -11,7 +11,7 @@ from ContrastiveSegLib.postprocessing.connected_components import keep_largest
 from ContrastiveSegLib.postprocessing.spatial_prior import (
     Place,
     drawn_place,
-    find_pieces,
+    find_components,
     keep_likely,
     places_from_json,
     places_to_json,
@@ -46,7 +46,7 @@ def scans() -> list[np.ndarray]:
 def test_pieces_are_found_with_their_share_and_position():
     labels = labels_with((30, 20, 5, 1), (10, 50, 3, 2))
 
-    one, other = sorted(find_pieces(labels, HEART, GRID), key=lambda piece: -piece.share)
+    one, other = sorted(find_components(labels, HEART, GRID), key=lambda piece: -piece.share)
 
     assert one.share == pytest.approx(121 / (121 + 49))
     assert one.at == pytest.approx((0.5, (30 - 24.5) * 2, (20 - 29.5) * 2))
@@ -56,7 +56,7 @@ def test_pieces_are_found_with_their_share_and_position():
 def test_scans_agree_although_the_annotated_patient_lies_oddly(scans):
     drawn = drawn_place([(labels_with((36, 27, 5, 1)), GRID)], HEART)
 
-    usual = usual_place([find_pieces(labels, HEART, GRID) for labels in scans], drawn)
+    usual = usual_place([find_components(labels, HEART, GRID) for labels in scans], drawn)
 
     assert usual.center == pytest.approx((0.5, (30 - 24.5) * 2, (20 - 29.5) * 2), abs=4)
     assert all(width < 12 for width in usual.spread)
@@ -64,7 +64,7 @@ def test_scans_agree_although_the_annotated_patient_lies_oddly(scans):
 
 def test_the_likely_piece_is_kept_where_the_largest_is_something_else(scans):
     drawn = drawn_place([(labels_with((33, 22, 5, 1)), GRID)], HEART)
-    usual = usual_place([find_pieces(labels, HEART, GRID) for labels in scans], drawn)
+    usual = usual_place([find_components(labels, HEART, GRID) for labels in scans], drawn)
 
     likely = [keep_likely(labels, [HEART, (1,), (2,)], {HEART: usual}, GRID) for labels in scans]
 
@@ -78,7 +78,7 @@ def test_scans_that_do_not_agree_have_no_usual_place():
     places = [(int(random.integers(8, 42)), int(random.integers(8, 52)), 3, 1) for _ in range(30)]
     drawn = drawn_place([(labels_with((8, 8, 3, 1)), GRID)], HEART)
 
-    assert usual_place([find_pieces(labels_with(p), HEART, GRID) for p in places], drawn) is None
+    assert usual_place([find_components(labels_with(p), HEART, GRID) for p in places], drawn) is None
     assert usual_place([[], []], drawn) is None
     assert drawn_place([(labels_with(), GRID)], HEART) is None
 

@@ -29,7 +29,7 @@ def no_reading(monkeypatch) -> None:
         raise AssertionError("a file was read again")
 
     monkeypatch.setattr(prepared_cache, "read_image", refuse)
-    monkeypatch.setattr(prepared_cache, "read_marks", refuse)
+    monkeypatch.setattr(prepared_cache, "read_annotation_mask", refuse)
 
 
 def test_a_prepared_case_holds_what_prepare_gives(tmp_path, a_case, a_recipe, any_volume):

@@ -6,9 +6,9 @@ from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 
 def test_heights_rise_from_one_slice_to_one(a_labeled_case):
-    heights = [a_labeled_case.height(k) for k in range(6)]
+    slice_positions = [a_labeled_case.slice_position(k) for k in range(6)]
 
-    assert heights == [1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1]
+    assert slice_positions == [1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1]
 
 
 def test_shape_and_channels_are_those_of_the_arrays(make_case):

@@ -21,8 +21,8 @@ def some_images():
 
 @pytest.fixture
 def a_batch(some_images):
-    """Four images at different heights of four cases."""
-    return Batch(some_images, heights=torch.tensor(HEIGHTS), cases=torch.arange(4))
+    """Four images at different slice positions of four cases."""
+    return Batch(some_images, slice_positions=torch.tensor(HEIGHTS), cases=torch.arange(4))
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def with_simple_views(monkeypatch):
     simple = {
         "two_random_views": lambda images, _: torch.cat([images, images.flip(-2)]),
         "random_view": lambda images, _: images.flip(-1),
-        "moved": lambda images, _: images.flip(-1, -2),
-        "recolored": lambda images, _: images * 0.5,
+        "spatial_augmentation": lambda images, _: images.flip(-1, -2),
+        "intensity_augmentation": lambda images, _: images * 0.5,
     }
 
     def replace(file):

@@ -57,7 +57,7 @@ def make_method(make_network) -> Callable[..., PretrainingMethod]:
 
 
 def a_batch(method: PretrainingMethod) -> Batch:
-    """Different images at different heights: bright blocks that grow and wander; regions are quarters."""
+    """Different images at different slice positions: blocks that grow and wander; regions are quarters."""
     side = smallest_side(method)
     size = patch_of(method, side)
     count = IMAGES if math.prod(size) <= LARGEST else max(2, method.smallest_batch)
@@ -71,7 +71,7 @@ def a_batch(method: PretrainingMethod) -> Batch:
     ]
     return Batch(
         images,
-        heights=torch.linspace(0.1, 1, count),
+        slice_positions=torch.linspace(0.1, 1, count),
         cases=torch.arange(count) // 2,
         regions=quarters.expand(count, *size),
         partners=torch.stack(companions) if companions else None,

@@ -29,8 +29,8 @@ def test_the_term_equals_a_slow_loop(a_network, some_images, with_simple_views, 
 def test_only_the_part_of_the_body_matters(a_network, some_images):
     method = gcl.Method(a_network, gcl.Settings()).eval()
 
-    def term(*heights: float) -> float:
-        batch = Batch(some_images, torch.tensor(heights), torch.arange(4))
+    def term(*slice_positions: float) -> float:
+        batch = Batch(some_images, torch.tensor(slice_positions), torch.arange(4))
         return method.loss_terms(batch, Generator().manual_seed(0))["part"].item()
 
     assert term(0.1, 0.2, 0.6, 0.7) == term(0.25, 0.05, 0.75, 0.51)
@@ -40,7 +40,7 @@ def test_only_the_part_of_the_body_matters(a_network, some_images):
 def test_places_attract_themselves_under_other_gray_values(a_network, some_images, monkeypatch):
     """A slow loop over all places, with copies that keep their gray values or lose their contrast."""
     contrast = iter([1.0, 0.5])
-    monkeypatch.setattr(gcl, "recolored", lambda images, _: images * next(contrast))
+    monkeypatch.setattr(gcl, "intensity_augmentation", lambda images, _: images * next(contrast))
     method = gcl.Method(a_network, gcl.Settings(local=0.7, places=1000, temperature=0.2)).eval()
 
     terms = method.loss_terms(Batch(some_images, torch.tensor(HEIGHTS), torch.arange(4)), Generator())

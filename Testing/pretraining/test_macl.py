@@ -26,7 +26,7 @@ def make_method(make_network, with_simple_views, monkeypatch):
     """A maker of methods in eval mode; recolored second views differ from the first ones."""
     with_simple_views(macl)
     monkeypatch.setattr(
-        macl, "recolored", lambda images, _: torch.cat([images[:COUNT], images[COUNT:].square()])
+        macl, "intensity_augmentation", lambda images, _: torch.cat([images[:COUNT], images[COUNT:].square()])
     )
 
     def make(**settings):

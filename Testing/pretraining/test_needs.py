@@ -43,7 +43,7 @@ def write_table(path: Path, flags: dict[str, list[int]]) -> None:
 
 def test_single_slices_have_no_place_in_the_body(some_data):
     with pytest.raises(BadFolder) as refused:
-        check_needs("pcl", ("heights",), *some_data(1, 1, 1), None)
+        check_needs("pcl", ("slice positions",), *some_data(1, 1, 1), None)
 
     assert str(refused.value) == (
         "pcl cannot learn from these data. Every case is a single slice, so its place in the body is not "
@@ -52,7 +52,7 @@ def test_single_slices_have_no_place_in_the_body(some_data):
 
 
 def test_one_case_of_several_slices_is_enough_for_heights(some_data):
-    assert check_needs("pcl", ("heights",), *some_data(1, 2, 1), None) == {}
+    assert check_needs("pcl", ("slice positions",), *some_data(1, 2, 1), None) == {}
 
 
 def test_one_scan_has_no_other_one_to_be_told_from(some_data):
@@ -136,7 +136,7 @@ def test_methods_that_need_nothing_take_anything(some_data):
 
 
 def test_a_remedy_stands_before_the_other_methods():
-    error = lacking("gcl", "heights", "What happened.", "What to do.")
+    error = lacking("gcl", "slice positions", "What happened.", "What to do.")
 
     assert (error.what, error.remedy) == (
         "gcl cannot learn from these data. What happened.",

@@ -22,7 +22,7 @@ def two_simple_views(images: torch.Tensor, _: Generator) -> torch.Tensor:
 @pytest.fixture
 def a_batch() -> Batch:
     images = torch.rand(4, 1, 32, 32, generator=Generator().manual_seed(0))
-    return Batch(images, heights=torch.tensor(HEIGHTS), cases=torch.tensor([0, 1, 2, 3]))
+    return Batch(images, slice_positions=torch.tensor(HEIGHTS), cases=torch.tensor([0, 1, 2, 3]))
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.1, 0.45, 1.0])
@@ -34,12 +34,14 @@ def test_the_term_equals_a_slow_loop(a_network, a_batch, monkeypatch, threshold)
 
     views = [*a_batch.images[:, None], *a_batch.images.flip(-2)[:, None]]
     rows = [method.projector(a_network.encode(view)[-1])[0].detach() for view in views]
-    unit, heights = [row / row.norm() for row in rows], HEIGHTS * 2
+    unit, slice_positions = [row / row.norm() for row in rows], HEIGHTS * 2
     losses = []
     for a in range(8):
         similar = {b: (unit[a] @ unit[b]).item() / 0.2 for b in range(8) if b != a}
         denominator = math.log(sum(math.exp(s) for s in similar.values()))
-        partners = [b for b in similar if b == (a + 4) % 8 or abs(heights[a] - heights[b]) < threshold]
+        partners = [
+            b for b in similar if b == (a + 4) % 8 or abs(slice_positions[a] - slice_positions[b]) < threshold
+        ]
         losses.append(sum(denominator - similar[b] for b in partners) / len(partners))
     assert list(terms) == ["position"]
     assert terms["position"].item() == pytest.approx(0.2 / 0.07 * sum(losses) / 8, rel=1e-4)
@@ -48,8 +50,8 @@ def test_the_term_equals_a_slow_loop(a_network, a_batch, monkeypatch, threshold)
 def test_cases_do_not_matter_only_heights_do(a_network, a_batch):
     method = pcl.Method(a_network, pcl.Settings()).eval()
 
-    def term(heights: list[float], cases: list[int]) -> float:
-        batch = Batch(a_batch.images, torch.tensor(heights), torch.tensor(cases))
+    def term(slice_positions: list[float], cases: list[int]) -> float:
+        batch = Batch(a_batch.images, torch.tensor(slice_positions), torch.tensor(cases))
         return method.loss_terms(batch, Generator().manual_seed(0))["position"].item()
 
     assert term(HEIGHTS, [0, 1, 2, 3]) == term(HEIGHTS, [0, 0, 0, 0])

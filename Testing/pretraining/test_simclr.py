@@ -22,7 +22,7 @@ def test_the_term_equals_a_slow_loop(a_network, monkeypatch, temperature):
     monkeypatch.setattr(simclr, "two_random_views", two_simple_views)
     method = simclr.Method(a_network, simclr.Settings(temperature=temperature)).eval()
     images = torch.rand(3, 1, 32, 32, generator=Generator().manual_seed(0))
-    batch = Batch(images, heights=torch.tensor([0.5, 0.5, 0.5]), cases=torch.arange(3))
+    batch = Batch(images, slice_positions=torch.tensor([0.5, 0.5, 0.5]), cases=torch.arange(3))
 
     terms = method.loss_terms(batch, Generator())
 
@@ -43,8 +43,10 @@ def test_heights_do_not_matter(a_network):
     images = torch.rand(3, 1, 32, 32, generator=Generator().manual_seed(0))
 
     one, other = (
-        method.loss_terms(Batch(images, torch.tensor(heights), torch.arange(3)), Generator().manual_seed(0))
-        for heights in ([0.1, 0.1, 0.1], [0.1, 0.5, 0.9])
+        method.loss_terms(
+            Batch(images, torch.tensor(slice_positions), torch.arange(3)), Generator().manual_seed(0)
+        )
+        for slice_positions in ([0.1, 0.1, 0.1], [0.1, 0.5, 0.9])
     )
 
     assert one["instance"].item() == other["instance"].item()

@@ -35,7 +35,9 @@ def make_method(make_network, with_simple_views, monkeypatch):
     """A maker of methods whose second unmoved view is another one than the first: which is which matters."""
     with_simple_views(supercl)
     monkeypatch.setattr(
-        supercl, "recolored", lambda images, _: torch.cat([images[:COUNT], images[COUNT:].square()])
+        supercl,
+        "intensity_augmentation",
+        lambda images, _: torch.cat([images[:COUNT], images[COUNT:].square()]),
     )
 
     def make(**settings):
@@ -81,7 +83,7 @@ def test_slices_at_similar_heights_are_positives_of_the_instance_term(
 def test_slices_without_heights_are_told_apart_one_by_one(make_method, six_slices, slow_contrast):
     method = make_method(temperature=0.2)
 
-    terms = method.loss_terms(dataclasses.replace(six_slices, heights=torch.ones(COUNT)), Generator())
+    terms = method.loss_terms(dataclasses.replace(six_slices, slice_positions=torch.ones(COUNT)), Generator())
 
     rows = rows_of(method, six_slices.images)
     expected = slow_contrast(rows, lambda a, b: a % COUNT == b % COUNT, temperature=0.2)

@@ -17,7 +17,7 @@ COUNT = 9
 @pytest.fixture
 def nine_images():
     images = torch.rand(COUNT, 1, 32, 32, generator=Generator().manual_seed(3))
-    return Batch(images, heights=torch.full((COUNT,), 0.5), cases=torch.arange(COUNT))
+    return Batch(images, slice_positions=torch.full((COUNT,), 0.5), cases=torch.arange(COUNT))
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ContrastiveSegLib.propagation.evidence import decided, persuaded, together
-from ContrastiveSegLib.propagation.model_likelihood import Opinion
+from ContrastiveSegLib.propagation.evidence import decided, together, with_evidence
+from ContrastiveSegLib.propagation.model_likelihood import ModelEvidence
 from Testing.propagation import drawings
 from Testing.propagation.drawings import logits_of
 
@@ -32,9 +32,9 @@ def test_scores_add_up_and_are_shared_out_among_the_classes() -> None:
 
 def test_an_opinion_moves_the_odds_of_those_inside_by_its_logits() -> None:
     probabilities = np.full((3, *SHAPE), 1 / 3)
-    opinion = Opinion(np.full(SHAPE, 2.0, np.float32), members=(2, 3))
+    opinion = ModelEvidence(np.full(SHAPE, 2.0, np.float32), members=(2, 3))
 
-    background, wall, chamber = persuaded(probabilities, [0, 2, 3], [opinion])
+    background, wall, chamber = with_evidence(probabilities, [0, 2, 3], [opinion])
 
     np.testing.assert_allclose(wall / background, np.exp(2), rtol=1e-3)
     np.testing.assert_allclose(wall, chamber)
@@ -43,11 +43,11 @@ def test_an_opinion_moves_the_odds_of_those_inside_by_its_logits() -> None:
 def test_two_opinions_make_a_ring_between_them() -> None:
     probabilities = np.full((3, *SHAPE), 1 / 3)
     outline, chamber = disk(15), disk(8)
-    opinions = [Opinion(logits(outline), (2, 3)), Opinion(logits(chamber), (3,))]
+    opinions = [ModelEvidence(logits(outline), (2, 3)), ModelEvidence(logits(chamber), (3,))]
     before = np.where(outline, 2, 0).astype(np.int32)
     before[chamber] = 3
 
-    found = decided(persuaded(probabilities, [0, 2, 3], opinions), [0, 2, 3], before)
+    found = decided(with_evidence(probabilities, [0, 2, 3], opinions), [0, 2, 3], before)
 
     np.testing.assert_array_equal(found, before)
 

@@ -7,11 +7,11 @@ import pytest
 
 from ContrastiveSegLib.propagation.model_likelihood import (
     SUREST,
-    Opinion,
-    Trust,
+    Calibration,
+    ModelEvidence,
     ask_about,
-    believed,
-    trust_in,
+    calibrated_evidence,
+    calibration_of,
 )
 from ContrastiveSegLib.propagation.prompts import by_box, by_outline
 from Testing.propagation import drawings
@@ -75,13 +75,13 @@ def test_tiny_pieces_are_not_asked_for() -> None:
 
 def test_a_model_is_believed_as_far_as_it_was_right_about_the_annotated_slice() -> None:
     labels = np.where(disk(8), 3, 0).astype(np.int32)
-    right, greedy = Opinion(logits(disk(8)), (3,)), Opinion(logits(disk(14)), (3,))
+    right, greedy = ModelEvidence(logits(disk(8)), (3,)), ModelEvidence(logits(disk(14)), (3,))
 
-    honest, useless = (trust_in([opinion], labels, reach=4.0)[3] for opinion in (right, greedy))
+    honest, useless = (calibration_of([opinion], labels, reach=4.0)[3] for opinion in (right, greedy))
 
     near = [((disk(8 + 4) | disk(8)) & ~disk(8)).sum(), (disk(8) & ~disk(4)).sum()]
     assert min(near) > 60  # so many pixels that one more hardly counts
-    assert honest == Trust(SUREST, -SUREST)
+    assert honest == Calibration(SUREST, -SUREST)
     assert (useless.inside, useless.outside) == pytest.approx((0, 0), abs=0.01)
 
 
@@ -90,7 +90,7 @@ def test_trust_is_the_ratio_of_right_to_wrong_near_the_border() -> None:
     labels[:, 25:] = 3
     said[:, 23:] = said[:10, 15:] = True  # two columns too much, in the first ten rows ten
 
-    found = trust_in([Opinion(logits(said), (3,))], labels, reach=4.0)[3]
+    found = calibration_of([ModelEvidence(logits(said), (3,))], labels, reach=4.0)[3]
 
     right, wrong = 201 / 202, (40 * 2 + 10 * 4 + 1) / 202
     assert found.inside == pytest.approx(np.log(right / wrong))
@@ -98,9 +98,9 @@ def test_trust_is_the_ratio_of_right_to_wrong_near_the_border() -> None:
 
 
 def test_a_believed_opinion_is_worth_what_it_was_worth_before() -> None:
-    opinions = [Opinion(logits(disk(8), 30.0), (3,)), Opinion(logits(disk(8), 30.0), (5,))]
+    opinions = [ModelEvidence(logits(disk(8), 30.0), (3,)), ModelEvidence(logits(disk(8), 30.0), (5,))]
 
-    known, new = believed(opinions, {3: Trust(2.5, -0.5)})
+    known, new = calibrated_evidence(opinions, {3: Calibration(2.5, -0.5)})
 
     np.testing.assert_allclose(known.logits, np.where(disk(8), 2.5, -0.5), atol=1e-6)
     np.testing.assert_allclose(new.logits, np.where(disk(8), SUREST / 2, -SUREST / 2), atol=1e-6)
@@ -109,4 +109,4 @@ def test_a_believed_opinion_is_worth_what_it_was_worth_before() -> None:
 def test_a_model_that_meant_something_else_in_the_annotated_slice_is_not_believed_later() -> None:
     labels = np.where(disk(8), 3, 0).astype(np.int32)
 
-    assert trust_in([], labels, reach=4.0) == {3: Trust(0.0, 0.0)}
+    assert calibration_of([], labels, reach=4.0) == {3: Calibration(0.0, 0.0)}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ContrastiveSegLib.propagation.prompts import box_around
-from ContrastiveSegLib.propagation.propagate import decide, largest_pieces, propagate
+from ContrastiveSegLib.propagation.propagate import decide, largest_components, propagate
 from ContrastiveSegLib.propagation.stopping import StopRules, Track, reason_to_stop
 from ContrastiveSegLib.sam._model import Answer, Prompt, PromptableModel
 
@@ -183,7 +183,7 @@ def test_pieces_that_do_not_reach_the_annotated_slice_are_removed() -> None:
     labels[5, 6, 6] = 1
     labels[4, 3, 4] = 2
 
-    kept = largest_pieces(labels, 2)
+    kept = largest_components(labels, 2)
 
     assert (kept == 1).sum() == 12
     assert (kept == 2).sum() == 0

@@ -39,7 +39,7 @@ def test_worn_structures_become_the_true_ones_and_the_ring_between_them_too() ->
 
     np.testing.assert_array_equal(refined, labeled(CHAMBER, WALL_OUTLINE, BESIDE))
     assert all(line.verdict.accepted for line in asked)
-    assert {line.value: line.is_ring for line in asked} == {1: False, 2: True, 3: False}
+    assert {line.value: line.is_nested for line in asked} == {1: False, 2: True, 3: False}
 
 
 def test_a_model_that_sees_only_the_chamber_cannot_take_the_wall_away() -> None:

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from ContrastiveSegLib.propagation.refine import Rules, refine_volume
-from ContrastiveSegLib.propagation.slice_consistency import Steadying
+from ContrastiveSegLib.propagation.slice_consistency import SliceConsistency
 from Testing.propagation import drawings
 from Testing.propagation.drawings import Painted, dice
 
@@ -37,7 +37,7 @@ def jagged(mask: np.ndarray, pixels: float) -> np.ndarray:
 
 
 def steadied(slices: np.ndarray, labels: np.ndarray, gate: float = 0.5) -> np.ndarray:
-    volume = Steadying.of(slices, labels, pixel_mm=1.0)
+    volume = SliceConsistency.of(slices, labels, pixel_mm=1.0)
     return np.stack([volume.slice(k, gate) for k in range(len(slices))])
 
 
@@ -105,7 +105,9 @@ def test_outlines_that_agree_from_slice_to_slice_do_not_stray() -> None:
     worn = np.stack([ndimage.binary_erosion(each, iterations=2) for each in true])
 
     for labels in (true, worn):
-        assert Steadying.of(photographed(true), labels.astype(np.int16), pixel_mm=1.0).straying_mm() < 1
+        assert (
+            SliceConsistency.of(photographed(true), labels.astype(np.int16), pixel_mm=1.0).straying_mm() < 1
+        )
 
 
 @pytest.mark.parametrize(("wider", "expected"), [(0, 0), (3, 3), (6, 6)])
@@ -113,7 +115,7 @@ def test_straying_is_the_distance_of_neighboring_outlines(wider: float, expected
     still = np.full(SHAPE, 100, np.uint8)
     labels = np.stack([drawings.disk(SHAPE[1:], (32, 32), 14 + wider * (k % 2)) for k in range(SHAPE[0])])
 
-    found = Steadying.of(still, labels.astype(np.int16), pixel_mm=0.5).straying_mm()
+    found = SliceConsistency.of(still, labels.astype(np.int16), pixel_mm=0.5).straying_mm()
 
     assert found == pytest.approx(0.5 * expected, abs=0.3)
 
@@ -122,14 +124,14 @@ def test_a_single_outline_does_not_stray() -> None:
     labels = np.zeros(SHAPE, np.int16)
     labels[3] = tube()[3]
 
-    assert Steadying.of(photographed(tube()), labels, pixel_mm=1.0).straying_mm() == 0
+    assert SliceConsistency.of(photographed(tube()), labels, pixel_mm=1.0).straying_mm() == 0
 
 
 @pytest.mark.parametrize("steady", [True, False])
 def test_the_model_is_asked_about_what_was_steadied(steady: bool) -> None:
     true = tube()
     worn = jagged(true, 4.0).astype(np.int16)
-    slices, steadying = photographed(true), Steadying.of(photographed(true), worn, pixel_mm=1.0)
+    slices, steadying = photographed(true), SliceConsistency.of(photographed(true), worn, pixel_mm=1.0)
     model = Painted(drawings.disk(SHAPE[1:], (2, 2), 1))  # finds something else: every answer is refused
 
     found = list(refine_volume(model, slices, worn, Rules(), steadying if steady else None))

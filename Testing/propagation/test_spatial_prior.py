@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ContrastiveSegLib.propagation.filled_contours import figures_in
+from ContrastiveSegLib.propagation.filled_contours import contours_in
 from ContrastiveSegLib.propagation.spatial_prior import (
     DEEPEST,
     FARTHEST,
@@ -14,7 +14,7 @@ from ContrastiveSegLib.propagation.spatial_prior import (
     expected,
     thickness_of,
     with_holes,
-    with_rings_moved,
+    with_nested_moved,
 )
 from Testing.propagation import drawings
 from Testing.propagation.drawings import dice
@@ -76,7 +76,7 @@ def test_a_ring_goes_with_what_it_surrounds_at_its_thickness(named: bool) -> Non
     if not named:
         before, now = with_holes(np.where(before == 3, 0, before)), np.where(now == 3, -2, now)
 
-    places, moved = with_rings_moved(before, now, {2: 6.0})
+    places, moved = with_nested_moved(before, now, {2: 6.0})
 
     assert moved == (2,)
     np.testing.assert_array_equal(places < 0 if not named else places == 3, disk(6, column=33))
@@ -87,14 +87,14 @@ def test_a_ring_goes_with_what_it_surrounds_at_its_thickness(named: bool) -> Non
 def test_a_ring_whose_inside_was_lost_stays_where_it_was() -> None:
     before = ring_and_chamber(8, 14)
 
-    places, moved = with_rings_moved(before, np.zeros_like(before), {2: 6.0})
+    places, moved = with_nested_moved(before, np.zeros_like(before), {2: 6.0})
 
     assert moved == ()
     np.testing.assert_array_equal(places, before)
 
 
 def measured(labels: np.ndarray) -> dict[int, float]:
-    return thickness_of(figures_in(np.maximum(labels, 0)), labels)
+    return thickness_of(contours_in(np.maximum(labels, 0)), labels)
 
 
 def test_thickness_is_twice_the_mean_distance_within_the_ring() -> None:
@@ -118,7 +118,7 @@ def test_a_ring_is_as_thick_as_asked_everywhere() -> None:
 def test_a_ring_that_was_not_annotated_stays_where_it_was() -> None:
     before, now = ring_and_chamber(8, 14), np.where(disk(6, column=33), 3, 0).astype(np.int32)
 
-    places, moved = with_rings_moved(before, now, {})
+    places, moved = with_nested_moved(before, now, {})
 
     assert moved == ()
     np.testing.assert_array_equal(places, before)

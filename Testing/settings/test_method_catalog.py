@@ -32,7 +32,7 @@ class Settings:
     """Settings of Position."""
 
     threshold: Annotated[float, Range(0, 1)] = 0.35
-    """How near two heights
+    """How near two slice positions
     must be."""
     queue: Annotated[int, Range(1, 10)] | None = None
     """Length of the queue; empty: none."""
@@ -85,7 +85,7 @@ def test_fields_say_all_that_a_form_needs(a_catalog_folder: Path) -> None:
 
     found = [(f.name, f.type, f.default, f.low, f.high, f.choices, f.help) for f in fields]
     assert found == [
-        ("threshold", "float", 0.35, 0, 1, (), "How near two heights must be."),
+        ("threshold", "float", 0.35, 0, 1, (), "How near two slice positions must be."),
         ("queue", "int | None", None, 1, 10, (), "Length of the queue; empty: none."),
         ("pooling", "str", "mean", None, None, ("mean", "max"), "How features are pooled."),
         ("crop", "tuple[float, float]", (0.2, 1.0), None, None, (), "Smallest and largest crop."),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import slicer
 
-from ContrastiveSegLib.dataset.annotations import Marks, complete
+from ContrastiveSegLib.dataset.annotations import AnnotationMask, complete
 from ContrastiveSegLib.file_io.files import read_labels, write_labels
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.phantoms.phantom import make_phantom_case, phantom_table
@@ -34,7 +34,7 @@ def _as_the_jobs_see_it(path, axis):
     read = read_labels(path)
     classes = np.where(read.volume.array > 0, read.volume.array + 1, 0)
     classes[read.background] = 1
-    marks = Marks(Volume(classes.astype(np.int16), read.volume.geometry), 2 - axis, False, ())
+    marks = AnnotationMask(Volume(classes.astype(np.int16), read.volume.geometry), 2 - axis, False, ())
     known, _annotation = complete(marks, "auto")
     return marks.kind, np.moveaxis(known.array > 0, 2 - axis, 0)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import slicer
 
-from ContrastiveSegLib.dataset.annotations import annotation_file, complete, read_marks
+from ContrastiveSegLib.dataset.annotations import annotation_file, complete, read_annotation_mask
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.file_io.files import read_geometry, read_labels
 from ContrastiveSegLib.slicer_bridge import annotating, nodes
@@ -33,7 +33,9 @@ def _learned_from(run):
     """What the jobs take the saved annotation of the case for."""
     (case,) = [case for case in find_cases(run / "annotations").cases if case.name == CASE]
     path = annotation_file(case, "auto")
-    marks = read_marks(path, case, read_labels(path).table, read_geometry(case.images), plane="axial")
+    marks = read_annotation_mask(
+        path, case, read_labels(path).table, read_geometry(case.images), plane="axial"
+    )
     return complete(marks, "auto")[1].describe()
 
 

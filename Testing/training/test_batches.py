@@ -51,7 +51,7 @@ def test_a_step_always_draws_the_same_batch(some_cases):
     for one, other in zip(forward, backward, strict=True):
         assert torch.equal(one.images, other.images)
         assert torch.equal(one.labels, other.labels)
-        assert torch.equal(one.heights, other.heights)
+        assert torch.equal(one.slice_positions, other.slice_positions)
         assert torch.equal(one.cases, other.cases)
 
 
@@ -69,7 +69,9 @@ def test_each_epoch_sees_every_slice_once_in_another_order(some_cases):
 
     batches = [sampler.draw(step, 4) for step in range(5)]  # two epochs of ten slices
 
-    seen = [(int(c), round(float(h), 4)) for b in batches for c, h in zip(b.cases, b.heights, strict=True)]
+    seen = [
+        (int(c), round(float(h), 4)) for b in batches for c, h in zip(b.cases, b.slice_positions, strict=True)
+    ]
     slices = [(c, round((k + 1) / n, 4)) for c, n in ((0, 6), (1, 4)) for k in range(n)]
     assert sorted(seen[:10]) == sorted(seen[10:]) == sorted(slices)
     assert seen[:10] != seen[10:]
@@ -84,7 +86,7 @@ def test_images_come_from_the_case_and_slice_that_are_named(make_case):
 
     batch = Sampler(cases, (32, 32), labeled=False, seed=0).draw(0, 8)
 
-    for image, case, height in zip(batch.images, batch.cases, batch.heights, strict=True):
+    for image, case, height in zip(batch.images, batch.cases, batch.slice_positions, strict=True):
         k = round(float(height) * (3, 5)[case]) - 1
         assert image.unique().item() == pytest.approx((10 * int(case) + k + 1) / 20, abs=1e-3)
 
@@ -209,7 +211,7 @@ def test_the_height_of_a_block_is_that_of_its_center(make_case):
     batch = Sampler([case], (5, 32, 32), labeled=False, seed=0).draw(0, 12)
 
     centers = batch.images[:, 0, 2, 16, 16]
-    torch.testing.assert_close(centers, batch.heights, atol=1e-3, rtol=0)
+    torch.testing.assert_close(centers, batch.slice_positions, atol=1e-3, rtol=0)
 
 
 def test_what_nobody_asked_for_is_missed_aloud(some_cases):
@@ -230,5 +232,5 @@ def test_a_batch_moves_with_all_it_has():
     moved = batch.on(torch.device("meta"))
 
     assert {n: t.device.type for n, t in vars(moved).items() if t is not None} == dict.fromkeys(
-        ("images", "heights", "cases", "regions", "partners"), "meta"
+        ("images", "slice_positions", "cases", "regions", "partners"), "meta"
     )

@@ -76,7 +76,8 @@ def test_partners_are_slices_that_may_come_with_their_image(make_told_case, part
             for images in (batch.images, *batch.companions())
         )
         assert own == [
-            (int(c), round(float(h) * (5, 4)[c]) - 1) for c, h in zip(batch.cases, batch.heights, strict=True)
+            (int(c), round(float(h) * (5, 4)[c]) - 1)
+            for c, h in zip(batch.cases, batch.slice_positions, strict=True)
         ]
         assert all(is_legal(anchor, *drawn) for anchor, *drawn in zip(own, *others, strict=True))
 

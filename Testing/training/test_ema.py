@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ContrastiveSegLib.training.ema import WeightAverage
+from ContrastiveSegLib.training.ema import WeightEMA
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def a_module() -> nn.Module:
 
 
 def test_it_follows_the_weights_as_by_hand(a_module):
-    average = WeightAverage(a_module, 0.9)
+    average = WeightEMA(a_module, 0.9)
     expected = a_module[0].weight.detach().clone()
 
     for step in range(1, 200):
@@ -30,7 +30,7 @@ def test_it_follows_the_weights_as_by_hand(a_module):
 
 
 def test_running_statistics_are_averaged_and_counters_copied(a_module):
-    average = WeightAverage(a_module, 0.5)
+    average = WeightEMA(a_module, 0.5)
     a_module(torch.randn(8, 2) + 5)
 
     average.take(a_module, 1000)
@@ -41,7 +41,7 @@ def test_running_statistics_are_averaged_and_counters_copied(a_module):
 
 
 def test_the_module_gets_its_own_weights_back_even_after_an_error(a_module):
-    average = WeightAverage(a_module, 0.9)
+    average = WeightEMA(a_module, 0.9)
     with torch.no_grad():
         a_module[0].weight.fill_(7)
 

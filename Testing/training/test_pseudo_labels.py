@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ContrastiveSegLib.dataset.annotations import IGNORE_LABEL
 from ContrastiveSegLib.errors import Cancelled, CannotWrite
+from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.training import pseudo_labels
 from ContrastiveSegLib.training.pseudo_labels import (
     AGREEMENT,
