@@ -25,7 +25,7 @@ from ContrastiveSegLib.settings.method_catalog import (
     settings_class,
 )
 from ContrastiveSegLib.settings.rules import Flag, MethodOf, Positional, Range, Rule, rule_of, rules_of
-from ContrastiveSegLib.settings.schema import check_fields, from_dict, is_required, read_jobs
+from ContrastiveSegLib.settings.schema import check_fields, from_dict, is_required, names_today, read_jobs
 
 PROGRAM = "python -m ContrastiveSegLib"
 _WORDS = {int: "INT", float: "NUMBER", str: "TEXT", Path: "PATH"}
@@ -89,6 +89,7 @@ def read_order(words: Sequence[str], *, folder: Path = ENGINE) -> Order:
         BadFile, BadSetting: A settings file cannot be read, or a setting is not allowed.
     """
     job = words[0] if words and words[0] in JOBS else ""
+    words = _in_names_of_today(job, words) if job else words
     arguments = _arguments_of(job, words, folder) if job else []
     forms = {name: _form(name, arguments if name == job else [], folder) for name in JOBS}
     jobs = [
@@ -113,6 +114,16 @@ def _arguments_of(job: str, words: Sequence[str], folder: Path) -> list[Argument
     if "options" in rules_of(cls):
         arguments += _method_arguments(cls, given, words, folder, taken={a.name for a in arguments})
     return arguments
+
+
+def _in_names_of_today(job: str, words: Sequence[str]) -> list[str]:
+    """Flags under their earlier names still work."""
+    changed = list(words)
+    for old, new in names_today(JOBS[job]).items():
+        before, now = old.replace("_", "-"), new.replace("_", "-")
+        pattern = re.compile(rf"--(no-)?{before}(?==|$)")
+        changed = [pattern.sub(rf"--\g<1>{now}", word) for word in changed]
+    return changed
 
 
 def _given_in(path: Path, job: str) -> dict[str, Any]:

@@ -230,3 +230,11 @@ def test_a_bad_settings_file_is_named(
 def test_a_settings_file_that_is_not_there_is_named(a_catalog_folder: Path) -> None:
     with pytest.raises(BadFile, match=r"nowhere\.json cannot be read"):
         typed("pretrain R --images F --settings nowhere.json", a_catalog_folder)
+
+
+def test_flags_of_version_0_1_still_work() -> None:
+    words = ["predict", "run", "--images", "i", "--no-gray-correction", "--pieces=each"]
+
+    settings = read_order(words).settings
+
+    assert (settings.intensity_refinement, settings.components) == (False, "each")

@@ -157,11 +157,11 @@ def _basis(model: Model) -> str:
 
 def _single_pieces(settings: PredictSettings, model: Model) -> tuple[tuple[int, ...], ...]:
     """The groups that the user named; otherwise those that were one piece in every annotation."""
-    if settings.pieces == "auto":
+    if settings.components == "auto":
         return model.single_pieces
     classes = tuple(range(1, len(model.table.values) + 1))
     groups = {"each": [], "together": [classes]}
-    return () if settings.pieces == "no" else (*groups[settings.pieces], *((n,) for n in classes))
+    return () if settings.components == "no" else (*groups[settings.components], *((n,) for n in classes))
 
 
 def _mirrors(settings: PredictSettings, model: Model) -> bool:
@@ -184,7 +184,7 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
         model,
         *_prepared(case, model, reporter),
         mirror=_mirrors(settings, model),
-        gray_correction=settings.gray_correction,
+        intensity_refinement=settings.intensity_refinement,
     )
     refuse_moved(reporter.run.path)  # writing would make the folder of the predictions again
     if map_file:
@@ -224,7 +224,7 @@ def _prepared(case: Case, model: Model, reporter: Reporter) -> tuple[Volume, Geo
 
 def _mark(case: Case, model: Model, settings: PredictSettings) -> Mark:
     """What the prediction of a case is made from."""
-    how = (_mirrors(settings, model), settings.gray_correction, model.single_pieces)
+    how = (_mirrors(settings, model), settings.intensity_refinement, model.single_pieces)
     return Mark("predict", model.round, model.identity, image_identity(case), short_digest(how))
 
 

@@ -86,7 +86,7 @@ def run(settings: PretrainSettings) -> LostCases:
         keep_modality(recipe.intensities, outcomes, reporter)
         write_cases(folder.cases, found, outcomes, {})
         cases = usable(outcomes)
-        flags = check_needs(settings.method, needs, found.cases, cases, settings.organ_flags)
+        flags = check_needs(settings.method, needs, found.cases, cases, settings.slice_labels)
         _learn(settings, decided, grid, cases, flags, compute, reporter)
         return losses(found, outcomes)
 
@@ -131,7 +131,7 @@ def _plan(settings: PretrainSettings, compute: Compute) -> dict[str, Any]:
         seconds_per_case = (time.perf_counter() - begin) / len(middle)
         if not cases:
             raise nothing_left(settings.images, [])
-        flags = check_needs(settings.method, needs, found.cases, cases, settings.organ_flags)
+        flags = check_needs(settings.method, needs, found.cases, cases, settings.slice_labels)
         made = _made(settings, decided, cases, flags, compute)
         tried = try_steps(made.method, trainable_parameters(made.method), made.sampler, made.how)
     slices = count_slices(found.geometries, grid)

@@ -95,7 +95,7 @@ def run(settings: RefineSettings) -> LostCases:
         reporter.say(f"{family.name}, license {family.card.license}: {weights.describe()}")
         make_folder(output)
         rules = Rules(
-            settings.padding, settings.passes, settings.gate, settings.smallest, family.card.photographs
+            settings.padding, settings.passes, settings.acceptance, settings.smallest, family.card.photographs
         )
         work = _Work(model, rules, _intensities(settings), output, weights.sha256)
         done = [_attempted(partner, work, settings, reporter) for partner in partners]
@@ -174,7 +174,12 @@ def _one_case(partner: Prediction, work: _Work, settings: RefineSettings, report
 
 def _mark(partner: Prediction, work: _Work, settings: RefineSettings) -> Mark:
     """What a refined labeling is made from: image, weights, the labels before, and how the model is asked."""
-    how = (checksum([partner.labels]), asdict(work.rules), asdict(work.intensities), settings.steady)
+    how = (
+        checksum([partner.labels]),
+        asdict(work.rules),
+        asdict(work.intensities),
+        settings.slice_consistency,
+    )
     identity = short_digest((*how, settings.gray.channel))
     return Mark("refine", model=work.weights[:SHORT], image=image_identity(partner.case), settings=identity)
 
@@ -187,7 +192,7 @@ def _refined(
     slices = cut.stack(gray_volume(image, work.intensities, channel=settings.gray.channel))
     labels = cut.stack(coarse.array)
     pixel_mm = cut.pixel_mm2(coarse.geometry) ** 0.5
-    steadying = _steadying(name, slices, labels, pixel_mm, reporter) if settings.steady else None
+    steadying = _steadying(name, slices, labels, pixel_mm, reporter) if settings.slice_consistency else None
     refined, asked = np.zeros_like(labels), []
     with reporter.bar(len(slices), "slice") as advance:
         for k, found, lines in refine_volume(work.model, slices, labels, work.rules, steadying):
@@ -210,7 +215,7 @@ def _steadying(
         return None
     reporter.say(
         f"{name}: outlines lie {straying:.1f} mm from those of the slices beside, and are steadied before "
-        "the model is asked; --no-steady leaves them as they are.",
+        "the model is asked; --no-slice-consistency leaves them as they are.",
         case=name,
     )
     return steadying

@@ -26,7 +26,7 @@ WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no":
 EXAMPLE = "Give it the columns case,slice,organ, with slices counted from 0 and organ 1 or 0."
 
 
-def organ_flags(
+def slice_labels(
     cases: Sequence[Case], prepared: Sequence[PreparedCase], source: Path
 ) -> dict[str, npt.NDArray[np.bool_]]:
     """The flags of every case that has some: case name to (K,) in the order of the prepared slices.
@@ -49,7 +49,7 @@ def organ_flags(
         if case.name in labels:
             found, reason = attempt(case.name, _from_labels, labels[case.name], case)
             if found is None:
-                LOGGER.warning("%s has no organ flags: %s", case.name, reason)
+                LOGGER.warning("%s has no slice-level labels: %s", case.name, reason)
             else:
                 flags[case.name] = found
     return flags

@@ -27,7 +27,7 @@ class PretrainingMethod(Learner):
         trains: Parts of the network that receive gradients and travel to fine-tuning.
         dims: For slices (2), for blocks (3), or both.
         needs: What the data must offer: "slice positions" (several slices per case), "regions" (superpixels,
-            then prepared and given with each batch), "scans" (at least two), "organ flags" (one per slice).
+            then prepared and given with each batch), "scans" (at least two), "slice labels" (one per slice).
         partners: Which other slices come with each slice, if any.
         smallest_batch: Below this there is nothing to compare with.
     """

@@ -9,7 +9,7 @@ from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadFolder, BadSetting
 from ContrastiveSegLib.networks.backbone import check_sides
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
-from ContrastiveSegLib.preprocessing.slice_labels import organ_flags
+from ContrastiveSegLib.preprocessing.slice_labels import slice_labels
 from ContrastiveSegLib.pretraining._method import PretrainingMethod, load_method, method_names
 from ContrastiveSegLib.training.slice_pairs import Flags
 
@@ -41,7 +41,7 @@ def check_needs(
     prepared: Sequence[PreparedCase],
     flags: Path | None,
 ) -> Flags:
-    """Look for everything the method needs; returns the organ flags, if it needs them.
+    """Look for everything the method needs; returns the slice-level labels, if it needs them.
 
     Args:
         cases: The cases that were prepared, in the same folder.
@@ -49,7 +49,7 @@ def check_needs(
 
     Raises:
         BadFolder: Something is missing.
-        BadFile: The table of organ flags cannot be used.
+        BadFile: The table of slice-level labels cannot be used.
     """
     if "slice positions" in needs and all(case.shape[0] == 1 for case in prepared):
         raise lacking(
@@ -57,17 +57,17 @@ def check_needs(
         )
     if "scans" in needs and len(prepared) < 2:
         raise lacking(name, "scans", "There is only one case, and no other one to tell it from.")
-    if "organ flags" not in needs:
+    if "slice labels" not in needs:
         return {}
     source = flags or _common_folder(cases)
-    found = organ_flags(cases, prepared, source)
+    found = slice_labels(cases, prepared, source)
     if not any(flag.any() and not flag.all() for flag in found.values()):
         raise lacking(
             name,
-            "organ flags",
+            "slice labels",
             f"No case in {source} says which of its slices show the organ and which do not.",
             "Put a table slices.csv (case,slice,organ) beside the images, or name it, or a folder with "
-            "labeled cases, with --organ-flags. PolyCL with --selection S needs no flags, but learns only "
+            "labeled cases, with --slice-labels. PolyCL with --selection S needs no flags, but learns only "
             "what tells one scan from another.",
         )
     return found

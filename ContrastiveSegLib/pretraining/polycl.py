@@ -70,7 +70,7 @@ class Method(PretrainingMethod):
 
     @classmethod
     def needs_of(cls, settings: Settings) -> tuple[str, ...]:
-        return {"S": ("scans",), "O": ("organ flags",), "M": ("organ flags",)}[settings.selection]
+        return {"S": ("scans",), "O": ("slice labels",), "M": ("slice labels",)}[settings.selection]
 
     def __init__(self, network: Backbone, settings: Settings) -> None:
         super().__init__()

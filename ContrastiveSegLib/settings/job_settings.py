@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from ContrastiveSegLib.settings.prompting_settings import ModelsSettings, PropagateSettings, RefineSettings
 from ContrastiveSegLib.settings.rules import (
     Flag,
+    Formerly,
     IsFolder,
     Label,
     MayChange,
@@ -81,7 +82,9 @@ class PretrainSettings:
     """Folder with the volumes to learn from; only methods that need slice-level labels use labels in it."""
     method: Annotated[str, MethodOf("pretraining")] = "pcl"
     """Pre-training method; its own settings become flags: see --method NAME --help."""
-    organ_flags: Annotated[Path, Label("table of slices with the organ")] | None = None
+    slice_labels: Annotated[Path, Formerly("organ_flags"), Label("table of slices with the organ")] | None = (
+        None
+    )
     """Slice-level labels, for methods that need them: a table (case,slice,organ) or a folder with labels."""
     network: Annotated[str, NetworkName(), Label("network")] = "unet"
     """Network to train."""
@@ -203,11 +206,11 @@ class PredictSettings:
     """File format of the labels; seg.nrrd keeps names and colors for 3D Slicer."""
     mirror: Literal["auto", "yes", "no"] = "auto"
     """Average over mirrored copies, four times slower; auto: if the network learned from mirrored patches."""
-    pieces: Literal["auto", "each", "together", "no"] = "auto"
+    components: Annotated[Literal["auto", "each", "together", "no"], Formerly("pieces")] = "auto"
     """Keep one connected component: of each structure; together: first of all structures in common, then of
     each; auto: of structures that are one component in every annotation; no: keep all."""
-    gray_correction: bool = True
-    """Intensity refinement: the gray values of each volume correct its own prediction near the structures."""
+    intensity_refinement: Annotated[bool, Formerly("gray_correction")] = True
+    """The gray values of each volume correct its own prediction near the structures."""
     uncertainty: bool = True
     """Write a map of the network's uncertainty (entropy, 0 to 1) beside each prediction."""
     overwrite: Annotated[bool, Label("replace what is there")] = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from ContrastiveSegLib.settings.rules import Label, MayChange, Pattern, Positional, Range
+from ContrastiveSegLib.settings.rules import Formerly, Label, MayChange, Pattern, Positional, Range
 from ContrastiveSegLib.settings.shared_settings import CaseSelection, Compute
 
 Pixels = Annotated[int, Range(0, 1000)]
@@ -65,12 +65,12 @@ class RefineSettings:
     passes: Annotated[int, Range(1, 3)] = 1
     """How often the model is asked; from the second time on it also sees its own answer. Twice helps coarse
     outlines and may harm good ones."""
-    gate: Share = 0.5
-    """Acceptance: smallest overlap (intersection over union) of the new outline with the old one; 0: all."""
+    acceptance: Annotated[Share, Formerly("gate")] = 0.5
+    """Smallest overlap (intersection over union) of the new outline with the old one; 0: all."""
     smallest: Pixels = 20
     """The model is not asked for connected components with fewer pixels in a slice."""
-    steady: Annotated[bool, Label("steady outlines")] = True
-    """Inter-slice consistency: where outlines differ much from slice to slice, the neighboring slices and the
+    slice_consistency: Annotated[bool, Formerly("steady"), Label("inter-slice consistency")] = True
+    """Where outlines differ much from slice to slice, the neighboring slices and the
     gray values of the volume correct them first; what would change too much stays as it was."""
     overwrite: Annotated[bool, Label("replace what is there")] = False
     """Replace refined labels that are already there."""

@@ -50,6 +50,13 @@ class Flag:
 
 
 @dataclass(frozen=True)
+class Formerly:
+    """The earlier name of a setting: settings files and commands that use it still work."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class MethodOf:
     """Says that this setting is the name of a method, and in which folder the method's file lies."""
 

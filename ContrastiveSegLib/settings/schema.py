@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ContrastiveSegLib.errors import BadFile, BadSetting
-from ContrastiveSegLib.settings.rules import MayChange, Pattern, Range, Rule, rule_of, rules_of
+from ContrastiveSegLib.settings.rules import Formerly, MayChange, Pattern, Range, Rule, rule_of, rules_of
 
 # Range lives in rules.py with the other words that settings are declared with; methods find it here.
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "differences",
     "from_dict",
     "is_required",
+    "names_today",
     "read_jobs",
     "read_settings",
     "to_dict",
@@ -53,12 +54,20 @@ def check_fields(cls: type, data: Mapping[str, Any], *, source: str = "", prefix
     rules = rules_of(cls)
     if not isinstance(data, Mapping):
         raise _refused(prefix.rstrip("."), data, Rule(kind=dict), source)
+    today = names_today(cls)
+    data = {today.get(key, key): value for key, value in data.items()}
     for key in data:
         if key not in rules:
             raise unknown_name(
                 "setting", f"{prefix}{key}", [f"{prefix}{name}" for name in rules], source=source
             )
     return {key: _checked(value, rules[key], f"{prefix}{key}", source) for key, value in data.items()}
+
+
+def names_today(cls: type) -> dict[str, str]:
+    """Earlier names of settings, and what they are called now."""
+    marks = {name: rule.marked(Formerly) for name, rule in rules_of(cls).items()}
+    return {mark.name: name for name, mark in marks.items() if mark}
 
 
 def validate(settings: Settings) -> Settings:

@@ -98,13 +98,18 @@ def load(source: ModelFolder, compute: Compute) -> Model:
 
 
 def segment(
-    model: Model, working: Volume, original: Geometry, *, mirror: bool = False, gray_correction: bool = True
+    model: Model,
+    working: Volume,
+    original: Geometry,
+    *,
+    mirror: bool = False,
+    intensity_refinement: bool = True,
 ) -> tuple[Volume, Volume, float]:
     """Segment one prepared image on the grid of its file.
 
     Args:
         working: (C, K, H, W) on the working grid.
-        gray_correction: Let the gray values of this volume correct what the network says of it.
+        intensity_refinement: Let the gray values of this volume correct what the network says of it.
 
     Returns:
         Labels (K, H, W) with the values of the label table; uncertainty (1, K, H, W): entropy, 0...1; and
@@ -117,7 +122,7 @@ def segment(
 
     certainty = Certainty()
     slices = predict_slices(network, working.array, model.grid.patch, model.compute.device, mirror=mirror)
-    if gray_correction:
+    if intensity_refinement:
         slices = refine_by_intensities(slices, working.array, working.geometry.spacing_khw[-1])
     slices = remove_unlikely(certainty.hear(slices), model.single_pieces, model.places, working.geometry)
     winners, uncertainty = restore_probabilities(slices, working.geometry, original)

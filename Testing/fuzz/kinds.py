@@ -112,7 +112,7 @@ def words_of(order: str, folder: Path) -> list[str]:
     organ = [
         "--method",
         "polycl",
-        "--organ-flags",
+        "--slice-labels",
         f"{data}/organ.csv",
         "--width",
         "4",

@@ -108,7 +108,7 @@ def test_a_changed_image_and_other_settings_predict_again(a_run: Path, images: P
     sitk.WriteImage(image, str(moved))
 
     after_move = _predict(a_run, images)
-    after_setting = _predict(a_run, images, "--no-gray-correction")
+    after_setting = _predict(a_run, images, "--no-intensity-refinement")
 
     assert after_move.endswith("1 made again, 1 already there, with round 1")
     assert after_setting.endswith("2 made again, with round 1")
@@ -301,7 +301,9 @@ def _pieces(run: Path, phantoms: Path, asked: str) -> dict[str, Any]:
     """Connected pieces of each structure, and of all together, in the first prediction."""
     output = run / asked
     images = str(phantoms / "test" / "images")
-    assert main(["predict", str(run), "--images", images, "--output", str(output), "--pieces", asked]) == 0
+    assert (
+        main(["predict", str(run), "--images", images, "--output", str(output), "--components", asked]) == 0
+    )
     labels = read_labels(min(output.glob("*.seg.nrrd"))).volume.array
     count = [ndimage.label(labels == value, TOUCHING)[1] for value in np.unique(labels) if value]
     return {"each": count, "together": ndimage.label(labels > 0, TOUCHING)[1]}

@@ -133,7 +133,7 @@ def test_slices_without_examples_are_counted(a_data_folder, tmp_path):
     options = {"selection": "M", "m_negative": "same_scan"}
 
     pretrain.run(
-        settings_for("polycl", tmp_path / "run", a_data_folder, options=options, organ_flags=table, steps=1)
+        settings_for("polycl", tmp_path / "run", a_data_folder, options=options, slice_labels=table, steps=1)
     )
 
     said = sentences(tmp_path / "run")
@@ -148,7 +148,7 @@ def test_flags_without_any_pair_are_refused(a_data_folder, tmp_path):
 
     with pytest.raises(BadFolder, match="No slice has both a positive and a negative example") as refused:
         pretrain.run(
-            settings_for("polycl", tmp_path / "run", a_data_folder, options=options, organ_flags=table)
+            settings_for("polycl", tmp_path / "run", a_data_folder, options=options, slice_labels=table)
         )
 
     assert "Methods that do without: " in refused.value.remedy

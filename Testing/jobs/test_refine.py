@@ -65,7 +65,7 @@ def test_names_colors_and_the_oblique_grid_survive(a_study: Path, a_sam_folder: 
 
 
 def test_what_a_random_model_finds_is_refused_line_by_line(a_study: Path, a_sam_folder: Path) -> None:
-    refine.run(settings(a_study, a_sam_folder, gate=0.99))
+    refine.run(settings(a_study, a_sam_folder, acceptance=0.99))
 
     found = read_labels(a_study / "predictions_refined" / "p2.seg.nrrd")
     np.testing.assert_array_equal(found.volume.array, labels().array)
@@ -82,9 +82,9 @@ def test_what_is_there_stays_unless_asked(a_study: Path, a_sam_folder: Path) -> 
     target = a_study / "predictions_refined" / "p1.seg.nrrd"
     write_labels(target, Volume(np.zeros(GRID.shape, np.int16), GRID), TABLE)
 
-    refine.run(settings(a_study, a_sam_folder, gate=0.99))
+    refine.run(settings(a_study, a_sam_folder, acceptance=0.99))
     kept = read_labels(target).volume.array.any()
-    refine.run(settings(a_study, a_sam_folder, gate=0.99, overwrite=True))
+    refine.run(settings(a_study, a_sam_folder, acceptance=0.99, overwrite=True))
 
     assert not kept
     np.testing.assert_array_equal(read_labels(target).volume.array, labels().array)
@@ -126,7 +126,7 @@ def test_labels_of_another_place_are_left_out_with_the_reason(
     write_labels(a_study / "predictions" / "p1.seg.nrrd", Volume(labels().array, far), TABLE, overwrite=True)
 
     with caplog.at_level("INFO", "ContrastiveSegLib"):
-        refine.run(settings(a_study, a_sam_folder, gate=0.99))
+        refine.run(settings(a_study, a_sam_folder, acceptance=0.99))
 
     assert "p1 is left out: The labels of p1 do not lie within its image" in caplog.text
     assert "Refined labels of 1 of 2 cases" in caplog.text
@@ -151,7 +151,7 @@ def test_outlines_that_stray_are_steadied_and_it_is_said(
     strayed.array[2] = np.roll(strayed.array[2], 6, axis=0)  # 9 mm
     write_labels(a_study / "predictions" / "p1.seg.nrrd", strayed, TABLE, overwrite=True)
 
-    refine.run(settings(a_study, a_sam_folder, run=a_study, steady=steady))
+    refine.run(settings(a_study, a_sam_folder, run=a_study, slice_consistency=steady))
 
     events, _ = read_new(RunFolder(a_study).events, 0)
     steadied = [event["case"] for event in events if "steadied" in event.get("text", "")]

@@ -18,7 +18,7 @@ from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.preprocessing import slice_labels as module
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, prepare_cases
 from ContrastiveSegLib.preprocessing.resampling import Intensities
-from ContrastiveSegLib.preprocessing.slice_labels import organ_flags, read_table
+from ContrastiveSegLib.preprocessing.slice_labels import read_table, slice_labels
 
 EXAMPLE = "Give it the columns case,slice,organ, with slices counted from 0 and organ 1 or 0."
 STRUCTURES = LabelTable((Structure(1, "liver", (1.0, 0.0, 0.0)), Structure(2, "spleen", (0.0, 1.0, 0.0))))
@@ -56,7 +56,7 @@ def write_table(path, rows, columns="case,slice,organ", encoding="utf-8"):
 
 
 def flags_of(case, prepared, source):
-    return organ_flags([case], [prepared], source)[case.name].tolist()
+    return slice_labels([case], [prepared], source)[case.name].tolist()
 
 
 def test_a_table_flags_the_slices_it_names(tmp_path, a_volume, prepared_case):
@@ -120,7 +120,7 @@ def test_cases_that_the_table_does_not_name_have_no_flags(tmp_path, a_volume, pr
     pairs = [prepared_case(a_volume, name) for name in ("case1", "case2")]
     table = write_table(tmp_path / "slices.csv", [f"case2,{k},1" for k in range(9)])
 
-    flags = organ_flags([case for case, _ in pairs], [prepared for _, prepared in pairs], table)
+    flags = slice_labels([case for case, _ in pairs], [prepared for _, prepared in pairs], table)
 
     assert list(flags) == ["case2"]
     assert flags["case2"].all()
@@ -154,14 +154,14 @@ def test_labels_may_lie_in_a_folder_of_their_own(tmp_path, a_volume, prepared_ca
 def test_without_table_and_labels_there_are_no_flags(tmp_path, a_volume, prepared_case):
     case, prepared = prepared_case(a_volume)
 
-    assert organ_flags([case], [prepared], tmp_path) == {}
+    assert slice_labels([case], [prepared], tmp_path) == {}
 
 
 def test_a_source_that_is_not_there_is_refused(tmp_path, a_volume, prepared_case):
     case, prepared = prepared_case(a_volume)
 
     with pytest.raises(BadFolder, match=r"nowhere\.csv"):
-        organ_flags([case], [prepared], tmp_path / "nowhere.csv")
+        slice_labels([case], [prepared], tmp_path / "nowhere.csv")
 
 
 def test_a_missing_row_is_named(tmp_path, a_volume, prepared_case):
@@ -170,7 +170,7 @@ def test_a_missing_row_is_named(tmp_path, a_volume, prepared_case):
     table = write_table(tmp_path / "slices.csv", rows)
 
     with pytest.raises(BadFile) as refused:
-        organ_flags([case], [prepared], table)
+        slice_labels([case], [prepared], table)
 
     assert str(refused.value) == (
         f"{table} says nothing about slice 3 of case1, which has 9 slices. {EXAMPLE}"
@@ -267,5 +267,5 @@ def test_a_label_file_that_cannot_be_read_costs_one_case(monkeypatch, make_case,
     monkeypatch.setattr(module, "_from_labels", read)
     monkeypatch.setattr(module, "find_cases", lambda _: CaseList(tuple(cases), (), ""))
 
-    assert set(module.organ_flags(cases, prepared, Path(__file__).parent)) == {"b"}
-    assert "a has no organ flags: Something unexpected happened: KeyError: 'oops'" in caplog.text
+    assert set(module.slice_labels(cases, prepared, Path(__file__).parent)) == {"b"}
+    assert "a has no slice-level labels: Something unexpected happened: KeyError: 'oops'" in caplog.text

@@ -73,14 +73,14 @@ def test_without_organ_flags_the_remedies_are_named(some_data, tmp_path):
     (tmp_path / "images" / "case0.nrrd").touch()
 
     with pytest.raises(BadFolder) as refused:
-        check_needs("polycl", ("organ flags",), *some_data(3, 3), None)
+        check_needs("polycl", ("slice labels",), *some_data(3, 3), None)
 
     message = str(refused.value)
     assert message.startswith(
         f"polycl cannot learn from these data. No case in {tmp_path} says which of its slices show the organ "
         "and which do not. Put a table slices.csv (case,slice,organ) beside the images, or name it, or a "
-        "folder with labeled cases, with --organ-flags. PolyCL with --selection S needs no flags, but learns "
-        "only what tells one scan from another."
+        "folder with labeled cases, with --slice-labels. PolyCL with --selection S needs no flags, but "
+        "learns only what tells one scan from another."
     )
     assert message.endswith(
         f"Methods that do without: {', '.join(sorted([*WITHOUT_SCANS.split(', '), 'polycl']))}."
@@ -92,13 +92,13 @@ def test_flags_that_are_all_alike_tell_nothing(some_data, tmp_path, flag):
     write_table(tmp_path / "slices.csv", {"case0": [flag] * 3, "case1": [flag] * 3})
 
     with pytest.raises(BadFolder, match="says which of its slices show the organ and which do not"):
-        check_needs("polycl", ("organ flags",), *some_data(3, 3), None)
+        check_needs("polycl", ("slice labels",), *some_data(3, 3), None)
 
 
 def test_the_table_above_a_folder_called_images_is_found(some_data, tmp_path):
     write_table(tmp_path / "slices.csv", {"case0": [0, 1, 1]})
 
-    flags = check_needs("polycl", ("organ flags",), *some_data(3, 3), None)
+    flags = check_needs("polycl", ("slice labels",), *some_data(3, 3), None)
 
     assert {name: flag.tolist() for name, flag in flags.items()} == {"case0": [False, True, True]}
 
@@ -107,7 +107,7 @@ def test_the_table_that_the_settings_name_prevails(some_data, tmp_path):
     write_table(tmp_path / "slices.csv", {"case0": [0, 1, 1]})
     write_table(tmp_path / "other.csv", {"case1": [1, 0, 0]})
 
-    flags = check_needs("polycl", ("organ flags",), *some_data(3, 3), tmp_path / "other.csv")
+    flags = check_needs("polycl", ("slice labels",), *some_data(3, 3), tmp_path / "other.csv")
 
     assert {name: flag.tolist() for name, flag in flags.items()} == {"case1": [True, False, False]}
 
@@ -118,7 +118,7 @@ def test_images_in_a_folder_of_another_name_have_their_table_beside_them(some_da
     cases = [dataclasses.replace(case, images=(tmp_path / "scans" / "case0.nrrd",)) for case in cases]
     write_table(tmp_path / "scans" / "slices.csv", {"case0": [0, 1, 0]})
 
-    flags = check_needs("polycl", ("organ flags",), cases, prepared, None)
+    flags = check_needs("polycl", ("slice labels",), cases, prepared, None)
 
     assert flags["case0"].tolist() == [False, True, False]
 
@@ -127,7 +127,7 @@ def test_a_table_with_a_slice_missing_is_refused(some_data, tmp_path):
     write_table(tmp_path / "slices.csv", {"case0": [0, 1]})
 
     with pytest.raises(BadFile, match="says nothing about slice 2 of case0, which has 3 slices"):
-        check_needs("polycl", ("organ flags",), *some_data(3), None)
+        check_needs("polycl", ("slice labels",), *some_data(3), None)
 
 
 def test_methods_that_need_nothing_take_anything(some_data):

@@ -72,7 +72,7 @@ def test_the_projector_shrinks_by_maxima_then_averages(side, starts, size):
 
 
 @pytest.mark.parametrize(
-    ("selection", "needs"), [("S", ("scans",)), ("O", ("organ flags",)), ("M", ("organ flags",))]
+    ("selection", "needs"), [("S", ("scans",)), ("O", ("slice labels",)), ("M", ("slice labels",))]
 )
 def test_the_selection_decides_what_the_data_must_offer(a_network, selection, needs):
     settings = polycl.Settings(selection=selection, m_negative="same_scan", central=0.5)

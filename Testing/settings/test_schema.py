@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ContrastiveSegLib.errors import BadFile, BadSetting
-from ContrastiveSegLib.settings.job_settings import PretrainSettings
+from ContrastiveSegLib.settings.job_settings import PredictSettings, PretrainSettings, RefineSettings
 from ContrastiveSegLib.settings.rules import MayChange, Pattern, rule_of
 from ContrastiveSegLib.settings.schema import Range, differences, from_dict, read_settings, to_dict, validate
 
@@ -236,3 +236,19 @@ def test_a_bad_settings_file_is_named(
 def test_a_settings_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match=r"none\.json cannot be read: No such file"):
         read_settings(tmp_path / "none.json", "pretrain", Example)
+
+
+@pytest.mark.parametrize(
+    ("cls", "old", "new", "value"),
+    [
+        (PredictSettings, "gray_correction", "intensity_refinement", False),
+        (PredictSettings, "pieces", "components", "each"),
+        (RefineSettings, "gate", "acceptance", 0.9),
+        (RefineSettings, "steady", "slice_consistency", False),
+    ],
+)
+def test_settings_of_version_0_1_are_read_under_their_names_of_then(cls, old, new, value):
+    settings = from_dict(cls, {"run": "/run", "images": "/images", old: value})
+
+    assert getattr(settings, new) == value
+    assert old not in to_dict(settings)
