@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import re
@@ -21,6 +22,8 @@ from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.file_io.file_names import is_hidden
 
 FORMAT = 3
+# Bytes of an array that is checked whole whenever it is read, and of what is looked at of a larger one.
+SMALL, SAMPLES, SAMPLE = 1 << 22, 64, 1 << 16
 
 
 def stem_of(case: Case, sources: Sequence[Path], *recipe: object) -> str:
@@ -66,37 +69,74 @@ def read_facts(stem: Path) -> dict[str, Any] | None:
     """The facts written beside a finished array; they come last, so half-written arrays have none.
 
     What is cut off, damaged or exchanged is prepared anew, as if it were not there: array and facts both have
-    to fit the checksum.
+    to fit the checksum. Reading gigabytes at every start for that takes minutes, so a large array is taken as
+    it is when its file has the size and time with which it was written, and samples of it are the same. What
+    changes a few bytes between the samples and sets the time back, as a failing disk might, is not found
+    then; a full check would not find what happens after it either.
     """
+    path = array_file(stem)
     try:
         facts: dict[str, Any] = json.loads(_facts(stem).read_text(encoding="utf-8"))
-        seal = facts.pop("seal")
-        array = np.load(array_file(stem), mmap_mode="r")
-        return facts if seal == _seal(array, facts) else None
+        seal, known = facts.pop("seal"), facts.pop("unchanged", None)
+        array = np.load(path, mmap_mode="r")
+        unchanged = _unchanged(path, array, facts)
+        if array.nbytes > SMALL and known == unchanged:
+            return facts
+        if seal != _seal(array, facts):
+            return None
     except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+    if known != unchanged:  # a run that was copied, or of an earlier version
+        with contextlib.suppress(OSError):
+            _write_facts(stem, {**facts, "seal": seal, "unchanged": unchanged})
+    return facts
 
 
 def store(stem: Path, array: npt.NDArray[Any], facts: dict[str, Any]) -> None:
-    partial, text = stem.with_name(stem.name + ".part.npy"), _facts(stem).with_suffix(".part")
+    partial = stem.with_name(stem.name + ".part.npy")
     try:
         np.save(partial, array)
         partial.replace(array_file(stem))
-        text.write_text(json.dumps({**facts, "seal": _seal(array, facts)}), encoding="utf-8")
-        text.replace(_facts(stem))
+        unchanged = _unchanged(array_file(stem), array, facts)
+        _write_facts(stem, {**facts, "seal": _seal(array, facts), "unchanged": unchanged})
     except OSError as error:
-        for path in (partial, text):
+        for path in (partial, _half_facts(stem)):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
         raise _cannot_write(stem.parent, error) from error
 
 
+def _write_facts(stem: Path, facts: dict[str, Any]) -> None:
+    text = _half_facts(stem)
+    text.write_text(json.dumps(facts), encoding="utf-8")
+    text.replace(_facts(stem))
+
+
+def _half_facts(stem: Path) -> Path:
+    return _facts(stem).with_suffix(".part")
+
+
+def _unchanged(path: Path, array: npt.NDArray[Any], facts: dict[str, Any]) -> list[int]:
+    """Size and time of a file, and a checksum of the facts and of samples: pages that a loss of power emptied
+    have the right size and time.
+    """
+    voxels = _bytes_of(array)
+    samples = [voxels[at : at + SAMPLE] for at in range(0, len(voxels), max(len(voxels) // SAMPLES, SAMPLE))]
+    content = functools.reduce(lambda before, one: zlib.crc32(one, before), samples, _described(array, facts))
+    return [*_size_and_time(path), content]
+
+
 def _seal(array: npt.NDArray[Any], facts: dict[str, Any]) -> int:
     """A checksum of both; as fast as the disk, so that it costs next to nothing beside preparing."""
-    described = json.dumps([facts, array.dtype.str, array.shape], sort_keys=True)
-    return zlib.crc32(
-        np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, zlib.crc32(described.encode())
-    )
+    return zlib.crc32(_bytes_of(array), _described(array, facts))
+
+
+def _described(array: npt.NDArray[Any], facts: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps([facts, array.dtype.str, array.shape], sort_keys=True).encode())
+
+
+def _bytes_of(array: npt.NDArray[Any]) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def make_folder(folder: Path) -> None:

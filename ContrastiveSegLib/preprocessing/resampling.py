@@ -107,8 +107,10 @@ def _resampled(channel: Volume, geometry: Geometry) -> npt.NDArray[np.float32]:
         ratio = target / channel.geometry.spacing[axis]
         if ratio >= COARSENING_THAT_NEEDS_SMOOTHING and channel.geometry.size[axis] >= 4:
             image = sitk.RecursiveGaussian(image, 0.4 * target, direction=axis)
-    reference = reference_of(geometry)
-    resampled = sitk.Resample(image, reference, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+    resampled = sitk.Resample(
+        image, geometry.size, sitk.Transform(), sitk.sitkLinear,
+        geometry.origin, geometry.spacing, geometry.direction, 0.0, sitk.sitkFloat32,
+    )  # fmt: skip
     del image  # the two copies below need its memory
     return sitk.GetArrayFromImage(resampled)
 
