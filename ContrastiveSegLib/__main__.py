@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.command_line import Order, read_order
+from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import Cancelled, ContrastiveSegError
-from ContrastiveSegLib.runs.atomic_write import cannot_write
 from ContrastiveSegLib.runs.log import LogFile
 from ContrastiveSegLib.runs.run_folder import RunFolder
 

@@ -10,7 +10,17 @@ from pathlib import Path
 from unittest.mock import MagicMock
 
 ROOT = Path(__file__).resolve().parent.parent
-FACTS = ("errors", "imaging", "file_io", "dataset", "preprocessing", "postprocessing", "settings", "runs")
+FACTS = (
+    "errors",
+    "disk",
+    "imaging",
+    "file_io",
+    "dataset",
+    "preprocessing",
+    "postprocessing",
+    "settings",
+    "runs",
+)
 ROOMS = [f"ContrastiveSegLib.{room}" for room in (*FACTS, "evaluation", "phantoms")]
 # Slicer puts the module's own folder on the path, so that its panel is a package at the top.
 ROOMS += ["ContrastiveSegLib.slicer_bridge", "ContrastiveSeg", "ContrastiveSegPanel"]

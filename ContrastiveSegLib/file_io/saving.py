@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
-import uuid
 from pathlib import Path
 
 import SimpleITK as sitk
 
+from ContrastiveSegLib.disk import replacing
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.file_io.opening import check_intact, itk_warnings_off
 from ContrastiveSegLib.file_io.provenance import Mark, seal
@@ -19,14 +17,6 @@ from ContrastiveSegLib.own_work import PROGRAM
 SUFFIXES = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha")
 
 FREE_SPACE = "Free some space or choose another folder, then start again."
-OTHER_FOLDER = "Choose a folder in which you may write."
-
-REMEDIES = {
-    errno.ENOSPC: FREE_SPACE,
-    errno.EDQUOT: FREE_SPACE,
-    errno.EFBIG: FREE_SPACE,
-    errno.ENAMETOOLONG: "Choose a shorter name.",
-}
 
 
 def save_atomically(
@@ -41,23 +31,14 @@ def save_atomically(
         CannotWrite: The file exists, the format is unknown, or the disk refuses; no partial file remains.
     """
     suffix = suffix_of(path)
-    # A short name of its own, because the target's name may already be as long as the file system allows.
-    temporary = path.parent / f".partial-{uuid.uuid4().hex[:12]}{suffix}"
     try:
-        if path.exists() and not overwrite:
-            raise CannotWrite(f"{path} exists already.", "Choose another name, or allow overwriting.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(image, temporary, mark)
-        temporary.replace(path)
-    except OSError as error:
-        remedy = REMEDIES.get(error.errno or 0, OTHER_FOLDER)
-        if remedy == FREE_SPACE:
-            remedy += _disk_of(path)
-        raise CannotWrite(f"{path} cannot be written: {error.strerror}.", remedy) from error
+        with replacing(path, suffix) as temporary:
+            if path.exists() and not overwrite:
+                raise CannotWrite(f"{path} exists already.", "Choose another name, or allow overwriting.")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write(image, temporary, mark)
     except (RuntimeError, ValueError, BadFile) as error:
         raise _incomplete(path, image) from error
-    finally:
-        _remove(temporary)
 
 
 def suffix_of(path: Path) -> str:
@@ -84,8 +65,6 @@ def _write(image: sitk.Image, temporary: Path, mark: Mark | None) -> None:
     check_intact(temporary)  # SimpleITK does not notice a disk that fills up under a NIfTI file
     if mark:
         seal(temporary, mark)
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _incomplete(path: Path, image: sitk.Image) -> CannotWrite:
@@ -98,19 +77,3 @@ def _incomplete(path: Path, image: sitk.Image) -> CannotWrite:
         f"{free >> 20} MB free).",
         FREE_SPACE,
     )
-
-
-def _disk_of(path: Path) -> str:
-    try:
-        return f" The disk of {path.parent} has {shutil.disk_usage(path.parent).free >> 20} MB free."
-    except OSError:
-        return ""
-
-
-def _remove(temporary: Path) -> None:
-    """Remove what is left after a failure; after a success, or below a path that is no folder, nothing is."""
-    try:
-        temporary.unlink(missing_ok=True)
-    except OSError:
-        # The reason why it could not be written is already on its way to the user.
-        return

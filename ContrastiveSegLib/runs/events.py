@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import CannotWrite
-from ContrastiveSegLib.runs.atomic_write import cannot_write
 from ContrastiveSegLib.runs.held_locks import refuse_moved
 
 LOGGER = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
+from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import RunInUse
-from ContrastiveSegLib.runs.atomic_write import cannot_write
 from ContrastiveSegLib.runs.held_locks import forget, held_locks, keep
 
 __all__ = ["held_locks", "hold"]

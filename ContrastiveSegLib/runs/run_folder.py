@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.runs.atomic_write import cannot_write, make_folder, write_atomically, write_json
+from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically, write_json
 from ContrastiveSegLib.runs.file_lock import held_locks, hold
 from ContrastiveSegLib.runs.model_folder import ModelFolder
 from ContrastiveSegLib.runs.run_marker import claim, is_run

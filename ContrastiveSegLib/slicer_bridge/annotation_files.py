@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.dataset.cases import Case
+from ContrastiveSegLib.disk import cannot_write, replacing
 from ContrastiveSegLib.file_io.file_names import split_suffix
 from ContrastiveSegLib.file_io.files import read_image, write_image
-from ContrastiveSegLib.runs.atomic_write import cannot_write, make_folder, write_json
+from ContrastiveSegLib.runs.atomic_write import make_folder, write_json
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.slicer_bridge.annotation_record import read_object, write_down
 
@@ -122,11 +122,5 @@ def _amounts(run: RunFolder) -> dict[str, dict[str, Any]]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
+    with replacing(target) as temporary:
         shutil.copyfile(source, temporary)
-        temporary.replace(target)
-    except OSError as error:
-        raise cannot_write(target, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)

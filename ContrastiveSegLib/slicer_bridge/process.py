@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import BadFile, CannotWrite, RunInUse
-from ContrastiveSegLib.runs.atomic_write import cannot_write, make_folder, write_json
+from ContrastiveSegLib.runs.atomic_write import make_folder, write_json
 from ContrastiveSegLib.runs.events_overview import overview
 from ContrastiveSegLib.runs.file_lock import hold
 from ContrastiveSegLib.runs.run_folder import RunFolder

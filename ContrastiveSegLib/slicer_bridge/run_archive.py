@@ -21,9 +21,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import BadFile, BadFolder, CannotWrite, ContrastiveSegError
 from ContrastiveSegLib.own_work import RUN_MARKER
-from ContrastiveSegLib.runs.atomic_write import cannot_write, make_folder
+from ContrastiveSegLib.runs.atomic_write import make_folder
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.temporary_files import is_leftover
 from ContrastiveSegLib.slicer_bridge.process_tree import is_alive

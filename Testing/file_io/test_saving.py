@@ -68,9 +68,9 @@ def test_an_existing_file_is_kept_unless_overwriting_was_allowed(tmp_path, an_im
 @pytest.mark.parametrize(
     ("code", "reason", "remedy"),
     [
-        (errno.EACCES, "Permission denied", "Choose a folder in which you may write"),
-        (errno.EROFS, "Read-only file system", "Choose a folder in which you may write"),
-        (errno.ENOSPC, "No space left on device", "Free some space"),
+        (errno.EACCES, "you have no permission to write there", "Choose a folder that you may write to"),
+        (errno.EROFS, "the disk is read-only", "Choose a folder that you may write to"),
+        (errno.ENOSPC, "the disk is full", "Free some space"),
     ],
 )
 def test_a_refusing_disk_is_explained_and_leaves_nothing_behind(
@@ -90,12 +90,14 @@ def test_a_refusing_disk_is_explained_and_leaves_nothing_behind(
 def test_a_folder_below_a_file_is_explained(tmp_path, an_image):
     (tmp_path / "report.txt").touch()
 
-    with pytest.raises(CannotWrite, match=r"case\.nii\.gz cannot be written: .* Choose a folder"):
+    with pytest.raises(
+        CannotWrite, match=r"case\.nii\.gz cannot be written: a file of that name is in the way"
+    ):
         save_atomically(an_image, tmp_path / "report.txt" / "case.nii.gz")
 
 
 def test_a_name_that_is_too_long_is_explained(tmp_path, an_image):
-    with pytest.raises(CannotWrite, match=r"cannot be written: File name too long\. Choose a shorter name"):
+    with pytest.raises(CannotWrite, match=r"cannot be written: its name is too long\. Choose a shorter name"):
         save_atomically(an_image, tmp_path / f"{'l' * 260}.nii.gz")
     assert names_in(tmp_path) == []
 

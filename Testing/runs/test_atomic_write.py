@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from ContrastiveSegLib import disk
+from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import CannotWrite
-from ContrastiveSegLib.runs import atomic_write
-from ContrastiveSegLib.runs.atomic_write import cannot_write, make_folder, write_atomically
+from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically
 from ContrastiveSegLib.runs.run_folder import RunFolder
 
 
@@ -127,7 +128,7 @@ def test_a_file_in_the_way_of_a_folder_is_said(tmp_path: Path) -> None:
 
 
 def test_every_known_reason_is_a_sentence_and_a_remedy() -> None:
-    for number in atomic_write._REASONS:
+    for number in disk._REASONS:
         error = cannot_write(Path("a.txt"), OSError(number, "?"))
 
         assert error.what.startswith("a.txt cannot be written: ")
