@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def network_names(folder: Path = NETWORKS) -> tuple[str, ...]:
     return tuple(path.stem for path in _files(folder))
 
 
+@functools.cache
 def list_networks(folder: Path = NETWORKS) -> tuple[NetworkEntry, ...]:
     """The networks with their captions, sorted by name."""
     return tuple(NetworkEntry(path.stem, _caption(path)) for path in _files(folder))

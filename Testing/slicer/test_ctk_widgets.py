@@ -45,9 +45,9 @@ def test_what_was_hidden_by_code_stays_hidden(a_step):
 
 
 def test_folded_step_is_as_high_as_its_title(a_step):
-    unfolded = a_step.sizeHint().slice_position()
+    unfolded = a_step.sizeHint().height()
     a_step.collapsed = True
-    assert a_step.sizeHint().slice_position() < unfolded
+    assert a_step.sizeHint().height() < unfolded
 
 
 def test_group_box_folds_with_its_check_mark():

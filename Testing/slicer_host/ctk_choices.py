@@ -75,7 +75,7 @@ class ctkPathLineEdit(QWidget):
             width = (
                 characters * self.fontMetrics().horizontalAdvance("X") + self._button.sizeHint.width() + 30
             )
-            self._least = QSize(width, self._box.minimumSizeHint.slice_position())
+            self._least = QSize(width, self._box.minimumSizeHint.height())
         return self._least
 
     def _text_changed(self, path: str) -> None:

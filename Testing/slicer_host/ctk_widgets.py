@@ -72,7 +72,7 @@ class ctkCollapsibleButton(QAbstractButton):
         self.collapsed = not unfolded
 
     def _title_height(self) -> int:
-        return self.fontMetrics().slice_position() + 8
+        return self.fontMetrics().height() + 8
 
     def childEvent(self, event: Any) -> None:
         """What is added while folded is hidden too."""
@@ -102,7 +102,7 @@ class ctkCollapsibleButton(QAbstractButton):
         """The title at least, and the contents when unfolded."""
         inner = self.layout().minimumSize() if self.layout() and not self.collapsed else QSize(0, 0)
         words = self.fontMetrics().horizontalAdvance(self.text) + 40
-        return QSize(max(words, inner.width()), max(self._title_height(), inner.slice_position()))
+        return QSize(max(words, inner.width()), max(self._title_height(), inner.height()))
 
     def sizeHint(self) -> QSize:
         """As large as the contents like to be."""

@@ -31,5 +31,5 @@ def as_qt_image(picture: np.ndarray) -> QImage:
 def as_array(image: QImage) -> np.ndarray:
     """A picture of Qt as (rows, columns, RGB)."""
     image = image.convertToFormat(QImage.Format.Format_RGB888)
-    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.slice_position(), image.bytesPerLine())
-    return rows[:, : 3 * image.width()].reshape(image.slice_position(), image.width(), 3).copy()
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
+    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
