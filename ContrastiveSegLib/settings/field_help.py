@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import textwrap
 
 
+@functools.cache
 def field_help(cls: type) -> dict[str, str]:
     """The help of each field of a class that was written in a file; fields without a string are left out."""
     module = ast.parse(textwrap.dedent(inspect.getsource(cls)))
