@@ -48,7 +48,7 @@ def a_catalog_folder(tmp_path: Path) -> Path:
     methods = {
         "pretraining/pcl.py": POSITION,
         "pretraining/lattice.py": LATTICE,
-        "finetuning/supervised.py": SUPERVISED,
+        "finetuning/self_training.py": SUPERVISED,
     }
     for name, text in methods.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def test_every_flag_reaches_its_setting(a_catalog_folder: Path) -> None:
         ("check", {}),
         ("scan F --only a", {"folder": Path("F"), "cases": CaseSelection(only=("a",))}),
         ("methods", {}),
-        ("finetune R --labeled F", {"start": "", "strategy": "supervised", "options": {"dropout": 0.1}}),
+        ("finetune R --labeled F", {"start": "", "strategy": "self_training", "options": {"dropout": 0.1}}),
         ("finetune R --labeled F --from none --dropout 0", {"start": "none", "options": {"dropout": 0.0}}),
         ("finetune R --labeled F --from ../other", {"start": "../other"}),
         ("predict R --images F", {"run": Path("R"), "output": None, "uncertainty": True}),

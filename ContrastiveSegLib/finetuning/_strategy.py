@@ -12,6 +12,8 @@ from ContrastiveSegLib.finetuning._augmentation import Augmentation
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.training.learner import Learner
 
+NEVER = "it learns nothing from scans without annotation. Choose --strategy self_training or mean_teacher"
+
 
 class FinetuningStrategy(Learner):
     """Learns a whole network from annotated images.
@@ -41,9 +43,14 @@ class FinetuningStrategy(Learner):
     learns_from: ClassVar[tuple[str, ...]] = ("cases", "slices", "scribbles")
 
     @classmethod
-    def learns_unannotated(cls, _: Any) -> bool:
-        """Whether cases that nobody annotated teach it anything, with these settings of its own."""
-        return cls.halves
+    def why_no_scans(cls, _settings: Any, _patients: int) -> str:
+        """Why cases that nobody annotated teach it nothing; empty if they do.
+
+        Args:
+            settings: Its own.
+            patients: How many are annotated.
+        """
+        return "" if cls.halves else NEVER
 
     def unknown(self, number: int) -> float:
         """Share of each structure's predicted voxels that stay unknown in a round, counted from 1."""

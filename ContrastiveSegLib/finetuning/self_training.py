@@ -38,6 +38,9 @@ class Settings:
     rounds: Annotated[int, Range(1, 10), Label("rounds of self-training")] = 2
     """How often the scans without annotation are labeled and a new network learns; each takes as long."""
 
+    most_patients: Annotated[int, Range(1, 100_000), Label("annotated patients, at most")] = 4
+    """With more annotated patients than this, only these teach: other scans did not help then."""
+
     pseudo_weight: Annotated[float, Range(0.0, 10.0), Label("weight of the pseudo-labels")] = 0.5
     """Weight of the predicted labels beside the drawn ones."""
 
@@ -63,6 +66,15 @@ class Strategy(FinetuningStrategy):
         self.network, self.settings, self.mirrors = network, settings, settings.mirror
         self.rounds, self.last_steps = settings.rounds, settings.last_steps
         self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror)
+
+    @classmethod
+    def why_no_scans(cls, settings: Settings, patients: int) -> str:
+        if patients <= settings.most_patients:
+            return ""
+        return (
+            f"{patients} patients are annotated, and with more than {settings.most_patients} other scans did "
+            f"not help in our measurements. To learn from them all the same, give --most-patients {patients}"
+        )
 
     def unknown(self, number: int) -> float:
         return self.settings.unknown_first if number == 1 else self.settings.unknown_later

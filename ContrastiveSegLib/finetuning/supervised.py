@@ -50,8 +50,8 @@ class Strategy(FinetuningStrategy):
         self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror)
 
     @classmethod
-    def learns_unannotated(cls, settings: Settings) -> bool:
-        return settings.consistency > 0
+    def why_no_scans(cls, settings: Settings, patients: int) -> str:
+        return "" if settings.consistency > 0 else super().why_no_scans(settings, patients)
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         moved, labels = self.augmented.spatial_augmentation(batch, generator)

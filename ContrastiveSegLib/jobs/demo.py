@@ -1,4 +1,4 @@
-"""Run the whole story: pre-train, fine-tune, predict, and compare with training from scratch."""
+"""Run the whole story: learn from scans, fine-tune, predict, and compare with the annotated cases alone."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ from ContrastiveSegLib.settings.job_settings import (
 
 UNLABELED, LABELED, TEST = 24, 2, 6
 SHOWN = 3
+ROUNDS = 1  # of self-training, so that the demo is soon over
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,8 @@ def _train_and_test(settings: DemoSettings, story: Story, name: str) -> Evaluati
             run=run.path,
             labeled=story.data,
             start="none" if name == "scratch" else str(reference.path),
+            unlabeled="none" if name == "scratch" else "",  # of pre-training
+            options={} if name == "scratch" else {"rounds": ROUNDS},
             steps=settings.finetune_steps,
             seed=settings.seed,
             grid=GridSettings(spacing=grid["spacing"], patch=tuple(grid["patch"])),

@@ -116,16 +116,13 @@ def _find(settings: FinetuneSettings, folder: RunFolder, reporter: Reporter) -> 
     also = find_readable_cases(settings.also, settings.cases, results=True) if settings.also else None
     found = _Folders(labeled, also, None)
     module = load_strategy(settings.strategy)
-    if not module.Strategy.learns_unannotated(from_dict(module.Settings, settings.options)):
-        if settings.unlabeled not in ("", "none"):
-            reporter.warn(
-                f"The strategy {settings.strategy} learns nothing from scans without annotation, so "
-                f"{settings.unlabeled} is not used. Choose --strategy self_training or mean_teacher."
-            )
-        elif not settings.unlabeled and was_pretrained(settings, folder):
-            reporter.say("The scans of pre-training can teach here too: choose --strategy self_training.")
+    annotated = _with_labels(found.annotated, settings)
+    patients = len({case.patient for case in annotated})
+    if why := module.Strategy.why_no_scans(from_dict(module.Settings, settings.options), patients):
+        if settings.unlabeled != "none" and (settings.unlabeled or was_pretrained(settings, folder)):
+            reporter.say(f"{settings.strategy} learns from the annotated cases alone: {why}.")
         return found
-    scans = find_unannotated(settings, folder, _with_labels(found.annotated, settings), reporter)
+    scans = find_unannotated(settings, folder, annotated, reporter)
     if scans is None and not settings.unlabeled:
         reporter.say(
             "There are no scans without annotation to learn from: none were named with --unlabeled, and none "

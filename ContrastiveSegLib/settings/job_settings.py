@@ -165,7 +165,7 @@ class FinetuneSettings:
     """Folder with scans to learn from without annotation; empty: those of pre-training; none: no scans."""
     start: Annotated[str, Flag("from"), Label("start from")] = ""
     """Weights to start from; empty: this run's pre-training; none: from scratch; or another run folder."""
-    strategy: Annotated[str, MethodOf("finetuning")] = "supervised"
+    strategy: Annotated[str, MethodOf("finetuning")] = "self_training"
     """Fine-tuning strategy; its own settings become flags: see --strategy NAME --help."""
     network: Annotated[str, NetworkName(), Label("network")] = ""
     """Network to train; empty: the pre-trained one; from scratch: unet."""
@@ -248,7 +248,7 @@ class DemoSettings:
     """Pre-training method."""
     pretrain_steps: Steps | None = 150
     """Training steps of the pre-training; empty: its own default."""
-    finetune_steps: Steps | None = 400
+    finetune_steps: Steps | None = 300
     """Training steps of each fine-tuning; empty: its own default."""
     seed: Seed = 0
     """Seed of all random numbers."""

@@ -96,6 +96,7 @@ def _one_run(
             annotated_slices=None if way == "all slices" else table,
             also=carried if way == "one slice and what was carried" else None,
             start="none",
+            strategy="supervised",
             steps=options.steps,
             batch=8,
             width=16,

@@ -79,6 +79,7 @@ def _one_run(options: argparse.Namespace, share: float, consistency: float, seed
             labeled=options.data,
             annotated_slices=run / "slices.csv",
             start="none",
+            strategy="supervised",
             options={"consistency": consistency},
             steps=options.steps,
             batch=8,

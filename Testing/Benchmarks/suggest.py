@@ -145,6 +145,7 @@ def _row(
         annotation="slices" if table else "cases",
         annotated_slices=table,
         start=str(start),
+        strategy="supervised",
         steps=profile.finetune_steps,
         batch=profile.finetune_batch,
         seed=trial.seed,

@@ -11,6 +11,7 @@ from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 
 SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
+ALONE = ["--unlabeled", "none"]  # no rounds of self-training
 GRID = ["--patch", "32", "32", "--spacing", "6"]
 
 
@@ -26,7 +27,10 @@ def a_trained_run(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     run = tmp_path_factory.mktemp("runs") / "run"
     assert main(["pretrain", str(run), "--images", str(phantoms), "--steps", "4", *SMALL, *GRID]) == 0
     assert (
-        main(["finetune", str(run), "--labeled", str(phantoms / "labeled"), "--steps", "4", *SMALL[2:]]) == 0
+        main(
+            ["finetune", str(run), "--labeled", str(phantoms / "labeled"), "--steps", "4", *SMALL[2:], *ALONE]
+        )
+        == 0
     )
     return run
 

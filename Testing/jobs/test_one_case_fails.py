@@ -19,6 +19,7 @@ from ContrastiveSegLib.preprocessing import prepared_cache
 from ContrastiveSegLib.training import data
 
 SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
+ALONE = ["--unlabeled", "none"]  # no rounds of self-training
 GRID = ["--patch", "32", "32", "--spacing", "6"]
 ODD = [
     MemoryError(),
@@ -98,7 +99,7 @@ def test_finetune_leaves_the_case_out_and_also_among_further_labels(
     fails_with(prepared_cache, "read_annotation_mask", "phantom_001")
     fails_with(prepared_cache, "read_annotation_mask", "phantom_003", MemoryError())
 
-    words = ["--labeled", str(phantoms / "labeled"), "--also", str(further), "--steps", "1"]
+    words = ["--labeled", str(phantoms / "labeled"), "--also", str(further), "--steps", "1", *ALONE]
     assert main(["finetune", str(a_run), *words, *SMALL[2:]]) == 0
     why = reasons(a_run / "cases.csv")
     assert "KeyError" in why["phantom_001"]
@@ -118,7 +119,7 @@ def test_a_label_file_without_rights_does_not_end_finetune(
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
 
-    words = ["--labeled", str(phantoms / "labeled"), "--steps", "1", *SMALL[2:]]
+    words = ["--labeled", str(phantoms / "labeled"), "--steps", "1", *SMALL[2:], *ALONE]
     assert main(["finetune", str(a_run), *words]) == 0
 
 
@@ -181,7 +182,7 @@ def test_scan_shows_the_others_and_most_lost_is_said_and_is_exit_code_3(
 
 def test_cases_without_labels_are_not_lost(a_run: Path, phantoms: Path) -> None:
     words = ["--labeled", str(phantoms), "--only", "phantom_001", "phantom_005", "phantom_006"]
-    assert main(["finetune", str(a_run), *words, "--steps", "1", *SMALL[2:]]) == 0
+    assert main(["finetune", str(a_run), *words, "--steps", "1", *SMALL[2:], *ALONE]) == 0
 
 
 def test_when_most_cases_are_lost_the_job_goes_on_and_says_so(

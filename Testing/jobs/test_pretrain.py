@@ -103,7 +103,11 @@ def test_what_was_learned_is_saved_and_fine_tuning_starts_from_it(
         assert torch.equal(one, other)
     assert not torch.allclose(ours[-1], unlearned[-1])
 
-    finetune.run(FinetuneSettings(run=run, labeled=a_data_folder, steps=1, lr=1e-8, batch=2, compute=ON_CPU))
+    finetune.run(
+        FinetuneSettings(
+            run=run, labeled=a_data_folder, unlabeled="none", steps=1, lr=1e-8, batch=2, compute=ON_CPU
+        )
+    )
 
     started = load_file(ModelFolder(RunFolder(run).finetune(1)).weights)
     weights = [name for name, parameter in network.named_parameters() if not name.startswith("head.")]

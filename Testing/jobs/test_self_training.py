@@ -26,7 +26,7 @@ from ContrastiveSegLib.training.pseudo_labels import PseudoLabels
 STEPS = 3
 FAST = ["--from", "none", "--steps", str(STEPS), "--width", "4", "--batch", "4", "--device", "cpu",
         "--precision", "float32", "--patch", "32", "32", "--spacing", "6",
-        "--strategy", "self_training"]  # fmt: skip
+        ]  # fmt: skip
 
 
 def make_short(patch: pytest.MonkeyPatch) -> None:
@@ -159,6 +159,7 @@ def test_a_student_that_forgot_what_was_drawn_is_not_kept(phantom_folder, tmp_pa
     first = iter([0.8, 0.7])  # of the teacher, of the student
 
     def dice(teacher, *_: object) -> np.ndarray:
+        assert not teacher.network.training  # batch norm with the statistics of the batch is another network
         return np.array([next(first), *[0.8] * (len(teacher.names) - 1)])
 
     monkeypatch.setattr(_rounds, "dice_of", dice)
@@ -180,6 +181,20 @@ def test_without_scans_only_the_annotated_cases_teach(phantom_folder, tmp_path):
     assert events_of(tmp_path / "run", "pseudo_labels") == []
 
 
+def test_with_more_annotated_patients_the_scans_teach_only_if_asked(phantom_folder, tmp_path):
+    words = ["--rounds", "1", "--most-patients"]
+    write_phantom_folder(tmp_path / "more", unlabeled=3, labeled=3, test=0, seed=5)
+    both = ["--labeled", str(tmp_path / "more" / "labeled"), "--unlabeled", str(tmp_path / "more")]
+
+    for most, rounds in (("2", 0), ("3", 1)):
+        run = tmp_path / f"run{most}"
+        assert finetune(run, phantom_folder, *words, most, *both) == 0
+        assert len(events_of(run, "pseudo_labels")) == rounds
+        notes = [event["text"] for event in events_of(run, "note")]
+        said = "self_training learns from the annotated cases alone: 3 patients are annotated, and with more"
+        assert any(note.startswith(said) for note in notes) == (rounds == 0)
+
+
 def test_where_nothing_names_scans_it_is_said(phantom_folder, tmp_path):
     assert finetune(tmp_path / "run", phantom_folder, "--unlabeled", "") == 0
 
@@ -190,8 +205,11 @@ def test_where_nothing_names_scans_it_is_said(phantom_folder, tmp_path):
 def test_a_strategy_that_does_not_learn_from_scans_says_so(phantom_folder, tmp_path):
     assert finetune(tmp_path / "run", phantom_folder, "--strategy", "supervised") == 0
 
-    texts = [event["text"] for event in events_of(tmp_path / "run", "warning")]
-    assert any("The strategy supervised learns nothing from scans without annotation" in t for t in texts)
+    texts = [event["text"] for event in events_of(tmp_path / "run", "note")]
+    said = (
+        "supervised learns from the annotated cases alone: it learns nothing from scans without annotation."
+    )
+    assert any(text.startswith(said) for text in texts)
 
 
 def test_blocks_and_single_slices_learn_from_scans_too(phantom_folder, tmp_path):

@@ -18,6 +18,7 @@ from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.runs.events import read_new
 
 SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
+ALONE = ["--unlabeled", "none"]  # no rounds of self-training
 GRID = ["--patch", "32", "32", "--spacing", "6"]
 
 
@@ -45,7 +46,7 @@ def test_evaluation_writes_a_line_per_case_and_structure(a_run: Path, phantoms: 
 
 def test_fine_tuning_starts_from_the_pretrained_encoder(phantoms: Path, a_run: Path) -> None:
     pretrained = load_file(a_run / "pretrain" / "model.safetensors")
-    words = ["finetune", str(a_run), "--labeled", str(phantoms / "labeled"), *SMALL[2:]]
+    words = ["finetune", str(a_run), "--labeled", str(phantoms / "labeled"), *SMALL[2:], *ALONE]
 
     assert main([*words, "--steps", "1", "--lr", "1e-8"]) == 0
 
@@ -201,7 +202,10 @@ def test_volumes_are_learned_in_3d(phantoms: Path, tmp_path: Path) -> None:
 
     assert main(["pretrain", str(run), "--images", str(phantoms), "--steps", "1", *SMALL, *grid]) == 0
     assert (
-        main(["finetune", str(run), "--labeled", str(phantoms / "labeled"), "--steps", "1", *SMALL[2:]]) == 0
+        main(
+            ["finetune", str(run), "--labeled", str(phantoms / "labeled"), "--steps", "1", *SMALL[2:], *ALONE]
+        )
+        == 0
     )
     assert main(["predict", str(run), "--images", str(phantoms / "test" / "images"), "--mirror", "yes"]) == 0
     assert len(list((run / "predictions").glob("*.seg.nrrd"))) == 2

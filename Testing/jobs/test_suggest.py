@@ -56,7 +56,7 @@ def sentences(run: Path) -> str:
 
 def finetune(run: Path, phantoms: Path, *words: str) -> int:
     labeled = ["--labeled", str(phantoms / "labeled")]
-    return main(["finetune", str(run), *labeled, "--steps", "2", *SMALL[2:], *words])
+    return main(["finetune", str(run), *labeled, "--unlabeled", "none", "--steps", "2", *SMALL[2:], *words])
 
 
 def test_before_any_annotation_cases_and_slices_are_ranked(

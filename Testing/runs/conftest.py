@@ -22,5 +22,6 @@ def a_finetuning(a_run: RunFolder) -> FinetuneSettings:
     return FinetuneSettings(
         run=a_run.path,
         labeled=Path("/data/labeled"),
+        strategy="supervised",
         options={"rotation": 10.0, "mirror": True, "consistency": 0.0},
     )
