@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -18,6 +18,7 @@ from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.dicom_elements import looks_like_dicom
 from ContrastiveSegLib.file_io.header_limits import EXPORT_AGAIN
 from ContrastiveSegLib.file_io.pipe_messages import Answer
+from ContrastiveSegLib.file_io.process_memory import limit_own_growth
 from ContrastiveSegLib.file_io.read_limits import allowance_for, files_of, paths_in
 from ContrastiveSegLib.file_io.reader_process import CannotStart, Died, ReaderProcess
 from ContrastiveSegLib.file_io.screening import screen
@@ -60,6 +61,12 @@ def apart(function: Callable[P, T]) -> Callable[P, T]:
 def be_the_child() -> None:
     """Carry everything out here from now on: this is the process that reads."""
     _Readers.is_child = True
+
+
+def limit_memory_for(paths: Sequence[Path]) -> None:
+    """In the process that reads: from now on, take no more than the headers of these files promise."""
+    if _Readers.is_child:
+        limit_own_growth(allowance_for(list(paths)).memory)
 
 
 def start_reading() -> None:

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from ContrastiveSegLib.dataset.cases import Case, CaseList, LeftOut, find_cases
 from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.file_io.files import read_geometry, read_labels
+from ContrastiveSegLib.file_io.headers import read_geometries
 from ContrastiveSegLib.imaging.grid import count_slices, derive_grid
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Geometry
@@ -65,9 +66,11 @@ def list_folder(folder: Path, listing: Listing) -> None:
     listing.tell(FOUND, cases=len(found.cases))
     listing.flush()
     geometries = {}
-    for case in found.cases:
+    grids = read_geometries([(case.images, case.last_axis_is_channels) for case in found.cases])
+    for case, known in zip(found.cases, grids, strict=True):
         try:
-            geometry = read_geometry(case.images, last_axis_is_channels=case.last_axis_is_channels)
+            channels = case.last_axis_is_channels
+            geometry = known or read_geometry(case.images, last_axis_is_channels=channels)
         except Exception as error:  # whatever a header does to its reader, it is one case
             listing.tell(UNREADABLE, name=case.name, reason=_in_words(error))
             continue

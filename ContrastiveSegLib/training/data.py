@@ -14,6 +14,7 @@ from ContrastiveSegLib.dataset.annotations import annotation_file
 from ContrastiveSegLib.dataset.cases import Case, CaseList, LeftOut, find_cases
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.file_io.files import read_geometry
+from ContrastiveSegLib.file_io.headers import read_geometries
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.grid import WorkingGrid, derive_grid
 from ContrastiveSegLib.imaging.volume import Geometry
@@ -66,9 +67,12 @@ def find_readable_cases(folder: Path, selection: CaseSelection, *, results: bool
         results=results,
     )
     cases, geometries, left_out = [], [], list(listing.left_out)
-    for case in listing.cases:
-        channels_last = case.last_axis_is_channels
-        geometry, reason = attempt(case.name, read_geometry, case.images, last_axis_is_channels=channels_last)
+    grids = read_geometries([(case.images, case.last_axis_is_channels) for case in listing.cases])
+    for case, known in zip(listing.cases, grids, strict=True):
+        channels = case.last_axis_is_channels
+        geometry, reason = known, ""
+        if known is None:
+            geometry, reason = attempt(case.name, read_geometry, case.images, last_axis_is_channels=channels)
         if geometry is None:
             left_out.append(LeftOut(case.images[0], reason, failed=True))
         else:
