@@ -202,9 +202,9 @@ class AnnotateStep(Step):
         noRun = "" if panel.run else _("Choose a run folder in step 1.")
         noData = noRun or ("" if panel.data.reader.cases else _("Choose a data folder in step 1."))
         hasModel = panel.state.isPretrained or panel.state.finishedRounds
-        noModel = "" if hasModel else _("Pre-train in step 2 first: suggestions rest on it.")
+        noModel = "" if hasModel else _("Pre-train in step 2 first: suggestions are based on it.")
         reason = panel.why_no_job(noData, noModel)
-        state_line.allow(self.box.start, reason, _("Rank cases and slices by what they would teach"))
+        state_line.allow(self.box.start, reason, _("Ranks cases and slices by what they would add"))
         noNames = "" if structures.wanted(panel).structures else _("Name the structures first.")
         state_line.allow(ui.annotateButton, noData or noNames, _("Opens the case selected in step 1"))
         node, volume = self._nodes() if self.case else (None, None)

@@ -79,7 +79,7 @@ class CaseTable:
 
     def _case(self, case) -> tuple:
         reader = self._reader
-        words = [_("here") if case.name in self._annotated else "", _("labels") if case.labels else ""]
+        words = [_("in this run") if case.name in self._annotated else "", _("labels") if case.labels else ""]
         words.append(_("scribbles") if case.scribbles else "")
         annotated = ", ".join(word for word in words if word) or _("no")
         remark = reader.unreadable.get(case.name) or (case.patient if case.patient != case.name else "")

@@ -127,7 +127,7 @@ class DataStep(Step):
         """Whether there are volumes to learn from; they may be loaded while the panel is open."""
         state_line.allow(
             self.ui.useSceneButton,
-            "" if _volumesOfScene() else _("No volume is loaded but those of a data folder."),
+            "" if _volumesOfScene() else _("No volume is loaded other than those of the data folder."),
             _("Learn from the volumes that are loaded in Slicer"),
         )
 

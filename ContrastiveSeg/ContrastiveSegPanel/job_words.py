@@ -32,7 +32,7 @@ def outcomeOf(job, events) -> Outcome:
     if job.cancelled_at is not None:
         return Outcome(CANCELLED, _("The job was ended; what it saved before is kept."))
     if code is None or code < 0 or not last:
-        ended = _("The job ended without a word (it was ended from outside, or memory ran out).")
+        ended = _("The job ended without a message: it was ended from outside, or memory ran out.")
         return Outcome(
             DIED, ended + " " + _("What it saved before is kept; start it again to go on.") + f" {last}"
         )

@@ -2,7 +2,6 @@
 
 import logging
 
-import slicer
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
@@ -24,10 +23,6 @@ from .results_box import ResultsBox
 from .setup_step import SetupStep
 
 LAST_RUN = "LastRunFolder"
-STARTING = (
-    "checkButton", "pretrainStart", "suggestStart", "annotateButton", "saveAnnotationButton",
-    "propagateStart", "finetuneStart", "predictStart", "predictAllButton", "refineStart", "importRunButton",
-)  # fmt: skip
 
 
 class Panel:
@@ -65,9 +60,11 @@ class Panel:
             self.results,
         )
 
-        for name in STARTING:
+        boxes = [step.box for step in self.steps if step.box is not None]
+        others = (ui.checkButton, ui.annotateButton, ui.saveAnnotationButton, ui.predictAllButton)
+        for button in (*(box.start for box in boxes), *others, ui.importRunButton):
             # Where buttons take no focus, a path that was typed before is complete only now.
-            slicer.util.findChild(parent, name).connect("pressed()", self.settle)
+            button.connect("pressed()", self.settle)
 
         # Only now: a box that is collapsed in the .ui file would not hide what the steps put into it.
         for box in (ui.setupLogBox, ui.pretrainSettings, ui.finetuneSettings, ui.propagateBox, ui.refineBox):

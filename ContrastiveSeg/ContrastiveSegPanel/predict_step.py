@@ -28,9 +28,9 @@ class PredictStep(Step):
         self.box.start.text = _("Segment this volume")
         for value, words in (
             ("auto", _("As in the annotations")),
-            ("each", _("Largest piece of each")),
-            ("together", _("Largest piece of all")),
-            ("no", _("All pieces")),
+            ("each", _("Largest of each structure")),
+            ("together", _("Largest of all together")),
+            ("no", _("All")),
         ):
             ui.pieces.addItem(words, value)
         ui.pieces.connect("currentIndexChanged(int)", lambda _index: self.onPieces())
@@ -82,7 +82,7 @@ class PredictStep(Step):
         with self.busy(_("measuring the volumes of {case}").format(case=case)):
             found = predictions.volumes_ml(node, volume)
         rows = [(structure, round(amount, 2)) for structure, amount in found.items()]
-        columns = (_("Structure"), _("Volume ml"))
+        columns = (_("Structure"), _("Volume (ml)"))
         table_rows.fill(self.ui.volumesTable, columns, rows, list(found))
         predictions.write_volumes_table(found, volume, _("{case} volumes").format(case=case))
         self.refresh()
@@ -222,8 +222,9 @@ class PredictStep(Step):
         untrained = noRun or ("" if panel.state.finishedRounds else _("Fine-tune in step 4 first."))
         noVolume = "" if volume is not None else _("Choose a volume.")
         noData = "" if panel.parameters.dataFolder else _("Choose a data folder in step 1.")
-        state_line.allow(self.box.start, panel.why_no_job(untrained, noVolume), _("A new segmentation node"))
-        state_line.allow(ui.predictAllButton, panel.why_no_job(untrained, noData), _("Into the run folder"))
+        state_line.allow(self.box.start, panel.why_no_job(untrained, noVolume), _("Makes a new segmentation"))
+        tip = _("Saves the predictions in the run folder")
+        state_line.allow(ui.predictAllButton, panel.why_no_job(untrained, noData), tip)
         predicted = panel.state.predicted
         self.predicted.show(panel.run, predicted)
         noResult = "" if self.isShown() else _("Show a prediction first.")

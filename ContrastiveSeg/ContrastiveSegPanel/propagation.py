@@ -109,12 +109,12 @@ class Propagation(PromptedStep):
         noRun = "" if panel.run else _("Choose a run folder in step 1.")
         isOpen = node is not None and volume is not None
         noNode = "" if isOpen else _("Open a case for annotation first.")
-        scribbles = _("Scribbles are no outlines that could be followed; draw one slice in full.")
+        scribbles = _("Scribbles cannot be propagated; draw the outlines in one slice.")
         isScribbled = isOpen and annotating.kind_of(node) == annotating.SCRIBBLES
         notPainted = _("No slice is annotated yet: draw the structures in one slice.")
         noSlice = noNode or ("" if isPainted(node) else notPainted)
         missing = noRun or noSlice or (scribbles if isScribbled else "") or self.choice.whyNot()
-        tip = _("Carry the annotated slice both ways through the volume; of several the one that is shown")
+        tip = _("Propagates the annotated slice in both directions; of several the one that is shown")
         state_line.allow(self.box.start, panel.why_no_job(missing), tip)
         noResult = "" if self._shown() is not None else _("Propagate a slice first.")
         tip = _(
@@ -126,13 +126,13 @@ class Propagation(PromptedStep):
 
     def _showState(self, missing: str, noResult: str) -> None:
         if self.panel.jobName == "propagate":
-            self.show(state_line.WORKING, _("carrying the slice through the volume"))
+            self.show(state_line.WORKING, _("propagating the slice through the volume"))
         elif not noResult:
             self.show(state_line.DONE, _("look at the ends of each structure, then accept or correct"))
         elif missing:
             self.show(state_line.MISSING, missing)
         else:
-            self.show(state_line.READY, _("one annotated slice can become a whole annotation"))
+            self.show(state_line.READY, _("one annotated slice can be propagated through the whole volume"))
 
     def _nodes(self):
         case = self.panel.annotate.case
@@ -164,7 +164,7 @@ def keySlice(painted, shown) -> int:
     if len(painted) == 1:
         return painted[0]
     if shown not in painted:
-        text = _("{n} slices are annotated, and the one that is shown is none of them.")
+        text = _("{n} slices are annotated, but not the one that is shown.")
         listed = ", ".join(map(str, painted[:10]))
         raise BadSetting(text.format(n=len(painted)), _("Show one of them: {listed}.").format(listed=listed))
     return shown

@@ -70,4 +70,4 @@ class Refinement(PromptedStep):
         elif missing:
             self.show(state_line.MISSING, missing)
         else:
-            self.show(state_line.READY, _("what would depart too far from the prediction is refused"))
+            self.show(state_line.READY, _("outlines that differ too much from the prediction are not taken"))

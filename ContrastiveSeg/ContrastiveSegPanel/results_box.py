@@ -36,10 +36,10 @@ class ResultsBox(Step):
         noRun = "" if run is not None and run.path.is_dir() else _("There is no run folder yet.")
         noModel = noRun or ("" if run.exists else _("Nothing was learned in this run folder yet."))
         noResult = "" if panel.state.predicted else _("There are no predictions yet.")
-        state_line.allow(ui.openRunButton, noRun, _("Show the folder in the file manager"))
-        state_line.allow(ui.exportResultsButton, noResult, _("Copy the predictions to another folder"))
-        state_line.allow(ui.exportRunButton, panel.why_not(noModel), _("One zip file for a colleague"))
-        state_line.allow(ui.importRunButton, panel.why_not(), _("Take in a run that was exported"))
+        state_line.allow(ui.openRunButton, noRun, _("Shows the folder in the file manager"))
+        state_line.allow(ui.exportResultsButton, noResult, _("Copies the predictions to another folder"))
+        state_line.allow(ui.exportRunButton, panel.why_not(noModel), _("Writes the run into one zip file"))
+        state_line.allow(ui.importRunButton, panel.why_not(), _("Unpacks a run from a zip file"))
         state_line.allow(
             ui.deleteRunButton,
             panel.why_not(noModel),

@@ -56,7 +56,7 @@ class UnannotatedTick:
         reason = self._whyNot(fromData)
         isOn = not reason and self._menu.entry.name in LEARNS
         self._box.setChecked(isOn)  # clicked(bool) tells of the user's clicks alone
-        tip = _("Their labels are predicted and learned from, too; odd predictions are left out")
+        tip = _("Predicts labels of these scans and learns from them, too; unusual predictions are left out")
         state_line.allow(self._box, reason, tip)
         self._box.enabled = not reason and isFree
         self._line.text = self._costs(len(self._scans(fromData))) if isOn else ""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Optional, Union
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.settings.field_help import strings_under_fields
+from ContrastiveSegLib.settings.parsed_file import parsed
 from ContrastiveSegLib.settings.rules import Label, MethodOf, Pattern, Range, rule_of, rules_of
 from ContrastiveSegLib.settings.schema import Settings, from_dict, to_dict, unknown_name
 
@@ -120,7 +121,7 @@ def with_all_options(settings: Settings) -> Settings:
 
 def _entry(kind: str, path: Path) -> MethodEntry:
     try:
-        module = ast.parse(path.read_text(encoding="utf-8"))
+        module = parsed(path)
     except (SyntaxError, ValueError, OSError) as error:
         raise BadFile(
             f"The method {path} cannot be read: {error}.", "Correct the file, or remove it."

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.settings.parsed_file import parsed
 
 ROOM = Path(__file__).parents[1] / "sam"
 # What is chosen where nothing is said: the only one whose weights come with a package.
@@ -105,7 +106,7 @@ def _assigned(module: ast.Module) -> dict[str, ast.expr]:
 
 def _parsed(path: Path) -> ast.Module:
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
+        return parsed(path)
     except (SyntaxError, ValueError, OSError) as error:
         raise BadFile(
             f"The model {path} cannot be read: {error}.", "Correct the file, or remove it."

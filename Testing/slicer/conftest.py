@@ -5,7 +5,16 @@ from __future__ import annotations
 import importlib.util
 
 if importlib.util.find_spec("slicer") and importlib.util.find_spec("PySide6"):
-    from Testing.slicer.panel_fixtures import a_learned_run, a_quick_panel, a_real_panel, learned, phantoms
+    from Testing.slicer.panel_fixtures import (
+        a_learned_run,
+        a_pretrained_run,
+        a_quick_panel,
+        a_real_panel,
+        a_trained_run,
+        learned,
+        listed,
+        phantoms,
+    )
     from Testing.slicer_host.fixtures import a_panel, a_slicer
     from Testing.slicer_host.host import start
 
@@ -15,10 +24,13 @@ if importlib.util.find_spec("slicer") and importlib.util.find_spec("PySide6"):
     __all__ = [
         "a_learned_run",
         "a_panel",
+        "a_pretrained_run",
         "a_quick_panel",
         "a_real_panel",
         "a_slicer",
+        "a_trained_run",
         "learned",
+        "listed",
         "phantoms",
     ]
 else:

@@ -15,9 +15,12 @@ from typing import Any
 import pytest
 
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.slicer_bridge import case_listing, process
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "ContrastiveSeg" / "ContrastiveSeg.py"
+LIST = "list"  # the job that looks through a folder
 PATIENCE = 5  # with a busy computer; a test that passes waits no longer for it
 # Flags and commands: for those who type, not for those who click.
 TERMINAL_WORDS = re.compile(r"(?<![\w-])--[a-z]|\bcommands?\b|python -m ")
@@ -61,6 +64,65 @@ def _stand_in() -> Any:
 def a_learned_run(learned: Path, tmp_path: Path) -> Path:
     """A run folder in which all was done, of this test alone."""
     return Path(shutil.copytree(learned, tmp_path / "run"))
+
+
+@pytest.fixture
+def a_trained_run(a_learned_run: Path) -> Path:
+    """Pre-trained, and one round of fine-tuning; nothing is predicted yet."""
+    shutil.rmtree(RunFolder(a_learned_run).predictions)
+    return a_learned_run
+
+
+@pytest.fixture
+def a_pretrained_run(a_trained_run: Path) -> Path:
+    """Pre-trained, and nothing else."""
+    run = RunFolder(a_trained_run)
+    shutil.rmtree(run.finetune(1).parent)
+    run.labels.unlink()
+    return a_trained_run
+
+
+@pytest.fixture(scope="session")
+def listed(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What another process tells of the phantoms, asked once."""
+    target = tmp_path_factory.mktemp("listed") / "listing.jsonl"
+    order = target.with_name("order.json")
+    order.write_text(json.dumps({LIST: {"folder": str(phantoms), "listing": str(target)}}))
+    case_listing.main([LIST, "--settings", str(order)])
+    return target
+
+
+class ListedBefore:
+    """Stands in for the process that reads a folder, with what it told the first time."""
+
+    def __init__(self, folder: Path, listing: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        shutil.copyfile(listing, folder / listing.name)
+
+    def is_running(self) -> bool:
+        """It has told everything."""
+        return False
+
+    def tail(self) -> str:
+        """It has nothing to complain of."""
+        return ""
+
+
+def _read_once(monkeypatch: pytest.MonkeyPatch, phantoms: Path, listed: Path) -> None:
+    """A folder of phantoms that is as it was is not looked through by another process in each test."""
+    real, files = process.start, _files_of(phantoms)
+
+    def start(name: str, settings: Any, engine: Any, **places: Any) -> Any:
+        if name == LIST and settings["folder"] == str(phantoms) and _files_of(phantoms) == files:
+            return ListedBefore(places["folder"], listed)
+        return real(name, settings, engine, **places)
+
+    monkeypatch.setattr(process, "start", start)
+
+
+def _files_of(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
 
 
 class PanelInTest:
@@ -156,8 +218,11 @@ def a_real_panel(a_slicer: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pan
 
 
 @pytest.fixture
-def a_quick_panel(a_slicer: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[PanelInTest]:
-    """The panel whose jobs are the self test's stand-in for the engine."""
+def a_quick_panel(
+    a_slicer: Any, monkeypatch: pytest.MonkeyPatch, phantoms: Path, listed: Path
+) -> Iterator[PanelInTest]:
+    """The panel whose jobs are the self test's stand-in for the engine; phantoms are read in no time."""
+    _read_once(monkeypatch, phantoms, listed)
     monkeypatch.delenv("CONTRASTIVESEG_ENGINE_PYTHON", raising=False)
     _pretend_installed(a_slicer)
     for opened in _opened(a_slicer):

@@ -78,7 +78,7 @@ def test_another_choice_replaces_what_was_saved(a_panel, tmp_path):
     assert node.GetSegmentation().GetSegmentIdBySegmentName("background")
     assert a_panel.ui.completeButton.toolTip.startswith("Of scribbles only painted voxels count")
     assert "marked complete" not in a_panel.ui.annotationCounts.text
-    assert a_panel.child("propagateStart").toolTip.startswith("Scribbles are no outlines")
+    assert a_panel.child("propagateStart").toolTip.startswith("Scribbles cannot be propagated")
     a_panel.ui.saveAnnotationButton.click()
     assert _learned_from(tmp_path / "run").startswith("scribbles in 3 of 9 slices")
     assert not (tmp_path / "run" / "annotations" / "labels" / f"{CASE}.seg.nrrd").exists()
@@ -110,13 +110,10 @@ def test_nothing_is_saved_where_nothing_counts(a_panel, tmp_path):
     assert not (tmp_path / "run" / "annotations").exists()
 
 
-def test_a_corrected_prediction_is_a_whole_volume_and_goes_on_where_it_was(a_panel, tmp_path):
+def test_a_corrected_prediction_is_a_whole_volume_and_goes_on_where_it_was(a_panel, a_learned_run, tmp_path):
     case = "phantom_003"
-    a_panel.job("pretrain")
-    a_panel.ui.labelsFrom.currentIndex = 1
-    a_panel.job("finetune")
-    a_panel.ui.inputVolume.setCurrentNode(a_panel.panel.data.load(case))
-    a_panel.job("predict")
+    a_panel.panel.reopen()
+    a_panel.panel.predict.showResult(case, a_panel.panel.data.load(case))
     drawn = _opened(a_panel, case)
     annotating.set_kind(drawn, "slices")
 

@@ -42,7 +42,7 @@ def test_a_killed_job_is_noticed_and_can_be_resumed(a_quick_panel, phantoms, tmp
     panel.wait(lambda: not panel.panel.monitor.isBusy)
 
     assert panel.state("pretrain") == "failed"
-    assert "ended without a word" in panel.ui.pretrainState.text
+    assert "ended without a message" in panel.ui.pretrainState.text
     assert panel.child("pretrainStart").text == "Resume"
 
 
@@ -101,7 +101,7 @@ def test_a_job_that_died_while_slicer_was_closed_is_explained(a_quick_panel, pha
     after = before.restart()
 
     assert after.state("pretrain") == "failed"
-    assert "ended without a word" in after.ui.pretrainState.text
+    assert "ended without a message" in after.ui.pretrainState.text
 
 
 def test_a_run_folder_that_is_moved_away_ends_the_job(a_quick_panel, phantoms, tmp_path, monkeypatch):

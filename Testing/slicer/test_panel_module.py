@@ -184,13 +184,10 @@ def test_reload_reads_all_files_anew(loaded_modules, a_quick_panel):
 
 
 def test_the_script_for_slicer_without_a_window_segments_a_folder(
-    a_quick_panel, phantoms, tmp_path, monkeypatch, capsys
+    a_quick_panel, phantoms, tmp_path, monkeypatch, capsys, a_trained_run
 ):
     panel = a_quick_panel
-    panel.choose(phantoms, tmp_path / "run")
-    panel.job("pretrain")
-    panel.ui.labelsFrom.currentIndex = 1
-    panel.job("finetune")
+    panel.choose(phantoms, a_trained_run)
     script, images, output = SCRIPTS / "segment_folder_in_slicer.py", phantoms / "test", tmp_path / "out"
     monkeypatch.setattr(sys, "argv", [str(script), str(tmp_path / "run"), str(images), str(output)])
     ended = []

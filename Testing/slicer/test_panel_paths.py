@@ -97,12 +97,11 @@ def test_a_field_that_is_emptied_for_another_path_is_asked_once(a_quick_panel, p
     assert readings == [str(tmp_path), str(phantoms)]
 
 
-def test_after_a_run_is_deleted_the_panel_shows_none(a_quick_panel, phantoms, tmp_path):
+def test_after_a_run_is_deleted_the_panel_shows_none(a_quick_panel, phantoms, tmp_path, a_pretrained_run):
     import qt
 
     panel = a_quick_panel
-    panel.choose(phantoms, tmp_path / "run")
-    panel.job("pretrain")
+    panel.choose(phantoms, a_pretrained_run)
     panel.slicer.dialogs.answer(qt.QMessageBox.Ok, to="This cannot be undone")
 
     panel.ui.deleteRunButton.click()

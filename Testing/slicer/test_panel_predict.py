@@ -30,9 +30,9 @@ def test_fine_tuning_shows_dice_of_each_structure(a_quick_panel, phantoms, tmp_p
     assert names == ["loss dice_ce", "Dice bright", "Dice middle"]
 
 
-def test_a_prediction_is_a_new_node_and_equals_the_file(a_quick_panel, phantoms, tmp_path):
+def test_a_prediction_is_a_new_node_and_equals_the_file(a_quick_panel, phantoms, a_trained_run, tmp_path):
     panel = a_quick_panel
-    _whole_run(panel, phantoms, tmp_path / "run")
+    panel.choose(phantoms, a_trained_run)
     volume = panel.panel.data.load("phantom_003")
     panel.ui.inputVolume.setCurrentNode(volume)
 
@@ -59,9 +59,11 @@ def test_a_prediction_is_a_new_node_and_equals_the_file(a_quick_panel, phantoms,
     assert "2 files were there already and stayed" in panel.ui.runInfo.text
 
 
-def test_deleting_the_volume_during_a_prediction_does_no_harm(a_quick_panel, phantoms, tmp_path):
+def test_deleting_the_volume_during_a_prediction_does_no_harm(
+    a_quick_panel, phantoms, a_trained_run, tmp_path
+):
     panel = a_quick_panel
-    _whole_run(panel, phantoms, tmp_path / "run")
+    panel.choose(phantoms, a_trained_run)
     volume = panel.panel.data.load("phantom_003")
     panel.ui.inputVolume.setCurrentNode(volume)
     panel.child("predictStart").click()
@@ -75,10 +77,10 @@ def test_deleting_the_volume_during_a_prediction_does_no_harm(a_quick_panel, pha
 
 
 def test_a_volume_of_the_scene_is_predicted_on_its_own_grid_and_under_its_transform(
-    a_quick_panel, phantoms, tmp_path
+    a_quick_panel, phantoms, a_trained_run, tmp_path
 ):
     panel = a_quick_panel
-    _whole_run(panel, phantoms, tmp_path / "run")
+    panel.choose(phantoms, a_trained_run)
     volume = slicer.util.loadVolume(str(phantoms / "test" / "images" / "phantom_003.nii.gz"))
     volume.SetName("my scan / no. 1")
     transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
@@ -92,9 +94,11 @@ def test_a_volume_of_the_scene_is_predicted_on_its_own_grid_and_under_its_transf
     assert RunFolder(tmp_path / "run").prediction("my_scan_no._1").is_file()
 
 
-def test_which_pieces_are_kept_is_asked_remembered_and_passed_on(a_quick_panel, phantoms, tmp_path):
+def test_which_pieces_are_kept_is_asked_remembered_and_passed_on(
+    a_quick_panel, phantoms, a_trained_run, tmp_path
+):
     panel = a_quick_panel
-    _whole_run(panel, phantoms, tmp_path / "run")
+    panel.choose(phantoms, a_trained_run)
     assert panel.ui.pieces.currentData == "auto"
 
     panel.ui.pieces.currentIndex = panel.ui.pieces.findData("together")

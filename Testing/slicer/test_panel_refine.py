@@ -98,7 +98,7 @@ def test_of_several_slices_the_shown_one_is_propagated_and_the_others_stay_drawn
 
     nodes.jump_to(volume, (center[0], center[1], 3))
     panel.child("propagateStart").click()
-    assert "2 slices are annotated, and the one that is shown is none" in panel.ui.propagateState.text
+    assert "2 slices are annotated, but not the one that is shown" in panel.ui.propagateState.text
     assert "Show one of them: 2, 6." in panel.ui.propagateState.text
     assert not (tmp_path / "run" / "panel" / "propagate.json").exists()
 
@@ -146,12 +146,11 @@ def test_the_buttons_say_why_they_are_off_and_the_license_is_shown(
     assert panel.ui.propagateModel.findText("SAM 2 and 2.1 with memory") > 0
 
 
-def test_a_refined_prediction_is_another_node_and_leaves_the_first(a_quick_panel, phantoms, tmp_path):
+def test_a_refined_prediction_is_another_node_and_leaves_the_first(
+    a_quick_panel, phantoms, tmp_path, a_trained_run
+):
     panel, run = a_quick_panel, tmp_path / "run"
-    panel.choose(phantoms, run)
-    panel.job("pretrain")
-    panel.ui.labelsFrom.currentIndex = 1
-    panel.job("finetune")
+    panel.choose(phantoms, a_trained_run)
     volume = panel.panel.data.load("phantom_003")
     panel.ui.inputVolume.setCurrentNode(volume)
     panel.job("predict")

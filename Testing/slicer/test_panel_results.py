@@ -13,15 +13,11 @@ ROWS = (2, 3)  # theirs, among six predicted patients
 
 
 @pytest.fixture
-def a_panel(a_quick_panel, phantoms, tmp_path):
-    """With a trained run, its chart on the screen, and both patients predicted."""
+def a_panel(a_quick_panel, phantoms, a_learned_run):
+    """With a trained run, its chart on the screen, and all patients predicted."""
     panel = a_quick_panel
-    panel.choose(phantoms, tmp_path / "run")
-    panel.job("pretrain")
-    panel.ui.labelsFrom.currentIndex = 1
-    panel.job("finetune")
-    panel.ui.predictAllButton.click()
-    panel.wait(lambda: not panel.panel.monitor.isBusy, 120)
+    panel.choose(phantoms, a_learned_run)
+    panel.child("finetuneCurves").click()
     return panel
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import slicer
 
 
-def test_a_run_is_exported_deleted_and_imported(a_quick_panel, phantoms, tmp_path):
+def test_a_run_is_exported_deleted_and_imported(a_quick_panel, phantoms, tmp_path, a_pretrained_run):
     import qt
 
     panel, dialogs = a_quick_panel, a_quick_panel.slicer.dialogs
-    panel.choose(phantoms, tmp_path / "run")
-    panel.job("pretrain")
+    panel.choose(phantoms, a_pretrained_run)
     assert "run: " in panel.ui.runInfo.text
     dialogs.answer(str(tmp_path / "run.zip"), to="Export run")
     dialogs.answer(qt.QMessageBox.Ok, to="This cannot be undone")
@@ -29,14 +28,13 @@ def test_a_run_is_exported_deleted_and_imported(a_quick_panel, phantoms, tmp_pat
 
 
 def test_a_run_whose_name_is_taken_is_imported_under_a_free_one_or_elsewhere(
-    a_quick_panel, phantoms, tmp_path
+    a_quick_panel, phantoms, tmp_path, a_pretrained_run
 ):
     import qt
 
     panel, dialogs = a_quick_panel, a_quick_panel.slicer.dialogs
     slicer.app.userSettings().setValue("ContrastiveSeg/RunsFolder", str(tmp_path))
-    panel.choose(phantoms, tmp_path / "run")
-    panel.job("pretrain")
+    panel.choose(phantoms, a_pretrained_run)
     dialogs.answer(str(tmp_path / "run.zip"), to="Export run")
     panel.ui.exportRunButton.click()
     panel.wait(lambda: not panel.panel.monitor.isBusy)

@@ -7,13 +7,6 @@ import slicer
 from ContrastiveSegLib.slicer_bridge import nodes
 
 
-def _trained(panel, phantoms, run):
-    panel.choose(phantoms, run)
-    panel.job("pretrain")
-    panel.ui.labelsFrom.currentIndex = 1
-    panel.job("finetune")
-
-
 def test_the_volumes_of_the_scene_are_followed(a_quick_panel, phantoms):
     panel, button = a_quick_panel, a_quick_panel.ui.useSceneButton
     assert not button.enabled
@@ -71,10 +64,9 @@ def test_closing_the_scene_without_a_job_empties_the_panel(a_quick_panel, phanto
     assert panel.state("pretrain") == "missing"
 
 
-def test_another_run_does_not_lose_an_export(a_quick_panel, phantoms, tmp_path):
+def test_another_run_does_not_lose_an_export(a_quick_panel, phantoms, tmp_path, a_pretrained_run):
     panel = a_quick_panel
-    panel.choose(phantoms, tmp_path / "run")
-    panel.job("pretrain")
+    panel.choose(phantoms, a_pretrained_run)
     panel.slicer.dialogs.answer(str(tmp_path / "run.zip"), to="Export run")
     panel.ui.exportRunButton.click()
     job = panel.panel.monitor.job
@@ -100,10 +92,10 @@ def test_after_a_restart_the_data_folder_comes_back_with_the_run(a_quick_panel, 
 
 
 def test_after_a_restart_the_prediction_of_a_scene_volume_is_shown_on_its_copy(
-    a_quick_panel, phantoms, tmp_path
+    a_quick_panel, phantoms, tmp_path, a_trained_run
 ):
     before = a_quick_panel
-    _trained(before, phantoms, tmp_path / "run")
+    before.choose(phantoms, a_trained_run)
     volume = slicer.util.loadVolume(str(phantoms / "test" / "images" / "phantom_003.nii.gz"))
     volume.SetName("my scan")
     voxels = slicer.util.arrayFromVolume(volume).copy()
@@ -120,9 +112,11 @@ def test_after_a_restart_the_prediction_of_a_scene_volume_is_shown_on_its_copy(
     assert segmentation.GetNodeReference("referenceImageGeometryRef") is shown
 
 
-def test_a_scene_volume_with_the_name_of_a_case_is_not_taken_for_it(a_quick_panel, phantoms, tmp_path):
+def test_a_scene_volume_with_the_name_of_a_case_is_not_taken_for_it(
+    a_quick_panel, phantoms, tmp_path, a_trained_run
+):
     panel = a_quick_panel
-    _trained(panel, phantoms, tmp_path / "run")
+    panel.choose(phantoms, a_trained_run)
     volume = slicer.util.loadVolume(str(phantoms / "test" / "images" / "phantom_004.nii.gz"))
     volume.SetName("phantom_003")
     panel.ui.inputVolume.setCurrentNode(volume)
@@ -148,7 +142,7 @@ def test_a_failure_of_before_the_restart_is_not_on_the_progress_line(
 
     after = before.restart()
 
-    assert "ended without a word" in after.ui.pretrainState.text
+    assert "ended without a message" in after.ui.pretrainState.text
     assert after.child("pretrainLine").text == ""
 
 

@@ -16,22 +16,16 @@ SEGMENTATION = "vtkMRMLSegmentationNode"
 
 
 @pytest.fixture
-def a_panel(a_quick_panel, phantoms, tmp_path):
+def a_panel(a_quick_panel, phantoms, a_learned_run):
     """With a trained run, both patients predicted and refined, and a slice of each propagated."""
-    panel, run = a_quick_panel, RunFolder(tmp_path / "run")
+    panel, run = a_quick_panel, RunFolder(a_learned_run)
     panel.choose(phantoms, run.path)
-    panel.job("pretrain")
-    panel.ui.labelsFrom.currentIndex = 1
-    panel.job("finetune")
     panel.type(panel.ui.structures, "bright, middle")
-    panel.ui.predictAllButton.click()
-    panel.wait(lambda: not panel.panel.monitor.isBusy, 120)
     for source, target in ((run.predictions, "predictions_refined"), (run.predictions, "panel/propagated")):
         (run.path / target).mkdir(parents=True)
         for case in (ONE, OTHER):
             name = f"{case}.seg.nrrd"
             (run.path / target / name).write_bytes((source / name).read_bytes())
-    panel.panel.plots.giveWay()
     return panel
 
 

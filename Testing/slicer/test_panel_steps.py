@@ -138,10 +138,9 @@ def test_done_says_how_good_a_round_is(a_quick_panel, phantoms, tmp_path):
     assert "mean Dice 0.80 of patients kept aside (liver 0.90, kidneys 0.70)" in panel.ui.finetuneState.text
 
 
-def test_as_many_suggestions_as_asked_for(a_quick_panel, phantoms, tmp_path):
+def test_as_many_suggestions_as_asked_for(a_quick_panel, phantoms, tmp_path, a_pretrained_run):
     panel = a_quick_panel
-    panel.choose(phantoms, tmp_path / "run")
-    panel.job("pretrain")
+    panel.choose(phantoms, a_pretrained_run)
     panel.ui.suggestCount.value = 5
 
     panel.job("suggest")
@@ -217,10 +216,11 @@ def test_annotate_save_and_count(a_quick_panel, phantoms, tmp_path):
     assert (tmp_path / "run" / "annotations" / "images" / "phantom_005.nii.gz").is_file()
 
 
-def test_a_suggestion_opens_its_case_and_jumps_to_its_slice(a_quick_panel, phantoms, tmp_path):
+def test_a_suggestion_opens_its_case_and_jumps_to_its_slice(
+    a_quick_panel, phantoms, tmp_path, a_pretrained_run
+):
     panel = a_quick_panel
-    panel.choose(phantoms, tmp_path / "run")
-    panel.job("pretrain")
+    panel.choose(phantoms, a_pretrained_run)
 
     panel.job("suggest")
     table = panel.ui.suggestionTable

@@ -66,7 +66,7 @@ class SlicerForTests:
             if time.monotonic() > deadline:
                 raise AssertionError(f"Still waiting after {timeout_s} s{': ' + what if what else ''}.")
             self.process_events()
-            time.sleep(0.005)
+            time.sleep(0.02)  # the jobs that are waited for need the processor
 
     def photograph(self, widget: Any, path: Path | str | None = None) -> np.ndarray:
         """A picture of a widget as (rows, columns, RGB), also saved if a path is given."""
