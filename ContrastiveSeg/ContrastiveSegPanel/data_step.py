@@ -157,7 +157,7 @@ class DataStep(Step):
             text = _("stopped: {n} of {all} headers were read; choose the folder again to read all")
             self.show(state_line.READY, text.format(n=reader.headersRead, all=len(reader.cases)))
         else:
-            text = _("{cases} cases, {labeled} with labels; {out} files left out")
+            text = _("{cases} cases, {labeled} with labels; files left out: {out}")
             self.show(state_line.DONE, text.format(**counts))
 
 

@@ -48,11 +48,14 @@ def finishWithin(table, *, isLastWide: bool) -> None:
     What does not fit is cut with dots; the tooltip has all of it.
     """
     table.sortingEnabled = True
-    header = table.horizontalHeader()
-    header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
-    header.setStretchLastSection(isLastWide)
-    for column in range(1, table.columnCount - isLastWide):
+    header, last = table.horizontalHeader(), table.columnCount - 1
+    header.setStretchLastSection(False)
+    header.setSectionResizeMode(qt.QHeaderView.Interactive)
+    for column in range(1, table.columnCount):
         table.resizeColumnToContents(column)
+    # Set for single columns: only then they are narrowed as well when the table is.
+    for column in (0, last) if isLastWide else (0,):
+        header.setSectionResizeMode(column, qt.QHeaderView.Stretch)
 
 
 def setRow(table, number, row, key, *, tip: str = "") -> None:

@@ -30,7 +30,7 @@ def test_the_data_step_lists_cases_and_what_was_left_out(a_quick_panel, phantoms
     rows = [[table.item(row, n).text() for n in range(3)] for row in range(table.rowCount)]
 
     assert panel.state("data") == "done"
-    assert "6 cases, 4 with labels; 1 files left out" in panel.ui.dataState.text
+    assert "6 cases, 4 with labels; files left out: 1" in panel.ui.dataState.text
     assert [row[0] for row in rows] == [f"phantom_00{n}" for n in range(1, 7)] + ["notes.txt"]
     assert rows[0][1] == "labels"
     assert rows[-1][1:] == ["left out", "not a volume in a known format (NIfTI, NRRD, MHA, DICOM)"]
