@@ -15,7 +15,7 @@ def busy(text: str, label=None):
         text: Such as "opening case_1".
         label: The state line that says so; None: the status bar of the window alone.
     """
-    before = ()
+    before: tuple = ()
     if label is not None:
         before = (label.text, label.property("state"), label.property(state_line.BUSY))
         # Drawing lets timers ring as well: what they find out is told afterwards.

@@ -20,8 +20,10 @@ class CaseTable:
 
     def __init__(self, table, reader) -> None:
         self._table, self._reader = table, reader
-        self._annotated, self._shows = frozenset(), None
-        self._next, self._rows = 0, []  # the rows as they were written, in the order of the cases
+        self._annotated: frozenset = frozenset()
+        self._shows: tuple | None = None
+        self._next = 0
+        self._rows: list = []  # the rows as they were written, in the order of the cases
         self._timer = qt.QTimer(table)
         self._timer.setInterval(0)
         self._timer.connect("timeout()", self._fill)

@@ -27,7 +27,7 @@ class JobBox:
     def __init__(self, parent, name: str, onStart, onCancel, *, curves: str = "", plots=None) -> None:
         self.name = name
         self._title, self._plots = curves, plots
-        self._curves = None
+        self._curves: Curves | None = None
         column = qt.QVBoxLayout(parent)
         column.setContentsMargins(0, 0, 0, 0)
         self.start, self.cancel = self._button("Start", _("Start")), self._button("Cancel", _("Cancel"))

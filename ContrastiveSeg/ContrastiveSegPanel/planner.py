@@ -34,7 +34,9 @@ class Planner:
 
     def __init__(self, panel, onKnown) -> None:
         self._panel, self._onKnown = panel, onKnown
-        self._failed, self._wanted, self._asked = {}, {}, ""
+        self._failed: dict = {}
+        self._wanted: dict = {}
+        self._asked = ""
         self._monitor = JobMonitor(panel.parent, lambda _events: None, self._onEnd)
         self._timer = qt.QTimer(panel.parent)
         self._timer.setSingleShot(True)

@@ -15,7 +15,9 @@ class PredictionTable:
     """
 
     def __init__(self, table) -> None:
-        self._table, self._told, self._shows = table, {}, None
+        self._table = table
+        self._told: dict = {}
+        self._shows: tuple | None = None
         table_rows.style(table)
 
     def hear(self, events) -> None:
@@ -38,7 +40,8 @@ class PredictionTable:
         if (predicted, expected) == self._shows:
             return
         self._shows = (predicted, expected)
-        columns, rows = [_("Predicted case")], [(case,) for case in predicted]
+        columns = [_("Predicted case")]
+        rows: list[tuple] = [(case,) for case in predicted]
         if expected:
             columns.append(_("Expected Dice"))
             rows = [(case, expected.get(case)) for case in predicted]

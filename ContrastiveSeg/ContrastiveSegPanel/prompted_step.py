@@ -23,7 +23,8 @@ class PromptedStep(Step, ABC):
         self.box.start.text = text
         self.choice = ModelChoice(panel, name, makes, panel.refresh)
         self.paths = (self.choice.path,)
-        self._told, self._slices, self._result = told, 0, {}
+        self._told, self._slices = told, 0
+        self._result: dict = {}
 
     @abstractmethod
     def onStart(self) -> None:

@@ -20,7 +20,7 @@ class SettingsForm:
         self._column.setContentsMargins(0, 0, 0, 0)
         self._page = None
         self._name, self._onChange = name, onChange
-        self._rows = {}
+        self._rows: dict = {}
 
     def show(self, fields, values) -> None:
         """Replace all rows.
@@ -71,7 +71,7 @@ class SettingsForm:
 
 def nested(values) -> dict:
     """Dotted keys as the groups of a settings file: {"grid.spacing": 1} to {"grid": {"spacing": 1}}."""
-    settings = {}
+    settings: dict = {}
     for key, value in values.items():
         *groups, name = key.split(".")
         place = settings

@@ -30,7 +30,7 @@ class SetupStep(Step):
         ui.checkCancel.connect("clicked()", panel.cancel)
         self.python = PathField(ui.externalPython, self.onPython)
         self.paths = (self.python,)
-        self._found = None  # looked up once: reading what is installed takes a while
+        self._found: install.Found | None = None  # looked up once: reading what is installed takes a while
 
     def fill(self) -> None:
         self.python.show(self.panel.logic.externalPython())

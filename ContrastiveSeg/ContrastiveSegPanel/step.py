@@ -1,5 +1,7 @@
 """The promise every step keeps: fill, refresh, and listen to the jobs it started."""
 
+from typing import Any
+
 from slicer.i18n import tr as _
 
 from . import job_words, state_line
@@ -14,8 +16,8 @@ class Step:
         stateLabel: Label for the step's one-line state.
     """
 
-    box = None
-    paths = ()  # the PathFields of the step
+    box: Any = None
+    paths: tuple = ()  # the PathFields of the step
 
     def __init__(self, panel, stateLabel) -> None:
         self.panel, self.ui, self._stateLabel = panel, panel.ui, stateLabel

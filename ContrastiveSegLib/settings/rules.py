@@ -168,8 +168,12 @@ def _only_hint(union: Any) -> Any:
     return others[0]
 
 
-@functools.lru_cache(maxsize=256)
 def rules_of(cls: type) -> dict[str, Rule]:
     """The rule of each field of a settings dataclass, in the order of the fields; not to be changed."""
+    return _rules_of(cls)
+
+
+@functools.lru_cache(maxsize=256)
+def _rules_of(cls: type) -> dict[str, Rule]:
     hints = get_type_hints(cls, include_extras=True)
     return {field.name: rule_of(hints[field.name]) for field in dataclasses.fields(cls)}
