@@ -219,10 +219,11 @@ def a_real_panel(a_slicer: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pan
 
 @pytest.fixture
 def a_quick_panel(
-    a_slicer: Any, monkeypatch: pytest.MonkeyPatch, phantoms: Path, listed: Path
+    a_slicer: Any, monkeypatch: pytest.MonkeyPatch, phantoms: Path, listed: Path | None
 ) -> Iterator[PanelInTest]:
     """The panel whose jobs are the self test's stand-in for the engine; phantoms are read in no time."""
-    _read_once(monkeypatch, phantoms, listed)
+    if listed is not None:
+        _read_once(monkeypatch, phantoms, listed)
     monkeypatch.delenv("CONTRASTIVESEG_ENGINE_PYTHON", raising=False)
     _pretend_installed(a_slicer)
     for opened in _opened(a_slicer):

@@ -28,6 +28,11 @@ os.scandir = slow
 
 
 @pytest.fixture
+def listed():
+    """None: here the process that reads a folder is what is tested, not its answers of before."""
+
+
+@pytest.fixture
 def a_slow_disk(phantoms, monkeypatch, tmp_path):
     """Every look into a folder of the data takes a third of a second, in whatever process looks."""
     looks, scandir = [], os.scandir
