@@ -86,9 +86,7 @@ def understood(page: Mapping[str, Any]) -> PageOfModel:
         raise _contradiction(f"class {unknown[0]} of {arguments['classes']}")
     expected = facts.expected_dice
     if len(expected.certainty) != len(expected.dice):
-        raise _contradiction(
-            f"{len(expected.dice)} values of Dice for {len(expected.certainty)} of certainty"
-        )
+        raise _contradiction(f"{len(expected.dice)} expected Dice for {len(expected.certainty)} certainties")
     return PageOfModel(
         facts.grid,
         facts.intensities,
