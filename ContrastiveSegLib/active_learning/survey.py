@@ -78,7 +78,7 @@ def survey(
                 reporter.warn(f"{name} is left out: {reason}", case=name)
             else:
                 surveyed.append(case)
-                reporter.tell("surveyed", case=name)
+                reporter.log_event("surveyed", case=name)
             advance(1)
     if not any(case.offered for case in surveyed):
         raise nothing_left(outcomes[0].case.images[0].parent, [*reasons.values()])

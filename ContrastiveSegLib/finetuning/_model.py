@@ -93,7 +93,7 @@ def judge(task: Task, strategy: FinetuningStrategy, cases: Sequence[PreparedCase
         table=task.table,
         compute=task.compute,
         path=task.model.metrics,
-        tell=task.reporter.tell,
+        log_event=task.reporter.log_event,
     )
 
 

@@ -37,7 +37,7 @@ def learn(task: Task, cases: Cases) -> None:
     rounds = strategy.rounds if cases.unannotated else 0
     if rounds:
         check_space(cases.unannotated, task.model.path, rounds=rounds)
-        task.reporter.say(
+        task.reporter.info(
             f"Self-training takes {rounds + 1} trainings of {task.decided['steps']} steps, and predicts "
             f"{len(cases.unannotated)} scans {rounds} times."
         )
@@ -62,7 +62,7 @@ def learn(task: Task, cases: Cases) -> None:
     if rounds:
         save(task, strategy, cases, task.model, places)
         _clean_up(task, rounds)
-    task.reporter.say(
+    task.reporter.info(
         f"Fine-tuning is finished: {task.model.weights}", kind="result", file=str(task.model.weights)
     )
 
@@ -82,7 +82,7 @@ def _label(task: Task, strategy: FinetuningStrategy, cases: Cases, number: int) 
     )
     write_table(before.pseudo_label_table, cases.unannotated, labels)
     shares = ", ".join(f"{name} {share:.0%}" for name, share in labels.kept.items())
-    task.reporter.say(
+    task.reporter.info(
         f"Round {number} learns from {len(labels.cases)} of {len(cases.unannotated)} predicted scans too; "
         f"of their voxels teach: {shares}.",
         kind="pseudo_labels",

@@ -45,7 +45,7 @@ def train_network(
         after=(rounds - number) * steps,
         besides=_predictions(task, cases, rounds - number),
     )
-    task.reporter.say(_words(task, cases, how, rounds, number))
+    task.reporter.info(_words(task, cases, how, rounds, number))
     train(strategy, [p for p in strategy.parameters() if p.requires_grad], sampler, how, task.reporter)
     if rounds:
         take_statistics(strategy.network, _seen_for_norm(task, strategy, cases, sampler))

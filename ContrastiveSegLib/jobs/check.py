@@ -24,9 +24,9 @@ def run(settings: CheckSettings) -> None:
     """
     compute = choose_compute(settings.compute)
     for name, value in describe_environment(compute).items():
-        _say(f"{name:18} {'' if value is None else value}")
+        _print(f"{name:18} {'' if value is None else value}")
     seconds, loss = training_step(compute)
-    _say(
+    _print(
         f"One training step of {BATCH} slices of {PATCH[0]} x {PATCH[1]}: {seconds:.3f} s "
         f"({BATCH / seconds:.0f} slices/s), loss {loss:.3f}. This machine is ready."
     )
@@ -52,5 +52,5 @@ def training_step(compute: Compute) -> tuple[float, float]:
     return time.perf_counter() - begin, value
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)

@@ -83,7 +83,7 @@ def _data(settings: DemoSettings) -> Path:
         return download_decathlon(settings.dataset, settings.folder / "data")
     folder = settings.folder / "data" / f"phantoms-{settings.seed}"
     if not folder.exists():
-        _say(f"Drawing {UNLABELED + LABELED + TEST} phantom patients into {folder} ...")
+        _print(f"Drawing {UNLABELED + LABELED + TEST} phantom patients into {folder} ...")
         write_phantom_folder(folder, unlabeled=UNLABELED, labeled=LABELED, test=TEST, seed=settings.seed)
     return folder
 
@@ -155,13 +155,15 @@ def _show(settings: DemoSettings, story: Story, reports: dict[str, EvaluationRep
             "Fine-tuning": {name: (run, "finetune") for name, run in story.runs.items()},
         },
     )
-    _say("\nPredicted segmentations:")
+    _print("\nPredicted segmentations:")
     for case in labeled:
         for run in story.runs.values():
-            _say(f"  {run.prediction(case.name)}")
-    _say(f"\nUnseen patients: {len(story.unseen)}; annotated patients to learn from: {len(story.annotated)}.")
-    _say("\n".join(comparison(reports)))
-    _say(f"\nPictures: {overview} (outlines on slices), {curves} (losses)")
+            _print(f"  {run.prediction(case.name)}")
+    _print(
+        f"\nUnseen patients: {len(story.unseen)}; annotated patients to learn from: {len(story.annotated)}."
+    )
+    _print("\n".join(comparison(reports)))
+    _print(f"\nPictures: {overview} (outlines on slices), {curves} (losses)")
 
 
 def _shown(case: Case, runs: dict[str, RunFolder]) -> Shown:
@@ -192,5 +194,5 @@ def _spread(spread: Spread, digits: int) -> str:
     return f"{spread.mean:.{digits}f} ± {spread.sd:.{digits}f}"
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)

@@ -91,7 +91,7 @@ def run(settings: FinetuneSettings) -> LostCases:
         number, _ = folder.begin_finetune(settings, data=_identity(found, start, settings))
         model = ModelFolder(folder.finetune(number))
         if model.is_finished:
-            reporter.say(f"Round {number} of fine-tuning there is finished; there is nothing to do.")
+            reporter.info(f"Round {number} of fine-tuning there is finished; there is nothing to do.")
             return LostCases()
         write_environment(folder.environment, compute)
         decided = decide(
@@ -120,11 +120,11 @@ def _find(settings: FinetuneSettings, folder: RunFolder, reporter: Reporter) -> 
     patients = len({case.patient for case in annotated})
     if why := module.Strategy.why_no_scans(from_dict(module.Settings, settings.options), patients):
         if settings.unlabeled != "none" and (settings.unlabeled or was_pretrained(settings, folder)):
-            reporter.say(f"{settings.strategy} learns from the annotated cases alone: {why}.")
+            reporter.info(f"{settings.strategy} learns from the annotated cases alone: {why}.")
         return found
     scans = find_unannotated(settings, folder, annotated, reporter)
     if scans is None and not settings.unlabeled:
-        reporter.say(
+        reporter.info(
             "There are no scans without annotation to learn from: none were named with --unlabeled, and none "
             "come from a pre-training. Only the annotated cases are learned from."
         )

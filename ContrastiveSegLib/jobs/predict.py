@@ -39,7 +39,7 @@ from ContrastiveSegLib.training.data import (
     find_readable_cases,
     lost_cases_of,
     nothing_left,
-    say_losses,
+    report_losses,
     warn_of_left_out,
 )
 from ContrastiveSegLib.training.fine_tuned import Model, finished_round, load, segment
@@ -90,18 +90,18 @@ def run(settings: PredictSettings) -> LostCases:
         found = find_readable_cases(settings.images, settings.cases)
         warn_of_left_out(found, reporter)
         needed = [_needed(geometry, model) for geometry in found.geometries]
-        reporter.say(largest([case.name for case in found.cases], needed))
+        reporter.info(largest([case.name for case in found.cases], needed))
         done = _each_case(found, model, output, settings, reporter)
         reasons = [one.reason for one in done]
         if all(reasons):
             raise nothing_left(settings.images, reasons)
-        reporter.say(
+        reporter.info(
             f"Predictions of {sum(not r for r in reasons)} of {len(reasons)} cases are in {output}: "
             f"{in_words(one.how for one in done)}, with round {model.round}"
         )
         if worst := worst_first(found.cases, [one.expected for one in done]):
-            reporter.say(f"Look at these first, their expected Dice is lowest: {worst}. {_basis(model)}")
-        return say_losses(lost_cases_of(found, reasons), reporter)
+            reporter.info(f"Look at these first, their expected Dice is lowest: {worst}. {_basis(model)}")
+        return report_losses(lost_cases_of(found, reasons), reporter)
 
 
 def _each_case(
@@ -120,7 +120,7 @@ def _each_case(
             if reporter.cancelled():
                 _write_down(table, found, done, earlier)
                 raise Cancelled(f"Prediction was cancelled; what is done is in {output}.", "Start it again.")
-            reporter.tell("case", case=case.name, number=number, cases=len(found.cases))
+            reporter.log_event("case", case=case.name, number=number, cases=len(found.cases))
             one, reason = attempt(case.name, _one_case, case, model, output, settings, reporter)
             if reason:
                 reporter.warn(f"{case.name} is left out: {reason}", case=case.name)
@@ -176,8 +176,8 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
     found = judge(target, mark, overwrite=settings.overwrite)
     map_file = _map_file(case, output, settings, reporter)
     if found.sentence:
-        tell = reporter.say if found.is_written or found.is_current else reporter.warn
-        tell(found.sentence, case=case.name)
+        log_event = reporter.info if found.is_written or found.is_current else reporter.warn
+        log_event(found.sentence, case=case.name)
     if not found.is_written and not (found.is_current and map_file and not map_file.exists()):
         return _Done(STAYED, is_current=found.is_current)
     labels, uncertainty, expected = segment(
@@ -190,7 +190,7 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
     if map_file:
         _write_map(map_file, uncertainty, replace(mark, kind="uncertainty"), settings, reporter)
     write_labels(target, labels, model.table, overwrite=target.exists(), mark=mark)
-    reporter.tell("result", case=case.name, file=str(target), round=model.round, expected_dice=expected)
+    reporter.log_event("result", case=case.name, file=str(target), round=model.round, expected_dice=expected)
     return _Done(AGAIN if found.sentence else NEW, expected)
 
 

@@ -75,7 +75,7 @@ def run(settings: PretrainSettings) -> LostCases:
         model = ModelFolder(folder.pretrain)
         folder.begin("pretrain", settings, replace=not (model.is_finished or model.last.exists()))
         if model.is_finished:
-            reporter.say(f"The pre-training in {folder.path} is finished; there is nothing to do.")
+            reporter.info(f"The pre-training in {folder.path} is finished; there is nothing to do.")
             return LostCases()
         write_environment(folder.environment, compute)
         decided = decide(folder, "pretrain", lambda: _decide(settings, found, compute))
@@ -180,9 +180,9 @@ def _learn(
     method, sampler, how = made.method, made.sampler, made.how
     if len(sampler) < (every := sum(case.shape[0] for case in cases)):
         without = every - len(sampler)
-        reporter.say(f"{without} of {every} slices have no positive or negative example and are not used.")
+        reporter.info(f"{without} of {every} slices have no positive or negative example and are not used.")
     folder, schedule = ModelFolder(reporter.run.pretrain), how.schedule
-    reporter.say(
+    reporter.info(
         f"Learning from {len(sampler)} slices of {len(cases)} cases with {settings.method}: "
         f"{grid.describe()}, {schedule.steps} steps of {schedule.batch}, on {how.compute.describe()}."
     )
@@ -199,7 +199,7 @@ def _learn(
         intensities=asdict(intensities_for(settings.grid)),
     )
     folder.last.unlink(missing_ok=True)
-    reporter.say(f"Pre-training is finished: {folder.weights}", kind="result", file=str(folder.weights))
+    reporter.info(f"Pre-training is finished: {folder.weights}", kind="result", file=str(folder.weights))
 
 
 @dataclasses.dataclass(frozen=True)

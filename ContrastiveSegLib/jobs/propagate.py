@@ -58,7 +58,7 @@ def run(settings: PropagateSettings) -> None:
         pixel = key.cut.pixel_mm2(image.volume.geometry)
         write_atomically(_report_file(output), _report(lines, annotation.table, pixel))
         _say_ends(lines, annotation.table, reporter)
-        reporter.say(f"The carried labels are in {output}", kind="result", file=str(output))
+        reporter.info(f"The carried labels are in {output}", kind="result", file=str(output))
 
 
 def _output(settings: PropagateSettings) -> Path:
@@ -90,7 +90,7 @@ def _propagator(settings: PropagateSettings, cut: Cut, geometry: Geometry, repor
         asking = by_outline if family.card.photographs else by_box(settings.padding)
         pixel_mm = math.sqrt(cut.pixel_mm2(geometry))
         way, propagator = "with place and shade", Guided(model, asking, pixel_mm, cut.slice_mm(geometry))
-    reporter.say(f"{family.name} ({way}), license {family.card.license}: {weights.describe()}")
+    reporter.info(f"{family.name} ({way}), license {family.card.license}: {weights.describe()}")
     return propagator
 
 
@@ -106,7 +106,7 @@ def _followed(
             labels[k] = found
             lines += more
             advance(1)
-            reporter.tell("propagated", slice=k, slices=len(slices))
+            reporter.log_event("propagated", slice=k, slices=len(slices))
     return labels, lines
 
 
@@ -119,8 +119,8 @@ def _say_ends(lines: Sequence[Followed], table: LabelTable, reporter: Reporter) 
         ends = "; ".join(f"slice {line.slice}: {line.reason}" for line in mine if line.reason)
         sure = min(line.confidence for line in there)
         sentence = f"{table.by_value(value).name}: slices {first} to {last}, confidence {sure:.2f} at least"
-        tell = reporter.warn if first == last else reporter.say
-        tell(f"{sentence}; ended at {ends}." if ends else f"{sentence}; no end within the volume.")
+        log_event = reporter.warn if first == last else reporter.info
+        log_event(f"{sentence}; ended at {ends}." if ends else f"{sentence}; no end within the volume.")
 
 
 def _report_file(output: Path) -> Path:

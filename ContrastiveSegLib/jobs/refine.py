@@ -47,7 +47,7 @@ from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.settings.job_settings import RefineSettings
 from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.case_results import write_case_results
-from ContrastiveSegLib.training.data import nothing_left, say_losses
+from ContrastiveSegLib.training.data import nothing_left, report_losses
 from ContrastiveSegLib.training.fine_tuned import finished_round
 
 COLUMNS = (
@@ -92,7 +92,7 @@ def run(settings: RefineSettings) -> LostCases:
     with telling(settings.run, "refine", settings) as reporter:
         reporter.warn_all(alone)
         model, weights = load_family(family, asked.checkpoint, compute, checksum=asked.checksum)
-        reporter.say(f"{family.name}, license {family.card.license}: {weights.describe()}")
+        reporter.info(f"{family.name}, license {family.card.license}: {weights.describe()}")
         make_folder(output)
         rules = Rules(
             settings.padding, settings.passes, settings.acceptance, settings.smallest, family.card.photographs
@@ -104,11 +104,11 @@ def run(settings: RefineSettings) -> LostCases:
         write_case_results(reporter.run.case_results("refine", folder=output), cases, reasons)
         if all(reasons):
             raise nothing_left(predictions, reasons)
-        reporter.say(
+        reporter.info(
             f"Refined labels of {sum(not r for r in reasons)} of {len(reasons)} cases are in {output}: "
             f"{in_words(how for how, _ in done)}"
         )
-        return say_losses(LostCases(sum(map(bool, reasons)), len(reasons)), reporter)
+        return report_losses(LostCases(sum(map(bool, reasons)), len(reasons)), reporter)
 
 
 def _folders(settings: RefineSettings) -> tuple[Path, Path]:
@@ -153,8 +153,8 @@ def _one_case(partner: Prediction, work: _Work, settings: RefineSettings, report
     mark = _mark(partner, work, settings)
     found = judge(target, mark, overwrite=settings.overwrite)
     if found.sentence:
-        tell = reporter.say if found.is_written or found.is_current else reporter.warn
-        tell(found.sentence, case=name)
+        log_event = reporter.info if found.is_written or found.is_current else reporter.warn
+        log_event(found.sentence, case=name)
     if not found.is_written:
         return STAYED
     read = read_image(partner.case.images, last_axis_is_channels=partner.case.last_axis_is_channels)
@@ -168,7 +168,7 @@ def _one_case(partner: Prediction, work: _Work, settings: RefineSettings, report
     pixel = Cut.of(coarse.geometry).pixel_mm2(coarse.geometry)
     write_atomically(work.output / f"{name}_refine.csv", _report(asked, labels.table, pixel))
     accepted = sum(line.verdict.accepted for line in asked)
-    reporter.tell("result", case=name, file=str(target), asked=len(asked), accepted=accepted)
+    reporter.log_event("result", case=name, file=str(target), asked=len(asked), accepted=accepted)
     return AGAIN if found.sentence else NEW
 
 
@@ -201,7 +201,7 @@ def _refined(
             refined[k] = found
             asked += lines
             advance(1)
-            reporter.tell("refined", case=name, slice=k, slices=len(slices))
+            reporter.log_event("refined", case=name, slice=k, slices=len(slices))
     return Volume(cut.unstack(refined), coarse.geometry), asked
 
 
@@ -213,7 +213,7 @@ def _steadying(
     straying = steadying.straying_mm()
     if straying <= STRAYING_MM:
         return None
-    reporter.say(
+    reporter.info(
         f"{name}: outlines lie {straying:.1f} mm from those of the slices beside, and are steadied before "
         "the model is asked; --no-slice-consistency leaves them as they are.",
         case=name,

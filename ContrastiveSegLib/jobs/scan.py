@@ -42,8 +42,8 @@ def run(settings: ScanSettings) -> LostCases:
     )
     left_out = list(listing.left_out)
     shown = []
-    _say(f"{settings.folder}: {listing.layout}")
-    _say(f"{'case':40} {'patient':20} {'size':>16} {'spacing mm':>20} {'kind':6} {'labels'}")
+    _print(f"{settings.folder}: {listing.layout}")
+    _print(f"{'case':40} {'patient':20} {'size':>16} {'spacing mm':>20} {'kind':6} {'labels'}")
     for case in listing.cases:
         one, reason = attempt(case.name, _show, case)
         if one is None:
@@ -53,11 +53,11 @@ def run(settings: ScanSettings) -> LostCases:
     left_out += [one.unusable_labels for one in shown if one.unusable_labels]
     _summary(shown, [out for out in left_out if not out.by_choice])
     for note in listing.notes:
-        _say(f"note: {note}")
+        _print(f"note: {note}")
     failed = sum(out.failed for out in left_out)
     lost = LostCases(failed, failed + sum(not one.unusable_labels for one in shown))
     if lost.are_most:
-        _say(str(lost))
+        _print(str(lost))
     return lost
 
 
@@ -88,9 +88,9 @@ def _show(case: Case) -> _Shown:
     spacing = " x ".join(f"{s:.3g}" for s in geometry.spacing)
     kind = modality_of(read.volume.array)
     channels = f" ({len(read.volume.array)} channels)" if len(read.volume.array) > 1 else ""
-    _say(f"{case.name:40} {case.patient:20} {size:>16} {spacing:>20} {kind:6} {labels.text}{channels}")
+    _print(f"{case.name:40} {case.patient:20} {size:>16} {spacing:>20} {kind:6} {labels.text}{channels}")
     for note in (*read.notes, *labels.notes):
-        _say(f"    note: {note}")
+        _print(f"    note: {note}")
     return _Shown(case, geometry, bool(labels.text), labels.unusable)
 
 
@@ -122,16 +122,18 @@ def _named(structures: Sequence[str]) -> str:
 
 def _summary(shown: Sequence[_Shown], left_out: Sequence[LeftOut]) -> None:
     for out in left_out:
-        _say(f"left out: {out.path}: {out.reason}")
+        _print(f"left out: {out.path}: {out.reason}")
     patients = len({one.case.patient for one in shown})
     labeled = sum(one.annotated for one in shown)
-    _say(f"{len(shown)} cases of {patients} patients, {labeled} with labels; {len(left_out)} files left out.")
+    _print(
+        f"{len(shown)} cases of {patients} patients, {labeled} with labels; {len(left_out)} files left out."
+    )
     geometries = [one.geometry for one in shown]
     if geometries:
         grid = derive_grid(geometries)
         directions = Counter(abs(slicing_axes(geometry, grid.plane)[2]) for geometry in geometries)
         axes = ", ".join(f"{n} along axis {'ijk'[axis - 1]}" for axis, n in directions.most_common())
-        _say(
+        _print(
             f"Working grid: {grid.spacing:g} mm in plane, patches of {_patches(geometries)}; "
             f"cases are sliced: {axes}."
         )
@@ -148,5 +150,5 @@ def _patches(geometries: Sequence[Geometry]) -> str:
     return f"{patches['cpu']} on a CPU, {patches['gpu']} on a GPU"
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)

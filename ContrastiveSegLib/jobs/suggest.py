@@ -30,7 +30,7 @@ from ContrastiveSegLib.session.reporter import Reporter, working
 from ContrastiveSegLib.settings.job_settings import CaseSelection, FinetuneSettings, SuggestSettings
 from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.case_results import write_case_results
-from ContrastiveSegLib.training.data import find_readable_cases, lost_cases_of, prepare_all, say_losses
+from ContrastiveSegLib.training.data import find_readable_cases, lost_cases_of, prepare_all, report_losses
 from ContrastiveSegLib.training.fine_tuned import finished_round, load
 
 COUNT = 5
@@ -59,7 +59,7 @@ def run(settings: SuggestSettings) -> LostCases:
         _write(settings, suggestions, cases, eyes, reporter)
         table = folder.case_results("suggest", folder=settings.output)
         write_case_results(table, found.cases, reasons, found.listing.left_out)
-        return say_losses(lost_cases_of(found, reasons), reporter)
+        return report_losses(lost_cases_of(found, reasons), reporter)
 
 
 def _eyes(folder: RunFolder, compute: Compute) -> Eyes:
@@ -106,7 +106,7 @@ def _annotated(
         cases = CaseSelection(patient_pattern=settings.cases.patient_pattern)
         annotated |= find_annotated(Source(settings.labeled, cases), folder.prepared, recipe, reporter)
     if annotated:
-        reporter.say(f"{len(annotated)} annotated cases are covered and not suggested again.")
+        reporter.info(f"{len(annotated)} annotated cases are covered and not suggested again.")
     return annotated
 
 
@@ -170,7 +170,7 @@ def _write(
     write_atomically(run.suggestions(suffix="json", folder=output), to_json(suggestions, **facts))
     draw_contact_sheet(picture, _sheet(suggestions, cases))
     sys.stdout.write(f"{to_text(suggestions)}\n")
-    reporter.say(f"Suggestions are in {table}, their picture in {picture}", kind="result", file=str(table))
+    reporter.info(f"Suggestions are in {table}, their picture in {picture}", kind="result", file=str(table))
 
 
 def _sheet(suggestions: Sequence[Suggestion], cases: Sequence[SurveyedCase]) -> list[tuple[str, list[Shown]]]:

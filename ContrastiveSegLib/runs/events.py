@@ -1,4 +1,4 @@
-"""tell() appends a line to events.jsonl, read_new() returns the lines not yet seen."""
+"""log_event() appends a line to events.jsonl, read_new() returns the lines not yet seen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ContrastiveSegLib.runs.held_locks import refuse_moved
 LOGGER = logging.getLogger(__name__)
 
 
-def tell(path: Path, kind: str, **facts: Any) -> None:
+def log_event(path: Path, kind: str, **facts: Any) -> None:
     """Append one event: a JSON object on one line, with `time` in seconds since 1970 and `kind`.
 
     The line goes out in a single append, so that several processes can tell at once without mixing letters.
@@ -73,7 +73,7 @@ def heartbeat(path: Path, every_s: float = 5.0) -> Iterator[None]:
     """Tell at once and then every `every_s` seconds that this process is alive, inside the `with` block."""
     stop = threading.Event()
     thread = threading.Thread(target=_beat, args=(path, every_s, stop), name="heartbeat", daemon=True)
-    tell(path, "heartbeat", pid=os.getpid())
+    log_event(path, "heartbeat", pid=os.getpid())
     thread.start()
     try:
         yield
@@ -86,7 +86,7 @@ def _beat(path: Path, every_s: float, stop: threading.Event) -> None:
     complained = False
     while not stop.wait(every_s):
         try:
-            tell(path, "heartbeat", pid=os.getpid())
+            log_event(path, "heartbeat", pid=os.getpid())
         except CannotWrite as error:
             # The job itself fails on its next event; a full disk may also be emptied before that.
             if not complained:

@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ContrastiveSegLib.errors import CannotWrite, RunInUse
-from ContrastiveSegLib.runs.events import heartbeat, tell
+from ContrastiveSegLib.runs.events import heartbeat, log_event
 from ContrastiveSegLib.runs.folder_overlap import remarks_on_places
 from ContrastiveSegLib.runs.held_locks import refuse_moved
 from ContrastiveSegLib.runs.run_folder import RunFolder
@@ -35,32 +35,32 @@ class Reporter:
         self.run, self.job = run, job
         self._bar: Any = None
 
-    def tell(self, kind: str, **facts: Any) -> None:
+    def log_event(self, kind: str, **facts: Any) -> None:
         """Append one event; progress also moves the bar."""
-        tell(self.run.events, kind, job=self.job, **facts)
+        log_event(self.run.events, kind, job=self.job, **facts)
         if kind == "progress" and self._bar is not None:
             self._bar.update(facts["step"] - self._bar.n)
             terms = {name: f"{value:.3f}" for name, value in facts.get("terms", {}).items()}
             self._bar.set_postfix(terms, refresh=False)
 
-    def say(self, sentence: str, *, kind: str = "note", **facts: Any) -> None:
+    def info(self, sentence: str, *, kind: str = "note", **facts: Any) -> None:
         """Tell a person something: terminal, log and events."""
         with tqdm.external_write_mode():
             LOGGER.info(sentence)
-        tell(self.run.events, kind, job=self.job, text=sentence, **facts)
+        log_event(self.run.events, kind, job=self.job, text=sentence, **facts)
 
     def warn(self, sentence: str, **facts: Any) -> None:
         """The same, for what the user should look at."""
         with tqdm.external_write_mode():
             LOGGER.warning(sentence)
-        tell(self.run.events, "warning", job=self.job, text=sentence, **facts)
+        log_event(self.run.events, "warning", job=self.job, text=sentence, **facts)
 
     def warn_all(self, sentences: Sequence[str]) -> None:
         """Warn of many things: the first few on the terminal, all of them in the events."""
         for sentence in sentences[:SHOWN]:
             self.warn(sentence)
         for sentence in sentences[SHOWN:]:
-            self.tell("warning", text=sentence)
+            self.log_event("warning", text=sentence)
         if len(sentences) > SHOWN:
             self.warn(f"... and {len(sentences) - SHOWN} more; {self.run.events} has them all.")
 
@@ -101,15 +101,15 @@ def working(
                 raise
             nowhere = RunFolder(Path(stack.enter_context(TemporaryDirectory())))
             reporter = stack.enter_context(_voice(nowhere, job))
-            reporter.say(f"{run.path} is only read, and nothing is told there: {error.what}")
+            reporter.info(f"{run.path} is only read, and nothing is told there: {error.what}")
         reporter.warn_all(remarks)
         with heartbeat(reporter.run.events):
             try:
                 yield reporter
             except BaseException as error:
-                _tell_failure(reporter, error)
+                _log_failure(reporter, error)
                 raise
-            reporter.tell("end", outcome="done")
+            reporter.log_event("end", outcome="done")
 
 
 @contextmanager
@@ -118,11 +118,11 @@ def _voice(run: RunFolder, job: str) -> Iterator[Reporter]:
     with run.lock():
         remove_temporary_files([run.path, *run.rooms()], older_than_s=SETTLED_S)
         reporter = Reporter(run, job)
-        reporter.tell("start")
+        reporter.log_event("start")
         yield reporter
 
 
-def _tell_failure(reporter: Reporter, error: BaseException) -> None:
+def _log_failure(reporter: Reporter, error: BaseException) -> None:
     """Tell how it ended; a disk that refuses this too never hides the reason itself.
 
     Raises:
@@ -133,6 +133,6 @@ def _tell_failure(reporter: Reporter, error: BaseException) -> None:
     except CannotWrite as moved:
         raise moved from error
     try:
-        reporter.tell("end", outcome=type(error).__name__, text=str(error))
+        reporter.log_event("end", outcome=type(error).__name__, text=str(error))
     except CannotWrite as refused:
         LOGGER.warning("%s", refused)

@@ -39,7 +39,7 @@ class Listing:
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._flushed = stream, 0.0
 
-    def tell(self, kind: str, **facts: Any) -> None:
+    def log_event(self, kind: str, **facts: Any) -> None:
         """One line; the file sees it soon."""
         self._stream.write(json.dumps({"kind": kind, **facts}, ensure_ascii=False) + "\n")
         if time.monotonic() - self._flushed > FLUSH_S:
@@ -59,11 +59,11 @@ def list_folder(folder: Path, listing: Listing) -> None:
     """
     found = find_cases(folder)
     for case in found.cases:
-        listing.tell(CASE, **_case_to_json(case))
+        listing.log_event(CASE, **_case_to_json(case))
     for out in found.left_out:
         if not out.by_choice:
-            listing.tell(LEFT_OUT, path=str(out.path), reason=out.reason)
-    listing.tell(FOUND, cases=len(found.cases))
+            listing.log_event(LEFT_OUT, path=str(out.path), reason=out.reason)
+    listing.log_event(FOUND, cases=len(found.cases))
     listing.flush()
     geometries = {}
     grids = read_geometries([(case.images, case.last_axis_is_channels) for case in found.cases])
@@ -72,15 +72,15 @@ def list_folder(folder: Path, listing: Listing) -> None:
             channels = case.last_axis_is_channels
             geometry = known or read_geometry(case.images, last_axis_is_channels=channels)
         except Exception as error:  # whatever a header does to its reader, it is one case
-            listing.tell(UNREADABLE, name=case.name, reason=_in_words(error))
+            listing.log_event(UNREADABLE, name=case.name, reason=_in_words(error))
             continue
         geometries[case.name] = geometry
-        listing.tell(GEOMETRY, name=case.name, **vars(geometry))
+        listing.log_event(GEOMETRY, name=case.name, **vars(geometry))
     if geometries:
-        listing.tell(GRID, **_grid(list(geometries.values())))
+        listing.log_event(GRID, **_grid(list(geometries.values())))
     table = _table(found)
     if table is not None:
-        listing.tell(TABLE, table=table.to_json())
+        listing.log_event(TABLE, table=table.to_json())
 
 
 def case_from_json(facts: Mapping[str, Any]) -> Case:
@@ -150,11 +150,13 @@ def main(words: Sequence[str]) -> int:
         try:
             list_folder(folder, listing)
         except ContrastiveSegError as error:
-            listing.tell(ERROR, text=str(error))
+            listing.log_event(ERROR, text=str(error))
         except Exception as error:  # the user of the window must hear of it, whatever it is
             traceback.print_exc()
-            listing.tell(ERROR, text=f"The folder {folder} cannot be looked through: {_in_words(error)}.")
-        listing.tell(END)
+            listing.log_event(
+                ERROR, text=f"The folder {folder} cannot be looked through: {_in_words(error)}."
+            )
+        listing.log_event(END)
     return 0
 
 

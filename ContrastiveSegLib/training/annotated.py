@@ -45,7 +45,7 @@ def check_annotations(
     kinds = Counter(annotation.kind for annotation in found)
     slices = sum(annotation.slices for annotation in found)
     listed = ", ".join(f"{count} {WORDS[kind]}" for kind, count in sorted(kinds.items()))
-    reporter.say(f"Annotated: {listed}; {slices} slices in all.")
+    reporter.info(f"Annotated: {listed}; {slices} slices in all.")
     names = {0: BACKGROUND, **dict(enumerate(table.names, start=1))}
     seen = {index for annotation in found for index in annotation.classes}
     if len(seen) < 2:

@@ -149,13 +149,13 @@ def prepare_each(
         judged: Leaves out what does not go together, with a reason.
     """
     warn_of_left_out(found, reporter)
-    reporter.tell("preparing", cases=len(found.cases))
+    reporter.log_event("preparing", cases=len(found.cases))
     with reporter.bar(len(found.cases), "case") as advance:
         done = itertools.count(1)
 
         def on_case(outcome: Outcome) -> None:
             advance(1)
-            reporter.tell(
+            reporter.log_event(
                 "prepared",
                 case=outcome.case.name,
                 reason=outcome.reason,
@@ -167,7 +167,7 @@ def prepare_each(
     reporter.warn_all(
         [f"{o.case.name}: {sentence}" for o in outcomes for sentence in (*o.notes, o.reason) if sentence]
     )
-    say_losses(losses(found, outcomes), reporter)
+    report_losses(losses(found, outcomes), reporter)
     return outcomes
 
 
@@ -183,7 +183,7 @@ def lost_cases_of(found: Found, reasons: Sequence[str]) -> LostCases:
     return LostCases(unreadable + sum(map(bool, reasons)), unreadable + len(reasons))
 
 
-def say_losses(lost: LostCases, reporter: Reporter) -> LostCases:
+def report_losses(lost: LostCases, reporter: Reporter) -> LostCases:
     """Say in a line of its own when most of the cases were lost; returns what it was given."""
     if lost.are_most:
         reporter.warn(str(lost))

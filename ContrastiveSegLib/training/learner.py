@@ -32,7 +32,7 @@ class Learner(nn.Module, ABC):
 class Watch(Protocol):
     """Who is told what happens, and who may ask to stop."""
 
-    def tell(self, kind: str, **facts: Any) -> None:
+    def log_event(self, kind: str, **facts: Any) -> None:
         """Take one event."""
 
     def warn(self, sentence: str, **facts: Any) -> None:

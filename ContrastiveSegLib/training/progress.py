@@ -80,7 +80,7 @@ class Report:
         if collapse is not None:
             watched["off_collapse"] = next(iter(terms.values())) / collapse - 1
         done = self.how.before + progress.step
-        self.watch.tell(
+        self.watch.log_event(
             "progress",
             step=done,
             steps=self.how.all_steps,

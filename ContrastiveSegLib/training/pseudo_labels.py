@@ -107,7 +107,7 @@ def predict_all(cases: Sequence[PreparedCase], teacher: Teacher, folder: Path, r
             )
         if read_facts(_stem(folder, n)) is None:
             _predict_one(case, teacher, _stem(folder, n))
-        reporter.tell("predicted", case=case.name, done=n + 1, of=len(cases))
+        reporter.log_event("predicted", case=case.name, done=n + 1, of=len(cases))
 
 
 def _predict_one(case: PreparedCase, teacher: Teacher, stem: Path) -> None:

@@ -37,7 +37,7 @@ class _Silent:
         self.progress: dict[str, Any] = {}
         self.batch = 0
 
-    def tell(self, kind: str, **facts: Any) -> None:
+    def log_event(self, kind: str, **facts: Any) -> None:
         if kind == "progress":
             self.progress = facts
 

@@ -74,7 +74,7 @@ def choose_unannotated(
     usable = (outcome.prepared for outcome in outcomes if outcome.prepared)
     cases = tuple(case.as_unannotated() for case in usable if case.patient not in kept_aside)
     if len(cases) >= FEWEST:
-        reporter.say(f"{len(cases)} scans that nobody annotated are learned from too.")
+        reporter.info(f"{len(cases)} scans that nobody annotated are learned from too.")
         return cases
     there = f"Only {len(cases)} of the scans without annotation" if cases else "No scan without annotation"
     reporter.warn(

@@ -24,7 +24,7 @@ class Validation:
     Args:
         cases: Of patients that training never sees.
         path: metrics.csv: one line per score with the Dice of each structure.
-        tell: Takes the event of each score.
+        log_event: Takes the event of each score.
     """
 
     def __init__(
@@ -36,16 +36,18 @@ class Validation:
         table: LabelTable,
         compute: Compute,
         path: Path,
-        tell: Callable[..., None],
+        log_event: Callable[..., None],
     ) -> None:
         self.network, self.cases, self.patch = network, tuple(cases), tuple(patch)
-        self.table, self.compute, self.path, self.tell = table, compute, path, tell
+        self.table, self.compute, self.path, self.log_event = table, compute, path, log_event
 
     def score(self, step: int) -> float:
         """Mean Dice over structures of the mean over patients, on the working grid."""
         dice = self.dice()
         self._write(step, dice)
-        self.tell("validation", step=step, dice=dict(zip(self.table.names, map(float, dice), strict=True)))
+        self.log_event(
+            "validation", step=step, dice=dict(zip(self.table.names, map(float, dice), strict=True))
+        )
         return float(_mean(dice))
 
     def dice(self) -> np.ndarray:

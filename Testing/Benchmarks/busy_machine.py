@@ -114,7 +114,7 @@ class _Watch:
     def __init__(self) -> None:
         self.marks: list[float] = []
 
-    def tell(self, kind: str, **facts: object) -> None:
+    def log_event(self, kind: str, **facts: object) -> None:
         """Nobody reads events here."""
 
     def warn(self, sentence: str, **_: object) -> None:

@@ -49,7 +49,7 @@ class Stopwatch:
     last: int
     marks: list[float] = field(default_factory=list)
 
-    def tell(self, kind: str, **facts: Any) -> None:
+    def log_event(self, kind: str, **facts: Any) -> None:
         """Nobody reads events here."""
 
     def warn(self, sentence: str, **_: Any) -> None:

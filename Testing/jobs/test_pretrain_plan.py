@@ -71,7 +71,7 @@ def test_a_trial_takes_as_many_steps_as_fit_and_measures_without_the_first(
         ran.append(how.schedule.steps)
         # The first step is ten times slower: kernels are chosen, memory is taken.
         rate = how.schedule.batch / (0.5 if len(ran) == 1 else 0.05)
-        watch.tell("progress", images_per_s=rate, memory_mb=100.0)
+        watch.log_event("progress", images_per_s=rate, memory_mb=100.0)
 
     monkeypatch.setattr(trial, "train", pretended)
     tried = trial.try_steps(Probe(), [], a_sampler(), how(tmp_path / "last"))

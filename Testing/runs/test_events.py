@@ -15,14 +15,14 @@ import pytest
 
 from ContrastiveSegLib.errors import CannotWrite
 from ContrastiveSegLib.runs import events
-from ContrastiveSegLib.runs.events import heartbeat, read_new, tell
+from ContrastiveSegLib.runs.events import heartbeat, log_event, read_new
 
 TELLER = """
 import sys
 from pathlib import Path
-from ContrastiveSegLib.runs.events import tell
+from ContrastiveSegLib.runs.events import log_event
 for number in range(300):
-    tell(Path(sys.argv[1]), "progress", teller=sys.argv[2], number=number, padding="x" * (number * 20))
+    log_event(Path(sys.argv[1]), "progress", teller=sys.argv[2], number=number, padding="x" * (number * 20))
 """
 
 
@@ -40,9 +40,9 @@ def wait_for_beats(path: Path, count: int) -> None:
 
 
 def test_what_is_told_is_read_once(an_event_file: Path) -> None:
-    tell(an_event_file, "progress", step=1, terms={"position": 2.5}, file=Path("a ä.nrrd"))
+    log_event(an_event_file, "progress", step=1, terms={"position": 2.5}, file=Path("a ä.nrrd"))
     first, position = read_new(an_event_file)
-    tell(an_event_file, "end")
+    log_event(an_event_file, "end")
     second, position = read_new(an_event_file, position)
 
     assert [(event["kind"], event.get("step")) for event in first + second] == [
@@ -70,7 +70,7 @@ def test_an_incomplete_last_line_is_kept_for_next_time(an_event_file: Path) -> N
 
 def test_a_line_left_open_by_a_killed_process_does_not_swallow_the_next(an_event_file: Path) -> None:
     an_event_file.write_bytes(b'{"kind": "progr')
-    tell(an_event_file, "start")
+    log_event(an_event_file, "start")
 
     damaged, start = read_new(an_event_file)[0]
 
@@ -79,16 +79,16 @@ def test_a_line_left_open_by_a_killed_process_does_not_swallow_the_next(an_event
 
 
 def test_a_file_begun_anew_is_read_from_its_start(an_event_file: Path) -> None:
-    tell(an_event_file, "old", text="long " * 100)
+    log_event(an_event_file, "old", text="long " * 100)
     _, position = read_new(an_event_file)
     an_event_file.unlink()
-    tell(an_event_file, "new")
+    log_event(an_event_file, "new")
 
     assert [event["kind"] for event in read_new(an_event_file, position)[0]] == ["new"]
 
 
 def test_numbers_that_json_does_not_know_become_null(an_event_file: Path) -> None:
-    tell(an_event_file, "progress", terms={"loss": float("nan"), "rates": [1.0, float("inf")]})
+    log_event(an_event_file, "progress", terms={"loss": float("nan"), "rates": [1.0, float("inf")]})
 
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is not JSON")
@@ -102,7 +102,7 @@ def test_a_scalar_of_numpy_or_torch_becomes_a_number(an_event_file: Path) -> Non
         def item(self) -> float:
             return 0.5
 
-    tell(an_event_file, "progress", loss=Scalar())
+    log_event(an_event_file, "progress", loss=Scalar())
 
     assert read_new(an_event_file)[0][0]["loss"] == 0.5
 
@@ -131,7 +131,7 @@ def test_a_refusal_of_the_disk_is_said(
     monkeypatch.setattr(os, "write", refuse)
 
     with pytest.raises(CannotWrite, match=f"events.jsonl cannot be written: {reason}"):
-        tell(an_event_file, "start")
+        log_event(an_event_file, "start")
 
 
 def test_a_disk_that_takes_only_a_part_of_a_line_is_full(
@@ -148,7 +148,7 @@ def test_a_disk_that_takes_only_a_part_of_a_line_is_full(
     monkeypatch.setattr(os, "write", nearly_full)
 
     with pytest.raises(CannotWrite, match="the disk is full"):
-        tell(an_event_file, "start")
+        log_event(an_event_file, "start")
 
 
 def test_the_heart_beats_inside_the_block_only(an_event_file: Path) -> None:
@@ -164,17 +164,17 @@ def test_the_heart_beats_inside_the_block_only(an_event_file: Path) -> None:
 def test_a_full_disk_does_not_stop_the_heart_but_is_logged_once(
     an_event_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    real, refused = events.tell, []
+    real, refused = events.log_event, []
     with caplog.at_level(logging.WARNING), heartbeat(an_event_file, every_s=0.02):
 
         def refuse(path: Path, _kind: str, **_facts: object) -> None:
             refused.append(path)
             raise CannotWrite(f"{path} cannot be written: the disk is full.", "Free some space.")
 
-        monkeypatch.setattr(events, "tell", refuse)
+        monkeypatch.setattr(events, "log_event", refuse)
         while len(refused) < 3:
             time.sleep(0.01)
-        monkeypatch.setattr(events, "tell", real)
+        monkeypatch.setattr(events, "log_event", real)
         wait_for_beats(an_event_file, 2)
 
     assert caplog.text.count("the disk is full") == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ContrastiveSegLib.runs.events import read_new, tell
+from ContrastiveSegLib.runs.events import log_event, read_new
 from ContrastiveSegLib.runs.events_overview import WHOLE, overview
 
 LINES = 1_000_000
@@ -49,7 +49,7 @@ def test_what_is_told_afterwards_follows(a_week: Path, tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_bytes(a_week.read_bytes()[: 3 * WHOLE])
     _, position = overview(path)
-    tell(path, "note", text="later")
+    log_event(path, "note", text="later")
 
     events, end = overview(path, position)
 
@@ -60,7 +60,7 @@ def test_what_is_told_afterwards_follows(a_week: Path, tmp_path: Path) -> None:
 def test_a_short_file_is_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     for n in range(50):
-        tell(path, "progress", step=n)
+        log_event(path, "progress", step=n)
 
     assert overview(path) == read_new(path)
     assert overview(path, 100) == read_new(path, 100)

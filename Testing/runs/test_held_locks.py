@@ -8,7 +8,7 @@ import pytest
 
 from ContrastiveSegLib.errors import CannotWrite
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically
-from ContrastiveSegLib.runs.events import tell
+from ContrastiveSegLib.runs.events import log_event
 from ContrastiveSegLib.runs.held_locks import held_locks
 from ContrastiveSegLib.runs.run_folder import RunFolder
 
@@ -19,7 +19,7 @@ def _write_everything(run: RunFolder) -> None:
     for write in (
         lambda: make_folder(run.pretrain),
         lambda: write_atomically(run.pretrain / "last", "state"),
-        lambda: tell(run.events, "progress"),
+        lambda: log_event(run.events, "progress"),
         lambda: run.request_cancel(),
     ):
         with pytest.raises(CannotWrite, match=MOVED):

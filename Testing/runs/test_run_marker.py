@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ContrastiveSegLib.errors import BadFolder
-from ContrastiveSegLib.runs.events import tell
+from ContrastiveSegLib.runs.events import log_event
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.run_marker import WRITTEN_AT_THE_TOP
 
@@ -80,7 +80,7 @@ def test_a_run_of_a_later_version_is_refused(tmp_path: Path) -> None:
 def test_a_marker_that_was_damaged_is_written_again(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     run.create()
-    tell(run.events, "start", job="finetune")
+    log_event(run.events, "start", job="finetune")
     _put(run.path, "run.json", '{"prog')
 
     run.create()

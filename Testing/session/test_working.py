@@ -49,7 +49,7 @@ def test_a_full_disk_does_not_hide_the_reason(a_run_folder, monkeypatch):
         raise CannotWrite("events.jsonl cannot be written: the disk is full.", "Free some space.")
 
     def work():
-        monkeypatch.setattr(reporter, "tell", refuse)
+        monkeypatch.setattr(reporter, "log_event", refuse)
         raise BadFile("the real reason.", "Mend it.")
 
     with pytest.raises(BadFile, match="the real reason"):
@@ -59,7 +59,7 @@ def test_a_full_disk_does_not_hide_the_reason(a_run_folder, monkeypatch):
 def test_a_run_in_use_or_read_only_will_do_for_reading(a_run_folder, caplog):
     caplog.set_level(logging.INFO, "ContrastiveSegLib")
     with hold(a_run_folder.lock_file), working(a_run_folder, "predict", may_only_read=True) as reporter:
-        reporter.say("done")
+        reporter.info("done")
         elsewhere = reporter.run.path
     assert "is only read, and nothing is told there: Another job is working in" in caplog.text
     assert not elsewhere.exists()

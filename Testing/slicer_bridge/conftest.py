@@ -16,7 +16,7 @@ import os, signal, subprocess, sys, time
 sys.path.insert(0, os.getcwd())
 import json
 from pathlib import Path
-from ContrastiveSegLib.runs.events import heartbeat, tell
+from ContrastiveSegLib.runs.events import heartbeat, log_event
 from ContrastiveSegLib.runs.run_folder import RunFolder
 
 job, data = sys.argv[1], json.loads(Path(sys.argv[3]).read_text())[sys.argv[1]]
@@ -28,15 +28,15 @@ if data.get("child"):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     (run.path / "child").write_text(str(child.pid))
 with run.lock(), heartbeat(run.events):
-    tell(run.events, "start", job=job)
+    log_event(run.events, "start", job=job)
     print("working on", data.get("word", ""), flush=True)
     for step in range(data.get("steps", 3)):
-        tell(run.events, "progress", job=job, step=step)
+        log_event(run.events, "progress", job=job, step=step)
         if run.cancel_requested() and not data.get("deaf"):
-            tell(run.events, "end", job=job, outcome="Cancelled", text="saved")
+            log_event(run.events, "end", job=job, outcome="Cancelled", text="saved")
             sys.exit(130)
         time.sleep(0.05)
-    tell(run.events, "end", job=job, outcome="done")
+    log_event(run.events, "end", job=job, outcome="done")
 """
 
 

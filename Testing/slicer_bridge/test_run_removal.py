@@ -9,7 +9,7 @@ import pytest
 
 from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadFolder, RunInUse
-from ContrastiveSegLib.runs.events import tell
+from ContrastiveSegLib.runs.events import log_event
 from ContrastiveSegLib.runs.file_lock import hold
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.slicer_bridge import annotation_files
@@ -77,9 +77,9 @@ def a_full_run(tmp_path: Path) -> RunFolder:
     run = RunFolder(tmp_path / "heart")
     run.create()
     _fill(run.path, WRITTEN)
-    tell(run.events, "start", job="predict")
-    tell(run.events, "result", job="predict", case="a", file=r"D:\runs\old place\predictions\a.seg.nrrd")
-    tell(run.events, "result", job="refine", case="a", file="/old/predictions_refined/a.seg.nrrd")
+    log_event(run.events, "start", job="predict")
+    log_event(run.events, "result", job="predict", case="a", file=r"D:\runs\old place\predictions\a.seg.nrrd")
+    log_event(run.events, "result", job="refine", case="a", file="/old/predictions_refined/a.seg.nrrd")
     return run
 
 

@@ -42,7 +42,7 @@ class Witness:
     warnings: list[str] = field(default_factory=list)
     steps: int = 0
 
-    def tell(self, kind: str, **facts: Any) -> None:
+    def log_event(self, kind: str, **facts: Any) -> None:
         self.events.append((kind, facts))
 
     def warn(self, sentence: str, **facts: Any) -> None:

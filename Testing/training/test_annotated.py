@@ -135,7 +135,7 @@ def test_validation_judges_known_voxels_alone(
             table=a_label_table,
             compute=a_compute,
             path=tmp_path / "metrics.csv",
-            tell=lambda _, **facts: told.append(facts["dice"]),
+            log_event=lambda _, **facts: told.append(facts["dice"]),
         )
         judge.score(1)
         return told[0]
@@ -174,7 +174,7 @@ class Listens:
         self.said: list[str] = []
         self.warned: list[str] = []
 
-    def say(self, sentence: str) -> None:
+    def info(self, sentence: str) -> None:
         self.said.append(sentence)
 
     def warn_all(self, sentences: list[str]) -> None:

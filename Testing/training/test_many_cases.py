@@ -47,7 +47,7 @@ for n in range(1000):
     cases.append(PreparedCase(str(n), str(n), images, labels, geometry, geometry))
 
 class Watch:
-    def tell(self, kind, **facts):
+    def log_event(self, kind, **facts):
         if kind == "progress":
             print("step", facts["step"], facts["terms"])
     def warn(self, sentence, **facts):

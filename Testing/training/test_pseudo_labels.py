@@ -34,7 +34,7 @@ class Witness:
         self.told: list[dict] = []
         self.stop_after = stop_after
 
-    def tell(self, kind: str, **facts) -> None:
+    def log_event(self, kind: str, **facts) -> None:
         self.told.append({"kind": kind, **facts})
 
     def cancelled(self) -> bool:

@@ -35,7 +35,7 @@ def make_validation(tmp_path, a_compute, a_label_table):
             table=a_label_table,
             compute=a_compute,
             path=tmp_path / "metrics.csv",
-            tell=lambda kind, **facts: told.append((kind, facts)),
+            log_event=lambda kind, **facts: told.append((kind, facts)),
         )
         validation.told = told
         return validation
