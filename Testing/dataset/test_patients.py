@@ -73,6 +73,9 @@ def test_a_folder_may_hold_many_patients(folder: str) -> None:
     [
         ("BraTS_7_flair BraTS_7_t1c BraTS_8_flair BraTS_8_t2w", "BraTS_7 BraTS_7 BraTS_8 BraTS_8"),
         ("flair_001 t1_001 t1_002", "001 001 002"),
+        ("ProstateX-0001_adc ProstateX-0001_hbv", "ProstateX-0001 ProstateX-0001"),
+        ("pat1-CBF pat1-rCBV pat1-Tmax pat2-MTT pat2-FA", "pat1 pat1 pat1 pat2 pat2"),
+        ("001_CTres 001_SUV 002_CT 002_TOF", "001 001 002 002"),
         ("anna/pre anna/post bob/pre", "anna anna bob"),
         ("P1/one P1/two P2/three", "P1 P1 P2"),
         ("P1/ses-1/t1 P1/ses-2/t1 P2/ses-1/t2", "P1 P1 P2"),
