@@ -21,7 +21,7 @@ from ContrastiveSegLib.imaging.grid import slicing_axes
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.runs.atomic_write import make_folder
-from ContrastiveSegLib.runs.events import heartbeat, tell
+from ContrastiveSegLib.runs.events import heartbeat, log_event
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.settings.job_settings import JOBS
 from ContrastiveSegLib.settings.schema import from_dict
@@ -36,14 +36,14 @@ def train(run: RunFolder, job: str, model: ModelFolder) -> None:
     make_folder(model.path)
     for step in range(1, STEPS + 1):
         terms = {"position": 3 / step} if job == "pretrain" else {"dice_ce": 2 / step}
-        tell(run.events, "progress", job=job, step=step, steps=STEPS, terms=terms, watched={}, lr=0.001,
+        log_event(run.events, "progress", job=job, step=step, steps=STEPS, terms=terms, watched={}, lr=0.001,
              images_per_s=40.0, memory_mb=500.0, eta_s=(STEPS - step) * STEP_S)  # fmt: skip
         if job == "finetune" and step % 4 == 0:
             dice = {structure.name: 1 - 1 / step for structure in TABLE.structures}
-            tell(run.events, "validation", job=job, step=step, dice=dice)
+            log_event(run.events, "validation", job=job, step=step, dice=dice)
         model.last.write_bytes(b"state")
         if run.cancel_requested():
-            tell(run.events, "end", job=job, outcome="Cancelled", text=f"Cancelled after step {step}.")
+            log_event(run.events, "end", job=job, outcome="Cancelled", text=f"Cancelled after step {step}.")
             sys.exit(130)
         time.sleep(STEP_S)
     model.weights.write_bytes(b"weights")
@@ -62,7 +62,7 @@ def finetune(run: RunFolder, data: dict) -> None:
     if data.get("strategy") == "self_training":
         kept = {structure.name: 0.75 for structure in TABLE.structures}
         text = "Round 1 learns from 4 of 4 predicted scans too."
-        tell(run.events, "pseudo_labels", job="finetune", round=1, step=STEPS, kept=kept, text=text)
+        log_event(run.events, "pseudo_labels", job="finetune", round=1, step=STEPS, kept=kept, text=text)
     train(run, "finetune", ModelFolder(run.finetune(number)))
 
 
@@ -79,7 +79,7 @@ def predict(run: RunFolder, data: dict) -> None:
         write_image(
             run.uncertainty(case.name, folder=folder), Volume(hesitation, image.geometry), overwrite=True
         )
-        tell(run.events, "result", job="predict", case=case.name, file=str(target))
+        log_event(run.events, "result", job="predict", case=case.name, file=str(target))
 
 
 def suggest(run: RunFolder, data: dict) -> None:
@@ -100,10 +100,12 @@ def propagate(run: RunFolder, data: dict) -> None:
     cut = np.moveaxis(read.volume.array, axis, 0)
     labels = np.moveaxis(np.repeat(cut[data["slice"]][None], len(cut), axis=0), 0, axis)
     for k in range(len(cut)):
-        tell(run.events, "propagated", job="propagate", slice=k, slices=len(cut))
+        log_event(run.events, "propagated", job="propagate", slice=k, slices=len(cut))
     output = Path(data["output"])
     write_labels(output, Volume(labels, read.volume.geometry), read.table, overwrite=data["overwrite"])
-    tell(run.events, "result", job="propagate", text=f"The carried labels are in {output}", file=str(output))
+    log_event(
+        run.events, "result", job="propagate", text=f"The carried labels are in {output}", file=str(output)
+    )
 
 
 def refine(run: RunFolder, data: dict) -> None:
@@ -113,7 +115,7 @@ def refine(run: RunFolder, data: dict) -> None:
     labels = np.where(read.volume.array == 1, read.volume.array, 0)
     target = run.prediction(case.name, folder=Path(data["output"]))
     write_labels(target, Volume(labels, read.volume.geometry), read.table, overwrite=data["overwrite"])
-    tell(run.events, "result", job="refine", case=case.name, file=str(target), asked=3, accepted=2)
+    log_event(run.events, "result", job="refine", case=case.name, file=str(target), asked=3, accepted=2)
 
 
 JOBS_HERE = {
@@ -147,10 +149,10 @@ def main(words) -> int:
     run = RunFolder(Path(data["run"]))
     run.create()
     with run.lock():
-        tell(run.events, "start", job=job)
+        log_event(run.events, "start", job=job)
         with heartbeat(run.events):
             JOBS_HERE[job](run, data)
-            tell(run.events, "end", job=job, outcome="done")
+            log_event(run.events, "end", job=job, outcome="done")
     return 0
 
 
