@@ -38,7 +38,7 @@ class Settings:
     rounds: Annotated[int, Range(1, 10), Label("rounds of self-training")] = 2
     """How often the scans without annotation are labeled and a new network learns; each takes as long."""
 
-    most_patients: Annotated[int, Range(1, 100_000), Label("annotated patients, at most")] = 4
+    most_patients: Annotated[int, Range(1, 100_000), Label("annotated patients, at most")] = 2
     """With more annotated patients than this, only these teach: other scans did not help then."""
 
     pseudo_weight: Annotated[float, Range(0.0, 10.0), Label("weight of the pseudo-labels")] = 0.5

@@ -117,7 +117,7 @@ def test_jobs_that_meet_odd_entries_say_so_in_words(
     model.unlink()
     settings.write_text(json.dumps(_with(asked, ("decided", "finetune", "grid"), [1, 2])))
     words = ["finetune", str(a_run), "--labeled", str(phantoms / "labeled"), "--steps", "4", "--batch", "4"]
-    assert main([*words, *SMALL]) == 1
+    assert main([*words, "--unlabeled", "none", *SMALL]) == 1
     said = capsys.readouterr().err
     assert f'What {settings} says under "decided" was damaged or changed' in said
     assert "Something unexpected" not in said
