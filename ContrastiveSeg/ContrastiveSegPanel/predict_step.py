@@ -107,7 +107,7 @@ class PredictStep(Step):
     def _settingsFor(self, volume):
         """A case of the data folder is predicted from its own file, which may have more channels."""
         panel, case = self.panel, nodes.case_of(volume)
-        settings = {"run": str(panel.run.path), "overwrite": True, "pieces": panel.parameters.pieces}
+        settings = {"run": str(panel.run.path), "overwrite": True, "components": panel.parameters.pieces}
         if panel.data.volumeOf(case) is volume:
             images = panel.parameters.dataFolder
             return {**settings, "images": images, "cases": {"only": [glob.escape(case)]}}, case
@@ -122,7 +122,7 @@ class PredictStep(Step):
             "run": str(panel.run.path),
             "images": panel.parameters.dataFolder,
             "overwrite": bool(panel.parameters.replacePredictions),
-            "pieces": panel.parameters.pieces,
+            "components": panel.parameters.pieces,
         }
         self.panel.startJob("predict", settings, total=len(panel.data.reader.cases))
 
