@@ -178,8 +178,9 @@ class Host:
 
 
 def _is_view(node: Any) -> bool:
-    """Views of layouts stay when a scene is cleared, in Slicer too."""
-    return bool(node.IsA("vtkMRMLAbstractViewNode") and node.GetSingletonTag())
+    """Views of layouts, and what they show, stay when a scene is cleared, in Slicer too."""
+    is_view = node.IsA("vtkMRMLAbstractViewNode") or node.IsA("vtkMRMLSliceCompositeNode")
+    return bool(is_view and node.GetSingletonTag())
 
 
 _HOST: list[Host] = []
