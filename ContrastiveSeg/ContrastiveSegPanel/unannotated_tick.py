@@ -59,12 +59,18 @@ class UnannotatedTick:
         tip = _("Predicts labels of these scans and learns from them, too; unusual predictions are left out")
         state_line.allow(self._box, reason, tip)
         self._box.enabled = not reason and isFree
-        self._line.text = self._costs(len(self._scans(fromData))) if isOn else ""
+        self._line.text = self._costs(len(self._scans(fromData)), self._patients(fromData)) if isOn else ""
 
-    def _costs(self, scans: int) -> str:
+    def _costs(self, scans: int, patients: int) -> str:
         if self._menu.entry.name != SELF_TRAINING:
             text = _("Each step also learns from parts of {n} scans without annotation, and takes longer.")
             return text.format(n=scans)
+        if patients > (most := int(self._menu.option("most_patients"))):
+            text = _(
+                "{patients} patients are annotated; with more than {most} only these teach. "
+                "'annotated patients, at most' below changes that."
+            )
+            return text.format(patients=patients, most=most)
         rounds = int(self._menu.option("rounds"))
         text = _(
             "About {n} times as long as without: {n} trainings, and {scans} scans predicted {rounds} times."
@@ -87,10 +93,20 @@ class UnannotatedTick:
         except ContrastiveSegError:
             return {}
 
+    def _patients(self, fromData: bool) -> int:
+        """How many patients are annotated."""
+        known, cases = self._inRun(fromData), self._panel.data.reader.cases
+        annotated = [c for c in cases if c.name in known or (fromData and (c.labels or c.scribbles))]
+        return len({case.patient for case in annotated})
+
+    def _inRun(self, fromData: bool) -> frozenset:
+        """The cases with an annotation in the run folder, where these are learned from."""
+        run = self._panel.run
+        return annotation_files.annotated_cases(run) if run is not None and not fromData else frozenset()
+
     def _scans(self, fromData: bool) -> list:
         """The cases of the data folder that nobody annotated."""
-        reader, run = self._panel.data.reader, self._panel.run
-        known = annotation_files.annotated_cases(run) if run is not None and not fromData else frozenset()
+        reader, known = self._panel.data.reader, self._inRun(fromData)
         return [
             case
             for case in reader.cases

@@ -106,5 +106,7 @@ def test_which_pieces_are_kept_is_asked_remembered_and_passed_on(
     panel.job("predict")
 
     order = json.loads((tmp_path / "run" / "panel" / "predict.json").read_text(encoding="utf-8"))["predict"]
-    assert from_dict(JOBS["predict"], order).components == "together"  # the real job would take these settings
+    assert (
+        from_dict(JOBS["predict"], order).components == "together"
+    )  # the real job would take these settings
     assert panel.panel.parameters.pieces == "together"

@@ -101,6 +101,17 @@ def test_the_tick_follows_the_strategy_and_its_rounds(a_panel):
     assert not ui.learnUnannotated.checked
 
 
+def test_with_more_annotated_patients_the_line_says_that_only_these_teach(a_panel, monkeypatch):
+    tick = a_panel.panel.finetune.tick
+    assert (tick._patients(False), tick._patients(True)) == (1, 4)  # in the run, in the data folder
+
+    monkeypatch.setattr(tick, "_patients", lambda _fromData: 3)
+    a_panel.panel.refresh()
+
+    said = "3 patients are annotated; with more than 2 only these teach."
+    assert a_panel.ui.learnUnannotatedLine.text.startswith(said)
+
+
 def test_settings_of_all_strategies_outlive_a_click_on_the_tick(a_panel):
     a_panel.child("finetuning_steps").text = "12"
 
