@@ -48,12 +48,25 @@ def keep_largest(labels: npt.NDArray[Any], groups: Iterable[Sequence[int]]) -> n
         box = _box_around([boxes[value - 1] for value in group if value <= len(boxes)])
         if box is None:
             continue
-        here = kept[box]
-        pieces, count = ndimage.label(np.isin(here, group), TOUCHING)
-        if count > 1:
-            largest = int(np.argmax(np.bincount(pieces.ravel())[1:])) + 1
-            here[(pieces != largest) & (pieces > 0)] = 0
+        _remove_small(kept[box], group)
     return kept
+
+
+def _remove_small(labels: npt.NDArray[Any], group: Sequence[int]) -> None:
+    """Make background of all pieces of a group but the largest."""
+    pieces, count = ndimage.label(_mask_of(labels, group), TOUCHING)
+    if count > 1:
+        largest = int(np.argmax(_sizes(pieces, count))) + 1
+        for plane, numbers in zip(labels, pieces, strict=True):
+            plane[(numbers != largest) & (numbers > 0)] = 0
+
+
+def _mask_of(labels: npt.NDArray[Any], group: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Where a label map (K, H, W) has one of these values; whole, eight bytes per voxel would be made."""
+    mask = np.empty(labels.shape, bool)
+    for plane, out in zip(labels, mask, strict=True):
+        out[:] = np.isin(plane, group)
+    return mask
 
 
 def _box_around(boxes: Sequence[tuple[slice, ...] | None]) -> tuple[slice, ...] | None:
@@ -69,12 +82,14 @@ def _box_around(boxes: Sequence[tuple[slice, ...] | None]) -> tuple[slice, ...] 
 
 def _is_one_piece(maps: Iterable[npt.NDArray[Any]], group: Group) -> bool:
     """Whether the group is one piece wherever it is shown, and shown at all."""
-    shown = [sizes for labels in maps if (sizes := _sizes(np.isin(labels, group))).size]
+    numbered = (ndimage.label(_mask_of(labels, group), TOUCHING) for labels in maps)
+    shown = [sizes for pieces, count in numbered if (sizes := _sizes(pieces, count)).size]
     return bool(shown) and all(sizes.max() >= SHARE_OF_ONE_PIECE * sizes.sum() for sizes in shown)
 
 
-def _sizes(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Voxels of each piece."""
-    pieces, _ = ndimage.label(mask, TOUCHING)
-    sizes: npt.NDArray[np.int64] = np.bincount(pieces.ravel())[1:]
-    return sizes
+def _sizes(pieces: npt.NDArray[Any], count: int) -> npt.NDArray[np.int64]:
+    """Voxels of each numbered piece, counted plane by plane as `_mask_of`."""
+    sizes = np.zeros(count + 1, np.int64)
+    for plane in pieces:
+        sizes += np.bincount(plane.ravel(), minlength=count + 1)
+    return sizes[1:]

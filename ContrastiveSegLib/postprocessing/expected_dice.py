@@ -45,13 +45,21 @@ class Certainty:
     def of_each(self, groups: Sequence[Group], places: Places, grid: Geometry) -> Array:
         """(structures,) mean probability in the kept pieces of each; nan where a structure is missing.
 
+        Asked once, at the end; what was heard is forgotten then.
+
         Args:
             groups: Of classes of which one piece is kept, the one at its place if that is known.
         """
-        likely = keep_likely(np.stack(self._winners), [g for g in groups if g in places], places, grid)
-        flat = keep_largest(likely, groups).ravel()
-        certain = np.bincount(flat, np.stack(self._levels).ravel(), self._classes)[1:] / (LEVELS - 1)
-        predicted = np.bincount(flat, minlength=self._classes)[1:]
+        likely = np.stack(self._winners)
+        self._winners.clear()  # whole volumes: what nobody needs any more makes room
+        if placed := [group for group in groups if group in places]:
+            likely = keep_likely(likely, placed, places, grid)
+        sums, counts = np.zeros(self._classes), np.zeros(self._classes, np.int64)
+        # Plane by plane: of a whole volume both would be made anew with eight bytes per voxel.
+        for plane, levels in zip(keep_largest(likely, groups), self._levels, strict=True):
+            sums += np.bincount(plane.ravel(), levels.ravel(), self._classes)
+            counts += np.bincount(plane.ravel(), minlength=self._classes)
+        certain, predicted = sums[1:] / (LEVELS - 1), counts[1:]
         return np.where(predicted > 0, certain / np.maximum(predicted, 1), np.nan)
 
 

@@ -126,8 +126,11 @@ def segment(
         slices = refine_by_intensities(slices, working.array, working.geometry.spacing_khw[-1])
     slices = remove_unlikely(certainty.hear(slices), model.single_pieces, model.places, working.geometry)
     winners, uncertainty = restore_probabilities(slices, working.geometry, original)
+    each = certainty.of_each(model.single_pieces, model.places, working.geometry)
+    del certainty  # before the next whole volumes are made
     values = np.array([0, *model.table.values], np.int16)
     pieces = keep_largest(winners.array, model.single_pieces)
-    labels = Volume(np.stack([values[plane] for plane in pieces]), original)
-    each = certainty.of_each(model.single_pieces, model.places, working.geometry)
-    return labels, uncertainty, model.expectation.dice_of(each)
+    del winners
+    for plane in pieces:
+        plane[:] = values[plane]
+    return Volume(pieces, original), uncertainty, model.expectation.dice_of(each)

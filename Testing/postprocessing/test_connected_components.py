@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 from scipy import ndimage
 
@@ -87,3 +89,22 @@ def test_within_boxes_the_same_is_kept_as_in_the_whole_volume() -> None:
 
     np.testing.assert_array_equal(keep_largest(labels, groups), expected)
     assert not keep_largest(np.zeros_like(labels), groups).any()
+
+
+def test_pieces_of_many_structures_take_seven_bytes_per_voxel() -> None:
+    labels = np.kron(np.random.default_rng(0).integers(0, 6, (24, 24, 24)), np.ones((2, 4, 4))).astype(
+        np.int16
+    )
+    expected = labels.copy()
+    for value in range(1, 6):
+        pieces, count = ndimage.label(expected == value, np.ones((3, 3, 3)))
+        sizes = [np.count_nonzero(pieces == number) for number in range(1, count + 1)]
+        expected[(pieces > 0) & (pieces != 1 + int(np.argmax(sizes)))] = 0
+
+    tracemalloc.start()
+    kept = keep_largest(labels, [(value,) for value in range(1, 6)])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    np.testing.assert_array_equal(kept, expected)
+    assert peak < 8 * labels.size  # the copy, where the structure is, and the numbers of its pieces

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -74,3 +75,19 @@ def test_three_left_out_cases_are_too_few():
     assert expectation == Expectation(always=(1,))
     assert expectation.dice_of(np.array([0.8])) == pytest.approx(0.8)
     assert Expectation.from_json({}) == Expectation()
+
+
+def test_the_certainty_of_a_volume_takes_less_than_twelve_bytes_per_voxel():
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(4), (1, 40, 64, 64)).astype(np.float16)
+    certainty = Certainty()
+    for part in certainty.hear(np.moveaxis(probabilities, -1, 1).swapaxes(0, 2)[:, :, 0]):
+        assert len(part) == 4
+
+    tracemalloc.start()
+    each = certainty.of_each([(1,), (2,)], {}, Geometry((64, 64, 40)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert each.shape == (3,)
+    assert 0.25 < each.min() <= each.max() < 1
+    assert peak < 12 * 40 * 64 * 64  # it took more than twenty
