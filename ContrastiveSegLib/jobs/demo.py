@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,9 @@ from ContrastiveSegLib.settings.job_settings import (
 UNLABELED, LABELED, TEST = 24, 2, 6
 SHOWN = 3
 ROUNDS = 1  # of self-training, so that the demo is soon over
+# Phantoms have no fine details: a coarse grid, a narrow network and a small batch do, also on an old computer.
+COARSE: dict[str, Any] = {"grid": GridSettings(spacing=2.5, patch=(64, 64)), "width": 16}
+BATCH = 8  # of fine-tuning
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ def run(settings: DemoSettings) -> LostCases:
             seed=settings.seed,
             cases=CaseSelection(leave_out=story.unseen, patient_pattern=story.patient_pattern),
             compute=settings.compute,
+            **(COARSE if _on_phantoms(settings) else {}),
         )
     )
     reports = {name: _train_and_test(settings, story, name) for name in story.runs}
@@ -117,10 +122,14 @@ def _story(settings: DemoSettings, data: Path) -> Story:
     )
 
 
+def _on_phantoms(settings: DemoSettings) -> bool:
+    return not (settings.data or settings.dataset)
+
+
 def _train_and_test(settings: DemoSettings, story: Story, name: str) -> EvaluationReport:
     """Fine-tune on the annotated patients, predict the unseen ones, compare with their labels."""
     run, reference = story.runs[name], story.runs["pre-trained"]
-    grid = read_model_card(ModelFolder(reference.pretrain))["grid"]  # the same for both
+    card = read_model_card(ModelFolder(reference.pretrain))  # both get the same grid and network
     finetune.run(
         FinetuneSettings(
             run=run.path,
@@ -129,8 +138,10 @@ def _train_and_test(settings: DemoSettings, story: Story, name: str) -> Evaluati
             unlabeled="none" if name == "scratch" else "",  # of pre-training
             options={} if name == "scratch" else {"rounds": ROUNDS},
             steps=settings.finetune_steps,
+            batch=BATCH if _on_phantoms(settings) else None,
             seed=settings.seed,
-            grid=GridSettings(spacing=grid["spacing"], patch=tuple(grid["patch"])),
+            width=card["arguments"]["width"],
+            grid=GridSettings(spacing=card["grid"]["spacing"], patch=tuple(card["grid"]["patch"])),
             cases=CaseSelection(only=story.annotated, patient_pattern=story.patient_pattern),
             compute=settings.compute,
         )

@@ -8,7 +8,11 @@ import pytest
 import SimpleITK as sitk
 
 from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.jobs import demo
+from ContrastiveSegLib.networks.weights import read_model_card
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.settings.job_settings import FinetuneSettings
 
 FLAGS = ["--pretrain-steps", "2", "--finetune-steps", "2", "--device", "cpu"]
 
@@ -31,6 +35,23 @@ def test_the_demo_ends_with_a_table_and_pictures(tmp_path: Path, capsys: pytest.
         array = sitk.GetArrayFromImage(sitk.ReadImage(folder / picture))
         assert array.shape[0] > 200
         assert array.std() > 5
+
+
+def test_generated_patients_are_learned_on_a_coarse_grid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "UNLABELED", 1)
+    monkeypatch.setattr(demo, "TEST", 1)
+    folder = tmp_path / "demo"
+
+    assert main(["demo", "--folder", str(folder), *FLAGS]) == 0
+
+    for name in ("scratch", "pre-trained"):
+        (run,) = folder.glob(f"runs/*/{name}")
+        card = read_model_card(ModelFolder(RunFolder(run).finetune(1)))
+        assert card["grid"]["spacing"] == demo.COARSE["grid"].spacing
+        assert card["arguments"]["width"] == demo.COARSE["width"]
+        assert RunFolder(run).read_settings("finetune", FinetuneSettings, round_number=1).batch == demo.BATCH
 
 
 def test_too_few_labeled_patients_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
