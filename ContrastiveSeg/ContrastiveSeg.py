@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import qt
 import slicer
@@ -79,7 +80,10 @@ class ContrastiveSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = self.panel = self.ui = None
+        # What `setup` makes.
+        self.logic: Any = None
+        self.panel: Any = None
+        self.ui: Any = None
         self._guiTag = None
         self._willRefresh = self._willLook = False
         self._working = ("", "")
@@ -195,7 +199,7 @@ class ContrastiveSegLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self.moduleName = "ContrastiveSeg"
         findLibrary()
-        self._following = []
+        self._following: list = []
 
     def getParameterNode(self):
         """What the scene remembers of the panel."""

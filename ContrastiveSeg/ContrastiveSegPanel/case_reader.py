@@ -10,10 +10,13 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ContrastiveSegLib.dataset.cases import Case
+from ContrastiveSegLib.dataset.layouts import LeftOut
 from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.file_io.reader import start_reading
 from ContrastiveSegLib.imaging.grid import slicing_axes
 from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.slicer_bridge import case_listing, process
 from ContrastiveSegLib.slicer_bridge.engine import Engine
 
@@ -35,7 +38,8 @@ class CaseReader:
 
     def __init__(self, parent, onProgress, onEnd) -> None:
         self._onProgress, self._onEnd = onProgress, onEnd
-        self._job, self._position, self._numbers = None, 0, itertools.count(1)
+        self._job: process.Job | None = None
+        self._position, self._numbers = 0, itertools.count(1)
         self._timer = qt.QTimer(parent)
         self._timer.setInterval(INTERVAL_MS)
         self._timer.connect("timeout()", self._look)
@@ -46,8 +50,12 @@ class CaseReader:
     def _forget(self, folder: str) -> None:
         self.folder, self.error, self.isStopped, self.isFound = folder, "", False, False
         self.version = next(self._numbers)  # grows with each change, so that others need not compare
-        self.cases, self.leftOut, self.table = [], [], None
-        self.geometries, self.unreadable, self._byName = {}, {}, {}
+        self.cases: list[Case] = []
+        self.leftOut: list[LeftOut] = []
+        self.table: LabelTable | None = None
+        self.geometries: dict[str, Geometry] = {}
+        self.unreadable: dict[str, str] = {}
+        self._byName: dict[str, Case] = {}
         self.plane, self.slices = "axial", 0
         self._foundAll = False
 
@@ -97,8 +105,11 @@ class CaseReader:
             shutil.rmtree(job.folder, ignore_errors=True)
 
     def _look(self) -> None:
+        if self._job is None:
+            self._timer.stop()
+            return
         isRunning = self._job.is_running()  # before the lines, so that the last ones are read
-        lines = self._newLines()
+        lines = self._newLines(self._job.folder)
         for line in lines:
             self._take(json.loads(line))
         if lines:
@@ -107,13 +118,13 @@ class CaseReader:
             self._onProgress()
             return
         if not self._foundAll and not self.error:
-            self.error = self._death()
+            self.error = self._death(self._job)
         self._end()
         self._onEnd()
 
-    def _newLines(self) -> list:
+    def _newLines(self, folder: Path) -> list:
         try:
-            with (self._job.folder / "listing.jsonl").open("rb") as file:
+            with (folder / "listing.jsonl").open("rb") as file:
                 file.seek(self._position)
                 data = file.read(CHUNK)
                 if data and b"\n" not in data:
@@ -147,7 +158,7 @@ class CaseReader:
         elif kind == case_listing.END:
             self._foundAll = True
 
-    def _death(self) -> str:
+    def _death(self, job: process.Job) -> str:
         """What to say of a reader that ended in the middle."""
         if self.isFound and self.headersRead == len(self.cases):
             return ""  # only the names of the structures are missing
@@ -155,7 +166,7 @@ class CaseReader:
         unread = (case for case in self.cases if not self._isRead(case.name))
         case = next(unread, None) if self.isFound else None
         where = _(" at {file}").format(file=case.images[0]) if case is not None else ""
-        said = job_words.lastParagraph(self._job.tail())
+        said = job_words.lastParagraph(job.tail())
         return f"{text}{where}. {said}".strip()
 
     def _isRead(self, name: str) -> bool:

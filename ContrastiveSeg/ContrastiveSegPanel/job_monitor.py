@@ -20,7 +20,7 @@ class JobMonitor:
     def __init__(self, parent, onEvents, onEnd) -> None:
         self.job = None
         self._onEvents, self._onEnd = onEvents, onEnd
-        self._seen = []
+        self._seen: list = []
         self.timer = qt.QTimer(parent)
         self.timer.setInterval(INTERVAL_MS)
         self.timer.connect("timeout()", self.look)

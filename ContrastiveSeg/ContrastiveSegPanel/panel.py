@@ -1,6 +1,7 @@
 """The whole panel: six steps, one job at a time, one look at the run folder for all."""
 
 import logging
+from typing import Any
 
 from slicer.i18n import tr as _
 
@@ -21,6 +22,7 @@ from .propagation import Propagation
 from .refinement import Refinement
 from .results_box import ResultsBox
 from .setup_step import SetupStep
+from .step import Step
 
 LAST_RUN = "LastRunFolder"
 
@@ -38,7 +40,8 @@ class Panel:
         self.parent, self.ui, self.logic = parent, ui, logic
         self.monitor = JobMonitor(parent, self.onEvents, self.onEnd)
         self.state, self.plots = run_state.look(None), PlotLayout()
-        self.jobName, self.extra, self.steps = "", {}, ()
+        self.jobName, self.extra = "", dict[str, Any]()
+        self.steps: tuple[Step, ...] = ()
         self.setup = SetupStep(self)
         self.data = DataStep(self)
         self.pretrain = PretrainStep(self)
@@ -127,8 +130,9 @@ class Panel:
     def working(self) -> tuple:
         """Run folder and data folder of the job that runs here; empty texts if none does."""
         job = self.monitor.job
-        isMine = job is not None and job.run is not None
-        return (str(job.run.path), self.parameters.dataFolder) if isMine else ("", "")
+        if job is None or job.run is None:
+            return "", ""
+        return str(job.run.path), self.parameters.dataFolder
 
     def startJob(self, name: str, settings, *, run=None, folder=None, engine=None, **extra) -> bool:
         """Start a job and follow it; False when that was not possible, and the user knows why.

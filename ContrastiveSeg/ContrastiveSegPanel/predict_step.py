@@ -41,11 +41,12 @@ class PredictStep(Step):
         ui.correctButton.connect("clicked()", self.onCorrect)
         ui.suggestNextButton.connect("clicked()", panel.annotate.onSuggest)
         self.surfaces = SurfaceButton(ui.show3DButton, self, self._shown)
-        self._done = set()
+        self._done: set[str] = set()
         self._showNothing()
 
     def _showNothing(self) -> None:
-        self.case, self.file, self.volumeID, self.segmentationID = "", None, "", ""
+        self.case, self.volumeID, self.segmentationID = "", "", ""
+        self.file: Path | None = None
         table_rows.fill(self.ui.volumesTable, (), [], [])
         self._check(False)
 
@@ -64,11 +65,11 @@ class PredictStep(Step):
     def onShown(self, case: str, volume) -> None:
         """The step is about the prediction that is seen; another case takes it away."""
         node = shown_case.shown_segmentation(case)
-        path = Path(node.GetAttribute(predictions.PREDICTION) or "") if node is not None else None
+        path = Path(node.GetAttribute(predictions.PREDICTION) or "") if node is not None else Path()
         run = self.panel.run
-        isMine = run is not None and path is not None
         self._check(False)  # whoever shows a case takes the maps away
-        if isMine and path.parent in (run.predictions, predicted_volume.refined(run)):
+        mine = (run.predictions, predicted_volume.refined(run)) if run is not None else ()
+        if node is not None and path.parent in mine:
             node.GetDisplayNode().SetVisibility2DFill(True)
             if node.GetID() != self.segmentationID:
                 self._take(case, volume, node, path)

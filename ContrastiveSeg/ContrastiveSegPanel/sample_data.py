@@ -1,6 +1,7 @@
 """Sample data: phantoms drawn on this computer, so that the tutorial needs no download."""
 
 from pathlib import Path
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -24,8 +25,8 @@ def folderOf(logic) -> Path:
 def make(logic) -> list:
     """Draw the phantoms once, load an annotated and an unseen patient, show the first, fill in step 1."""
     folder = folderOf(logic)
-    widget = getattr(slicer.modules, "ContrastiveSegWidget", None)
-    label = widget.ui.dataState if getattr(widget, "panel", None) is not None else None
+    panel = _openPanel()
+    label = panel.ui.dataState if panel is not None else None
     with busy(_("drawing phantoms"), label):
         if not (folder / "unlabeled").is_dir():
             write_phantom_folder(
@@ -55,6 +56,11 @@ def _fillIn(logic, folder: Path) -> None:
     if parameters.dataFolder != str(folder) or not parameters.runFolder:
         parameters.runFolder = proposed(logic.runsFolder(), folder)
     parameters.dataFolder = str(folder)
-    widget = getattr(slicer.modules, "ContrastiveSegWidget", None)
-    if getattr(widget, "panel", None) is not None:
-        widget.panel.fill()
+    panel = _openPanel()
+    if panel is not None:
+        panel.fill()
+
+
+def _openPanel() -> Any | None:
+    """The Panel, if the module was opened."""
+    return getattr(getattr(slicer.modules, "ContrastiveSegWidget", None), "panel", None)

@@ -36,7 +36,7 @@ def predictFolder(logic, run: Path, images: Path, output: Path) -> None:
                 print(event.get("text") or f"{event['case']} is segmented", flush=True)
     job.close()
     # 3: done, but most cases were lost, which was said on the way.
-    if job.process.returncode not in (0, 3):
+    if job.process is None or job.process.returncode not in (0, 3):
         raise RuntimeError(job.tail().strip().rpartition("\n")[2])
 
 
