@@ -30,8 +30,11 @@ export DATA DATASET
 demo: $(STAMP) ## show the whole story on phantom data, on DATA=FOLDER, or on DATASET=hippocampus
 	$(RUN) -m ContrastiveSegLib demo $(if $(DATA),--data "$$DATA") $(if $(DATASET),--dataset "$$DATASET")
 
+# A process per core, which computes with one thread. A file's tests stay together, as they share what they prepare.
+PYTEST := pytest -n auto --dist loadfile
+
 test: lint ## run all checks and the default test suite
-	$(RUN) -m pytest
+	$(RUN) -m $(PYTEST)
 
 coverage: $(STAMP) ## run the default tests and show which lines they reach
 	$(RUN) -m coverage run -m pytest --quiet
@@ -54,7 +57,7 @@ $(SLICER_STAMP): Testing/slicer_requirements.txt
 	@touch $@
 
 test-slicer: $(SLICER_STAMP) ## click the panel in a Slicer for tests
-	QT_QPA_PLATFORM=offscreen $(SLICER_VENV)/bin/python -m pytest Testing/slicer
+	QT_QPA_PLATFORM=offscreen $(SLICER_VENV)/bin/python -m $(PYTEST) Testing/slicer
 
 # Slicer with settings and a home of its own, so that those of the user stay as they are. Two sessions, because
 # the second one sees what is there after a restart.
