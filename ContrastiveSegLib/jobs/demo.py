@@ -37,7 +37,7 @@ from ContrastiveSegLib.settings.job_settings import (
 UNLABELED, LABELED, TEST = 24, 2, 6
 SHOWN = 3
 ROUNDS = 1  # of self-training, so that the demo is soon over
-# Phantoms have no fine details: a coarse grid, a narrow network and a small batch do, also on an old computer.
+# Phantoms have no fine details: a coarse grid, a narrow network and a small batch do, on any computer.
 COARSE: dict[str, Any] = {"grid": GridSettings(spacing=2.5, patch=(64, 64)), "width": 16}
 BATCH = 8  # of fine-tuning
 

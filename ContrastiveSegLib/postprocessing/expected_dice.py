@@ -27,17 +27,18 @@ FEWEST = 4
 
 
 class Certainty:
-    """Listens to the probabilities of a volume, slice after slice; of each voxel three bytes are kept."""
+    """Listens to the probabilities of a volume, slice by slice; two or three bytes of each voxel are kept."""
 
     def __init__(self) -> None:
-        self._winners: list[npt.NDArray[np.int16]] = []
+        self._winners: list[npt.NDArray[Any]] = []
         self._levels: list[npt.NDArray[np.uint8]] = []
         self._classes = 0
 
     def hear(self, slices: Iterable[Slice]) -> Iterator[Slice]:
         """The same slices (N, H, W), background first."""
         for probabilities in slices:
-            self._winners.append(probabilities.argmax(0).astype(np.int16))
+            kind = np.uint8 if len(probabilities) <= 256 else np.int16
+            self._winners.append(probabilities.argmax(0).astype(kind))
             self._levels.append(confidence_levels(probabilities))
             self._classes = len(probabilities)
             yield probabilities

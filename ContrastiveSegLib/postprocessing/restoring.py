@@ -12,8 +12,8 @@ import SimpleITK as sitk
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.preprocessing.resampling import reference_of
 
-# Of probabilities that wait to be restored together. Most volumes go in one piece.
-SLAB_BYTES = 2**28
+# What waits to be restored together: bytes of all classes; and voxels, each of which takes some 40 bytes.
+SLAB_BYTES, SLAB_VOXELS = 2**28, 2**22
 
 Slice = npt.NDArray[np.float16]
 
@@ -41,7 +41,7 @@ def restore_probabilities(
     for k, probabilities in enumerate(slices, start=1):
         held.append(probabilities)
         done = k == working.shape[0]
-        if not done and len(held) * probabilities.nbytes < SLAB_BYTES:
+        if not done and not _is_full(held):
             continue
         ready = left if done else left[needed[left, 1] < k]
         if len(ready):
@@ -54,6 +54,11 @@ def restore_probabilities(
         keep = int(needed[left, 0].min()) if len(left) else k
         held, first = held[max(keep - first, 0) :], max(keep, first)
     return Volume(winner, original), Volume(entropy[None], original)
+
+
+def _is_full(held: Sequence[Slice]) -> bool:
+    """Whether as many slices wait as are restored together."""
+    return len(held) * held[0].nbytes >= SLAB_BYTES or len(held) * held[0][0].size >= SLAB_VOXELS
 
 
 class _Slab:
