@@ -16,11 +16,11 @@ from ContrastiveSegLib.postprocessing.restoring import SLAB_BYTES
 
 # Bytes per voxel of the image: as it is read and resampled (for each channel, and once more), then labels,
 # uncertainty and the copies that are written.
-READING, WRITING = 8, 20
+READING, WRITING = 8, 16
 # Of the working grid: class and certainty, for the expected Dice.
 CERTAINTY = 3
 # The network with what it computes at a time, on top of what the program takes already.
-NETWORK_BYTES = 800_000_000
+NETWORK_BYTES = 600_000_000
 
 
 def memory_needed(original: Geometry, grid: WorkingGrid, *, channels: int, classes: int) -> int:
