@@ -242,7 +242,9 @@ def test_a_stranger_with_the_id_of_a_job_is_never_ended(
     assert a_stranger.poll() is None
 
 
-@pytest.mark.parametrize("pid", [0, -1, pytest.param(-os.getpid(), id="own group"), 2**31, 2**70, "x", None, 1e400, True])
+@pytest.mark.parametrize(
+    "pid", [0, -1, pytest.param(-os.getpid(), id="own group"), 2**31, 2**70, "x", None, 1e400, True]
+)
 def test_ids_that_are_none_are_no_job(tmp_path: Path, pid: Any) -> None:
     run = RunFolder(tmp_path / "run")
     _papers(run, pid=pid)
