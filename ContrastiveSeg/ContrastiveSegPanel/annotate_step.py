@@ -130,9 +130,7 @@ class AnnotateStep(Step):
         segment_editor.open_(node, volume)
         panel.show(volume, segmentation=node)
         if index is not None:
-            center = [(n - 1) / 2 for n in volume.GetImageData().GetDimensions()]
-            center[axis] = index
-            nodes.jump_to(volume, tuple(center))
+            _jumpToSlice(volume, axis, index)
         self.refresh()
         return node
 
@@ -246,3 +244,10 @@ def _otherThan(source, node):
     """The annotation, unless it is a correction of this very prediction: that one goes on."""
     goesOn = node is None or node.GetAttribute(BEGAN_WITH) == predictions.version(source)
     return None if goesOn else node
+
+
+def _jumpToSlice(volume, axis: int, index: int) -> None:
+    """Move all slice views to the middle of one slice of the volume."""
+    center = [(n - 1) / 2 for n in volume.GetImageData().GetDimensions()]
+    center[axis] = index
+    nodes.jump_to(volume, tuple(center))

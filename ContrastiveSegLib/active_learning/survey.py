@@ -54,7 +54,6 @@ def survey(
     Args:
         outcomes: The cases to choose from, prepared for the encoder.
         annotated: Case name to what is annotated; cases from elsewhere count as covered.
-        folder: Where prepared cases live.
 
     Returns:
         The cases, and for the name of each that is left out the reason.

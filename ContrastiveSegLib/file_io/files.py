@@ -114,7 +114,6 @@ def read_labels(
     A segment called "background" is painted background, not a structure.
 
     Args:
-        path: The file.
         table: The structures to expect. Named segments get the values of this table, matched by name; integer
             volumes must use its values. Without it, the file's own names and values are kept.
         scribbles: In an integer volume the commonest value means: not painted, as 4 does in the scribbles of
@@ -145,9 +144,12 @@ def read_labels(
         check_values(array, own, path)
     nothing_drawn = geometry.size == EMPTY_IN_SLICER and not any(layer.any() for layer in layers)
     if not array.any() and background is None:
-        empty = "nothing is drawn in it" if nothing_drawn else "all voxels are background"
-        notes = (*notes, f"{path.name}: {empty}.")
+        notes = (*notes, _emptiness(path, nothing_drawn))
     return ReadLabels(Volume(array, geometry), own, notes, background, unknown, nothing_drawn)
+
+
+def _emptiness(path: Path, nothing_drawn: bool) -> str:
+    return f"{path.name}: {'nothing is drawn in it' if nothing_drawn else 'all voxels are background'}."
 
 
 def write_labels(

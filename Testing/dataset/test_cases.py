@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ContrastiveSegLib.dataset.cases import Case, CaseList, find_cases
-from ContrastiveSegLib.errors import BadFolder, BadSetting
+from ContrastiveSegLib.errors import BadFolder
 
 
 def put(folder: Path, *names: str) -> None:
@@ -173,24 +173,6 @@ def test_labels_that_could_belong_to_two_images_are_left_out_with_the_reason(tmp
     assert "could belong to several images (ct_001, pet_001)" in reasons(found)["label_001.nii.gz"]
 
 
-def test_channels_in_files_of_their_own_are_one_case(tmp_path: Path) -> None:
-    put(tmp_path, *(f"imagesTr/{case}_{c:04d}.nii.gz" for case in "ab" for c in (1, 0)), "labelsTr/a.nii.gz")
-    put(tmp_path, "imagesTs/c_0000.nii.gz")
-    (tmp_path / "dataset.json").write_text(
-        '{"channel_names": {"0": "T1", "1": "T2"}, "labels": {"tumor": 1}}'
-    )
-
-    found = find_cases(tmp_path)
-
-    assert found.layout == "nnU-Net"
-    assert found.table is not None
-    assert found.table.names == ("tumor",)
-    assert by_name(found)["a"].images == tuple(tmp_path / f"imagesTr/a_000{c}.nii.gz" for c in (0, 1))
-    assert [case.labels is not None for case in found.cases] == [True, False]
-    assert not any(case.last_axis_is_channels for case in found.cases)
-    assert reasons(found) == {"c_0000.nii.gz": "channel _0001 of 2 channels is missing"}
-
-
 @pytest.mark.parametrize(
     "names",
     [
@@ -207,31 +189,6 @@ def test_numbers_of_cases_are_not_taken_for_channels(tmp_path: Path, names: list
     found = find_cases(tmp_path)
 
     assert [case.name for case in found.cases] == [n.split(".")[0] for n in names if "seg" not in n]
-
-
-def test_the_decathlon_keeps_channels_on_the_last_axis(tmp_path: Path) -> None:
-    put(tmp_path, "imagesTr/BRATS_001.nii.gz", "imagesTr/._BRATS_001.nii.gz", "labelsTr/BRATS_001.nii.gz")
-    put(tmp_path, "imagesTs/BRATS_485.nii.gz")
-    (tmp_path / "dataset.json").write_text('{"modality": {"0": "T1", "1": "T2"}, "labels": {"1": "edema"}}')
-
-    found = find_cases(tmp_path)
-
-    assert found.layout == "Medical Segmentation Decathlon"
-    assert [(case.name, case.labels is not None) for case in found.cases] == [
-        ("BRATS_001", True),
-        ("BRATS_485", False),
-    ]
-    assert all(case.last_axis_is_channels for case in found.cases)
-
-
-def test_a_broken_dataset_file_is_left_out_with_its_fault(tmp_path: Path) -> None:
-    put(tmp_path, "imagesTr/a.nii.gz")
-    (tmp_path / "dataset.json").write_text("{")
-
-    found = find_cases(tmp_path)
-
-    assert len(found.cases) == 1
-    assert "cannot be understood" in reasons(found)["dataset.json"]
 
 
 def test_every_file_that_is_not_used_has_a_reason(tmp_path: Path) -> None:
@@ -286,28 +243,6 @@ def test_a_name_that_fits_no_case_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BadFolder, match=r"is called 'b\*' \(cases there: a\)\. Correct the name"):
         find_cases(tmp_path, only=["a", "b*"])
-
-
-def test_a_patient_pattern_overrides_the_guess(tmp_path: Path) -> None:
-    put(tmp_path, "X12-left.nii.gz", "X12-right.nii.gz")
-
-    assert {case.patient for case in find_cases(tmp_path, patient_pattern=r"^(X\d+)").cases} == {"X12"}
-
-
-@pytest.mark.parametrize(
-    ("pattern", "message"),
-    [
-        ("(", "is no regular expression"),
-        ("X", "has 0 groups, expected one"),
-        ("(a)(b)", "has 2 groups, expected one"),
-        (r"(Y\d+)", "finds no patient in the case name 'X12'"),
-    ],
-)
-def test_a_patient_pattern_that_cannot_work_is_refused(tmp_path: Path, pattern: str, message: str) -> None:
-    put(tmp_path, "X12.nii.gz")
-
-    with pytest.raises(BadSetting, match=f"patient_pattern .* {message}"):
-        find_cases(tmp_path, patient_pattern=pattern)
 
 
 FRAGMENTS = ["a", "b", "a_0000", "a_0001", "label", "a_seg", "image", "a.b", "Segmentation_1"]

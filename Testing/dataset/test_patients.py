@@ -8,15 +8,16 @@ import pytest
 
 from ContrastiveSegLib.dataset.cases import CaseList, find_cases
 from ContrastiveSegLib.dataset.patient_words import is_part_of_patient, shortened, tells_many_apart
+from ContrastiveSegLib.errors import BadSetting
 
 
-def found_in(folder: Path, names: str) -> CaseList:
+def found_in(folder: Path, names: str, **asked: str) -> CaseList:
     """Empty files: patients are known by names alone."""
     for name in names.split():
         path = folder / f"{name}.nii.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    return find_cases(folder)
+    return find_cases(folder, **asked)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,21 @@ def test_one_patient_alone_is_remarked_on(tmp_path: Path) -> None:
 
 
 def test_whoever_says_which_part_is_the_patient_is_not_asked_again(tmp_path: Path) -> None:
-    found_in(tmp_path, "X1_hip X1_knee")
+    found = found_in(tmp_path, "X1_hip X1_knee", patient_pattern=r"(X\d)")
 
-    assert find_cases(tmp_path, patient_pattern=r"(X\d)").notes == ()
+    assert found.notes == ()
+    assert {case.patient for case in found.cases} == {"X1"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("(", "is no regular expression"),
+        ("X", "has 0 groups, expected one"),
+        ("(a)(b)", "has 2 groups, expected one"),
+        (r"(Y\d+)", "finds no patient in the case name 'X12'"),
+    ],
+)
+def test_a_patient_pattern_that_cannot_work_is_refused(tmp_path: Path, pattern: str, message: str) -> None:
+    with pytest.raises(BadSetting, match=f"patient_pattern .* {message}"):
+        found_in(tmp_path, "X12", patient_pattern=pattern)

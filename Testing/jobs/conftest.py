@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.networks.weights import seal_of
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 
 SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
@@ -40,3 +44,17 @@ def a_run(a_trained_run: Path, tmp_path: Path) -> Path:
     return Path(
         shutil.copytree(a_trained_run, tmp_path / "run", ignore=shutil.ignore_patterns("predictions"))
     )
+
+
+@pytest.fixture
+def change_model_card(a_run: Path) -> Callable[..., dict[str, Any]]:
+    """Change entries of the model card of round 1, sealed as if they had been written so; the card before."""
+    path = a_run / "finetune" / "01" / "model.json"
+
+    def change(**entries: Any) -> dict[str, Any]:
+        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        card = before | entries
+        path.write_text(json.dumps(card | {"seal": seal_of(card)}), encoding="utf-8")
+        return before
+
+    return change

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,21 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from scipy import ndimage
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.file_io.files import read_geometry, read_image, read_labels, write_image
 from ContrastiveSegLib.imaging.volume import Volume
-from ContrastiveSegLib.networks.weights import seal_of
-from ContrastiveSegLib.postprocessing.connected_components import TOUCHING
 from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.session import reporter
 from ContrastiveSegLib.training import fine_tuned
-
-
-def _sealed(page: dict[str, Any]) -> dict[str, Any]:
-    """A page as if it had been written so."""
-    return page | {"seal": seal_of(page)}
 
 
 def _sentences(run: Path) -> str:
@@ -163,12 +154,11 @@ def _forget(run: Path) -> None:
 
 
 def test_left_out_cases_calibrate_the_expected_dice(
-    a_run: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+    a_run: Path, images: Path, change_model_card: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = a_run / "finetune" / "01" / "model.json"
-    page = json.loads(path.read_text(encoding="utf-8"))
-    learned = {"always": [1], "certainty": [0.5, 0.9], "dice": [0.25, 0.65], "cases": 5}
-    path.write_text(json.dumps(_sealed(page | {"expected_dice": learned})), encoding="utf-8")
+    change_model_card(
+        expected_dice={"always": [1], "certainty": [0.5, 0.9], "dice": [0.25, 0.65], "cases": 5}
+    )
     monkeypatch.setattr(fine_tuned.Certainty, "of_each", lambda *_: np.array([0.7]))
 
     _predict(a_run, images)
@@ -231,79 +221,3 @@ def test_a_case_with_other_channels_is_left_out_of_prediction(
 
     assert main(["predict", str(a_run), "--images", str(data)]) == 0
     assert "has 2 channels, the network was trained with 1" in _sentences(a_run)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda page: page | {"format": 99}, "format version 99"),
-        (lambda page: _sealed(page | {"sha256": "0" * 64}), "checksum differs"),
-        (lambda page: page | {"mirrored": True}, "is not as it was written"),
-    ],
-)
-def test_a_tampered_model_is_refused(
-    a_run: Path,
-    phantoms: Path,
-    capsys: pytest.CaptureFixture[str],
-    spoil: Callable[[dict], dict],
-    message: str,
-) -> None:
-    path = a_run / "finetune" / "01" / "model.json"
-    path.write_text(json.dumps(spoil(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8")
-
-    assert main(["predict", str(a_run), "--images", str(phantoms / "test" / "images")]) == 1
-    assert message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("learned", [True, False])
-@pytest.mark.parametrize("asked", ["auto", "yes", "no"])
-def test_mirrored_copies_are_averaged_if_asked_or_if_they_were_learned(
-    a_run: Path, phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, learned: bool, asked: str
-) -> None:
-    path = a_run / "finetune" / "01" / "model.json"
-    page = json.loads(path.read_text(encoding="utf-8"))
-    assert page["mirrored"] is False  # as fine-tuning does by default
-    path.write_text(json.dumps(_sealed(page | {"mirrored": learned})), encoding="utf-8")
-    seen = set()
-
-    def probabilities(_network, images, _patch, _device, *, mirror):
-        seen.add(mirror)
-        return np.full((images.shape[1], 3, *images.shape[2:]), 1 / 3, np.float16)
-
-    monkeypatch.setattr(fine_tuned, "predict_slices", probabilities)
-    images = str(phantoms / "test" / "images")
-    assert (
-        main(["predict", str(a_run), "--images", images, "--mirror", asked, "--output", str(tmp_path)]) == 0
-    )
-
-    assert seen == {learned if asked == "auto" else asked == "yes"}
-
-
-def test_the_largest_piece_is_kept_where_the_user_says_so(a_run: Path, phantoms: Path) -> None:
-    _found_in_one_piece(a_run, [])
-    pieces = {asked: _pieces(a_run, phantoms, asked) for asked in ("auto", "no", "each", "together")}
-
-    assert pieces["auto"] == pieces["no"]
-    assert max(pieces["no"]["each"]) > 1
-    assert pieces["no"]["together"] > 1
-    assert max(pieces["each"]["each"]) == 1
-    assert pieces["together"]["together"] == max(pieces["together"]["each"]) == 1
-
-
-def _found_in_one_piece(run: Path, groups: list[list[int]]) -> None:
-    """Let the annotations have shown these groups in one piece."""
-    path = run / "finetune" / "01" / "model.json"
-    page = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(_sealed(page | {"single_pieces": groups})), encoding="utf-8")
-
-
-def _pieces(run: Path, phantoms: Path, asked: str) -> dict[str, Any]:
-    """Connected pieces of each structure, and of all together, in the first prediction."""
-    output = run / asked
-    images = str(phantoms / "test" / "images")
-    assert (
-        main(["predict", str(run), "--images", images, "--output", str(output), "--components", asked]) == 0
-    )
-    labels = read_labels(min(output.glob("*.seg.nrrd"))).volume.array
-    count = [ndimage.label(labels == value, TOUCHING)[1] for value in np.unique(labels) if value]
-    return {"each": count, "together": ndimage.label(labels > 0, TOUCHING)[1]}
