@@ -45,7 +45,7 @@ def counted(annotated) -> str:
     if annotated.whole:
         parts.append(_("whole: {n}").format(n=annotated.whole))
     if annotated.cases > annotated.whole:
-        words = _("in some slices: {n} ({slices} slices)")
+        words = _("in some slices: {n} (slices: {slices})")
         parts.append(words.format(n=annotated.cases - annotated.whole, slices=annotated.slices))
     if annotated.scribbles:
         parts.append(_("with scribbles: {n}").format(n=annotated.scribbles))

@@ -50,7 +50,7 @@ def a_panel(a_quick_panel, phantoms, tmp_path):
 @pytest.mark.parametrize(
     ("choice", "seen", "counted"),
     [
-        (SLICES, "3 of 9 slices", "Annotated cases in some slices: 1 (3 slices)"),
+        (SLICES, "3 of 9 slices", "Annotated cases in some slices: 1 (slices: 3)"),
         (WHOLE, "whole case", "Annotated cases whole: 1"),
         (SCRIBBLES, "scribbles in 3 of 9 slices", "Annotated cases with scribbles: 1"),
     ],

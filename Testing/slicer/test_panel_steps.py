@@ -212,7 +212,7 @@ def test_annotate_save_and_count(a_quick_panel, phantoms, tmp_path):
     panel.ui.saveAnnotationButton.click()
 
     assert panel.state("annotate") == "done"
-    assert panel.ui.annotationCounts.text == "Annotated cases in some slices: 1 (1 slices)"
+    assert panel.ui.annotationCounts.text == "Annotated cases in some slices: 1 (slices: 1)"
     assert (tmp_path / "run" / "annotations" / "images" / "phantom_005.nii.gz").is_file()
 
 
