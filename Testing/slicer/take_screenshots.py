@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "Resources" / "Screenshots"
 WINDOW_SIZE = (1500, 1040)
 SHOWN = "phantom_010"
+COARSE = {"grid_spacing": "2.5", "grid_patch": "64 64", "width": "16"}  # as the demo, for any computer
 WANTED = sys.argv[2:]
 
 
@@ -116,7 +117,7 @@ def main(folder: Path) -> None:
     _shoot(panel, "data")
 
     _only(panel, "pretrain")
-    _train(panel, "pretraining", steps="200")
+    _train(panel, "pretraining", steps="150", **COARSE)
     panel.panel.refresh()
     panel.child("pretrainCurves").setChecked(True)
     _shoot(panel, "curves")
@@ -145,7 +146,7 @@ def main(folder: Path) -> None:
         return
     _only(panel, "finetune")
     panel.ui.labelsFrom.currentIndex = 1
-    _train(panel, "finetuning", steps="1500", validation="0.2", cases_leave_out=SHOWN)
+    _train(panel, "finetuning", steps="600", batch="8", validation="0.2", cases_leave_out=SHOWN, **COARSE)
     panel.child("finetuneCurves").setChecked(True)
     _shoot(panel, "finetune")
     panel.child("finetuneCurves").setChecked(False)
