@@ -58,7 +58,7 @@ def run(settings: SuggestSettings) -> LostCases:
         suggestions = _suggestions(settings, cases, recipe)
         _write(settings, suggestions, cases, eyes, reporter)
         table = folder.case_results("suggest", folder=settings.output)
-        write_case_results(table, found.cases, reasons, found.listing.left_out)
+        write_case_results(table, found.cases, reasons, found.listing.left_out, others_stay=False)
         return report_losses(lost_cases_of(found, reasons), reporter)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 
 from ContrastiveSegLib.runs.run_folder import RunFolder
@@ -16,7 +17,10 @@ def read_expected_dice(run: RunFolder) -> dict[str, float]:
         text = run.case_results("predict", folder=run.predictions).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return {}
-    rows = csv.DictReader(text.splitlines())
+    try:
+        rows = list(csv.DictReader(io.StringIO(text.replace("\0", ""), newline="")))
+    except csv.Error:  # of a damaged table
+        return {}
     found = {row.get("case") or "": _number(row.get(COLUMN)) for row in rows}
     return {case: value for case, value in found.items() if case and math.isfinite(value)}
 

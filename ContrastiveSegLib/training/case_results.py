@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ContrastiveSegLib.dataset.cases import Case, LeftOut
@@ -22,35 +22,59 @@ def write_case_results(
     left_out: Sequence[LeftOut] = (),
     *,
     expected: Sequence[float] | None = None,
+    others_stay: bool = True,
 ) -> None:
     """Write every case as done or left out, and the files that never became one.
 
     Args:
         reasons: Why a case is left out; "" if it is not.
         expected: The Dice that is expected of each result, nan if unknown; the worst come first.
+        others_stay: Whether rows of cases that this job was not asked about stay, as their results do.
     """
-    rows = [
-        [case.name, "; ".join(map(str, case.images)), "left out" if reason else "done", reason]
-        for case, reason in zip(cases, reasons, strict=True)
-    ]
-    rows += [["", str(out.path), "left out", out.reason] for out in left_out]
-    columns: tuple[str, ...] = COLUMNS
-    if expected is not None:
-        values = [*expected, *[math.nan] * len(left_out)]
-        order = sorted(range(len(rows)), key=lambda n: math.inf if math.isnan(values[n]) else values[n])
-        rows = [[*rows[n], "" if math.isnan(values[n]) else f"{values[n]:.4f}"] for n in order]
-        columns = (*COLUMNS, EXPECTED)
+    rows = _earlier_rows(path, {case.name for case in cases}) if others_stay else []
+    there = {row["image"] for row in rows}
+    dice = [math.nan] * len(cases) if expected is None else expected
+    for case, reason, value in zip(cases, reasons, dice, strict=True):
+        images = "; ".join(map(str, case.images))
+        rows.append(_row(case.name, images, reason, "" if math.isnan(value) else f"{value:.4f}"))
+    rows += [_row("", str(out.path), out.reason) for out in left_out if str(out.path) not in there]
+    columns = COLUMNS if expected is None else (*COLUMNS, EXPECTED)
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    table = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows if expected is None else sorted(rows, key=_worst_first))
     write_atomically(path, text.getvalue())
+
+
+def _row(case: str, image: str, reason: str, dice: str = "") -> dict[str, str]:
+    outcome = "left out" if reason else "done"
+    return {"case": case, "image": image, "outcome": outcome, "reason": reason, EXPECTED: dice}
+
+
+def _earlier_rows(path: Path, cases: Collection[str]) -> list[dict[str, str]]:
+    rows = ({name: row.get(name) or "" for name in (*COLUMNS, EXPECTED)} for row in _rows_in(path))
+    return [row for row in rows if row["case"] and row["case"] not in cases]
+
+
+def _rows_in(path: Path) -> list[dict[str, str]]:
+    """What can be read of such a table."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", errors="replace", newline="") as stream:
+        try:
+            return list(csv.DictReader(line.replace("\0", "") for line in stream))
+        except csv.Error:  # of a field without an end, for one
+            return []
+
+
+def _worst_first(row: Mapping[str, str]) -> float:
+    value = _number(row[EXPECTED])
+    return math.inf if math.isnan(value) else value
 
 
 def read_expected(path: Path) -> dict[str, float]:
     """The expected Dice of each case in such a table; without those that cannot be read."""
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", errors="replace", newline="") as stream:
-        found = {row.get("case", ""): _number(row.get(EXPECTED)) for row in csv.DictReader(stream)}
+    found = {row.get("case", ""): _number(row.get(EXPECTED)) for row in _rows_in(path)}
     return {case: value for case, value in found.items() if not math.isnan(value)}
 
 
