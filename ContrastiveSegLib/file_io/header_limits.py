@@ -79,6 +79,25 @@ def check_count(path: Path, field: str, words: Sequence[str], expected: int) -> 
         raise damaged(path, f"'{field}' lists {len(words)} values, expected {expected}")
 
 
+def check_numbers(path: Path, field: str, words: Sequence[str]) -> None:
+    """Refuse what is no finite number: readers take 0 for NaN, and 1 for "1,5", without a word.
+
+    Raises:
+        BadFile: The first one.
+    """
+    for word in words:
+        if not is_finite(word):
+            raise damaged(path, f"'{field}' is {shown(word)}, not a number")
+
+
+def is_finite(word: str) -> bool:
+    """Whether a word of a header is a finite number."""
+    try:
+        return math.isfinite(float(word)) and "_" not in word
+    except ValueError:
+        return False
+
+
 def promise(sizes: Sequence[int], components: int, bytes_each: float) -> Promise:
     """What these sizes amount to; Python's numbers do not overflow."""
     voxels = math.prod(sizes) * components

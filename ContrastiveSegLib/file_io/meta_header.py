@@ -19,6 +19,7 @@ from ContrastiveSegLib.file_io.header_limits import (
     Promise,
     check_count,
     check_held,
+    check_numbers,
     damaged,
     promise,
     shown,
@@ -79,6 +80,7 @@ def screen_meta(path: Path) -> Promise:
         for name in names:
             if name in header.fields:
                 check_count(path, name, header.fields[name].split(), count)
+                check_numbers(path, name, header.fields[name].split())
     kind = header.fields.get("ElementType", "").removesuffix("_ARRAY")
     if kind not in BYTES_OF_TYPE:
         raise damaged(path, f"'ElementType' is {shown(kind)}")
@@ -86,6 +88,21 @@ def screen_meta(path: Path) -> Promise:
     promised = promise(sizes, channels, BYTES_OF_TYPE[kind])
     _check_length(header, promised)
     return promised
+
+
+def voxels_beside_meta(path: Path) -> tuple[Path, ...]:
+    """The files that hold the voxels; none if they follow the header.
+
+    Raises:
+        BadFile: The header is damaged, or one of these files is not there.
+        OSError: The file cannot be opened.
+    """
+    return _voxels_beside(_read(path))
+
+
+def _voxels_beside(header: _Header) -> tuple[Path, ...]:
+    named = header.fields[DATA]
+    return () if named.lower() == "local" else voxel_files(header.path, DATA, named, header.listed)
 
 
 def _read(path: Path) -> _Header:
@@ -112,11 +129,8 @@ def _read(path: Path) -> _Header:
 
 def _check_length(header: _Header, promised: Promise) -> None:
     """Whether the file, or those that hold its voxels, are long enough."""
-    path, named = header.path, header.fields[DATA]
-    if named.lower() == "local":
-        held = path.stat().st_size - header.end
-    else:
-        held = sum(file.stat().st_size for file in voxel_files(path, DATA, named, header.listed))
+    path, beside = header.path, _voxels_beside(header)
+    held = sum(file.stat().st_size for file in beside) if beside else path.stat().st_size - header.end
     held -= max(header.number("HeaderSize", "0", low=-1), 0)
     if header.says_yes("CompressedData"):
         stored = header.number("CompressedDataSize", "0", low=0)

@@ -18,6 +18,7 @@ from ContrastiveSegLib.file_io.header_limits import (
     Promise,
     check_count,
     check_held,
+    check_numbers,
     damaged,
     promise,
     shown,
@@ -28,6 +29,7 @@ from ContrastiveSegLib.file_io.header_limits import (
 
 MAGIC = b"NRRD000"
 LONGEST_LINE = 1 << 20
+SPACE_AXES = 3
 
 BYTES_OF_TYPE = {
     **dict.fromkeys(("signed char", "int8", "int8_t", "uchar", "unsigned char", "uint8", "uint8_t"), 1),
@@ -102,9 +104,25 @@ def screen_nrrd(path: Path) -> Promise:
         raise damaged(path, f"'type' is {shown(kind)}")
     _check_axes(header, axes)
     _check_space(header, axes)
+    _check_sizes_of_voxels(header, axes)
     promised = promise(sizes, 1, BYTES_OF_TYPE[kind])
     _check_length(header, promised)
     return promised
+
+
+def voxels_beside_nrrd(path: Path) -> tuple[Path, ...]:
+    """The files that hold the voxels; none if they follow the header.
+
+    Raises:
+        BadFile: The header is damaged, or one of these files is not there.
+        OSError: The file cannot be opened.
+    """
+    return _voxels_beside(_read(path))
+
+
+def _voxels_beside(header: _Header) -> tuple[Path, ...]:
+    named = header.fields.get("data file")
+    return () if named is None else voxel_files(header.path, "data file", named, header.listed)
 
 
 def _read(path: Path) -> _Header:
@@ -139,6 +157,25 @@ def _check_axes(header: _Header, axes: int) -> None:
             check_count(header.path, name, QUOTED.findall(header.fields[name]), axes)
 
 
+def _check_sizes_of_voxels(header: _Header, axes: int) -> None:
+    """Three axes have a size, if the header speaks of sizes: NaN stands for the axis of channels alone."""
+    for name, words in (
+        ("spacings", header.fields.get("spacings", "").split()),
+        ("space directions", VECTOR.findall(header.fields.get("space directions", ""))),
+    ):
+        sized = [word for word in words if word != "none" and word.lower() not in ("nan", "-nan")]
+        check_numbers(header.path, name, [part for word in sized for part in _parts(word)])
+        if words and len(sized) < min(axes, SPACE_AXES):
+            raise damaged(header.path, f"'{name}' gives a size for {len(sized)} axes only")
+    origin = header.fields.get("space origin", "")
+    check_numbers(header.path, "space origin", origin.strip("()").split(",") if origin else [])
+
+
+def _parts(word: str) -> list[str]:
+    """The numbers of a vector "(1,0,0)", or the number itself: "1,5" is none."""
+    return word[1:-1].split(",") if word.startswith("(") else [word]
+
+
 def _check_space(header: _Header, axes: int) -> None:
     """Directions and origin are vectors with a number for each axis of the space."""
     space = header.fields.get("space", "").lower()
@@ -170,11 +207,8 @@ def _check_length(header: _Header, promised: Promise) -> None:
         for name in ("line skip", "byte skip")
         if name in header.fields
     ]
-    if "data file" in header.fields:
-        named = header.fields["data file"]
-        held = sum(file.stat().st_size for file in voxel_files(path, "data file", named, header.listed))
-    else:
-        held = path.stat().st_size - header.end
+    beside = _voxels_beside(header)
+    held = sum(file.stat().st_size for file in beside) if beside else path.stat().st_size - header.end
     held -= max([0, *skips])
     if encoding in ("txt", "text", "ascii"):
         check_held(path, 2 * promised.voxels - 1, held)  # a digit and a blank each

@@ -11,6 +11,7 @@ from typing import Any
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.dicom_elements import looks_like_dicom
 from ContrastiveSegLib.file_io.screening import screen
+from ContrastiveSegLib.file_io.source_files import source_files
 
 # Any file, even an empty one, and what its reader loads on the way.
 LEAST_BYTES = 400 << 20
@@ -37,7 +38,7 @@ def allowance_for(values: Any) -> Allowance:
     for path in paths_in(values):
         with contextlib.suppress(BadFile, OSError):
             if path.is_dir() or looks_like_dicom(path):
-                stored += UNFOLDING * sum(file.stat().st_size for file in files_of(path))
+                stored += UNFOLDING * sum(file.stat().st_size for file in source_files(path))
             else:
                 promised = screen(path).promise
                 voxels, stored = voxels + promised.voxels, stored + promised.bytes
@@ -55,10 +56,3 @@ def paths_in(values: Any) -> Iterator[Path]:
     elif isinstance(values, Iterable) and not isinstance(values, (str, bytes)):
         for value in values:
             yield from paths_in(value)
-
-
-def files_of(path: Path) -> list[Path]:
-    """The files that are opened to read a path: all of a folder, and of the folder of a DICOM file."""
-    if path.is_dir():
-        return [file for file in path.iterdir() if file.is_file()]
-    return files_of(path.parent) if looks_like_dicom(path) else [path]

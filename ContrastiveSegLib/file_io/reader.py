@@ -19,10 +19,11 @@ from ContrastiveSegLib.file_io.dicom_elements import looks_like_dicom
 from ContrastiveSegLib.file_io.header_limits import EXPORT_AGAIN
 from ContrastiveSegLib.file_io.pipe_messages import Answer
 from ContrastiveSegLib.file_io.process_memory import limit_own_growth
-from ContrastiveSegLib.file_io.read_limits import allowance_for, files_of, paths_in
+from ContrastiveSegLib.file_io.read_limits import allowance_for, paths_in
 from ContrastiveSegLib.file_io.reader_process import CannotStart, Died, ReaderProcess
 from ContrastiveSegLib.file_io.screening import screen
 from ContrastiveSegLib.file_io.serialization import pack, unpack
+from ContrastiveSegLib.file_io.source_files import source_files
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -211,7 +212,8 @@ def _refuse_uncertain(values: Any) -> None:
         BadFile: A header is damaged, or says something that was not understood.
     """
     for path in paths_in(values):
-        is_folder = path.is_dir()
-        for file in files_of(path) if path.exists() else ():
-            if (not is_folder or looks_like_dicom(file)) and not screen(file).promise.is_certain:
+        is_series = path.is_dir() or (path.is_file() and looks_like_dicom(path))
+        files = [file for file in source_files(path) if looks_like_dicom(file)] if is_series else [path]
+        for file in files if path.exists() else ():
+            if not screen(file).promise.is_certain:
                 raise BadFile(f"{file} has a header that is not understood here.", EXPORT_AGAIN)

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadFile, CannotWrite
-from ContrastiveSegLib.file_io.file_names import is_hidden
+from ContrastiveSegLib.file_io.file_names import is_hidden, split_suffix
+from ContrastiveSegLib.file_io.source_files import source_files
 
 FORMAT = 3
 # Bytes of an array that is checked whole whenever it is read, and of what is looked at of a larger one.
@@ -28,7 +29,8 @@ SMALL, SAMPLES, SAMPLE = 1 << 22, 64, 1 << 16
 
 def stem_of(case: Case, sources: Sequence[Path], *recipe: object) -> str:
     """A file name that changes whenever the result would: sources by path, size and time, and the recipe."""
-    stats = [(str(p.resolve()), *_size_and_time(p)) for p in sources]
+    files = [file for path in sources for file in source_files(path)]
+    stats = [(str(file.resolve()), *_size_and_time(file)) for file in files]
     digest = hashlib.sha256(json.dumps([FORMAT, stats, recipe], sort_keys=True).encode()).hexdigest()
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', case.name)[:60]}-{digest[:12]}"
 
@@ -42,6 +44,7 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 
 
 def checksum(paths: Sequence[Path]) -> str:
+    """Of what the files hold, and of voxels that lie beside a header."""
     digest = hashlib.sha256()
     for path in paths:
         for block in _blocks(path):
@@ -50,7 +53,11 @@ def checksum(paths: Sequence[Path]) -> str:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+    if path.is_dir():
+        inside = sorted(path.rglob("*"))
+    else:
+        # A slice stands for itself: the files beside it may be of another series.
+        inside = [*source_files(path)] if split_suffix(path.name)[1] else [path]
     for file in (f for f in inside if f.is_file() and not is_hidden(f.name)):
         with file.open("rb") as stream:
             while block := stream.read(1 << 20):
