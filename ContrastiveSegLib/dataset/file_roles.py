@@ -75,4 +75,4 @@ def _without_word(stem: str, words: str) -> str | None:
 
 @functools.lru_cache(maxsize=256)  # what re keeps itself takes a third of the time of listing a folder
 def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.IGNORECASE)
+    return re.compile(text, re.IGNORECASE | re.DOTALL)  # a name may have a line break

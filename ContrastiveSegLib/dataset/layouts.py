@@ -40,6 +40,7 @@ SERIES = "DICOM series"
 OTHER_FORMAT = "not a volume in a known format (NIfTI, NRRD, MHA, DICOM)"
 A_RUN = "a run folder of this program, whose files are no data"
 NO_TEXT = "has a name, or lies in a folder with a name, that is no text (not UTF-8); rename it"
+NO_FILE = "is no ordinary file, but a pipe, a socket or a device"
 OUTSIDE = "lies outside of the folders for images, labels and scribbles"
 
 
@@ -174,6 +175,8 @@ def _in_folder(place: _Place, names: Sequence[str]) -> Iterator[FoundFile | Left
         path = place.folder / name
         if not str(path).isprintable() and any("\ud800" <= letter <= "\udfff" for letter in str(path)):
             yield LeftOut(path, NO_TEXT)
+        elif path.exists() and not path.is_file():
+            yield LeftOut(path, NO_FILE)
         elif split_suffix(name)[1]:
             yield _volume(place, name)
         elif name == DATASET_FILE or _belongs_to_header(name, stems):

@@ -23,7 +23,7 @@ OF_THE_SYSTEM = (
     "icon\r",
 )
 
-CHANNEL = re.compile(r"(.+)_(\d{4})")
+CHANNEL = re.compile(r"(.+)_(\d{4})", re.DOTALL)
 
 
 def is_hidden(name: str) -> bool:

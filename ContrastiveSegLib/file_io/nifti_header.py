@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io.header_limits import damaged
 from ContrastiveSegLib.imaging.header_geometry import (
     CORRECT,
     leaning_note,
@@ -24,6 +25,11 @@ HEADER_BYTES = 348
 
 # NIfTI's codes of the floating point types, and numpy's.
 FLOAT_TYPES = {16: "f4", 64: "f8"}
+# Bytes per voxel by NIfTI's codes: readers go by these, whatever the header says of its bits.
+BYTES_OF_TYPE = {
+    2: 1, 4: 2, 8: 4, 16: 4, 32: 8, 64: 8, 128: 3, 256: 1, 512: 2, 768: 4, 1024: 8, 1280: 8, 1536: 16,
+    1792: 16, 2048: 32, 2304: 4,
+}  # fmt: skip
 
 # float32 headers agree to about 1e-7; a real contradiction is far above one in a thousand.
 SPACING_TOLERANCE = 1e-3
@@ -73,6 +79,7 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
     """Read the header; None when the file is not NIfTI-1 (such files are left to SimpleITK).
 
     Raises:
+        BadFile: The voxels begin nowhere.
         EOFError, zlib.error, OSError: The compressed stream ends or breaks within the header.
     """
     with open_uncompressed(path) as file:
@@ -83,7 +90,10 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
     dim = struct.unpack_from(f"{order}8h", raw, 40)
     datatype, bits = struct.unpack_from(f"{order}2h", raw, 70)
     pixdim = struct.unpack_from(f"{order}8f", raw, 76)
-    start = max(int(struct.unpack_from(f"{order}f", raw, 108)[0]), HEADER_BYTES)
+    (offset,) = struct.unpack_from(f"{order}f", raw, 108)
+    if not math.isfinite(offset):
+        raise damaged(path, f"its voxels begin at byte {offset}")
+    start = max(int(offset), HEADER_BYTES)
     qform_code, sform_code = struct.unpack_from(f"{order}2h", raw, 252)
     quaternion = struct.unpack_from(f"{order}6f", raw, 256)
     rows = struct.unpack_from(f"{order}12f", raw, 280)
@@ -92,7 +102,7 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
     return NiftiHeader(
         size=(padded[0], padded[1], padded[2]),
         data_start=start,
-        data_end=start + math.prod(sizes) * max(bits, 0) // 8,
+        data_end=start + math.ceil(math.prod(sizes) * BYTES_OF_TYPE.get(datatype, max(bits, 0) / 8)),
         float_type=f"{order}{FLOAT_TYPES[datatype]}" if datatype in FLOAT_TYPES else "",
         slope=float(struct.unpack_from(f"{order}f", raw, 112)[0]),
         pixdim=np.abs(np.array(pixdim[1:4], dtype=float)),

@@ -27,6 +27,8 @@ from ContrastiveSegLib.file_io.nifti_header import (
 )
 from ContrastiveSegLib.file_io.nrrd_header import is_nrrd, screen_nrrd
 
+SPACE_AXES = 3
+
 
 @dataclass(frozen=True)
 class Screened:
@@ -79,9 +81,12 @@ def _screen_nifti(path: Path) -> Promise:
     with open_uncompressed(path) as file:
         raw = file.read(HEADER_BYTES)
     order = "<" if raw[:4] == struct.pack("<i", HEADER_BYTES) else ">"
-    (axes,) = struct.unpack_from(f"{order}h", raw, 40)
+    axes, *sizes = struct.unpack_from(f"{order}8h", raw, 40)
     if not 1 <= axes <= 7:
         raise damaged(path, f"it has {axes} dimensions")
+    # ITK takes 1 for a number of voxels below: a whole volume would be one slice.
+    if min(sizes[: min(axes, SPACE_AXES)]) < 1:
+        raise damaged(path, f"it has {' x '.join(map(str, sizes[:axes]))} voxels")
     bytes_of_voxels = header.data_end - header.data_start
     is_compressed = isinstance(file, gzip.GzipFile)
     check_held(path, bytes_of_voxels, size, inflation=MOST_INFLATION if is_compressed else 1)

@@ -62,6 +62,7 @@ def test_folders_are_known_by_their_names(name: str, expected: tuple[str, str]) 
         ("P4_image_2", "P4_label_2"),
         ("img_5", "img_5_mask"),
         ("image", "Segmentation"),
+        ("two\nlines", "two\nlines_mask"),
     ],
 )
 def test_image_and_label_have_a_key_in_common(image: str, label: str) -> None:

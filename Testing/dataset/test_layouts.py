@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,18 @@ def test_a_layout_is_called_by_its_name(tmp_path: Path, names: list[str], layout
         (tmp_path / name).touch()
 
     assert survey(tmp_path).layout == layout
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_among_the_images_is_left_out_and_never_waited_for(tmp_path: Path) -> None:
+    for name in ("pipe.nrrd", "pipe", "pipe.nii.gz"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "a.nrrd").touch()
+
+    found = find_cases(tmp_path)
+
+    assert [case.name for case in found.cases] == ["a"]
+    assert {out.reason for out in found.left_out} == {"is no ordinary file, but a pipe, a socket or a device"}
 
 
 def test_the_voxels_of_a_header_are_part_of_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.files import read_geometry, read_image, read_labels
 from ContrastiveSegLib.file_io.nifti_header import contradictions, is_nifti, read_nifti_header
 from ContrastiveSegLib.file_io.opening import open_image
@@ -118,6 +119,33 @@ def test_two_places_in_one_header_are_noted_with_the_one_that_is_used(tmp_path, 
         f"case.nii: qform and sform of the header place the image up to 40.0 mm apart; {used} is used.",
     )
     assert read.volume.geometry.origin[2] == z
+
+
+def test_a_negative_number_of_slices_is_not_one_slice(tmp_path):
+    path = write(tmp_path / "case.nii")
+    patch(path, 46, "<h", -4)
+
+    with pytest.raises(BadFile, match="damaged header: it has 6 x 5 x -4 voxels"):
+        read_image([path])
+
+
+@pytest.mark.parametrize("bits", [0, 1, 8])
+def test_a_short_file_is_short_whatever_its_header_says_of_the_bits_of_a_voxel(tmp_path, bits):
+    path = write(tmp_path / "case.nii")
+    patch(path, 72, "<h", bits)
+    path.write_bytes(path.read_bytes()[:-60])
+
+    with pytest.raises(BadFile, match="it holds 532 bytes where its header promises 592"):
+        read_image([path])
+
+
+@pytest.mark.parametrize("offset", [float("nan"), float("inf")])
+def test_voxels_that_begin_nowhere_are_refused(tmp_path, offset):
+    path = write(tmp_path / "case.nii")
+    patch(path, 108, "<f", offset)
+
+    with pytest.raises(BadFile, match=f"damaged header: its voxels begin at byte {offset}"):
+        read_geometry([path])
 
 
 def test_files_that_are_not_nifti_have_nothing_to_say(tmp_path):
