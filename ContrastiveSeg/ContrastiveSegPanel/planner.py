@@ -113,12 +113,14 @@ def _read(output: str) -> dict:
 
 
 NEEDED = (
-    "steps_per_pass", "batch", "cases", "seconds_per_case", "seconds_per_step", "startup_s", "memory_mb",
+    "slices", "batch", "cases", "seconds_per_case", "seconds_per_step", "startup_s", "memory_mb",
 )  # fmt: skip
 
 
 def _remembered() -> dict:
-    return json.loads(recall(KEPT, "{}"))
+    """The plans of today's kind; those of an earlier version lack something, and are asked for anew."""
+    plans = json.loads(recall(KEPT, "{}"))
+    return {key: plan for key, plan in plans.items() if set(NEEDED) <= set(plan)}
 
 
 def _keep(key: str, plan) -> None:

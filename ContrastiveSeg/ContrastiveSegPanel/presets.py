@@ -2,11 +2,14 @@
 
 from slicer.i18n import tr as _
 
+from ContrastiveSegLib.preprocessing.plan import plan_pretraining
+from ContrastiveSegLib.settings.job_settings import PretrainSettings
+from ContrastiveSegLib.settings.schema import from_dict
+
 from . import job_words
 
 QUICK, STANDARD, THOROUGH = "quick", "standard", "thorough"
 PRESETS = {QUICK: {"steps": 300}, STANDARD: {}, THOROUGH: {"epochs": 300}}
-EPOCHS, BATCH = 100, 32  # the engine's defaults, until its plan is known
 
 
 def captions() -> dict:
@@ -18,13 +21,14 @@ def captions() -> dict:
     }
 
 
-def stepsOf(settings, perPass: int) -> int:
-    """How many steps pre-training takes.
+def stepsOf(settings, slices: int) -> int:
+    """How many steps pre-training takes with these settings of the form.
 
     Args:
-        perPass: Steps of one pass over the data.
+        slices: Of all cases together.
     """
-    return int(settings.get("steps") or settings.get("epochs", EPOCHS) * perPass)
+    asked = from_dict(PretrainSettings, {"run": ".", **settings})
+    return plan_pretraining(slices, epochs=asked.epochs, steps=asked.steps, batch=asked.batch).steps
 
 
 def seconds(plan, steps: int) -> float:

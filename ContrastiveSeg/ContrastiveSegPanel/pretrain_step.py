@@ -167,13 +167,11 @@ class PretrainStep(Step):
             # Nobody looks: nothing is measured.
             isAsked = not ui.pretrainStep.collapsed and not self.panel.setup.whyNoJobs()
             plan = self.planner.plan(settings) if isAsked else {}
+            steps = presets.stepsOf(settings, plan.get("slices", reader.slices))
         except ContrastiveSegError as error:
             return inPanel(str(error))
         if "error" in plan:
             return inPanel(plan["error"])
-        batch = int(settings.get("batch") or presets.BATCH)
-        perPass = plan.get("steps_per_pass") or max(1, reader.slices // batch)
-        steps = presets.stepsOf(settings, perPass)
         if plan:
             return presets.words(plan, steps)
         waiting = _("; how long they take is being measured ...") if isAsked else ""

@@ -131,7 +131,7 @@ JOBS_HERE = {
 def plan(data: dict) -> None:
     """What `pretrain` with `plan` says of two cases; the numbers are made up."""
     batch = data.get("batch") or 32
-    facts = {"steps_per_pass": 5, "batch": batch, "cases": len(find_cases(Path(data["images"])).cases)}
+    facts = {"slices": 5 * batch, "batch": batch, "cases": len(find_cases(Path(data["images"])).cases)}
     facts |= {"seconds_per_case": 1.0, "seconds_per_step": 0.5, "startup_s": 4.0, "memory_mb": 700}
     print(json.dumps(facts))
 

@@ -8,6 +8,7 @@ import torch
 
 from ContrastiveSegLib.finetuning.supervised import Settings, Strategy
 from ContrastiveSegLib.networks.backbone import build_network
+from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS
 from ContrastiveSegLib.session.device import Compute, choose_compute
 from ContrastiveSegLib.session.environment import describe_environment
 from ContrastiveSegLib.settings.job_settings import CheckSettings
@@ -34,7 +35,7 @@ def run(settings: CheckSettings) -> None:
 
 def training_step(compute: Compute) -> tuple[float, float]:
     """Seconds and loss of the second of two steps; the first one also prepares kernels and memory."""
-    network = build_network("unet", seed=0, width=compute.default_width(), classes=3)
+    network = build_network("unet", seed=0, width=BASE_CHANNELS[compute.machine], classes=3)
     strategy = Strategy(network, PATCH, Settings())
     compute.place(strategy)
     optimizer = torch.optim.AdamW(strategy.parameters())

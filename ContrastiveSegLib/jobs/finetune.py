@@ -8,8 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ContrastiveSegLib.dataset.annotations import annotation_file
 from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder
@@ -17,10 +15,11 @@ from ContrastiveSegLib.finetuning._model import Cases, Task
 from ContrastiveSegLib.finetuning._rounds import learn
 from ContrastiveSegLib.finetuning._strategy import load_strategy
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
-from ContrastiveSegLib.imaging.grid import WorkingGrid, count_slices
+from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, WorkingGrid, count_slices
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
 from ContrastiveSegLib.networks.weights import read_model_card, understanding
+from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS, plan_finetuning
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, collect_table
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.preprocessing.resampling import Intensities
@@ -46,7 +45,6 @@ from ContrastiveSegLib.training.data import (
 )
 from ContrastiveSegLib.training.decided import decide
 from ContrastiveSegLib.training.modality import keep_modality
-from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH
 from ContrastiveSegLib.training.split import favor, split_patients
 from ContrastiveSegLib.training.unannotated import (
     choose_unannotated,
@@ -56,9 +54,6 @@ from ContrastiveSegLib.training.unannotated import (
 )
 
 LEARNING_RATE = 3e-3
-PIXELS_PER_STEP = {"cpu": 8 * 128 * 128, "other": 16 * 256 * 256}
-STEPS = 1500  # a few labeled cases are learned by then; more data get more steps
-PASSES = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,23 +229,20 @@ def _decide(
     """What the settings leave to the data, the machine and the pre-training."""
     page = _page_of(start) if start else {}
     name = settings.network or page.get("network", "unet")
-    width = settings.width or page.get("arguments", {}).get("width") or compute.default_width()
+    width = settings.width or page.get("arguments", {}).get("width") or BASE_CHANNELS[compute.machine]
     grid = _grid(settings, found, page, compute)
     if settings.grid.patch is None:
         dims, pools = len(grid.patch), pools_for(grid.patch)
         network = build_network(name, seed=0, width=width, spatial_dims=dims, pools=pools)
         grid = dataclasses.replace(grid, patch=fitting_patch(network, grid.patch))
-    pixels = PIXELS_PER_STEP.get(compute.device.type, PIXELS_PER_STEP["other"])
-    batch = settings.batch or int(np.clip(pixels // np.prod(grid.patch), 2, 32))
-    slices = count_slices(found.geometries, grid) / (grid.patch[0] if len(grid.patch) == 3 else 1)
+    slices = count_slices(found.geometries, grid)
+    plan = plan_finetuning(slices, grid.patch, compute.machine, steps=settings.steps, batch=settings.batch)
     return {
         "grid": asdict(grid),
         "intensities": page.get("intensities") or asdict(intensities_for(settings.grid)),
         "network": name,
         "width": width,
-        "batch": batch,
-        "epoch": max(SHORTEST_EPOCH, round(slices / batch)),
-        "steps": settings.steps or max(STEPS, int(PASSES * slices / batch)),
+        **asdict(plan),
         "lr": settings.lr or LEARNING_RATE,
         "precision": compute.precision,
     }
@@ -266,7 +258,7 @@ def _page_of(start: ModelFolder) -> dict[str, Any]:
 
 def _grid(settings: FinetuneSettings, found: Found, page: dict[str, Any], compute: Compute) -> WorkingGrid:
     """The grid of pre-training, where there was one; what the settings name differently prevails."""
-    own = grid_for(found, settings.grid, largest_side=compute.largest_side())
+    own = grid_for(found, settings.grid, largest_side=LARGEST_SIDES[compute.machine])
     if not page:
         return own
     learned = from_dict(WorkingGrid, page["grid"])

@@ -16,9 +16,10 @@ import torch
 from torch import nn
 
 from ContrastiveSegLib.imaging.case_errors import LostCases
-from ContrastiveSegLib.imaging.grid import WorkingGrid, count_slices
+from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, WorkingGrid, count_slices
 from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
 from ContrastiveSegLib.networks.weights import is_of, save_model
+from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS, plan_pretraining
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, prepare_cases
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.pretraining._method import PretrainingMethod, load_method
@@ -44,14 +45,13 @@ from ContrastiveSegLib.training.data import (
 from ContrastiveSegLib.training.decided import decide
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.modality import keep_modality
-from ContrastiveSegLib.training.schedule import SHORTEST_EPOCH, Schedule
+from ContrastiveSegLib.training.schedule import Schedule
 from ContrastiveSegLib.training.slice_pairs import Flags
 from ContrastiveSegLib.training.trial import try_steps
 
 # SGD: the commands of SuperCL and MACL ran with 0.01; 0.1, as printed, collapsed for a user of PCL, and here.
 LEARNING_RATE = {"adamw": 3e-4, "sgd": 0.01}
 RECIPE = {"adamw": "adamw_one_cycle", "sgd": "sgd_cosine"}
-BATCH = 32
 TRIED = 2  # cases of middle size that a plan reads
 
 
@@ -93,8 +93,8 @@ def run(settings: PretrainSettings) -> LostCases:
 
 def _decide(settings: PretrainSettings, found: Found, compute: Compute) -> dict[str, Any]:
     """What the settings leave to the data and the machine; decided once, then kept for resuming."""
-    width = settings.width or compute.default_width()
-    grid = grid_for(found, settings.grid, largest_side=compute.largest_side())
+    width = settings.width or BASE_CHANNELS[compute.machine]
+    grid = grid_for(found, settings.grid, largest_side=LARGEST_SIDES[compute.machine])
     if settings.grid.patch is None:
         arguments = _arguments(grid, width, channels=1)
         method = build_method(
@@ -103,14 +103,11 @@ def _decide(settings: PretrainSettings, found: Found, compute: Compute) -> dict[
         fitting = fitting_patch(method.network, grid.patch, shrunk=method.shrunk())
         grid = dataclasses.replace(grid, patch=fitting)
     slices = count_slices(found.geometries, grid)
-    batch = settings.batch or BATCH
-    pass_over_data = max(1, slices // batch)
+    plan = plan_pretraining(slices, epochs=settings.epochs, steps=settings.steps, batch=settings.batch)
     return {
         "grid": asdict(grid),
         "width": width,
-        "batch": batch,
-        "epoch": max(SHORTEST_EPOCH, pass_over_data),
-        "steps": settings.steps or settings.epochs * pass_over_data,
+        **asdict(plan),
         "lr": settings.lr or LEARNING_RATE[settings.optimizer],
         "precision": compute.precision,
     }
@@ -134,15 +131,13 @@ def _plan(settings: PretrainSettings, compute: Compute) -> dict[str, Any]:
         flags = check_needs(settings.method, needs, found.cases, cases, settings.slice_labels)
         made = _made(settings, decided, cases, flags, compute)
         tried = try_steps(made.method, trainable_parameters(made.method), made.sampler, made.how)
-    slices = count_slices(found.geometries, grid)
     return {
         "steps": decided["steps"],
-        "steps_per_pass": max(1, slices // decided["batch"]),
         "batch": tried.batch,
         "patch": list(grid.patch),
         "width": decided["width"],
         "cases": len(found.cases),
-        "slices": slices,
+        "slices": count_slices(found.geometries, grid),
         "seconds_per_case": round(seconds_per_case, 3),
         "seconds_per_step": round(tried.seconds_per_step, 4),
         "startup_s": round(started, 1),

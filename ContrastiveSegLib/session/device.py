@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.imaging.grid import LARGEST_SIDES
+from ContrastiveSegLib.preprocessing.plan import kind_of_machine
 from ContrastiveSegLib.settings.job_settings import Compute as Settings
 from ContrastiveSegLib.threads import is_waiting_decided, leaves_a_core
 
@@ -64,13 +64,10 @@ class Compute:
         threads = f"{torch.get_num_threads()} threads" if self.device.type == "cpu" else name
         return f"{self.device} ({threads}), {self.precision}"
 
-    def default_width(self) -> int:
-        """Channels of a network's first level: 32 as in the papers; about half of the work on a CPU."""
-        return 24 if self.device.type == "cpu" else 32
-
-    def largest_side(self) -> int:
-        """Largest side of a patch that is chosen from the data."""
-        return LARGEST_SIDES["cpu" if self.device.type == "cpu" else "gpu"]
+    @property
+    def machine(self) -> str:
+        """The key of what depends on the kind of machine: "cpu" or "gpu"."""
+        return kind_of_machine(self.device.type)
 
 
 def choose_compute(asked: Settings) -> Compute:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-SHORTEST_EPOCH = 50  # steps; a few annotated slices are passed in two or three, too few to save after each
 WARM_UP = 0.25  # of a one-cycle schedule: the part in which the rate rises
 
 

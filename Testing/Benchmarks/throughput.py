@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from ContrastiveSegLib.finetuning._strategy import load_strategy
 from ContrastiveSegLib.jobs.pretrain import build_method, trainable_parameters
 from ContrastiveSegLib.networks.backbone import Backbone, build_network, pools_for
+from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
 from ContrastiveSegLib.session.device import Compute, choose_compute
 from ContrastiveSegLib.settings.job_settings import Compute as ComputeSettings
@@ -84,7 +85,7 @@ def main() -> None:
     compute = choose_compute(
         ComputeSettings(device=asked.device, precision=asked.precision, threads=asked.threads)
     )
-    asked.width = asked.width or compute.default_width()
+    asked.width = asked.width or BASE_CHANNELS[compute.machine]
     sides = " x ".join(map(str, _patch(asked)))
     print(f"{compute.describe()}; {sides}, batch {asked.batch}, width {asked.width}")
     print(f"{'':<12}{'whole step':>16}{'bare network':>16}{'ratio':>8}")

@@ -36,12 +36,11 @@ def test_a_plan_says_what_the_run_will_decide(
     assert plan["seconds_per_case"] > 0
     assert plan["memory_mb"] > 0
     assert (plan["cases"], plan["batch"], plan["patch"], plan["width"]) == (6, 4, [32, 32], 4)
-    assert plan["steps_per_pass"] == plan["slices"] // 4
     assert main(words) == 0
     decided = json.loads(RunFolder(tmp_path / "run").settings.read_text(encoding="utf-8"))["decided"][
         "pretrain"
     ]
-    assert plan["steps"] == decided["steps"] == plan["steps_per_pass"]
+    assert plan["steps"] == decided["steps"] == plan["slices"] // 4
 
 
 def test_two_cases_are_read_however_many_there_are(

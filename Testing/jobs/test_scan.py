@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ContrastiveSegLib.file_io.files import write_image, write_labels
-from ContrastiveSegLib.imaging.grid import derive_grid
+from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, derive_grid
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.jobs import scan
 from ContrastiveSegLib.session.device import Compute
@@ -54,4 +54,4 @@ def test_the_patch_is_told_for_both_kinds_of_computers_where_they_differ(tmp_pat
     assert "patches of 128 x 128 on a CPU, 160 x 208 on a GPU; cases" in capsys.readouterr().out
     cpu, gpu = Compute(torch.device("cpu"), "float32"), Compute(torch.device("cuda"), "float32")
     for compute, patch in ((cpu, (128, 128)), (gpu, (160, 208))):
-        assert derive_grid([large], largest_side=compute.largest_side()).patch == patch
+        assert derive_grid([large], largest_side=LARGEST_SIDES[compute.machine]).patch == patch

@@ -35,4 +35,4 @@ def test_finetuning_counts_the_slices_it_draws(sagittal_stacks: Found, a_compute
 
     decided = finetune._decide(settings, sagittal_stacks, None, a_compute)
 
-    assert (decided["epoch"], decided["steps"]) == (300 * 20 // 4, finetune.PASSES * 300 * 20 // 4)
+    assert (decided["epoch"], decided["steps"]) == (300 * 20 // 4, 20 * 300 * 20 // 4)

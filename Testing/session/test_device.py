@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.imaging.grid import LARGEST_SIDES
+from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS
 from ContrastiveSegLib.session import device
 from ContrastiveSegLib.session.device import Compute, choose_compute, is_out_of_memory
 from ContrastiveSegLib.settings.job_settings import Compute as Settings
@@ -155,8 +157,8 @@ def test_the_description_names_device_threads_and_precision(a_compute):
 def test_a_cpu_gets_a_smaller_network_and_smaller_patches(a_compute):
     gpu = Compute(torch.device("cuda"), "bfloat16")
 
-    assert (a_compute.default_width(), gpu.default_width()) == (24, 32)
-    assert (a_compute.largest_side(), gpu.largest_side()) == (128, 256)
+    assert (BASE_CHANNELS[a_compute.machine], BASE_CHANNELS[gpu.machine]) == (24, 32)
+    assert (LARGEST_SIDES[a_compute.machine], LARGEST_SIDES[gpu.machine]) == (128, 256)
 
 
 def test_the_memory_of_this_process_is_counted(a_compute):
