@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import io
 import logging
 import os
@@ -18,6 +17,7 @@ from typing import Any
 from ContrastiveSegLib.command_line import Order, read_order
 from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import Cancelled, ContrastiveSegError
+from ContrastiveSegLib.registry import load_entry
 from ContrastiveSegLib.runs.log import LogFile
 from ContrastiveSegLib.runs.run_folder import RunFolder
 
@@ -51,7 +51,7 @@ def _print_any_letter() -> None:
 
 def _do(order: Order) -> int:
     try:
-        lost = importlib.import_module(f"ContrastiveSegLib.jobs.{order.job}").run(order.settings)
+        lost = load_entry("jobs", order.job, what="job").run(order.settings)
     except (Exception, KeyboardInterrupt) as error:
         # The console gets one paragraph; the traceback is for log.txt, whatever was asked.
         LOGGER.error("%s failed: %s", order.job, explain(error), exc_info=error)

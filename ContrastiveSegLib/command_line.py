@@ -13,10 +13,10 @@ import tyro
 
 import ContrastiveSegLib
 from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.registry import ENGINE
 from ContrastiveSegLib.settings.field_help import field_help
 from ContrastiveSegLib.settings.job_settings import JOBS
 from ContrastiveSegLib.settings.method_catalog import (
-    ENGINE,
     MethodEntry,
     chooser_of,
     complete_options,

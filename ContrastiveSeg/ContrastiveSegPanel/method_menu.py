@@ -30,7 +30,7 @@ class MethodMenu:
         self._onChange = onChange
         self._entries = [entry for entry in list_methods() if entry.kind == kind]
         for entry in self._entries:
-            self._combo.addItem(entry.caption.partition(":")[0], entry.name)
+            self._combo.addItem(entry.title, entry.name)
         self._forms = tuple(SettingsForm(place, kind, onChange) for place in places)
         self._combo.connect("currentIndexChanged(int)", self._onMethod)
         self.choose("", "{}")

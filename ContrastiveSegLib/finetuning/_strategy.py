@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
-from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.finetuning._augmentation import Augmentation
 from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.registry import load_entry
 from ContrastiveSegLib.training.learner import Learner
 
 NEVER = "it learns nothing from scans without annotation. Choose --strategy self_training or mean_teacher"
@@ -63,7 +61,4 @@ def load_strategy(name: str) -> ModuleType:
     Raises:
         BadSetting: No such strategy.
     """
-    names = sorted(f.stem for f in Path(__file__).parent.glob("[!_]*.py"))
-    if name not in names:
-        raise BadSetting(f'There is no fine-tuning strategy "{name}".', f"Choose one of: {', '.join(names)}.")
-    return importlib.import_module(f"ContrastiveSegLib.finetuning.{name}")
+    return load_entry("finetuning", name, what="fine-tuning strategy")

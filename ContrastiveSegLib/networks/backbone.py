@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.registry import load_entry
 from ContrastiveSegLib.settings.network_catalog import network_names
 
 KEPT = 4  # positions of an axis below which it is not halved further
@@ -116,9 +116,7 @@ def network_class(name: str) -> type[Backbone]:
     Raises:
         BadSetting: No network of that name.
     """
-    if name not in network_names():
-        raise BadSetting(f'There is no network "{name}".', f"Choose one of: {', '.join(network_names())}.")
-    found: type[Backbone] = importlib.import_module(f"ContrastiveSegLib.networks.{name}").Network
+    found: type[Backbone] = load_entry("networks", name, what="network", defining="Network").Network
     return found
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from torch import Tensor
 
 from ContrastiveSegLib.contrast.losses import positives_per_anchor, spread
-from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.networks.backbone import Backbone
+from ContrastiveSegLib.registry import ENGINE, list_entries, load_entry
 from ContrastiveSegLib.training.learner import Learner
 from ContrastiveSegLib.training.slice_pairs import Partners
 
@@ -61,7 +59,7 @@ class PretrainingMethod(Learner):
 
 def method_names() -> list[str]:
     """The methods there are: the names of the files in this folder."""
-    return sorted(f.stem for f in Path(__file__).parent.glob("[!_]*.py"))
+    return [entry.name for entry in list_entries(ENGINE / "pretraining")]
 
 
 def load_method(name: str) -> ModuleType:
@@ -70,8 +68,4 @@ def load_method(name: str) -> ModuleType:
     Raises:
         BadSetting: No such method.
     """
-    if name not in method_names():
-        raise BadSetting(
-            f'There is no pre-training method "{name}".', f"Choose one of: {', '.join(method_names())}."
-        )
-    return importlib.import_module(f"ContrastiveSegLib.pretraining.{name}")
+    return load_entry("pretraining", name, what="pre-training method")

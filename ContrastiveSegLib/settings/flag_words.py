@@ -39,7 +39,7 @@ def _words_of_values(rule: Rule) -> dict[str, str]:
     """What menus call the values of a setting."""
     if method := rule.marked(MethodOf):
         entries = [entry for entry in list_methods() if entry.kind == method.kind]
-        return {entry.name: entry.caption.partition(":")[0] for entry in entries}
+        return {entry.name: entry.title for entry in entries}
     if rule.marked(NetworkName):
         return {entry.name: entry.title for entry in list_networks()}
     label = rule.marked(Label)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from ContrastiveSegLib.registry import ENGINE, list_entries
 from ContrastiveSegLib.settings.prompting_settings import ModelsSettings, PropagateSettings, RefineSettings
 from ContrastiveSegLib.settings.rules import (
     Flag,
@@ -256,18 +257,18 @@ class DemoSettings:
     compute: Compute = field(default_factory=Compute)
 
 
-# The verbs of the command line, in the order of a user's work; each is a file in jobs/.
-JOBS: dict[str, type] = {
-    "check": CheckSettings,
-    "scan": ScanSettings,
-    "methods": MethodsSettings,
-    "pretrain": PretrainSettings,
-    "suggest": SuggestSettings,
-    "finetune": FinetuneSettings,
-    "predict": PredictSettings,
-    "evaluate": EvaluateSettings,
-    "models": ModelsSettings,
-    "refine": RefineSettings,
-    "propagate": PropagateSettings,
-    "demo": DemoSettings,
-}
+# The order of a user's work, for lists; a job that is not named here comes after those that are.
+_ORDER = (
+    "check", "scan", "methods", "pretrain", "suggest", "finetune", "predict", "evaluate",
+    "models", "refine", "propagate", "demo",
+)  # fmt: skip
+
+
+def _settings_by_job() -> dict[str, type]:
+    """Each file in jobs/ is a verb of the command line; its settings are the class named after it."""
+    names = [entry.name for entry in list_entries(ENGINE / "jobs")]
+    names.sort(key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+    return {name: globals()[f"{name.capitalize()}Settings"] for name in names}
+
+
+JOBS = _settings_by_job()

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Optional, Union
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.registry import ENGINE, Entry, list_entries, title_of, unknown_name
 from ContrastiveSegLib.settings.field_help import strings_under_fields
-from ContrastiveSegLib.settings.parsed_file import parsed
 from ContrastiveSegLib.settings.rules import Label, MethodOf, Pattern, Range, rule_of, rules_of
-from ContrastiveSegLib.settings.schema import Settings, from_dict, to_dict, unknown_name
+from ContrastiveSegLib.settings.schema import Settings, from_dict, to_dict
 
 KINDS = ("pretraining", "finetuning")
-ENGINE = Path(__file__).parents[1]
 
 # The words a type hint in a method's Settings may use. Nothing else is known where hints are evaluated, so
 # that reading a method can neither run its code nor import what it imports.
@@ -58,6 +57,11 @@ class MethodEntry:
     caption: str
     fields: tuple[Field, ...]
 
+    @property
+    def title(self) -> str:
+        """The caption's first words."""
+        return title_of(self.caption)
+
 
 def list_methods(folder: Path = ENGINE) -> tuple[MethodEntry, ...]:
     """Read every method's file below `folder`, sorted by name within each kind; `_name.py` is not a method.
@@ -65,8 +69,7 @@ def list_methods(folder: Path = ENGINE) -> tuple[MethodEntry, ...]:
     Raises:
         BadFile: A method's file cannot be understood; names file, line and remedy.
     """
-    files = [(kind, path) for kind in KINDS for path in sorted((folder / kind).glob("*.py"))]
-    return tuple(_entry(kind, path) for kind, path in files if not path.name.startswith("_"))
+    return tuple(_entry(kind, entry) for kind in KINDS for entry in list_entries(folder / kind))
 
 
 def find_method(kind: str, name: str, folder: Path = ENGINE) -> MethodEntry:
@@ -119,21 +122,14 @@ def with_all_options(settings: Settings) -> Settings:
     return dataclasses.replace(settings, options=options)  # type: ignore[type-var]
 
 
-def _entry(kind: str, path: Path) -> MethodEntry:
-    try:
-        module = parsed(path)
-    except (SyntaxError, ValueError, OSError) as error:
+def _entry(kind: str, entry: Entry) -> MethodEntry:
+    if not entry.caption:
         raise BadFile(
-            f"The method {path} cannot be read: {error}.", "Correct the file, or remove it."
-        ) from error
-    caption = (ast.get_docstring(module) or "").partition("\n")[0].strip()
-    if not caption:
-        raise BadFile(
-            f"The method {path} has no caption.", "Begin the file with a docstring of one sentence."
+            f"The method {entry.path} has no caption.", "Begin the file with a docstring of one sentence."
         )
-    classes = [node for node in module.body if isinstance(node, ast.ClassDef) and node.name == "Settings"]
-    fields = tuple(field for node in classes for field in _fields(node, path))
-    return MethodEntry(kind, path.stem, caption, fields)
+    classes = [node for node in entry.tree.body if isinstance(node, ast.ClassDef) and node.name == "Settings"]
+    fields = tuple(field for node in classes for field in _fields(node, entry.path))
+    return MethodEntry(kind, entry.name, entry.caption, fields)
 
 
 def _fields(definition: ast.ClassDef, path: Path) -> list[Field]:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.settings.parsed_file import parsed
+from ContrastiveSegLib.registry import ENGINE, Entry, list_entries, title_of
 
-ROOM = Path(__file__).parents[1] / "sam"
 # What is chosen where nothing is said: the only one whose weights come with a package.
 DEFAULT = "lite_medsam"
 
@@ -37,7 +36,7 @@ class ModelEntry:
     @property
     def title(self) -> str:
         """The caption's first words."""
-        return self.caption.partition(":")[0].rstrip(".")
+        return title_of(self.caption)
 
     @property
     def has_weights_here(self) -> bool:
@@ -52,31 +51,26 @@ class ModelEntry:
         return Path(str(path)).is_file()
 
 
-def list_models(folder: Path = ROOM) -> tuple[ModelEntry, ...]:
+def list_models(folder: Path = ENGINE / "sam") -> tuple[ModelEntry, ...]:
     """Read every family's file in `folder`, sorted by name; `_name.py` is none, nor is a file without CARD.
 
     Raises:
         BadFile: A family's CARD cannot be understood.
     """
-    paths = [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
-    found = [_entry(path) for path in paths]
-    return tuple(entry for entry in found if entry is not None)
+    return tuple(_entry(entry) for entry in list_entries(folder, defining="CARD"))
 
 
-def _entry(path: Path) -> ModelEntry | None:
-    module = _parsed(path)
-    card = _assigned(module).get("CARD")
-    if not isinstance(card, ast.Call):
-        return None
-    caption = (ast.get_docstring(module) or "").partition("\n")[0].strip()
-    said = {word.arg: word.value for word in card.keywords if word.arg in ModelEntry.__dataclass_fields__}
-    names = {**_imported(module, path.parent), **_assigned(module)}
+def _entry(entry: Entry) -> ModelEntry:
+    here = _assigned(entry.tree)
+    names = {**_imported(entry.tree, entry.path.parent), **here}
     try:
-        return ModelEntry(path.stem, caption, **{word: _value(node, names) for word, node in said.items()})
-    except (TypeError, ValueError, KeyError) as error:
-        raise BadFile(
-            f"The CARD of {path} cannot be read ({error}).", "Write its values as plain texts and tuples."
-        ) from error
+        keywords: list[ast.keyword] = here["CARD"].keywords  # type: ignore[attr-defined]
+        said = {word.arg: word.value for word in keywords if word.arg in ModelEntry.__dataclass_fields__}
+        values = {word: _value(node, names) for word, node in said.items()}
+        return ModelEntry(entry.name, entry.caption, **values)
+    except (AttributeError, TypeError, ValueError, KeyError) as error:
+        what = f"The CARD of {entry.path} cannot be read ({error})."
+        raise BadFile(what, "Write its values as plain texts and tuples.") from error
 
 
 def _value(node: ast.expr, names: dict[str, ast.expr]) -> Any:
@@ -91,7 +85,7 @@ def _imported(module: ast.Module, folder: Path) -> dict[str, ast.expr]:
         if isinstance(node, ast.ImportFrom) and node.module:
             neighbor = folder / f"{node.module.rpartition('.')[2]}.py"
             if neighbor.is_file() and f".{folder.name}." in node.module:
-                there = _assigned(_parsed(neighbor))
+                there = _assigned(Entry(neighbor).tree)
                 found |= {a.asname or a.name: there[a.name] for a in node.names if a.name in there}
     return found
 
@@ -102,12 +96,3 @@ def _assigned(module: ast.Module) -> dict[str, ast.expr]:
         for node in module.body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
-
-
-def _parsed(path: Path) -> ast.Module:
-    try:
-        return parsed(path)
-    except (SyntaxError, ValueError, OSError) as error:
-        raise BadFile(
-            f"The model {path} cannot be read: {error}.", "Correct the file, or remove it."
-        ) from error

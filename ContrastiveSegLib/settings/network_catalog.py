@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-import ast
-import functools
-from dataclasses import dataclass
 from pathlib import Path
 
-NETWORKS = Path(__file__).parents[1] / "networks"
+from ContrastiveSegLib.registry import ENGINE, Entry, list_entries
 
 
-@dataclass(frozen=True)
-class NetworkEntry:
-    """A network: its file's name and caption."""
-
-    name: str
-    caption: str
-
-    @property
-    def title(self) -> str:
-        """The caption's first words: the network's name in the papers."""
-        return self.caption.partition(":")[0].rstrip(".")
+def list_networks(folder: Path = ENGINE / "networks") -> tuple[Entry, ...]:
+    """The networks with their captions, sorted by name: every file that defines a `Network`."""
+    return list_entries(folder, defining="Network")
 
 
-def network_names(folder: Path = NETWORKS) -> tuple[str, ...]:
-    """Names of the networks in a folder: every file that defines a `Network`."""
-    return tuple(path.stem for path in _files(folder))
-
-
-@functools.cache
-def list_networks(folder: Path = NETWORKS) -> tuple[NetworkEntry, ...]:
-    """The networks with their captions, sorted by name."""
-    return tuple(NetworkEntry(path.stem, _caption(path)) for path in _files(folder))
-
-
-def _files(folder: Path) -> list[Path]:
-    files = sorted(folder.glob("*.py"))
-    return [path for path in files if "\nclass Network(Backbone)" in path.read_text(encoding="utf-8")]
-
-
-def _caption(path: Path) -> str:
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or path.stem
-    return docstring.partition("\n")[0].strip()
+def network_names(folder: Path = ENGINE / "networks") -> tuple[str, ...]:
+    """Names of the networks in a folder."""
+    return tuple(entry.name for entry in list_networks(folder))

@@ -8,11 +8,12 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ContrastiveSegLib.errors import BadFile, BadSetting
+from ContrastiveSegLib.registry import unknown_name
 from ContrastiveSegLib.settings.rules import Formerly, MayChange, Pattern, Range, Rule, rule_of, rules_of
 
 # Range lives in rules.py with the other words that settings are declared with; methods find it here.
@@ -26,7 +27,6 @@ __all__ = [
     "read_jobs",
     "read_settings",
     "to_dict",
-    "unknown_name",
     "validate",
 ]
 
@@ -143,15 +143,6 @@ def read_settings(path: Path, job: str, cls: type[Settings], **known: Any) -> Se
     if job not in jobs:
         raise unknown_name("job", job, jobs, source=str(path))
     return from_dict(cls, {**jobs[job], **known}, source=str(path))
-
-
-def unknown_name(what: str, name: str, known: Iterable[str], *, source: str = "") -> BadSetting:
-    """The error for a name that is not in a list: it shows the list and the closest match."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    guess = f" Did you mean {close[0]!r}?" if close else ""
-    listed = ", ".join(known) or "none"
-    return BadSetting(f"There is no {what} {name!r}{_in(source)}.{guess}", f"Choose from: {listed}.")
 
 
 def _from_dict(cls: type[Settings], data: Mapping[str, Any], *, source: str, prefix: str) -> Settings:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ContrastiveSegLib.command_line import read_order
+from ContrastiveSegLib.registry import list_entries
 from ContrastiveSegLib.settings.job_settings import JOBS
 from ContrastiveSegLib.settings.method_catalog import list_methods
 from ContrastiveSegLib.settings.network_catalog import network_names
@@ -61,10 +62,13 @@ def test_one_new_file_is_a_new_network(root: Path, tmp_path: Path) -> None:
     assert network_names(tmp_path) == ("brand_new",)
 
 
-def test_every_job_is_a_file_and_a_line_in_the_table(root: Path) -> None:
-    files = {path.stem for path in (root / "ContrastiveSegLib" / "jobs").glob("[!_]*.py")}
+def test_every_file_of_a_job_is_a_verb_with_the_settings_of_its_name(root: Path) -> None:
+    entries = list_entries(root / "ContrastiveSegLib" / "jobs")
 
-    assert files >= set(JOBS)
+    assert {entry.name for entry in entries if entry.defines("run")} == set(JOBS)
+    assert {name: cls.__name__ for name, cls in JOBS.items()} == {
+        name: f"{name.capitalize()}Settings" for name in JOBS
+    }
 
 
 def test_every_step_of_the_panel_is_named_by_the_panel(root: Path) -> None:

@@ -47,5 +47,5 @@ def test_the_catalog_agrees_with_every_strategy(a_name):
 
 
 def test_an_unknown_strategy_is_refused_with_the_names_there_are():
-    with pytest.raises(BadSetting, match=r'no fine-tuning strategy "magic"\. Choose one of: .*supervised'):
+    with pytest.raises(BadSetting, match=r"no fine-tuning strategy 'magic'\. Choose from: .*supervised"):
         load_strategy("magic")

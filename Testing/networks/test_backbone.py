@@ -146,9 +146,7 @@ def test_the_seed_decides_the_weights_and_nothing_else(a_name, make_network):
 
 
 def test_an_unknown_network_is_refused_with_the_names_there_are():
-    with pytest.raises(
-        BadSetting, match=r'no network "resnet".*Choose one of: attention_unet, dyn.*, unet\.'
-    ):
+    with pytest.raises(BadSetting, match=r"no network 'resnet'.*Choose from: attention_unet, dyn.*, unet\."):
         build_network("resnet", seed=0)
 
 

@@ -265,5 +265,7 @@ def test_the_parts_that_a_method_trains_are_there(a_name, make_method):
 
 
 def test_an_unknown_method_is_refused_with_the_names_there_are():
-    with pytest.raises(BadSetting, match=r'no pre-training method "macl9"\. Choose one of: .*pcl.*simclr'):
+    with pytest.raises(
+        BadSetting, match=r"no pre-training method 'macl9'\. Did you mean 'macl'\? Choose from: .*pcl.*simclr"
+    ):
         load_method("macl9")

@@ -137,7 +137,7 @@ def test_every_family_has_a_caption_a_license_and_a_way_to_its_weights() -> None
 
 
 def test_an_unknown_family_is_refused_with_those_there_are() -> None:
-    with pytest.raises(BadSetting, match=r"called 'sam3'; there are .*lite_medsam.*sam2_video"):
+    with pytest.raises(BadSetting, match=r"no promptable model 'sam3'\..*lite_medsam.*sam2_video"):
         choose_family("sam3", None, makes=("masks",))
 
 
