@@ -62,7 +62,9 @@ def _what_to_free(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
+def replacing(
+    path: Path, suffix: str = ".tmp", *, temporary: Path | None = None, lasting: bool = True
+) -> Iterator[Path]:
     """A file to write that takes the place of `path` at the end: whoever looks never sees a part of it.
 
     It lies in the same folder, because a file can only be renamed atomically within one disk. Its name does
@@ -70,22 +72,38 @@ def replacing(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
 
     Args:
         suffix: Of the file to write, where it decides the format.
+        temporary: The file to write, where its name must say more; else a new one.
+        lasting: Wait until the disk has it; not for what is checked when it is read, and made again.
 
     Raises:
         CannotWrite: Disk full, read-only, no permission ...; what was there before is untouched.
     """
-    temporary = path.parent / f".partial-{uuid.uuid4().hex[:12]}{suffix}"
+    temporary = temporary or path.parent / f".partial-{uuid.uuid4().hex[:12]}{suffix}"
     try:
         yield temporary
-        _synchronize(temporary)
+        if lasting:
+            _synchronize(temporary)
         _replace(temporary, path)
-        _keep_rename(path.parent)
+        if lasting:
+            _keep_rename(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         # Only there if something failed above; a disk that refuses this too has already been reported.
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and those above it; one that exists is fine.
+
+    Raises:
+        CannotWrite: Read-only, no permission, or a file is in the way.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def _synchronize(path: Path) -> None:

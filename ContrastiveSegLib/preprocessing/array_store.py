@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import hashlib
 import json
 import re
-import shutil
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.dataset.cases import Case
+from ContrastiveSegLib.disk import replacing
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.file_io.file_names import is_hidden, split_suffix
 from ContrastiveSegLib.file_io.source_files import source_files
@@ -94,33 +93,26 @@ def read_facts(stem: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     if known != unchanged:  # a run that was copied, or of an earlier version
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(CannotWrite):
             _write_facts(stem, {**facts, "seal": seal, "unchanged": unchanged})
     return facts
 
 
 def store(stem: Path, array: npt.NDArray[Any], facts: dict[str, Any]) -> None:
-    partial = stem.with_name(stem.name + ".part.npy")
-    try:
+    """Keep an array with its facts; the facts come last, so that a half-written array has none.
+
+    Raises:
+        CannotWrite: The disk refuses.
+    """
+    with replacing(array_file(stem), ".npy", lasting=False) as partial:
         np.save(partial, array)
-        partial.replace(array_file(stem))
-        unchanged = _unchanged(array_file(stem), array, facts)
-        _write_facts(stem, {**facts, "seal": _seal(array, facts), "unchanged": unchanged})
-    except OSError as error:
-        for path in (partial, _half_facts(stem)):
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
-        raise _cannot_write(stem.parent, error) from error
+    unchanged = _unchanged(array_file(stem), array, facts)
+    _write_facts(stem, {**facts, "seal": _seal(array, facts), "unchanged": unchanged})
 
 
 def _write_facts(stem: Path, facts: dict[str, Any]) -> None:
-    text = _half_facts(stem)
-    text.write_text(json.dumps(facts), encoding="utf-8")
-    text.replace(_facts(stem))
-
-
-def _half_facts(stem: Path) -> Path:
-    return _facts(stem).with_suffix(".part")
+    with replacing(_facts(stem), ".json", lasting=False) as partial:
+        partial.write_text(json.dumps(facts), encoding="utf-8")
 
 
 def _unchanged(path: Path, array: npt.NDArray[Any], facts: dict[str, Any]) -> list[int]:
@@ -144,20 +136,3 @@ def _described(array: npt.NDArray[Any], facts: dict[str, Any]) -> int:
 
 def _bytes_of(array: npt.NDArray[Any]) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-
-
-def make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _cannot_write(folder, error) from error
-
-
-def _cannot_write(folder: Path, error: OSError) -> CannotWrite:
-    what = f"Prepared cases cannot be written to {folder}: {error.strerror}."
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return CannotWrite(what, "Choose a run folder in which you may write.")
-    with contextlib.suppress(OSError):
-        what = f"{what} The disk has {shutil.disk_usage(folder).free >> 20} MB free."
-    remedy = "Free some space (prepared arrays of finished runs may be deleted), or choose another disk."
-    return CannotWrite(what, remedy)

@@ -20,6 +20,7 @@ from ContrastiveSegLib.dataset.annotations import (
     read_annotation_mask,
 )
 from ContrastiveSegLib.dataset.cases import Case
+from ContrastiveSegLib.disk import make_folder
 from ContrastiveSegLib.errors import BadFile, BadFolder
 from ContrastiveSegLib.file_io.files import read_image
 from ContrastiveSegLib.imaging.case_errors import attempt
@@ -30,7 +31,6 @@ from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.preprocessing.array_store import (
     array_file,
     checksum,
-    make_folder,
     read_facts,
     stem_of,
     store,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ContrastiveSegLib.disk import cannot_write, replacing
+from ContrastiveSegLib import disk
 from ContrastiveSegLib.runs.held_locks import refuse_moved
 
 
@@ -17,7 +17,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """
     refuse_moved(path)
     data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
-    with replacing(path) as temporary, temporary.open("xb") as file:
+    with disk.replacing(path) as temporary, temporary.open("xb") as file:
         file.write(data)
 
 
@@ -32,13 +32,10 @@ def write_json(path: Path, content: object) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and those above it; one that exists is fine.
+    """Create a folder of a run and those above it; one that exists is fine.
 
     Raises:
         CannotWrite: Read-only, no permission, or a file is in the way.
     """
     refuse_moved(path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    disk.make_folder(path)

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ContrastiveSegLib.disk import cannot_write
+from ContrastiveSegLib.disk import cannot_write, replacing
 from ContrastiveSegLib.errors import BadFile, BadFolder, CannotWrite, ContrastiveSegError
 from ContrastiveSegLib.own_work import RUN_MARKER
 from ContrastiveSegLib.runs.atomic_write import make_folder
@@ -78,18 +78,14 @@ def export_run(run: RunFolder, file: Path) -> None:
     if file.exists():
         raise CannotWrite(f"{file} exists already.", "Choose another name.")
     _sweep(file.parent)
-    temporary = _temporary(file.parent)
-    try:
-        with zipfile.ZipFile(temporary, "x") as archive:
-            for path in _exported(run):
-                packed = path.name.endswith(ALREADY_COMPRESSED)
-                how = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
-                archive.write(path, Path(run.path.name, path.relative_to(run.path)), compress_type=how)
-        temporary.replace(file)
-    except OSError as error:
-        raise cannot_write(file, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        replacing(file, temporary=_temporary(file.parent)) as temporary,
+        zipfile.ZipFile(temporary, "x") as archive,
+    ):
+        for path in _exported(run):
+            packed = path.name.endswith(ALREADY_COMPRESSED)
+            how = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
+            archive.write(path, Path(run.path.name, path.relative_to(run.path)), compress_type=how)
 
 
 def name_in(file: Path) -> str:

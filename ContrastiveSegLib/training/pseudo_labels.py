@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ContrastiveSegLib.disk import make_folder
 from ContrastiveSegLib.errors import Cancelled, CannotWrite
 from ContrastiveSegLib.evaluation.outliers import find_outliers
 from ContrastiveSegLib.imaging.case_errors import attempt
@@ -34,7 +35,7 @@ from ContrastiveSegLib.postprocessing.spatial_prior import (
     keep_likely,
     usual_place,
 )
-from ContrastiveSegLib.preprocessing.array_store import array_file, make_folder, read_facts, store
+from ContrastiveSegLib.preprocessing.array_store import array_file, read_facts, store
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.preprocessing.stored_array import count_classes, open_array
 from ContrastiveSegLib.runs.atomic_write import write_atomically

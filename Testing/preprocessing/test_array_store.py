@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ContrastiveSegLib.errors import CannotWrite
 from ContrastiveSegLib.preprocessing import array_store
 from ContrastiveSegLib.preprocessing.array_store import array_file, read_facts, store
 
@@ -95,7 +96,7 @@ def test_changed_facts_are_found(stem: Path) -> None:
 
 def test_a_folder_that_is_read_only_is_no_hindrance(stem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
-        raise PermissionError(13, "read-only")
+        raise CannotWrite("It is read-only.", "Choose another.")
 
     _rewrite(stem, array_file(stem).read_bytes(), same_time=False)
     monkeypatch.setattr(array_store, "_write_facts", refuse)

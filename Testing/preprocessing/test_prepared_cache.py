@@ -190,7 +190,5 @@ def test_a_folder_that_cannot_be_written_ends_the_job(tmp_path, a_volume, a_tabl
     case = write_case(tmp_path, "case1", a_volume, a_table)
     (tmp_path / "prepared").write_text("in the way")
 
-    with pytest.raises(
-        CannotWrite, match=r"Prepared cases cannot be written to .*prepared: .*in which you may write"
-    ):
+    with pytest.raises(CannotWrite, match=r"prepared cannot be written: a file of that name is in the way"):
         prepare_cases([case], tmp_path / "prepared", a_recipe)
