@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from ContrastiveSegLib.file_io.file_names import is_hidden
 from ContrastiveSegLib.file_io.opening import header_text, itk_warnings_off, open_header
 from ContrastiveSegLib.file_io.reader import apart
 from ContrastiveSegLib.imaging.case_errors import attempt
+from ContrastiveSegLib.imaging.header_geometry import CORRECT
 from ContrastiveSegLib.imaging.slice_spacing import place_notes, slice_offsets
 from ContrastiveSegLib.imaging.volume import Geometry
 
@@ -25,6 +28,9 @@ MODALITY = "0008|0060"
 PATIENT_ID = "0010|0020"
 POSITION = "0020|0032"
 ORIENTATION = "0020|0037"
+PIXEL_SPACING = "0028|0030"
+# Of what scanners round.
+SAME_SPACING = 0.01
 
 # SOP classes: directory, presentation states, raw data, reports, documents, radiotherapy but not its images.
 WITHOUT_PIXELS = re.compile(
@@ -108,9 +114,11 @@ def read_series(series: DicomSeries) -> tuple[sitk.Image, tuple[str, ...]]:
     """
     if len(series.files) == 1:
         return _read_frames(series)
-    positions, planes = _places(series)
+    headers = [open_header(file) for file in series.files]
+    positions, planes = _places(series, headers)
     offsets = slice_offsets(series.path, positions, planes)
-    return _execute(series), place_notes(series.path, positions, planes, offsets)
+    notes = (*_pixel_notes(series, headers), *place_notes(series.path, positions, planes, offsets))
+    return _execute(series), notes
 
 
 def series_geometry(series: DicomSeries) -> Geometry:
@@ -138,10 +146,11 @@ def _read_frames(series: DicomSeries) -> tuple[sitk.Image, tuple[str, ...]]:
     file = series.files[0]
     image = _execute(series)
     if image.GetDimension() < 3 or image.GetSize()[2] < 2:
-        return image, ()
+        return image, _pixel_notes(series, [open_header(file)])
     frames = read_frames(file)
     if frames is None:
-        return image, (f"{file.name}: its frames have no place; they are read as evenly spaced slices.",)
+        note = f"{file.name}: its frames have no place; they are read as evenly spaced slices."
+        return image, (note, *_pixel_notes(series, [open_header(file)]))
     offsets = slice_offsets(series.path, frames.positions, frames.planes)
     order = np.argsort(offsets)
     notes = place_notes(series.path, frames.positions[order], frames.planes, offsets[order])
@@ -199,13 +208,14 @@ def _execute(series: DicomSeries) -> sitk.Image:
         ) from error
 
 
-def _places(series: DicomSeries) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _places(
+    series: DicomSeries, headers: Sequence[sitk.ImageFileReader]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The position (N, 3) and the directions of rows and columns (N, 6) of each slice.
 
     Raises:
         BadFile: A slice has none.
     """
-    headers = [open_header(file) for file in series.files]
     if any(header.GetSize()[2:] > (1,) for header in headers):
         raise BadFile(
             f"The DICOM series in {series.path} has {len(headers)} files of several frames: it is a time "
@@ -215,6 +225,36 @@ def _places(series: DicomSeries) -> tuple[npt.NDArray[np.float64], npt.NDArray[n
     read = list(zip(headers, series.files, strict=True))
     positions = np.array([_numbers(header, POSITION, 3, file) for header, file in read])
     return positions, np.array([_numbers(header, ORIENTATION, 6, file) for header, file in read])
+
+
+def _pixel_notes(series: DicomSeries, headers: Sequence[sitk.ImageFileReader]) -> tuple[str, ...]:
+    """A note where no size of pixels is given: GDCM takes 1 mm then, and also for one that cannot be.
+
+    Raises:
+        BadFile: A size cannot be, or the slices have several.
+    """
+    texts = [header_text(header, PIXEL_SPACING) for header in headers]
+    sizes = [_pixel_size(text, file) for text, file in zip(texts, series.files, strict=True) if text]
+    if not sizes:
+        is_unknown = headers[0].GetSpacing()[:2] == (1, 1)
+        note = f"{series.path.name}: it does not say how large its pixels are; they are taken as 1 mm wide."
+        return (note,) if is_unknown else ()
+    if len(sizes) < len(headers) or not np.allclose(sizes, sizes[0], rtol=SAME_SPACING, atol=0):
+        raise BadFile(
+            f"The slices of the DICOM series in {series.path} have pixels of different sizes.",
+            "Choose a series of slices that were taken alike.",
+        )
+    return ()
+
+
+def _pixel_size(text: str, file: Path) -> list[float]:
+    try:
+        size = [float(part) for part in text.split("\\")]
+    except ValueError:
+        size = []
+    if len(size) != 2 or not all(0 < number < math.inf for number in size):
+        raise BadFile(f"{file} has pixels of '{text}' mm by its header, which cannot be.", CORRECT)
+    return size
 
 
 def _numbers(header: sitk.ImageFileReader, key: str, count: int, file: Path) -> list[float]:

@@ -100,5 +100,7 @@ def _in_words(error: BaseException) -> str:
         return "It does not fit into memory. Close other programs, or leave this case out."
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename} cannot be used" if error.filename else "A file cannot be used"
+        if error.errno == errno.ENAMETOOLONG:
+            return f"{place}: {error.strerror}. Give the case a shorter name."
         return f"{place}: {error.strerror}. Check that it is there and that you have the rights to it."
     return f"Something unexpected happened: {what}. Leave the case out, or report it with log.txt."

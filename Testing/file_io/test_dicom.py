@@ -77,6 +77,38 @@ def test_each_slice_of_pet_has_its_own_scale_and_keeps_its_fractions(tmp_path, s
     np.testing.assert_allclose(read.volume.array[0], expected, rtol=1e-6)
 
 
+def _space_pixels(folder: Path, number: int, spacing: list[float] | None) -> None:
+    file = sorted(folder.iterdir())[number]
+    dataset = pydicom.dcmread(file)
+    dataset.pop("PixelSpacing", None)
+    if spacing is not None:
+        dataset.PixelSpacing = spacing
+    dataset.save_as(file)
+
+
+def test_pixels_of_no_size_are_refused_and_an_unknown_size_is_noted(a_series_folder):
+    for number in range(4):
+        _space_pixels(a_series_folder, number, None)
+    assert read_image([a_series_folder]).notes == (
+        "Größe 1: it does not say how large its pixels are; they are taken as 1 mm wide.",
+    )
+
+    for number in range(4):
+        _space_pixels(a_series_folder, number, [0, 0])
+    with pytest.raises(
+        BadFile, match=r"s1_000\.dcm has pixels of '0.0\\0.0' mm by its header, which cannot be"
+    ):
+        read_image([a_series_folder])
+
+
+@pytest.mark.parametrize("spacing", [None, [0.9, 0.7]])
+def test_slices_with_pixels_of_different_sizes_are_no_volume(a_series_folder, spacing):
+    _space_pixels(a_series_folder, 2, spacing)
+
+    with pytest.raises(BadFile, match="have pixels of different sizes"):
+        read_image([a_series_folder])
+
+
 @pytest.mark.parametrize("plane", [PLANE, OBLIQUE_PLANE], ids=["straight", "oblique"])
 @pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]])
 def test_slices_are_sorted_by_their_place_and_keep_it(tmp_path, plane, order):

@@ -97,3 +97,11 @@ def test_a_very_long_text_keeps_both_ends() -> None:
 @pytest.mark.parametrize(("lost", "of", "most"), [(0, 0, False), (1, 2, False), (2, 3, True), (0, 9, False)])
 def test_most_is_more_than_half(lost: int, of: int, most: bool) -> None:
     assert (LostCases(1, 1) + LostCases(lost - 1, of - 1)).are_most is most
+
+
+def test_a_name_that_is_too_long_is_to_be_shortened():
+    error = OSError(errno.ENAMETOOLONG, "File name too long", "n.seg.nrrd")
+
+    assert reason_of(error) == (
+        "n.seg.nrrd cannot be used: File name too long. Give the case a shorter name."
+    )
