@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadFile, Cancelled
+from ContrastiveSegLib.evaluation.prediction_summary import read_summary, write_summary
 from ContrastiveSegLib.file_io.files import read_geometry, read_image, write_image, write_labels
 from ContrastiveSegLib.file_io.provenance import Mark
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
@@ -44,6 +47,7 @@ from ContrastiveSegLib.training.data import (
 )
 from ContrastiveSegLib.training.fine_tuned import Model, finished_round, load, segment
 from ContrastiveSegLib.training.modality import modality_learned
+from ContrastiveSegLib.training.predicted_case import summary_of
 
 # Others may write into the same folder; a file that nobody touched for so long was left by a killed process.
 ABANDONED_S = 900.0
@@ -56,12 +60,14 @@ class _Done:
     Args:
         is_current: Whether it was there already, made from the same image in the same way.
         reason: Why it is left out; "" if it is not.
+        summary: Its entry in the summary; None if that of an earlier job is still true, or if there is none.
     """
 
     how: str | None
     expected: float = math.nan
     is_current: bool = False
     reason: str = ""
+    summary: dict[str, Any] | None = None
 
 
 def run(settings: PredictSettings) -> LostCases:
@@ -113,12 +119,13 @@ def _each_case(
         Cancelled: The user asked to stop; what is done is written down.
     """
     table = RunFolder(settings.run).case_results("predict", folder=output)
-    earlier = read_expected(table)
+    earlier, known = read_expected(table), read_summary(reporter.run.summary(suffix="json", folder=output))
     done: list[_Done] = []
     with reporter.bar(len(found.cases), "case") as advance:
         for number, case in enumerate(found.cases, start=1):
             if reporter.cancelled():
                 _write_down(table, found, done, earlier)
+                _write_summary(reporter.run, output, found, done, known)
                 raise Cancelled(f"Prediction was cancelled; what is done is in {output}.", "Start it again.")
             reporter.log_event("case", case=case.name, number=number, cases=len(found.cases))
             one, reason = attempt(case.name, _one_case, case, model, output, settings, reporter)
@@ -129,7 +136,22 @@ def _each_case(
             done.append(one or _Done(None, reason=reason))
             advance(1)
     _write_down(table, found, done, earlier)
+    _write_summary(reporter.run, output, found, done, known)
     return done
+
+
+def _write_summary(
+    run: RunFolder, output: Path, found: Found, done: Sequence[_Done], known: dict[str, dict[str, Any]]
+) -> None:
+    """The measures of all predictions that are there; of those that stayed, what an earlier job wrote."""
+    entries = {name: entry for name, entry in known.items() if Path(entry["prediction"]).is_file()}
+    for case, one in zip(found.cases, done, strict=False):
+        if one.how is not None and not one.is_current:
+            entries.pop(case.name, None)  # of a file that is no longer there
+        if one.summary:
+            entries[case.name] = one.summary
+    table = run.summary(folder=output)
+    write_summary(run.summary(suffix="json", folder=output), table, entries.values())
 
 
 def _write_down(table: Path, found: Found, done: Sequence[_Done], earlier: dict[str, float]) -> None:
@@ -170,6 +192,7 @@ def _mirrors(settings: PredictSettings, model: Model) -> bool:
 
 def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings, reporter: Reporter) -> _Done:
     """Predict one case and write the result, if it is not there; says which of it."""
+    started = time.monotonic()
     target = reporter.run.prediction(case.name, suffix=settings.format, folder=output)
     refuse_own_files(target, case)
     mark = _mark(case, model, settings)
@@ -191,7 +214,8 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
         _write_map(map_file, uncertainty, replace(mark, kind="uncertainty"), settings, reporter)
     write_labels(target, labels, model.table, overwrite=target.exists(), mark=mark)
     reporter.log_event("result", case=case.name, file=str(target), round=model.round, expected_dice=expected)
-    return _Done(AGAIN if found.sentence else NEW, expected)
+    summary = summary_of(case, target, labels, model, expected, seconds=time.monotonic() - started)
+    return _Done(AGAIN if found.sentence else NEW, expected, summary=summary)
 
 
 def _needed(original: Geometry, model: Model) -> int:

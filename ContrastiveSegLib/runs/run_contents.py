@@ -29,6 +29,7 @@ _AT_THE_TOP = (
 )
 _BESIDE_RESULTS = (
     _HERE.case_results("predict", folder=_HERE.predictions),
+    *(_HERE.summary(suffix=suffix) for suffix in ("csv", "json")),
     _HERE.case_results("refine", folder=Path("predictions_refined")),
 )
 _MODEL = ModelFolder(Path())

@@ -110,6 +110,10 @@ class RunFolder:
         """What became of every case in a job that has its own results, in the folder of these."""
         return (folder or self.path) / f"{job}_cases.csv"
 
+    def summary(self, *, suffix: str = "csv", folder: Path | None = None) -> Path:
+        """The report on predictions (csv, json), in the folder of these."""
+        return (folder or self.predictions) / f"summary.{suffix}"
+
     @property
     def annotations(self) -> Path:
         """The cases annotated for this run: images and labels, laid out like any folder of labeled cases."""

@@ -31,6 +31,7 @@ class Model:
     """A fine-tuned network with everything that prediction needs.
 
     Args:
+        architecture: The network's name in the catalog.
         single_pieces: Groups of class indices of which one piece is kept, one after the other.
         places: Where a group usually lies, if scans agreed on it; elsewhere the largest piece is kept.
         mirrored: Whether it learned from mirrored patches too.
@@ -40,6 +41,7 @@ class Model:
     """
 
     network: Backbone
+    architecture: str
     grid: WorkingGrid
     intensities: Intensities
     table: LabelTable
@@ -83,6 +85,7 @@ def load(source: ModelFolder, compute: Compute) -> Model:
         check_sides(network, says.grid.patch)
     return Model(
         network,
+        str(page["network"]),
         says.grid,
         says.intensities,
         says.table,

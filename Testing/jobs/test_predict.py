@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,32 @@ def test_a_result_that_is_current_stays_and_is_counted_as_such(a_run: Path, imag
     assert second.endswith("predictions: 2 already there, with round 1")
     assert {path: path.read_bytes() for path in before} == before
     assert _sentences(a_run).count("stays: predicted by round 1 from the same image") == 2
+
+
+def test_the_summary_measures_every_prediction_that_is_there(a_run: Path, images: Path) -> None:
+    first, second = sorted(path.name.partition(".")[0] for path in images.iterdir())
+    _predict(a_run, images, "--only", first)
+    _predict(a_run, images)
+    of_first = _summary(a_run)[first]
+    _predict(a_run, images, "--only", second, "--overwrite")
+
+    assert set(_summary(a_run)) == {first, second}
+    assert _summary(a_run)[first] == of_first
+    labels = sitk.ReadImage(str(a_run / "predictions" / f"{first}.seg.nrrd"))
+    for structure in of_first["structures"]:
+        count = int((sitk.GetArrayFromImage(labels) == structure["value"]).sum())
+        assert structure["volume_ml"] == pytest.approx(count * np.prod(labels.GetSpacing()) / 1000)
+    rows = (a_run / "predictions" / "summary.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 1 + 2 * len(of_first["structures"])
+
+    (a_run / "predictions" / f"{first}.seg.nrrd").unlink()
+    _predict(a_run, images, "--only", second)
+    assert set(_summary(a_run)) == {second}
+
+
+def _summary(run: Path) -> dict[str, Any]:
+    entries = json.loads((run / "predictions" / "summary.json").read_text(encoding="utf-8"))["cases"]
+    return {entry["case"]: entry for entry in entries}
 
 
 def test_a_new_round_predicts_again_and_says_so(a_run: Path, images: Path) -> None:
