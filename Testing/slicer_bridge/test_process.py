@@ -270,7 +270,10 @@ def test_every_way_to_ask_the_system_knows_a_process() -> None:
     ways = [process_identity._from_psutil]
     ways += [process_identity._from_proc] if Path("/proc/self/stat").exists() else []
     ways += [process_identity._from_ps] if shutil.which("ps") else []
-    with subprocess.Popen([sys.executable, "-c", "input()", "a", "sentence"], stdin=subprocess.PIPE) as child:
+    words = [sys.executable, "-c", "print(flush=True); input()", "a", "sentence"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # while it begins, the system may not know its words
         found = [way(child.pid) for way in ways]
         child.communicate(b"\n")
 
