@@ -11,7 +11,6 @@ from typing import Any
 
 from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadFile, Cancelled
-from ContrastiveSegLib.evaluation.prediction_summary import read_summary, write_summary
 from ContrastiveSegLib.file_io.files import read_geometry, read_image, write_image, write_labels
 from ContrastiveSegLib.file_io.provenance import Mark
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
@@ -48,6 +47,7 @@ from ContrastiveSegLib.training.data import (
 from ContrastiveSegLib.training.fine_tuned import Model, finished_round, load, segment
 from ContrastiveSegLib.training.modality import modality_learned
 from ContrastiveSegLib.training.predicted_case import summary_of
+from ContrastiveSegLib.training.prediction_summary import read_summary, write_summary
 
 # Others may write into the same folder; a file that nobody touched for so long was left by a killed process.
 ABANDONED_S = 900.0

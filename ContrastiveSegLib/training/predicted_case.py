@@ -7,11 +7,11 @@ from typing import Any
 
 from ContrastiveSegLib import __version__
 from ContrastiveSegLib.dataset.cases import Case
-from ContrastiveSegLib.evaluation.prediction_summary import PredictedCase
 from ContrastiveSegLib.evaluation.structure_measures import measure
 from ContrastiveSegLib.file_io.files import read_image
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.training.fine_tuned import Model
+from ContrastiveSegLib.training.prediction_summary import PredictedCase
 
 
 def summary_of(

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ContrastiveSegLib.evaluation.prediction_summary import (
+from ContrastiveSegLib.evaluation.structure_measures import StructureMeasures
+from ContrastiveSegLib.training.prediction_summary import (
     COLUMNS,
     PredictedCase,
     read_summary,
     write_summary,
 )
-from ContrastiveSegLib.evaluation.structure_measures import StructureMeasures
 
 HEART = StructureMeasures(
     "heart, left",
