@@ -56,7 +56,7 @@ class Profile:
     """How much work a run is."""
 
     spacing: float | None
-    patch: tuple[int, int]
+    patch: tuple[int, ...]
     width: int
     pretrain_steps: int
     pretrain_batch: int
@@ -163,7 +163,7 @@ def _one_run(
 ) -> dict[str, Any]:
     """Pre-train unless done, fine-tune, predict, evaluate; returns the row of the table."""
     method, strategy, settings = _parts(name)
-    grid = GridSettings(spacing=profile.spacing, patch=profile.patch)
+    grid = GridSettings(spatial_dims=len(profile.patch), spacing=profile.spacing, patch=profile.patch)
     started = time.perf_counter()
     if method:
         pretrain.run(

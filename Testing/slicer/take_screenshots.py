@@ -134,6 +134,7 @@ def main(folder: Path) -> None:
     _only(panel, "annotate")
     _shoot(panel, "annotate")
     if _is_wanted("propagate"):
+        panel.ui.propagateBox.collapsed = False
         panel.child("propagateStart").click()
         panel.wait(lambda: not panel.panel.monitor.isBusy, 900)
         _only(panel, "annotate")
