@@ -117,9 +117,11 @@ def _arguments_of(job: str, words: Sequence[str], folder: Path) -> list[Argument
 
 
 def _in_names_of_today(job: str, words: Sequence[str]) -> list[str]:
-    """Flags under their earlier names still work."""
+    """Flags under their earlier names, and under the names of the settings, still work."""
     changed = list(words)
-    for old, new in names_today(JOBS[job]).items():
+    flags = {name: rule.marked(Flag) for name, rule in rules_of(JOBS[job]).items()}
+    renamed = names_today(JOBS[job]) | {name: flag.name for name, flag in flags.items() if flag}
+    for old, new in renamed.items():
         before, now = old.replace("_", "-"), new.replace("_", "-")
         pattern = re.compile(rf"--(no-)?{before}(?==|$)")
         changed = [pattern.sub(rf"--\g<1>{now}", word) for word in changed]
@@ -206,7 +208,7 @@ def _spoken(argument: Argument, folder: Path) -> Any:
     flag, allowed = rule.marked(Flag), rule.marked(Range)
     is_empty = argument.default is None or argument.default in ("", ())
     argued = tyro.conf.arg(
-        name=flag.name if flag else None,
+        name=flag.name.replace("_", "-") if flag else None,
         metavar=_metavar(argument.name, rule, folder),
         help=argument.help + (f" ({allowed})" if allowed else ""),
         # The help itself says what empty means.

@@ -238,3 +238,14 @@ def test_flags_of_version_0_1_still_work() -> None:
     settings = read_order(words).settings
 
     assert (settings.intensity_refinement, settings.components) == (False, "each")
+
+
+def test_base_channels_and_the_weight_of_own_annotations_have_their_flags_of_then_too() -> None:
+    job = ["finetune", "run", "--labeled", "l"]
+
+    found = [read_order([*job, *words]).settings for words in (
+        ["--width", "8", "--favored=3"], ["--base-channels", "8", "--labeled-weight=3"],
+    )]  # fmt: skip
+
+    assert found[0] == found[1]
+    assert (found[0].width, found[0].labeled_weight) == (8, 3)

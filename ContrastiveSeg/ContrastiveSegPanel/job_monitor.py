@@ -60,7 +60,7 @@ class JobMonitor:
             self._seen = [*self._seen, *events][-KEPT:]
             self._onEvents(events)
         if isRunning:
-            job.press()
+            job.enforce_cancel()
             return
         self.letGo()
         outcome = job_words.outcomeOf(job, self._seen)

@@ -65,7 +65,7 @@ def _do(test, job, outcome=job_words.DONE) -> list:
     events, end = [], time.monotonic() + TIMEOUT_S
     while job.is_running() and time.monotonic() < end:
         events += job.new_events()
-        job.press(grace_s=5)
+        job.enforce_cancel(grace_s=5)
         time.sleep(0.05)
     events += job.new_events()
     test.assertEqual(job_words.outcomeOf(job, events).kind, outcome, job.tail())

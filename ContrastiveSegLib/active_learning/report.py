@@ -40,8 +40,8 @@ def to_csv(suggestions: Sequence[Suggestion]) -> str:
 
 def to_json(suggestions: Sequence[Suggestion], **facts: Any) -> str:
     """The same rows under "suggestions", null where a number does not apply, beside facts about them all."""
-    page = {"format": FORMAT, **facts, "suggestions": [_row(suggestion) for suggestion in suggestions]}
-    return json.dumps(page, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    content = {"format": FORMAT, **facts, "suggestions": [_row(suggestion) for suggestion in suggestions]}
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def to_text(suggestions: Sequence[Suggestion]) -> str:

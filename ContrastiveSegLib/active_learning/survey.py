@@ -21,7 +21,7 @@ from ContrastiveSegLib.training.data import nothing_left
 
 
 @dataclass(frozen=True)
-class Eye:
+class SurveyNetwork:
     """A network and how cases are prepared for it."""
 
     network: Backbone
@@ -29,7 +29,7 @@ class Eye:
 
 
 @dataclass(frozen=True)
-class Eyes:
+class SurveyNetworks:
     """What looks at the cases.
 
     Args:
@@ -37,15 +37,15 @@ class Eyes:
         model: Its uncertainty counts; None before a first fine-tuning.
     """
 
-    encoder: Eye
-    model: Eye | None
+    encoder: SurveyNetwork
+    model: SurveyNetwork | None
     compute: Compute
 
 
 def survey(
     outcomes: Sequence[Outcome],
     annotated: Mapping[str, Outcome],
-    eyes: Eyes,
+    networks: SurveyNetworks,
     folder: Path,
     reporter: Reporter,
 ) -> tuple[list[SurveyedCase], dict[str, str]]:
@@ -71,7 +71,7 @@ def survey(
             if reporter.cancelled():
                 raise Cancelled("The suggestion was cancelled; nothing was written.", "Start it again.")
             name = outcome.case.name
-            case, reason = attempt(name, _one, outcome, annotated.get(name), offered, eyes, folder)
+            case, reason = attempt(name, _one, outcome, annotated.get(name), offered, networks, folder)
             if case is None:
                 reasons[name] = reason
                 reporter.warn(f"{name} is left out: {reason}", case=name)
@@ -85,10 +85,10 @@ def survey(
 
 
 def _one(
-    outcome: Outcome, annotated: Outcome | None, offered: bool, eyes: Eyes, folder: Path
+    outcome: Outcome, annotated: Outcome | None, offered: bool, networks: SurveyNetworks, folder: Path
 ) -> SurveyedCase:
     case = _usable(outcome)
-    encoder, model, device = eyes.encoder, eyes.model, eyes.compute.device
+    encoder, model, device = networks.encoder, networks.model, networks.compute.device
     if case.channels != encoder.network.in_channels:
         raise BadFile(
             f"{case.name} has {case.channels} channels, the network was trained with "
@@ -99,7 +99,7 @@ def _one(
     doubts = None
     if model is not None:
         seen = _prepared_for(model, outcome, encoder, folder)
-        with eyes.compute.mixed():
+        with networks.compute.mixed():
             doubts = slice_uncertainty(
                 model.network, seen.images, model.recipe.grid.patch, device, slices=slices
             )
@@ -107,7 +107,9 @@ def _one(
     return SurveyedCase(case, features, annotated_slices(annotated, slices), offered, doubts)
 
 
-def _prepared_for(model: Eye, outcome: Outcome, encoder: Eye, folder: Path) -> PreparedCase:
+def _prepared_for(
+    model: SurveyNetwork, outcome: Outcome, encoder: SurveyNetwork, folder: Path
+) -> PreparedCase:
     """The case on the model's grid, which is that of the encoder unless the user changed it in between."""
     if model.recipe == encoder.recipe:
         return _usable(outcome)

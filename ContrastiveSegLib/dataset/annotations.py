@@ -146,7 +146,7 @@ def read_annotation_mask(
     return AnnotationMask(placed.volume, axis, path == case.scribbles, notes, read.nothing_drawn)
 
 
-def complete(
+def annotated_voxels(
     marks: AnnotationMask, kind: str, only: Sequence[int] | None = None, *, outlined: bool = False
 ) -> tuple[Volume, Annotation]:
     """Say of each voxel what is known: 0 nothing, 1 background, 1 + class index.

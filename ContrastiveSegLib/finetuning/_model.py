@@ -13,7 +13,7 @@ from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.networks.backbone import Backbone, build_network, check_sides, pools_for
 from ContrastiveSegLib.networks.weights import load_parts, save_model
-from ContrastiveSegLib.postprocessing.connected_components import Group, single_pieces
+from ContrastiveSegLib.postprocessing.connected_components import Group, single_components
 from ContrastiveSegLib.postprocessing.expected_dice import Expectation
 from ContrastiveSegLib.postprocessing.spatial_prior import Places, places_to_json
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
@@ -22,7 +22,7 @@ from ContrastiveSegLib.session.device import Compute
 from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.settings.job_settings import FinetuneSettings
 from ContrastiveSegLib.settings.schema import from_dict
-from ContrastiveSegLib.training.annotated import maps_of_pieces
+from ContrastiveSegLib.training.annotated import maps_of_components
 from ContrastiveSegLib.training.teacher import Teacher, expectation_of
 from ContrastiveSegLib.training.validation import Validation
 
@@ -100,12 +100,12 @@ def judge(task: Task, strategy: FinetuningStrategy, cases: Sequence[PreparedCase
 def teacher_of(task: Task, strategy: FinetuningStrategy, cases: Cases) -> Teacher:
     """The network, ready to label cases."""
     strategy.eval()
-    groups, names = one_piece_groups(task, cases), list(task.table.names)
+    groups, names = single_component_groups(task, cases), list(task.table.names)
     return Teacher(strategy.network, task.grid.patch, task.compute, groups, names, mirrored=strategy.mirrors)
 
 
-def one_piece_groups(task: Task, cases: Cases) -> tuple[Group, ...]:
-    return single_pieces(maps_of_pieces(cases.training), range(1, len(task.table.structures) + 1))
+def single_component_groups(task: Task, cases: Cases) -> tuple[Group, ...]:
+    return single_components(maps_of_components(cases.training), range(1, len(task.table.structures) + 1))
 
 
 def save(
@@ -127,7 +127,7 @@ def save(
         grid=asdict(task.grid),
         intensities=task.decided["intensities"],
         labels=task.table.to_json(),
-        single_pieces=one_piece_groups(task, cases),
+        single_components=single_component_groups(task, cases),
         places=places_to_json(places or {}),
         expected_dice=expected.to_json(),
     )

@@ -18,7 +18,7 @@ from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, WorkingGrid, count_slices
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
-from ContrastiveSegLib.networks.weights import read_model_card, understanding
+from ContrastiveSegLib.networks.weights import model_card_errors, read_model_card
 from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS, plan_finetuning
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, collect_table
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
@@ -45,7 +45,7 @@ from ContrastiveSegLib.training.data import (
 )
 from ContrastiveSegLib.training.decided import decide
 from ContrastiveSegLib.training.modality import keep_modality
-from ContrastiveSegLib.training.split import favor, split_patients
+from ContrastiveSegLib.training.split import split_patients, weighted
 from ContrastiveSegLib.training.unannotated import (
     choose_unannotated,
     find_unannotated,
@@ -156,7 +156,7 @@ def _prepare(task: Task, found: _Folders) -> tuple[Cases, Intensities, LostCases
     plain = Recipe(recipe.grid, recipe.intensities, recipe.table)
     if found.also:
         more = prepare_all(found.also, store, plain, reporter)
-        training = favor(training, usable(more), validation, times=settings.favored)
+        training = weighted(training, usable(more), validation, times=settings.labeled_weight)
         outcomes = outcomes + more
     unannotated: tuple[PreparedCase, ...] = ()
     everyone = found.annotated
@@ -227,10 +227,10 @@ def _decide(
     settings: FinetuneSettings, found: Found, start: ModelFolder | None, compute: Compute
 ) -> dict[str, Any]:
     """What the settings leave to the data, the machine and the pre-training."""
-    page = _page_of(start) if start else {}
-    name = settings.network or page.get("network", "unet")
-    width = settings.width or page.get("arguments", {}).get("width") or BASE_CHANNELS[compute.machine]
-    grid = _grid(settings, found, page, compute)
+    card = _card_of(start) if start else {}
+    name = settings.network or card.get("network", "unet")
+    width = settings.width or card.get("arguments", {}).get("width") or BASE_CHANNELS[compute.machine]
+    grid = _grid(settings, found, card, compute)
     if settings.grid.patch is None:
         dims, pools = len(grid.patch), pools_for(grid.patch)
         network = build_network(name, seed=0, width=width, spatial_dims=dims, pools=pools)
@@ -239,7 +239,7 @@ def _decide(
     plan = plan_finetuning(slices, grid.patch, compute.machine, steps=settings.steps, batch=settings.batch)
     return {
         "grid": asdict(grid),
-        "intensities": page.get("intensities") or asdict(intensities_for(settings.grid)),
+        "intensities": card.get("intensities") or asdict(intensities_for(settings.grid)),
         "network": name,
         "width": width,
         **asdict(plan),
@@ -248,20 +248,20 @@ def _decide(
     }
 
 
-def _page_of(start: ModelFolder) -> dict[str, Any]:
-    page = read_model_card(start)
-    with understanding(start):
-        from_dict(WorkingGrid, page["grid"]), from_dict(Intensities, page["intensities"])
-        page["arguments"].get("width")
-    return page
+def _card_of(start: ModelFolder) -> dict[str, Any]:
+    card = read_model_card(start)
+    with model_card_errors(start):
+        from_dict(WorkingGrid, card["grid"]), from_dict(Intensities, card["intensities"])
+        card["arguments"].get("width")
+    return card
 
 
-def _grid(settings: FinetuneSettings, found: Found, page: dict[str, Any], compute: Compute) -> WorkingGrid:
+def _grid(settings: FinetuneSettings, found: Found, card: dict[str, Any], compute: Compute) -> WorkingGrid:
     """The grid of pre-training, where there was one; what the settings name differently prevails."""
     own = grid_for(found, settings.grid, largest_side=LARGEST_SIDES[compute.machine])
-    if not page:
+    if not card:
         return own
-    learned = from_dict(WorkingGrid, page["grid"])
+    learned = from_dict(WorkingGrid, card["grid"])
     return dataclasses.replace(
         learned,
         spacing=settings.grid.spacing or learned.spacing,

@@ -87,7 +87,7 @@ def run(settings: PredictSettings) -> LostCases:
         model = load(source, compute)
         model = replace(
             model,
-            single_pieces=_single_pieces(settings, model),
+            single_components=_single_components(settings, model),
             intensities=modality_learned(model.intensities, folder),
         )
         output = settings.output or folder.predictions
@@ -177,10 +177,10 @@ def _basis(model: Model) -> str:
     return "It is how certain the network is: trust the order more than the figures."
 
 
-def _single_pieces(settings: PredictSettings, model: Model) -> tuple[tuple[int, ...], ...]:
+def _single_components(settings: PredictSettings, model: Model) -> tuple[tuple[int, ...], ...]:
     """The groups that the user named; otherwise those that were one piece in every annotation."""
     if settings.components == "auto":
-        return model.single_pieces
+        return model.single_components
     classes = tuple(range(1, len(model.table.values) + 1))
     groups = {"each": [], "together": [classes]}
     return () if settings.components == "no" else (*groups[settings.components], *((n,) for n in classes))
@@ -248,7 +248,7 @@ def _prepared(case: Case, model: Model, reporter: Reporter) -> tuple[Volume, Geo
 
 def _mark(case: Case, model: Model, settings: PredictSettings) -> Mark:
     """What the prediction of a case is made from."""
-    how = (_mirrors(settings, model), settings.intensity_refinement, model.single_pieces)
+    how = (_mirrors(settings, model), settings.intensity_refinement, model.single_components)
     return Mark("predict", model.round, model.identity, image_identity(case), short_digest(how))
 
 

@@ -135,7 +135,7 @@ def _plan(settings: PretrainSettings, compute: Compute) -> dict[str, Any]:
         "steps": decided["steps"],
         "batch": tried.batch,
         "patch": list(grid.patch),
-        "width": decided["width"],
+        "base_channels": decided["width"],
         "cases": len(found.cases),
         "slices": count_slices(found.geometries, grid),
         "seconds_per_case": round(seconds_per_case, 3),

@@ -19,7 +19,7 @@ from ContrastiveSegLib.imaging.alignment import labels_on_grid
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Volume
-from ContrastiveSegLib.networks.weights import read_model_card, understanding
+from ContrastiveSegLib.networks.weights import model_card_errors, read_model_card
 from ContrastiveSegLib.postprocessing.existing_results import (
     AGAIN,
     NEW,
@@ -53,7 +53,7 @@ from ContrastiveSegLib.training.fine_tuned import finished_round
 COLUMNS = (
     "slice",
     "structure",
-    "piece",
+    "component",
     "outcome",
     "reason",
     "overlap",
@@ -129,7 +129,7 @@ def _intensities(settings: RefineSettings) -> Intensities:
         folder = RunFolder(settings.run)
         if folder.finetune_rounds(finished=True):
             source = finished_round(folder, None)
-            with understanding(source):
+            with model_card_errors(source):
                 return from_dict(Intensities, read_model_card(source)["intensities"])
     return Intensities(asked.modality, asked.window)
 
@@ -232,7 +232,7 @@ def _report(asked: Sequence[Asked], table: LabelTable, pixel_mm2: float) -> str:
             {
                 "slice": line.slice,
                 "structure": name if line.value > 0 else f"hole in {name}",
-                "piece": line.piece,
+                "component": line.component,
                 "outcome": "accepted" if line.verdict.accepted else "refused",
                 "reason": line.verdict.reason,
                 "overlap": f"{line.verdict.overlap:.3f}",

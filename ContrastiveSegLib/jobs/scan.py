@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ContrastiveSegLib.dataset.annotations import (
+    annotated_voxels,
     annotation_file,
-    complete,
     read_annotation,
     read_annotation_mask,
 )
@@ -107,7 +107,7 @@ def _read_labels(case: Case, path: Path, image: Geometry) -> _Labels:
     marks = read_annotation_mask(path, case, table, image, plane="axial")
     if marks.nothing_drawn:
         return _Labels(notes=marks.notes)
-    annotation = complete(marks, marks.kind)[1]
+    annotation = annotated_voxels(marks, marks.kind)[1]
     is_whole = annotation.kind == "cases" and annotation.share == 1
     how_much = "" if is_whole else f" ({annotation.describe()})"
     return _Labels(_named(table.names) + how_much, marks.notes)

@@ -14,12 +14,12 @@ from ContrastiveSegLib.active_learning.suggestions import (
     suggest_cases,
     suggest_slices,
 )
-from ContrastiveSegLib.active_learning.survey import Eye, Eyes, survey
+from ContrastiveSegLib.active_learning.survey import SurveyNetwork, SurveyNetworks, survey
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder, BadSetting
 from ContrastiveSegLib.imaging.case_errors import LostCases
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.networks.backbone import Backbone, build_network
-from ContrastiveSegLib.networks.weights import load_parts, read_model_card, understanding
+from ContrastiveSegLib.networks.weights import load_parts, model_card_errors, read_model_card
 from ContrastiveSegLib.pictures.contact_sheet import Shown, draw_contact_sheet
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe
 from ContrastiveSegLib.preprocessing.resampling import Intensities
@@ -46,23 +46,23 @@ def run(settings: SuggestSettings) -> LostCases:
         ContrastiveSegError: Whatever the user can mend.
     """
     folder = RunFolder(settings.run)
-    eyes = _eyes(folder, choose_compute(settings.compute))
+    networks = _networks(folder, choose_compute(settings.compute))
     with working(folder, "suggest", settings) as reporter:
-        recipe = eyes.encoder.recipe
+        recipe = networks.encoder.recipe
         found = find_readable_cases(settings.images, settings.cases)
         outcomes = prepare_all(found, folder.prepared, recipe, reporter)
         annotated = _annotated(settings, folder, recipe, reporter)
         _check_count(settings, outcomes, set(annotated))
-        cases, unseen = survey(outcomes, annotated, eyes, folder.prepared, reporter)
+        cases, unseen = survey(outcomes, annotated, networks, folder.prepared, reporter)
         reasons = [outcome.reason or unseen.get(outcome.case.name, "") for outcome in outcomes]
         suggestions = _suggestions(settings, cases, recipe)
-        _write(settings, suggestions, cases, eyes, reporter)
+        _write(settings, suggestions, cases, networks, reporter)
         table = folder.case_results("suggest", folder=settings.output)
         write_case_results(table, found.cases, reasons, found.listing.left_out, others_stay=False)
         return report_losses(lost_cases_of(found, reasons), reporter)
 
 
-def _eyes(folder: RunFolder, compute: Compute) -> Eyes:
+def _networks(folder: RunFolder, compute: Compute) -> SurveyNetworks:
     """The pre-trained encoder and the model of the latest round; where one is missing, the other does both.
 
     Raises:
@@ -71,27 +71,27 @@ def _eyes(folder: RunFolder, compute: Compute) -> Eyes:
     source, model = ModelFolder(folder.pretrain), None
     if folder.finetune_rounds(finished=True):
         tuned = load(finished_round(folder, None), compute)
-        model = Eye(tuned.network, Recipe(tuned.grid, tuned.intensities))
+        model = SurveyNetwork(tuned.network, Recipe(tuned.grid, tuned.intensities))
     if source.is_finished:
-        return Eyes(_encoder(source, compute), model, compute)
+        return SurveyNetworks(_encoder(source, compute), model, compute)
     if model is None:
         raise BadCheckpoint(
             f"There is no finished pre-training and no finished fine-tuning in {folder.path}.",
             "Pre-train there first, or name another run.",
         )
-    return Eyes(model, model, compute)
+    return SurveyNetworks(model, model, compute)
 
 
-def _encoder(source: ModelFolder, compute: Compute) -> Eye:
+def _encoder(source: ModelFolder, compute: Compute) -> SurveyNetwork:
     """A pre-trained network; its parts that were not trained stay as they were drawn, and are not used."""
-    page = read_model_card(source)
-    with understanding(source):
-        network: Backbone = build_network(page["network"], seed=0, **page["arguments"])
-        recipe = Recipe(from_dict(WorkingGrid, page["grid"]), from_dict(Intensities, page["intensities"]))
+    card = read_model_card(source)
+    with model_card_errors(source):
+        network: Backbone = build_network(card["network"], seed=0, **card["arguments"])
+        recipe = Recipe(from_dict(WorkingGrid, card["grid"]), from_dict(Intensities, card["intensities"]))
     load_parts(network, source)
     compute.place(network)
     network.eval()
-    return Eye(network, recipe)
+    return SurveyNetwork(network, recipe)
 
 
 def _annotated(
@@ -153,7 +153,7 @@ def _write(
     settings: SuggestSettings,
     suggestions: Sequence[Suggestion],
     cases: Sequence[SurveyedCase],
-    eyes: Eyes,
+    networks: SurveyNetworks,
     reporter: Reporter,
 ) -> None:
     output, run = settings.output, reporter.run
@@ -163,7 +163,7 @@ def _write(
         "seed": settings.seed,
         "cases": sum(case.offered for case in cases),
         "annotated": [case.prepared.name for case in cases if case.annotated.any()],
-        "with_uncertainty": eyes.model is not None,
+        "with_uncertainty": networks.model is not None,
     }
     table, picture = run.suggestions(folder=output), run.suggestions(suffix="png", folder=output)
     write_atomically(table, to_csv(suggestions))

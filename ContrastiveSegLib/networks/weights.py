@@ -1,4 +1,4 @@
-"""Weights on disk: tensors as safetensors, and beside them a page that says what they are. Never a pickle."""
+"""Weights on disk: tensors as safetensors, and beside them a card that says what they are. Never a pickle."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ContrastiveSegLib.settings.rules import Range
 from ContrastiveSegLib.settings.schema import from_dict
 
 FORMAT = 2
-# What a page leads to whose entries are of other types or sizes than anybody expects.
+# What a card leads to whose entries are of other types or sizes than anybody expects.
 _ODD = (BadSetting, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
@@ -37,8 +37,8 @@ class _Arguments:
 
 
 @dataclass(frozen=True)
-class _Page:
-    """What every page says; whoever wrote it may add facts."""
+class _Card:
+    """What every card says; whoever wrote it may add facts."""
 
     network: str
     arguments: _Arguments
@@ -55,29 +55,29 @@ def save_model(
     parts: Sequence[str],
     **facts: Any,
 ) -> None:
-    """Write the tensors of the named parts, and last the page, whose checksum seals them.
+    """Write the tensors of the named parts, and last the card, whose checksum seals them.
 
     Args:
         name: File name of the network, for `build_network`.
         arguments: Its other arguments.
         parts: Prefixes: "encoder", "decoder.0", ..., "head".
-        facts: Whatever else belongs on the page, as plain JSON.
+        facts: Whatever else belongs on the card, as plain JSON.
 
     Raises:
         CannotWrite: No space, or no permission.
     """
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items() if is_of(k, parts)}
     payload = save(tensors)
-    page = {"format": FORMAT, "network": name, "arguments": arguments, "parts": list(parts)}
+    card = {"format": FORMAT, "network": name, "arguments": arguments, "parts": list(parts)}
     make_folder(folder.path)
     write_atomically(folder.weights, payload)
-    page |= {"sha256": hashlib.sha256(payload).hexdigest(), **facts}
-    write_json(folder.model, {**page, "seal": seal_of(page)})
+    card |= {"sha256": hashlib.sha256(payload).hexdigest(), **facts}
+    write_json(folder.model, {**card, "seal": seal_of(card)})
 
 
-def seal_of(page: dict[str, Any]) -> str:
-    """A checksum of what a page says: else exchanged names or another spacing predict without a word."""
-    content = {key: value for key, value in page.items() if key != "seal"}
+def seal_of(card: dict[str, Any]) -> str:
+    """A checksum of what a card says: else exchanged names or another spacing predict without a word."""
+    content = {key: value for key, value in card.items() if key != "seal"}
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -89,40 +89,40 @@ def read_model_card(folder: ModelFolder) -> dict[str, Any]:
     """
     path = folder.model
     try:
-        page: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise BadCheckpoint(
             f"There is no readable model at {path} ({error}).",
             "Train first, or name the run folder of a finished training.",
         ) from error
-    if not isinstance(page, dict) or not {"format", "network", "arguments", "parts", "sha256"} <= set(page):
+    if not isinstance(card, dict) or not {"format", "network", "arguments", "parts", "sha256"} <= set(card):
         raise BadCheckpoint(
             f"{path} is not the description of a model that this program wrote.",
             "Copy the run folder again, or train again.",
         )
-    if page["format"] != FORMAT:
+    if card["format"] != FORMAT:
         raise BadCheckpoint(
-            f"{path} has format version {page['format']}, this program reads version {FORMAT}.",
+            f"{path} has format version {card['format']}, this program reads version {FORMAT}.",
             "Use the version of ContrastiveSeg that wrote it, or train again.",
         )
-    if "seal" in page and page["seal"] != seal_of(page):  # version 0.1 wrote none
+    if "seal" in card and card["seal"] != seal_of(card):  # version 0.1 wrote none
         raise BadCheckpoint(
             f"{path} is not as it was written: what it says of the model was changed or damaged since.",
             "Copy the run folder again, or train again.",
         )
-    with understanding(folder):
-        network_class(from_dict(_Page, {key: page[key] for key in _Page.__dataclass_fields__}).network)
-    return page
+    with model_card_errors(folder):
+        network_class(from_dict(_Card, {key: card[key] for key in _Card.__dataclass_fields__}).network)
+    return card
 
 
 @contextmanager
-def understanding(folder: ModelFolder) -> Iterator[None]:
-    """Let whatever a page leads to that says odd things end in one sentence.
+def model_card_errors(folder: ModelFolder) -> Iterator[None]:
+    """Let whatever a card leads to that says odd things end in one sentence.
 
-    The pages of version 0.1 have no seal, and others may be made by other programs.
+    The cards of version 0.1 have no seal, and others may be made by other programs.
 
     Raises:
-        BadCheckpoint: The page lacks something, or says what cannot be.
+        BadCheckpoint: The card lacks something, or says what cannot be.
     """
     try:
         yield
@@ -143,16 +143,16 @@ def understanding(folder: ModelFolder) -> Iterator[None]:
 
 
 def load_model(folder: ModelFolder) -> tuple[Backbone, dict[str, Any]]:
-    """Rebuild a whole network as it was saved, with its page.
+    """Rebuild a whole network as it was saved, with its card.
 
     Raises:
         BadCheckpoint: Something is missing, damaged or of another version.
     """
-    page = read_model_card(folder)
-    with understanding(folder):
-        network = build_network(page["network"], seed=0, **page["arguments"])
+    card = read_model_card(folder)
+    with model_card_errors(folder):
+        network = build_network(card["network"], seed=0, **card["arguments"])
     load_parts(network, folder, parts=("encoder", "decoder", "head"))
-    return network, page
+    return network, card
 
 
 def load_parts(
@@ -166,16 +166,16 @@ def load_parts(
     Raises:
         BadCheckpoint: Damaged, or tensors of these parts are missing or have another shape.
     """
-    page = read_model_card(folder)
-    with understanding(folder):
-        wanted = tuple(parts or map(str, page["parts"]))
-    tensors = {k: v for k, v in _checked_tensors(folder, page).items() if is_of(k, wanted)}
+    card = read_model_card(folder)
+    with model_card_errors(folder):
+        wanted = tuple(parts or map(str, card["parts"]))
+    tensors = {k: v for k, v in _checked_tensors(folder, card).items() if is_of(k, wanted)}
     own = {k: v for k, v in network.state_dict().items() if is_of(k, wanted)}
     wrong = sorted(k for k in own if k not in tensors or tensors[k].shape != own[k].shape)
     if wrong or set(tensors) - set(own):
         first = wrong[0] if wrong else sorted(set(tensors) - set(own))[0]
         raise BadCheckpoint(
-            f"The weights in {folder.path} do not fit the network {page['network']} {page['arguments']}: "
+            f"The weights in {folder.path} do not fit the network {card['network']} {card['arguments']}: "
             f"{first} is {_shape(tensors.get(first))} there, {_shape(own.get(first))} expected.",
             "Choose the same network, width, dimensions and number of channels as in pre-training.",
         )
@@ -188,11 +188,11 @@ def is_of(tensor_name: str, parts: Sequence[str]) -> bool:
     return any(tensor_name.startswith(part + ".") for part in parts)
 
 
-def _checked_tensors(folder: ModelFolder, page: dict[str, Any]) -> dict[str, Tensor]:
+def _checked_tensors(folder: ModelFolder, card: dict[str, Any]) -> dict[str, Tensor]:
     path = folder.weights
     try:
         payload = path.read_bytes()
-        if hashlib.sha256(payload).hexdigest() != page["sha256"]:
+        if hashlib.sha256(payload).hexdigest() != card["sha256"]:
             raise BadCheckpoint(
                 f"{path} is not the file that was saved: its checksum differs from {folder.model.name}.",
                 "Copy the run folder again, or train again.",

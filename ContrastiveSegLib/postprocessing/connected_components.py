@@ -1,4 +1,4 @@
-"""A structure that is one connected piece in every annotation is one piece in every prediction.
+"""A structure that is one connected component in every annotation is one component in every prediction.
 
 Source: the rule of Isensee et al., nnU-Net, Nature Methods 2021, doi 10.1038/s41592-020-01008-z; decided here
 from the annotations alone, because a few patients leave none to validate on.
@@ -17,18 +17,18 @@ from scipy import ndimage
 # from one thick slice to the next, and would fall apart if only faces counted.
 TOUCHING = ndimage.generate_binary_structure(3, 3)
 
-# A few voxels cut off by resampling do not make a second piece.
+# A few voxels cut off by resampling do not make a second component.
 SHARE_OF_ONE_PIECE = 0.99
 
 
 Group = tuple[int, ...]
 
 
-def single_pieces(label_maps: Iterable[npt.NDArray[Any]], values: Sequence[int]) -> tuple[Group, ...]:
-    """The groups of values that form one connected piece in every label map (K, H, W) that shows them.
+def single_components(label_maps: Iterable[npt.NDArray[Any]], values: Sequence[int]) -> tuple[Group, ...]:
+    """The groups of values that form one connected component in every label map (K, H, W) that shows them.
 
     Returns:
-        First all these values together, if together they are one piece too; then each by itself.
+        First all these values together, if together they are one component too; then each by itself.
     """
     maps = list(label_maps)
     alone = tuple((value,) for value in values if _is_one_piece(maps, (value,)))
@@ -37,7 +37,7 @@ def single_pieces(label_maps: Iterable[npt.NDArray[Any]], values: Sequence[int])
 
 
 def keep_largest(labels: npt.NDArray[Any], groups: Iterable[Sequence[int]]) -> npt.NDArray[Any]:
-    """A copy of a label map (K, H, W) in which each group in turn keeps its largest piece alone.
+    """A copy of a label map (K, H, W) in which each group in turn keeps its largest component alone.
 
     The group of all goes first: what is mistaken for one chamber far from the heart may be larger than that
     chamber, but not than the heart.
@@ -53,11 +53,11 @@ def keep_largest(labels: npt.NDArray[Any], groups: Iterable[Sequence[int]]) -> n
 
 
 def _remove_small(labels: npt.NDArray[Any], group: Sequence[int]) -> None:
-    """Make background of all pieces of a group but the largest."""
-    pieces, count = ndimage.label(_mask_of(labels, group), TOUCHING)
+    """Make background of all components of a group but the largest."""
+    components, count = ndimage.label(_mask_of(labels, group), TOUCHING)
     if count > 1:
-        largest = int(np.argmax(_sizes(pieces, count))) + 1
-        for plane, numbers in zip(labels, pieces, strict=True):
+        largest = int(np.argmax(_sizes(components, count))) + 1
+        for plane, numbers in zip(labels, components, strict=True):
             plane[(numbers != largest) & (numbers > 0)] = 0
 
 
@@ -81,15 +81,15 @@ def _box_around(boxes: Sequence[tuple[slice, ...] | None]) -> tuple[slice, ...] 
 
 
 def _is_one_piece(maps: Iterable[npt.NDArray[Any]], group: Group) -> bool:
-    """Whether the group is one piece wherever it is shown, and shown at all."""
+    """Whether the group is one component wherever it is shown, and shown at all."""
     numbered = (ndimage.label(_mask_of(labels, group), TOUCHING) for labels in maps)
-    shown = [sizes for pieces, count in numbered if (sizes := _sizes(pieces, count)).size]
+    shown = [sizes for components, count in numbered if (sizes := _sizes(components, count)).size]
     return bool(shown) and all(sizes.max() >= SHARE_OF_ONE_PIECE * sizes.sum() for sizes in shown)
 
 
-def _sizes(pieces: npt.NDArray[Any], count: int) -> npt.NDArray[np.int64]:
-    """Voxels of each numbered piece, counted plane by plane as `_mask_of`."""
+def _sizes(components: npt.NDArray[Any], count: int) -> npt.NDArray[np.int64]:
+    """Voxels of each numbered component, counted plane by plane as `_mask_of`."""
     sizes = np.zeros(count + 1, np.int64)
-    for plane in pieces:
+    for plane in components:
         sizes += np.bincount(plane.ravel(), minlength=count + 1)
     return sizes[1:]

@@ -44,12 +44,12 @@ class Certainty:
             yield probabilities
 
     def of_each(self, groups: Sequence[Group], places: Places, grid: Geometry) -> Array:
-        """(structures,) mean probability in the kept pieces of each; nan where a structure is missing.
+        """(structures,) mean probability in the kept components of each; nan where a structure is missing.
 
         Asked once, at the end; what was heard is forgotten then.
 
         Args:
-            groups: Of classes of which one piece is kept, the one at its place if that is known.
+            groups: Of classes of which one component is kept, the one at its place if that is known.
         """
         likely = np.stack(self._winners)
         self._winners.clear()  # whole volumes: what nobody needs any more makes room
@@ -98,14 +98,14 @@ class Expectation:
         return float(np.interp(certainty, (0.0, *self.certainty), (0.0, *self.dice)))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, for the page of a model."""
+        """Plain values, for a model card."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, page: Mapping[str, Any]) -> Expectation:
+    def from_json(cls, card: Mapping[str, Any]) -> Expectation:
         """The other way round; a model from before there was such a thing has an empty one."""
-        lists = {key: tuple(page.get(key, ())) for key in ("always", "certainty", "dice")}
-        return cls(**lists, cases=page.get("cases", 0))
+        lists = {key: tuple(card.get(key, ())) for key in ("always", "certainty", "dice")}
+        return cls(**lists, cases=card.get("cases", 0))
 
 
 def calibrated(always: Sequence[int], certainty: Sequence[float], dice: Sequence[float]) -> Expectation:

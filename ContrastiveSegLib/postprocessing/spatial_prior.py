@@ -1,8 +1,8 @@
-"""Where structures usually lie, as many scans agree; of several pieces the likely one is kept.
+"""Where structures usually lie, as many scans agree; of several components the likely one is kept.
 
 A network that saw one patient finds the heart in most others, and often something larger beside it. What is
 mistaken lies here and there, what is right lies at one place: mean shift (Comaniciu and Meer, IEEE TPAMI
-2002, doi 10.1109/34.1000236) climbs from the annotated cases to where most of the found pieces are.
+2002, doi 10.1109/34.1000236) climbs from the annotated cases to where most of the found components are.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ Places = Mapping[Group, Place]
 
 @dataclass(frozen=True)
 class Component:
-    """A connected piece of some structures: its share of all that was found, and its center, as in Place."""
+    """A connected component of some structures: its share of all that was found, and its center."""
 
     share: float
     at: tuple[float, float, float]
 
 
 def find_components(labels: npt.NDArray[Any], group: Group, grid: Geometry) -> list[Component]:
-    """The pieces of a group of classes in a label map (K, H, W), without crumbs."""
+    """The components of a group of classes in a label map (K, H, W), without crumbs."""
     numbered, count = ndimage.label(np.isin(labels, group), TOUCHING)
     sizes = np.bincount(numbered.ravel(), minlength=count + 1)[1:]
     centers = ndimage.center_of_mass(numbered > 0, numbered, range(1, count + 1))
@@ -91,16 +91,16 @@ def drawn_place(label_maps: Iterable[tuple[npt.NDArray[Any], Geometry]], group: 
 
 
 def usual_place(found: Sequence[Sequence[Component]], drawn: Place) -> Place | None:
-    """Where most of the cases have a piece; None where they do not agree.
+    """Where most of the cases have a component; None where they do not agree.
 
     Args:
-        found: The pieces of each case.
+        found: The components of each case.
         drawn: Where it lies in annotated cases, and its extent.
     """
-    pieces = [piece for case in found for piece in case]
-    if not pieces:
+    components = [component for case in found for component in case]
+    if not components:
         return None
-    at, share = np.array([p.at for p in pieces]), np.array([p.share for p in pieces])
+    at, share = np.array([p.at for p in components]), np.array([p.share for p in components])
     extent, center = np.array(drawn.spread), np.array(drawn.center)
     for step in range(STEPS):
         near = share * _closeness(at, center, extent * (WIDE if step < STEPS // 2 else NARROW))
@@ -119,17 +119,17 @@ def usual_place(found: Sequence[Sequence[Component]], drawn: Place) -> Place | N
 def keep_likely(
     labels: npt.NDArray[Any], groups: Iterable[Group], places: Places, grid: Geometry
 ) -> npt.NDArray[Any]:
-    """A copy in which each group in turn keeps one piece: the likeliest where its usual place is known.
+    """A copy in which each group in turn keeps one component: the likeliest where its usual place is known.
 
-    Where it is not, the largest. A piece counts by its size and by where it is.
+    Where it is not, the largest. A component counts by its size and by where it is.
     """
     kept = labels.copy()
     for group in groups:
-        pieces = find_components(kept, group, grid) if group in places else []
-        if len(pieces) < 2:
+        components = find_components(kept, group, grid) if group in places else []
+        if len(components) < 2:
             kept = keep_largest(kept, [group])
             continue
-        best = max(pieces, key=lambda piece: piece.share * places[group].likelihood(piece.at))
+        best = max(components, key=lambda component: component.share * places[group].likelihood(component.at))
         numbered, count = ndimage.label(np.isin(kept, group), TOUCHING)
         centers = ndimage.center_of_mass(numbered > 0, numbered, range(1, count + 1))
         chosen = 1 + [_position(center, grid) for center in centers].index(best.at)
@@ -140,10 +140,10 @@ def keep_likely(
 def remove_unlikely(
     slices: Iterable[npt.NDArray[np.float16]], groups: Sequence[Group], places: Places, grid: Geometry
 ) -> Iterator[npt.NDArray[np.float16]]:
-    """Make background of pieces that `keep_likely` would not keep, in slices (N, H, W).
+    """Make background of components that `keep_likely` would not keep, in slices (N, H, W).
 
-    Which pieces these are is known after the last slice; meanwhile the others wait in a file, as all of them
-    may be larger than the memory.
+    Which these are is known after the last slice; meanwhile the others wait in a file, as all of them may be
+    larger than the memory.
     """
     if not places:
         yield from slices
@@ -165,7 +165,7 @@ def remove_unlikely(
 
 
 def places_to_json(places: Places) -> list[dict[str, Any]]:
-    """Plain values, for the page of a model."""
+    """Plain values, for a model card."""
     return [{"group": list(group), **place.to_json()} for group, place in places.items()]
 
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from ContrastiveSegLib.dataset.annotations import (
     Annotation,
+    annotated_voxels,
     annotation_file,
-    complete,
     read_annotation,
     read_annotation_mask,
 )
@@ -186,7 +186,7 @@ def _make_labels(
     table = recipe.table or LabelTable(())
     marks = read_annotation_mask(source, case, table, prepared.original, plane=recipe.grid.plane)
     try:
-        known, annotation = complete(marks, recipe.annotation, only, outlined=recipe.outlined)
+        known, annotation = annotated_voxels(marks, recipe.annotation, only, outlined=recipe.outlined)
     except BadFile as error:
         raise BadFile(f"{source}: {error.what}", error.remedy) from error
     array = prepare_labels(known, prepared.working).array

@@ -26,7 +26,7 @@ class PreparedCase:
         original: Grid of the case's image, where results belong.
         regions: (K, H, W) superpixels from 1 on, or None if nobody asked.
         annotation: What the labels are: "cases", "slices" or "scribbles"; "none": nothing is.
-        favored: How often its slices are drawn, beside cases that are drawn once.
+        weight: How often its slices are drawn, beside cases that are drawn once.
     """
 
     name: str
@@ -37,7 +37,7 @@ class PreparedCase:
     original: Geometry
     regions: npt.NDArray[Any] | None = None
     annotation: str = "cases"
-    favored: int = 1
+    weight: int = 1
 
     @property
     def channels(self) -> int:

@@ -38,13 +38,13 @@ def with_evidence(
 
 
 def decided(probabilities: Probabilities, classes: Sequence[int], before: Labels) -> Labels:
-    """The likeliest class of each pixel (H, W): pieces that touch where it was before, without gaps."""
+    """The likeliest class of each pixel (H, W): components that touch where it was before, without gaps."""
     winners = np.asarray(classes)[probabilities.argmax(axis=0)]
     labels = np.zeros_like(before)
     for value in classes:
         if value:
-            pieces, _ = ndimage.label(winners == value, TOUCHING)
-            touching = np.unique(pieces[before == value])
-            whole = ndimage.binary_fill_holes(np.isin(pieces, touching[touching > 0]))
+            components, _ = ndimage.label(winners == value, TOUCHING)
+            touching = np.unique(components[before == value])
+            whole = ndimage.binary_fill_holes(np.isin(components, touching[touching > 0]))
             labels[whole & ((winners == value) | (winners == 0))] = value
     return labels

@@ -1,4 +1,4 @@
-"""What a structure looks like in a slice: its filled outline, what lies inside of it, and its pieces.
+"""What a structure looks like in a slice: its filled outline, what lies inside of it, and its components.
 
 A box around a ring, such as the heart's wall, makes every promptable model find what the ring surrounds. So a
 ring is asked for as its filled outline, and what lies inside is taken out afterwards.
@@ -62,10 +62,10 @@ def label_map(masks: Mapping[int, Mask]) -> Labels:
 
 
 def components_of(outline: Mask) -> list[Mask]:
-    """The connected pieces of (H, W), the largest first; pixels touch at a corner too."""
+    """The connected components of (H, W), the largest first; pixels touch at a corner too."""
     numbered, count = ndimage.label(outline, TOUCHING)
-    pieces: list[Mask] = [numbered == number for number in range(1, count + 1)]
-    return sorted(pieces, key=lambda piece: -int(piece.sum()))
+    components: list[Mask] = [numbered == number for number in range(1, count + 1)]
+    return sorted(components, key=lambda component: -int(component.sum()))
 
 
 def _contours_of(value: int, mask: Mask, others: dict[int, Mask]) -> list[FilledContour]:

@@ -19,7 +19,7 @@ from ContrastiveSegLib.sam._model import Answer, Labels, Mask, PromptableModel
 SAME, SAME_RING = 0.3, 0.6
 # No answer of a model is surer than this, in logits.
 SUREST = 4.0
-# Pieces with fewer pixels are not asked for.
+# Components with fewer pixels are not asked for.
 SMALLEST = 10
 
 
@@ -74,11 +74,11 @@ def ask_about(model: PromptableModel, asking: Asking, encoded: Any, labels: Labe
     """What a model says of each figure of a slice (H, W), if it means the same figure."""
     found = []
     for figure in contours_in(np.maximum(labels, 0)):
-        pieces = [piece for piece in components_of(figure.outline) if piece.sum() >= SMALLEST]
-        answers = [model.predict(encoded, asking(piece)) for piece in pieces]
+        components = [component for component in components_of(figure.outline) if component.sum() >= SMALLEST]
+        answers = [model.predict(encoded, asking(component)) for component in components]
         meant = [
-            [answer for answer in each if _is_meant(answer, figure, piece, labels)]
-            for piece, each in zip(pieces, answers, strict=True)
+            [answer for answer in each if _is_meant(answer, figure, component, labels)]
+            for component, each in zip(components, answers, strict=True)
         ]
         heard = [_mean_logits(each) for each in meant if each]
         if heard:
@@ -92,11 +92,11 @@ def _mean_logits(answers: Sequence[Answer]) -> npt.NDArray[np.float32]:
     return mean
 
 
-def _is_meant(answer: Answer, figure: FilledContour, piece: Mask, labels: Labels) -> bool:
-    if overlap_of(answer.mask, piece) <= SAME:
+def _is_meant(answer: Answer, figure: FilledContour, component: Mask, labels: Labels) -> bool:
+    if overlap_of(answer.mask, component) <= SAME:
         return False
     inside = np.isin(labels, figure.inside)
-    return not figure.is_nested or overlap_of(answer.mask & ~inside, piece & ~inside) > SAME_RING
+    return not figure.is_nested or overlap_of(answer.mask & ~inside, component & ~inside) > SAME_RING
 
 
 def _calibration(opinion: ModelEvidence, labels: Labels, reach: float) -> Calibration:

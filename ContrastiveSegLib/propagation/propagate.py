@@ -19,7 +19,7 @@ from ContrastiveSegLib.propagation.filled_contours import label_map
 from ContrastiveSegLib.propagation.stopping import StopRules, Track, is_small, reason_to_stop
 from ContrastiveSegLib.sam._model import Answer, Mask, Propagator
 
-# Voxels that touch at a face, an edge or a corner, as where predictions keep one piece.
+# Voxels that touch at a face, an edge or a corner, as where predictions keep one component.
 TOUCHING = np.ones((3, 3, 3), bool)
 
 
@@ -63,12 +63,12 @@ def propagate(
 
 
 def largest_components(labels: npt.NDArray[Any], key: int) -> npt.NDArray[Any]:
-    """A copy of (K, H, W) without the pieces of a structure that do not reach the annotated slice."""
+    """A copy of (K, H, W) without the components of a structure that do not reach the annotated slice."""
     kept = labels.copy()
     for value in np.unique(labels[labels > 0]):
-        pieces, _ = ndimage.label(labels == value, TOUCHING)
-        rooted = np.unique(pieces[key])
-        kept[(pieces > 0) & ~np.isin(pieces, rooted[rooted > 0])] = 0
+        components, _ = ndimage.label(labels == value, TOUCHING)
+        rooted = np.unique(components[key])
+        kept[(components > 0) & ~np.isin(components, rooted[rooted > 0])] = 0
     return kept
 
 

@@ -32,7 +32,7 @@ class Rules:
         padding: Pixels around a box that is all a model is told.
         passes: How often a model is asked; from the second time with the answer before.
         gate: Smallest overlap with the coarse outline.
-        smallest: Pieces with fewer pixels are not asked for.
+        smallest: Components with fewer pixels are not asked for.
         photographs: The model learned from photographs: it is shown the coarse outline too, not its box
             alone, its answer on the clearest border counts, and that must not be fainter than before.
     """
@@ -46,10 +46,10 @@ class Rules:
 
 @dataclass(frozen=True)
 class Asked:
-    """One line of the report: a piece of a structure in a slice, and what became of it.
+    """One line of the report: a component of a structure in a slice, and what became of it.
 
     Args:
-        piece: 1 is the largest piece of its structure.
+        component: 1 is the largest component of its structure.
         score: The model's own estimate; None if it was not asked.
         before: Pixels of the outline that was asked about.
         after: Pixels of the new outline, accepted or not; None if it was not asked.
@@ -57,7 +57,7 @@ class Asked:
 
     slice: int
     value: int
-    piece: int
+    component: int
     verdict: Acceptance
     score: float | None
     before: int
@@ -104,18 +104,18 @@ def refine_slice(
 ) -> tuple[npt.NDArray[Any], list[Asked]]:
     """Refine the structures of one slice (H, W)."""
     figures = contours_in(labels)
-    pieces = [
+    components = [
         _Component(figure, number, mask)
         for figure in figures
         for number, mask in enumerate(components_of(figure.outline), start=1)
     ]
-    large = [n for n, piece in enumerate(pieces) if piece.mask.sum() >= rules.smallest]
+    large = [n for n, component in enumerate(components) if component.mask.sum() >= rules.smallest]
     if large:
-        answers = _ask(model, image, [pieces[n].mask for n in large], rules)
+        answers = _ask(model, image, [components[n].mask for n in large], rules)
         for n, answer in zip(large, answers, strict=True):
-            pieces[n] = _judged(replace(pieces[n], answer=answer), image, rules)
-    pieces = _with_nested_kept(_with_nested_judged(pieces, labels, rules), labels, rules)
-    return _decided(figures, pieces, labels), [_line(piece) for piece in pieces]
+            components[n] = _judged(replace(components[n], answer=answer), image, rules)
+    components = _with_nested_kept(_with_nested_judged(components, labels, rules), labels, rules)
+    return _decided(figures, components, labels), [_line(component) for component in components]
 
 
 def _ask(model: PromptableModel, image: Slice, masks: Sequence[Mask], rules: Rules) -> list[Answer]:
@@ -127,70 +127,74 @@ def _ask(model: PromptableModel, image: Slice, masks: Sequence[Mask], rules: Rul
     return [clearest(each, mask, image, rules.gate) for *each, mask in zip(*rounds, masks, strict=True)]
 
 
-def _judged(piece: _Component, image: Slice, rules: Rules) -> _Component:
-    """The part of the answer that touches the piece, and what the gate says to it."""
-    found = piece.answer.mask if piece.answer else np.zeros_like(piece.mask)
-    touching = [part for part in components_of(found) if (part & piece.mask).any()]
+def _judged(component: _Component, image: Slice, rules: Rules) -> _Component:
+    """The part of the answer that touches the component, and what the gate says to it."""
+    found = component.answer.mask if component.answer else np.zeros_like(component.mask)
+    touching = [part for part in components_of(found) if (part & component.mask).any()]
     found = np.any([*touching, np.zeros_like(found)], axis=0)
-    verdict = judge(found, piece.mask, rules.gate)
+    verdict = judge(found, component.mask, rules.gate)
     if verdict.accepted and rules.gate > 0 and rules.photographs:
-        verdict = replace(verdict, reason=judge_border(found, piece.mask, image))
-    return replace(piece, found=found, verdict=verdict)
+        verdict = replace(verdict, reason=judge_border(found, component.mask, image))
+    return replace(component, found=found, verdict=verdict)
 
 
-def _with_nested_judged(pieces: list[_Component], labels: npt.NDArray[Any], rules: Rules) -> list[_Component]:
+def _with_nested_judged(
+    components: list[_Component], labels: npt.NDArray[Any], rules: Rules
+) -> list[_Component]:
     """Refuse the outline of a ring if the ring that it would leave does not pass the gate itself."""
 
-    def judged(piece: _Component) -> _Component:
-        if not piece.figure.is_nested or not piece.verdict.accepted or piece.found is None:
-            return piece
-        inside = _inside_of(piece.figure, pieces)
-        ring, coarse = piece.found & ~inside, piece.mask & (labels == piece.figure.value)
+    def judged(component: _Component) -> _Component:
+        if not component.figure.is_nested or not component.verdict.accepted or component.found is None:
+            return component
+        inside = _inside_of(component.figure, components)
+        ring, coarse = component.found & ~inside, component.mask & (labels == component.figure.value)
         verdict = judge(ring, coarse, rules.gate)
         if verdict.accepted:
-            return piece
-        outline = overlap_of(piece.found, piece.mask)
+            return component
+        outline = overlap_of(component.found, component.mask)
         return replace(
-            piece, verdict=Acceptance(outline, f"of the ring that would be left: {verdict.reason}")
+            component, verdict=Acceptance(outline, f"of the ring that would be left: {verdict.reason}")
         )
 
-    return [judged(piece) for piece in pieces]
+    return [judged(component) for component in components]
 
 
-def _with_nested_kept(pieces: list[_Component], labels: npt.NDArray[Any], rules: Rules) -> list[_Component]:
+def _with_nested_kept(
+    components: list[_Component], labels: npt.NDArray[Any], rules: Rules
+) -> list[_Component]:
     """Refuse what would take the ring around it: a chamber's outline that lies on the border of the wall."""
     eaten = dict[int, str]()
-    for piece in pieces:
-        if piece.figure.is_nested:
-            ring = piece.mask & (labels == piece.figure.value)
-            left = judge(_kept(piece) & ~_inside_of(piece.figure, pieces), ring, rules.gate)
-            reasons = [] if left.accepted else piece.figure.inside
+    for component in components:
+        if component.figure.is_nested:
+            ring = component.mask & (labels == component.figure.value)
+            left = judge(_kept(component) & ~_inside_of(component.figure, components), ring, rules.gate)
+            reasons = [] if left.accepted else component.figure.inside
             eaten |= dict.fromkeys(reasons, f"of the ring around it: {left.reason}")
 
-    def judged(piece: _Component) -> _Component:
-        reason = eaten.get(piece.figure.value, "") if piece.verdict.accepted else ""
-        return replace(piece, verdict=replace(piece.verdict, reason=reason)) if reason else piece
+    def judged(component: _Component) -> _Component:
+        reason = eaten.get(component.figure.value, "") if component.verdict.accepted else ""
+        return replace(component, verdict=replace(component.verdict, reason=reason)) if reason else component
 
-    return [judged(piece) for piece in pieces]
+    return [judged(component) for component in components]
 
 
-def _inside_of(figure: FilledContour, pieces: Sequence[_Component]) -> Mask:
+def _inside_of(figure: FilledContour, components: Sequence[_Component]) -> Mask:
     """What lies inside a ring: new where the gate let it pass, else as before."""
-    parts = [_kept(piece) for piece in pieces if piece.figure.value in figure.inside]
+    parts = [_kept(component) for component in components if component.figure.value in figure.inside]
     inside: Mask = np.any([*parts, np.zeros_like(figure.outline)], axis=0)
     return inside
 
 
-def _kept(piece: _Component) -> Mask:
-    return piece.found if piece.verdict.accepted and piece.found is not None else piece.mask
+def _kept(component: _Component) -> Mask:
+    return component.found if component.verdict.accepted and component.found is not None else component.mask
 
 
 def _decided(
-    figures: Sequence[FilledContour], pieces: Sequence[_Component], labels: npt.NDArray[Any]
+    figures: Sequence[FilledContour], components: Sequence[_Component], labels: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
     """One structure per pixel: where several claim it, the surest; what a ring surrounds before the ring."""
     rings = {value: figure.value for figure in figures for value in figure.inside}
-    claims = {figure.value: _claim(figure, pieces) for figure in figures}
+    claims = {figure.value: _claim(figure, components) for figure in figures}
     decided = np.zeros_like(labels)
     surest = np.zeros(labels.shape, np.float32)
     for value, claim in claims.items():  # rings come first
@@ -200,24 +204,28 @@ def _decided(
     return decided
 
 
-def _claim(figure: FilledContour, pieces: Sequence[_Component]) -> npt.NDArray[np.float32]:
+def _claim(figure: FilledContour, components: Sequence[_Component]) -> npt.NDArray[np.float32]:
     """How sure each pixel (H, W) belongs to a structure's outline; 0 where it does not."""
     claim = np.zeros(figure.outline.shape, np.float32)
-    for piece in pieces:
-        if piece.figure is figure:
-            sure = piece.answer.logits if piece.answer and piece.verdict.accepted else np.float32(COARSE)
-            claim = np.maximum(claim, np.where(_kept(piece), sure, 0))
+    for component in components:
+        if component.figure is figure:
+            sure = (
+                component.answer.logits
+                if component.answer and component.verdict.accepted
+                else np.float32(COARSE)
+            )
+            claim = np.maximum(claim, np.where(_kept(component), sure, 0))
     return claim
 
 
-def _line(piece: _Component) -> Asked:
+def _line(component: _Component) -> Asked:
     return Asked(
         slice=0,
-        value=piece.figure.value,
-        piece=piece.number,
-        verdict=piece.verdict,
-        score=piece.answer.score if piece.answer else None,
-        before=int(piece.mask.sum()),
-        after=int(piece.found.sum()) if piece.found is not None else None,
-        is_nested=piece.figure.is_nested,
+        value=component.figure.value,
+        component=component.number,
+        verdict=component.verdict,
+        score=component.answer.score if component.answer else None,
+        before=int(component.mask.sum()),
+        after=int(component.found.sum()) if component.found is not None else None,
+        is_nested=component.figure.is_nested,
     )

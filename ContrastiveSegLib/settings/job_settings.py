@@ -160,7 +160,9 @@ class FinetuneSettings:
     """Table (case,slice): only these slices count as annotated, also where they are empty."""
     also: Annotated[Path, IsFolder(), Label("further annotations")] | None = None
     """Folder with further annotations that count less, such as propagated ones; also of the same cases."""
-    favored: Annotated[int, Range(1, 100), Label("weight of the own annotations")] = 2
+    labeled_weight: Annotated[
+        int, Range(1, 100), Formerly("favored"), Label("weight of the own annotations")
+    ] = 2
     """How often a slice of --labeled is drawn, compared with one of --also."""
     unlabeled: Annotated[str, Label("scans without annotation")] = ""
     """Folder with scans to learn from without annotation; empty: those of pre-training; none: no scans."""

@@ -45,7 +45,7 @@ class Positional:
 
 @dataclass(frozen=True)
 class Flag:
-    """Says which flag sets this on the command line, where Python does not allow the word as a name."""
+    """Says which flag sets this on the command line, where it is not the name of the setting."""
 
     name: str
 

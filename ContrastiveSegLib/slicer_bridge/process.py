@@ -78,7 +78,7 @@ class Job:
         return not self.folder.is_dir()
 
     def cancel(self) -> None:
-        """Ask the job to save and leave; `press` then makes sure that it does."""
+        """Ask the job to save and leave; `enforce_cancel` then makes sure that it does."""
         if self.cancelled_at is not None:
             return
         self.cancelled_at = time.monotonic()
@@ -91,7 +91,7 @@ class Job:
             # Disk full, or the folder is gone: then the signal is all there is.
             self._signal(at_once=False)
 
-    def press(self, *, grace_s: float = GRACE_S, last_grace_s: float = LAST_GRACE_S) -> None:
+    def enforce_cancel(self, *, grace_s: float = GRACE_S, last_grace_s: float = LAST_GRACE_S) -> None:
         """After Cancel, end the process tree once the grace time is over; call it from a timer."""
         if self.cancelled_at is None or not self.is_running():
             return

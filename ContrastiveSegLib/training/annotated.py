@@ -77,7 +77,7 @@ def listed_slices(found: Found, settings: FinetuneSettings) -> dict[str, tuple[i
     return listed
 
 
-def maps_of_pieces(training: Sequence[PreparedCase]) -> Iterator[npt.NDArray[Any]]:
+def maps_of_components(training: Sequence[PreparedCase]) -> Iterator[npt.NDArray[Any]]:
     """Label maps (K, H, W) that show structures as they are: whole cases, or annotated slices one by one."""
     for case in training:
         if case.annotation == "cases":

@@ -251,22 +251,22 @@ def _within(middle: int, size: int, limit: int) -> int:
 
 
 def _slices_of(case: PreparedCase, *, known: bool) -> Sequence[int]:
-    """The slices to draw: all, or those with known voxels; those of a favored case several times."""
+    """The slices to draw: all, or those with known voxels; those of a case with more weight several times."""
     slices = range(case.shape[0])
     if known:
         if case.annotation == "none":
             return []
         shown = enumerate(case.classes_of_slices())
-        return [k for k, classes in shown if any(c != IGNORE_LABEL for c in classes)] * case.favored
-    return [*slices] * case.favored
+        return [k for k, classes in shown if any(c != IGNORE_LABEL for c in classes)] * case.weight
+    return [*slices] * case.weight
 
 
 def _where_structures_are(cases: Sequence[PreparedCase]) -> dict[int, list[tuple[int, int]]]:
-    """For each structure the slices (case, k) that show it, those of a favored case several times."""
+    """For each structure the slices (case, k) that show it, those of a heavier case several times."""
     present: dict[int, list[tuple[int, int]]] = {}
     for c, case in enumerate(cases):
         for k, classes in enumerate(case.classes_of_slices() if case.annotation != "none" else ()):
             for value in classes:
                 if value > 0:
-                    present.setdefault(int(value), []).extend([(c, k)] * case.favored)
+                    present.setdefault(int(value), []).extend([(c, k)] * case.weight)
     return present

@@ -13,7 +13,7 @@ from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.inference.sliding_window import predict_slices
 from ContrastiveSegLib.networks.backbone import Backbone, check_sides
-from ContrastiveSegLib.networks.weights import load_model, understanding
+from ContrastiveSegLib.networks.weights import load_model, model_card_errors
 from ContrastiveSegLib.postprocessing.connected_components import keep_largest
 from ContrastiveSegLib.postprocessing.existing_results import short_digest
 from ContrastiveSegLib.postprocessing.expected_dice import Certainty, Expectation
@@ -23,7 +23,7 @@ from ContrastiveSegLib.postprocessing.spatial_prior import Places, remove_unlike
 from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.session.device import Compute
-from ContrastiveSegLib.training.model_page import understood
+from ContrastiveSegLib.training.model_card import checked_card
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Model:
 
     Args:
         architecture: The network's name in the catalog.
-        single_pieces: Groups of class indices of which one piece is kept, one after the other.
-        places: Where a group usually lies, if scans agreed on it; elsewhere the largest piece is kept.
+        single_components: Groups of class indices of which one component is kept, one after the other.
+        places: Where a group usually lies, if scans agreed on it; elsewhere the largest component is kept.
         mirrored: Whether it learned from mirrored patches too.
         round: Of fine-tuning that it comes from.
-        identity: A checksum of its page, and thereby of its weights.
+        identity: A checksum of its card, and thereby of its weights.
         expectation: Of the Dice of its predictions.
     """
 
@@ -45,7 +45,7 @@ class Model:
     grid: WorkingGrid
     intensities: Intensities
     table: LabelTable
-    single_pieces: tuple[tuple[int, ...], ...]
+    single_components: tuple[tuple[int, ...], ...]
     places: Places
     mirrored: bool
     channels: int
@@ -77,25 +77,25 @@ def load(source: ModelFolder, compute: Compute) -> Model:
     Raises:
         BadCheckpoint: Damaged, or of another version.
     """
-    network, page = load_model(source)
+    network, card = load_model(source)
     compute.place(network)
     network.eval()
-    with understanding(source):
-        says = understood(page)
+    with model_card_errors(source):
+        says = checked_card(card)
         check_sides(network, says.grid.patch)
     return Model(
         network,
-        str(page["network"]),
+        str(card["network"]),
         says.grid,
         says.intensities,
         says.table,
-        says.single_pieces,
+        says.single_components,
         says.places,
         says.mirrored,
         network.in_channels,
         compute,
         int(source.path.name),
-        short_digest(page),
+        short_digest(card),
         says.expectation,
     )
 
@@ -127,13 +127,13 @@ def segment(
     slices = predict_slices(network, working.array, model.grid.patch, model.compute.device, mirror=mirror)
     if intensity_refinement:
         slices = refine_by_intensities(slices, working.array, working.geometry.spacing_khw[-1])
-    slices = remove_unlikely(certainty.hear(slices), model.single_pieces, model.places, working.geometry)
+    slices = remove_unlikely(certainty.hear(slices), model.single_components, model.places, working.geometry)
     winners, uncertainty = restore_probabilities(slices, working.geometry, original)
-    each = certainty.of_each(model.single_pieces, model.places, working.geometry)
+    each = certainty.of_each(model.single_components, model.places, working.geometry)
     del certainty  # before the next whole volumes are made
     values = np.array([0, *model.table.values], np.int16)
-    pieces = keep_largest(winners.array, model.single_pieces)
+    components = keep_largest(winners.array, model.single_components)
     del winners
-    for plane in pieces:
+    for plane in components:
         plane[:] = values[plane]
-    return Volume(pieces, original), uncertainty, model.expectation.dice_of(each)
+    return Volume(components, original), uncertainty, model.expectation.dice_of(each)

@@ -222,7 +222,7 @@ class _Progress:
         if self.batch <= 2:
             raise TooLarge(
                 f"Not even {self.batch} images fit into the memory of {self.how.compute.describe()}.",
-                "Choose a smaller --patch or --width, or another device.",
+                "Choose a smaller --patch or fewer --base-channels, or another device.",
             )
         self.batch = max(2, self.batch // 2)
         watch.warn(f"Memory ran out; going on with {self.batch} images per step.", batch=self.batch)

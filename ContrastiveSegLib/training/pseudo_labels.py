@@ -115,8 +115,12 @@ def _predict_one(case: PreparedCase, teacher: Teacher, stem: Path) -> None:
     """Predict a case; of one that cannot be predicted the reason is kept, and nothing in it is found."""
     predicted, reason = attempt(case.name, teacher.predict, case)
     labels, levels = predicted or (np.zeros(case.shape, np.int64), np.zeros(case.shape, np.uint8))
-    pieces = [find_components(labels, group, case.working) for group in teacher.pieces]
-    facts = {"case": case.name, "reason": reason, "pieces": [[asdict(p) for p in each] for each in pieces]}
+    components = [find_components(labels, group, case.working) for group in teacher.components]
+    facts = {
+        "case": case.name,
+        "reason": reason,
+        "components": [[asdict(p) for p in each] for each in components],
+    }
     kind = np.uint8 if len(teacher.names) < 256 else np.uint16
     store(stem, np.stack([labels.astype(kind), levels.astype(kind)]), facts)
 
@@ -137,10 +141,10 @@ def choose(
         annotated: What a person drew, to see whether a structure vanished.
         before: Folder of the predictions of the round before, to see where two networks agree.
     """
-    names, places = teacher.names, _places(folder, len(cases), teacher.pieces, annotated)
+    names, places = teacher.names, _places(folder, len(cases), teacher.components, annotated)
     figures, counts_of = [], []
     for n, case in enumerate(cases):
-        labels, levels = _cleaned(folder, n, case, teacher.pieces, places)
+        labels, levels = _cleaned(folder, n, case, teacher.components, places)
         figure = sizes_of(labels, names, case.working)
         figures.append({**figure, AGREEMENT: _agreement(folder, before, n) if before else math.nan})
         counts_of.append(count_levels(labels, levels, len(names) + 1))
@@ -183,7 +187,7 @@ def _places(
     facts = [read_facts(_stem(folder, n)) or {} for n in range(count)]
     places = {}
     for index, group in enumerate(groups):
-        found = [[Component(p["share"], tuple(p["at"])) for p in fact["pieces"][index]] for fact in facts]
+        found = [_components(fact, index) for fact in facts]
         drawn = drawn_place(((case.label_map, case.working) for case in annotated), group)
         usual = usual_place(found, drawn) if drawn else None
         if usual:
@@ -191,10 +195,16 @@ def _places(
     return places
 
 
+def _components(facts: dict[str, Any], group: int) -> list[Component]:
+    """Of one group in a scan; a round that began with version 0.1 wrote them under another name."""
+    written = facts.get("components", facts.get("pieces", ()))
+    return [Component(one["share"], tuple(one["at"])) for one in written[group]]
+
+
 def _cleaned(
     folder: Path, n: int, case: PreparedCase, groups: Sequence[Group], places: Places
 ) -> npt.NDArray[Any]:
-    """Classes and levels (2, K, H, W) with one piece of each group; written back for the round to come."""
+    """Classes and levels (2, K, H, W) with one component of each group; written back for the next round."""
     labels, levels = predicted = np.load(array_file(_stem(folder, n)))
     kept = keep_likely(labels, groups, places, case.working)
     if (kept != labels).any():

@@ -33,7 +33,7 @@ def split_patients(
     )
 
 
-def favor(
+def weighted(
     training: Sequence[PreparedCase],
     further: Sequence[PreparedCase],
     validation: Sequence[PreparedCase],
@@ -43,4 +43,4 @@ def favor(
     """The training cases, drawn so many times as often, and further ones; no patient that is validated on."""
     kept_aside = {case.patient for case in validation}
     more = [case for case in further if case.patient not in kept_aside]
-    return [*(replace(case, favored=times) for case in training), *more]
+    return [*(replace(case, weight=times) for case in training), *more]

@@ -26,31 +26,31 @@ class Teacher:
     """A trained network and all that prediction on the working grid needs.
 
     Args:
-        pieces: Groups of classes of which one piece is kept.
+        components: Groups of classes of which one component is kept.
         names: Of the structures, in the order of the classes from 1 on.
     """
 
     network: Callable[..., Any]
     patch: tuple[int, ...]
     compute: Compute
-    pieces: tuple[Group, ...]
+    components: tuple[Group, ...]
     names: list[str]
     mirrored: bool = False
 
     def predict(self, case: PreparedCase) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-        """Classes and levels of confidence (K, H, W), with every piece that was found."""
+        """Classes and levels of confidence (K, H, W), with every component that was found."""
         slices = self._probabilities(case)
         each = [(probabilities.argmax(0), confidence_levels(probabilities)) for probabilities in slices]
         classes, levels = zip(*each, strict=True)
         return np.stack(classes), np.stack(levels)
 
     def label(self, case: PreparedCase, places: Places) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
-        """Classes (K, H, W) of the pieces that are kept, and how certain the network is of each structure."""
+        """Classes (K, H, W) of the kept components, and how certain the network is of each structure."""
         certainty = Certainty()
         slices = certainty.hear(self._probabilities(case))
-        slices = remove_unlikely(slices, self.pieces, places, case.working)
+        slices = remove_unlikely(slices, self.components, places, case.working)
         labels = np.stack([probabilities.argmax(0) for probabilities in slices])
-        return keep_largest(labels, self.pieces), certainty.of_each(self.pieces, places, case.working)
+        return keep_largest(labels, self.components), certainty.of_each(self.components, places, case.working)
 
     def _probabilities(self, case: PreparedCase) -> Iterator[npt.NDArray[np.float16]]:
         """Probabilities (classes, H, W) of each slice, corrected by the gray values of the case."""

@@ -105,7 +105,7 @@ def _make_model(run: Path, structures: int, asked: argparse.Namespace) -> None:
         grid=dataclasses.asdict(WorkingGrid("axial", 0.7, between, tuple(asked.patch))),
         intensities=dataclasses.asdict(Intensities()),
         labels=LabelTable.default_for(range(1, structures + 1)).to_json(),
-        single_pieces=[[n] for n in range(1, structures + 1)],
+        single_components=[[n] for n in range(1, structures + 1)],
     )
 
 

@@ -11,8 +11,8 @@ import SimpleITK as sitk
 
 from ContrastiveSegLib.dataset.annotations import (
     AnnotationMask,
+    annotated_voxels,
     annotation_file,
-    complete,
     read_annotation,
     read_annotation_mask,
 )
@@ -95,7 +95,7 @@ def test_what_lay_among_scribbles_is_scribbles(nothing):
 
 
 def test_in_whole_cases_the_rest_is_background(nothing):
-    known, annotation = complete(marks(an_organ(nothing)), "cases")
+    known, annotation = annotated_voxels(marks(an_organ(nothing)), "cases")
 
     assert np.array_equal(known.array, np.where(nothing == 2, 2, 1))
     assert annotation.describe() == "whole case"
@@ -106,7 +106,7 @@ def test_in_whole_slices_only_their_own_rest_is_background(nothing):
     nothing[[1, 4], 2:6, 3:7] = 2
     nothing[3, 0, 0] = 1  # empty on purpose
 
-    known, annotation = complete(marks(nothing), "slices")
+    known, annotation = annotated_voxels(marks(nothing), "slices")
 
     assert np.array_equal(np.flatnonzero(known.array.all((1, 2))), [1, 3, 4])
     assert not known.array[[0, 2, 5]].any()
@@ -118,7 +118,7 @@ def test_scribbles_say_nothing_about_the_rest(nothing):
     nothing[2, 3, 3:7] = 3
     nothing[2, 0, :] = 1
 
-    known, annotation = complete(marks(nothing), "scribbles")
+    known, annotation = annotated_voxels(marks(nothing), "scribbles")
 
     assert np.array_equal(known.array, nothing)
     assert annotation.share == pytest.approx(14 / nothing.size)
@@ -131,8 +131,8 @@ def test_listed_slices_count_whatever_is_drawn_elsewhere(nothing):
         array[2, 2:6, 3:7] = 2
     wrong_elsewhere[3:] = 3
 
-    first, _ = complete(marks(empty_elsewhere), "auto", only=(0, 2))
-    second, annotation = complete(marks(wrong_elsewhere), "auto", only=(0, 2))
+    first, _ = annotated_voxels(marks(empty_elsewhere), "auto", only=(0, 2))
+    second, annotation = annotated_voxels(marks(wrong_elsewhere), "auto", only=(0, 2))
 
     assert np.array_equal(first.array, second.array)
     assert (first.array[0] == 1).all()
@@ -142,19 +142,19 @@ def test_listed_slices_count_whatever_is_drawn_elsewhere(nothing):
 
 def test_a_listed_slice_that_is_not_there_is_refused(nothing):
     with pytest.raises(BadFile, match="Slice 6 is listed as annotated, but the image has the slices 0 to 5"):
-        complete(marks(nothing), "slices", only=(6,))
+        annotated_voxels(marks(nothing), "slices", only=(6,))
 
 
 @pytest.mark.parametrize("kind", ["slices", "scribbles"])
 def test_an_untouched_case_is_refused(nothing, kind):
     with pytest.raises(BadFile, match=r"Nothing is drawn in it\. Annotate it, leave it out"):
-        complete(marks(nothing), kind)
+        annotated_voxels(marks(nothing), kind)
 
 
 def test_drawing_leaves_the_marks_as_they_were(nothing):
     nothing[1, 1, 1] = 2
 
-    complete(marks(nothing), "cases")
+    annotated_voxels(marks(nothing), "cases")
 
     assert nothing.sum() == 2
 
@@ -270,7 +270,7 @@ def test_scribbles_of_people_are_read_with_their_background():
     drawn = read_annotation_mask(
         annotation_file(case, "scribbles"), case, table, read_geometry(case.images), plane="axial"
     )
-    known, annotation = complete(drawn, "auto")
+    known, annotation = annotated_voxels(drawn, "auto")
 
     assert table.values == (1, 2, 3)
     assert annotation.kind == "scribbles"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ContrastiveSegLib.dataset.annotations import complete, read_annotation_mask
+from ContrastiveSegLib.dataset.annotations import annotated_voxels, read_annotation_mask
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.dataset.outline import outside
 from ContrastiveSegLib.file_io.files import read_geometry, read_labels
@@ -37,8 +37,8 @@ def test_what_people_outlined_leaves_no_structure_outside(name):
     case = next(c for c in find_cases(DATA / "acdc").cases if c.name == name)
     table = collect_table([case], annotation="scribbles")
     drawn = read_annotation_mask(case.scribbles, case, table, read_geometry(case.images), plane="auto")
-    before, _ = complete(drawn, "scribbles")
-    known, _ = complete(drawn, "scribbles", outlined=True)
+    before, _ = annotated_voxels(drawn, "scribbles")
+    known, _ = annotated_voxels(drawn, "scribbles", outlined=True)
 
     filled = (known.array == 1) & (before.array == 0)
     assert filled.mean() > 0.2  # of the volume; not every line closes

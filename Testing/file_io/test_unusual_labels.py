@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from ContrastiveSegLib.dataset.annotations import complete, read_annotation_mask
+from ContrastiveSegLib.dataset.annotations import annotated_voxels, read_annotation_mask
 from ContrastiveSegLib.dataset.cases import Case, find_cases
 from ContrastiveSegLib.errors import BadFile, BadFolder
 from ContrastiveSegLib.file_io.files import read_geometry, read_labels, write_image, write_labels
@@ -64,7 +64,7 @@ def test_a_segmentation_in_which_nothing_was_drawn_is_called_so(
     assert marks.nothing_drawn
     assert read_labels(case.labels).nothing_drawn
     with pytest.raises(BadFile, match="Nothing is drawn in it"):
-        complete(marks, "auto")
+        annotated_voxels(marks, "auto")
     assert prepared(case, tmp_path).reason.startswith(f"{case.labels}: Nothing is drawn in it.")
 
 
@@ -123,7 +123,7 @@ def test_what_nnunet_ignores_is_unknown_and_the_rest_is_known(tmp_path, a_volume
 
     table = find_cases(tmp_path).table
     marks = read_annotation_mask(case.labels, case, table, a_volume.geometry, plane="axial")
-    known, annotation = complete(marks, "auto")
+    known, annotation = annotated_voxels(marks, "auto")
 
     assert table.names == ("liver", "spleen")
     np.testing.assert_array_equal(known.array - 1, np.where(labels == 3, IGNORE_LABEL, labels))
@@ -137,7 +137,7 @@ def test_slices_that_are_ignored_as_a_whole_leave_annotated_slices(tmp_path, a_v
     case = nnunet_folder(tmp_path, a_volume, labels)
 
     marks = read_annotation_mask(case.labels, case, TABLE, a_volume.geometry, plane="axial")
-    known, annotation = complete(marks, "auto")
+    known, annotation = annotated_voxels(marks, "auto")
 
     assert annotation.describe() == "3 of 9 slices"
     np.testing.assert_array_equal(known.array - 1, np.where(labels == 3, IGNORE_LABEL, labels))
@@ -149,7 +149,7 @@ def test_where_little_is_not_ignored_it_is_scribbles(tmp_path, a_volume, a_label
     case = nnunet_folder(tmp_path, a_volume, labels)
 
     marks = read_annotation_mask(case.labels, case, TABLE, a_volume.geometry, plane="axial")
-    known, annotation = complete(marks, "auto")
+    known, annotation = annotated_voxels(marks, "auto")
 
     assert annotation.kind == "scribbles"
     np.testing.assert_array_equal(known.array - 1, np.where(labels == 3, IGNORE_LABEL, labels))

@@ -118,7 +118,7 @@ def with_strokes(labeled: Path, folder: Path, *, framed: bool = False) -> Path:
 
 def test_labels_that_count_less_are_learned_too(a_labeled_folder, tmp_path):
     name = find_cases(a_labeled_folder).cases[0].name
-    words = ["--only", name, "--also", str(a_labeled_folder), "--favored", "3"]
+    words = ["--only", name, "--also", str(a_labeled_folder), "--labeled-weight", "3"]
 
     assert finetune(tmp_path / "run", a_labeled_folder, *words) == 0
 

@@ -14,11 +14,11 @@ import pytest
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.errors import BadCheckpoint
 from ContrastiveSegLib.imaging.grid import WorkingGrid
-from ContrastiveSegLib.networks.weights import read_model_card, seal_of, understanding
+from ContrastiveSegLib.networks.weights import model_card_errors, read_model_card, seal_of
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.decided import decide
-from ContrastiveSegLib.training.model_page import understood
+from ContrastiveSegLib.training.model_card import checked_card
 
 GONE = object()
 ODD = (None, True, 0, -1, 10**9, 10**30, math.nan, math.inf, "x", [], {}, [[1]], GONE)
@@ -89,9 +89,11 @@ def test_every_odd_entry_of_a_sealed_page_names_the_file(a_run: Path, stage: str
 
     for what in _each_odd_one(source.model):
         try:
-            page = read_model_card(source)
-            with understanding(source):
-                grid = from_dict(WorkingGrid, page["grid"]) if stage == "pretrain" else understood(page).grid
+            card = read_model_card(source)
+            with model_card_errors(source):
+                grid = (
+                    from_dict(WorkingGrid, card["grid"]) if stage == "pretrain" else checked_card(card).grid
+                )
             if not 0 < grid.spacing < 1e7:
                 wrong.append(what)
         except BadCheckpoint as error:
@@ -108,8 +110,8 @@ def test_jobs_that_meet_odd_entries_say_so_in_words(
 ) -> None:
     folder = RunFolder(a_run)
     model, settings = ModelFolder(folder.finetune(1)).model, folder.settings_of(1)
-    page, asked = json.loads(model.read_text()), json.loads(settings.read_text())
-    odd_page = _with(page, ("grid", "spacing"), 0.0)
+    card, asked = json.loads(model.read_text()), json.loads(settings.read_text())
+    odd_page = _with(card, ("grid", "spacing"), 0.0)
     model.write_text(json.dumps(odd_page | {"seal": seal_of(odd_page)}))
     assert main(["predict", str(a_run), "--images", str(phantoms / "test" / "images"), *SMALL]) == 1
     assert f"{model} does not describe a model that can be used" in capsys.readouterr().err

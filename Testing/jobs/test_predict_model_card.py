@@ -75,7 +75,7 @@ def test_mirrored_copies_are_averaged_if_asked_or_if_they_were_learned(
 def test_the_largest_component_is_kept_where_the_user_says_so(
     a_run: Path, phantoms: Path, change_model_card: Callable[..., Any]
 ) -> None:
-    change_model_card(single_pieces=[])
+    change_model_card(single_components=[])
     count = {asked: _components(a_run, phantoms, asked) for asked in ("auto", "no", "each", "together")}
 
     assert count["auto"] == count["no"]

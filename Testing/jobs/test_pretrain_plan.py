@@ -35,7 +35,7 @@ def test_a_plan_says_what_the_run_will_decide(
     assert plan["seconds_per_step"] > 0
     assert plan["seconds_per_case"] > 0
     assert plan["memory_mb"] > 0
-    assert (plan["cases"], plan["batch"], plan["patch"], plan["width"]) == (6, 4, [32, 32], 4)
+    assert (plan["cases"], plan["batch"], plan["patch"], plan["base_channels"]) == (6, 4, [32, 32], 4)
     assert main(words) == 0
     decided = json.loads(RunFolder(tmp_path / "run").settings.read_text(encoding="utf-8"))["decided"][
         "pretrain"

@@ -134,7 +134,9 @@ def test_prediction_knows_where_structures_usually_lie(a_finished_run, phantom_f
     model = load(finished_round(RunFolder(a_finished_run), None), choose_compute(Compute()))
 
     assert places_to_json(model.places) == page["places"]
-    assert {tuple(place["group"]) for place in page["places"]} <= {tuple(g) for g in page["single_pieces"]}
+    assert {tuple(place["group"]) for place in page["places"]} <= {
+        tuple(g) for g in page["single_components"]
+    }
     words = ["predict", str(a_finished_run), "--images", str(phantom_folder / "labeled")]
     assert main([*words, "--output", str(tmp_path / "out")]) == 0
 

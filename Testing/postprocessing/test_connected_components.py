@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 from scipy import ndimage
 
-from ContrastiveSegLib.postprocessing.connected_components import keep_largest, single_pieces
+from ContrastiveSegLib.postprocessing.connected_components import keep_largest, single_components
 
 
 def _map(*rows: str) -> np.ndarray:
@@ -18,17 +18,17 @@ def test_a_structure_in_two_pieces_in_any_map_is_not_single() -> None:
     whole = _map("1102", "0002")
     parted = _map("1010", "0022")
 
-    assert single_pieces([whole], (1, 2)) == ((1,), (2,))
-    assert single_pieces([whole, parted], (1, 2)) == ((2,),)
+    assert single_components([whole], (1, 2)) == ((1,), (2,))
+    assert single_components([whole, parted], (1, 2)) == ((2,),)
 
 
 def test_pieces_that_touch_at_a_corner_are_one() -> None:
-    assert single_pieces([_map("10", "01")], (1,)) == ((1,),)
-    assert single_pieces([_map("100", "001")], (1,)) == ()
+    assert single_components([_map("10", "01")], (1,)) == ((1,),)
+    assert single_components([_map("100", "001")], (1,)) == ()
 
 
 def test_a_structure_that_no_map_shows_is_not_said_to_be_single() -> None:
-    assert single_pieces([_map("00")], (1,)) == ()
+    assert single_components([_map("00")], (1,)) == ()
 
 
 def test_a_few_voxels_beside_a_large_piece_do_not_count() -> None:
@@ -36,7 +36,7 @@ def test_a_few_voxels_beside_a_large_piece_do_not_count() -> None:
     labels[0, 18:, 18:] = 0
     labels[0, 19, 19] = 1
 
-    assert single_pieces([labels], (1,)) == ((1,),)
+    assert single_components([labels], (1,)) == ((1,),)
 
 
 def test_the_largest_piece_stays_and_other_structures_are_untouched() -> None:
@@ -51,8 +51,8 @@ def test_the_largest_piece_stays_and_other_structures_are_untouched() -> None:
 def test_structures_that_always_touch_are_one_piece_together() -> None:
     touching, apart = _map("1122", "0000"), _map("1102", "0000")
 
-    assert single_pieces([touching, touching], (1, 2)) == ((1, 2), (1,), (2,))
-    assert single_pieces([touching, apart], (1, 2)) == ((1,), (2,))
+    assert single_components([touching, touching], (1, 2)) == ((1, 2), (1,), (2,))
+    assert single_components([touching, apart], (1, 2)) == ((1,), (2,))
 
 
 def test_what_is_far_from_all_goes_first_however_large_it_is() -> None:

@@ -163,7 +163,7 @@ def test_each_piece_of_a_structure_has_its_own_box() -> None:
 
     _, asked = refine_slice(Painted(one, other), BLANK, coarse, Rules(padding=0))
 
-    assert [(line.piece, line.before) for line in asked] == [(1, other.sum()), (2, one.sum())]
+    assert [(line.component, line.before) for line in asked] == [(1, other.sum()), (2, one.sum())]
 
 
 def test_the_second_pass_sees_the_answer_of_the_first() -> None:

@@ -13,7 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ContrastiveSegLib.errors import BadFile, BadSetting
-from ContrastiveSegLib.settings.job_settings import PredictSettings, PretrainSettings, RefineSettings
+from ContrastiveSegLib.settings.job_settings import (
+    FinetuneSettings,
+    PredictSettings,
+    PretrainSettings,
+    RefineSettings,
+)
 from ContrastiveSegLib.settings.rules import MayChange, Pattern, rule_of
 from ContrastiveSegLib.settings.schema import Range, differences, from_dict, read_settings, to_dict, validate
 
@@ -243,12 +248,15 @@ def test_a_settings_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     [
         (PredictSettings, "gray_correction", "intensity_refinement", False),
         (PredictSettings, "pieces", "components", "each"),
+        (FinetuneSettings, "favored", "labeled_weight", 3),
         (RefineSettings, "gate", "acceptance", 0.9),
         (RefineSettings, "steady", "slice_consistency", False),
     ],
 )
 def test_settings_of_version_0_1_are_read_under_their_names_of_then(cls, old, new, value):
-    settings = from_dict(cls, {"run": "/run", "images": "/images", old: value})
+    folder = "labeled" if cls is FinetuneSettings else "images"
+
+    settings = from_dict(cls, {"run": "/run", folder: "/data", old: value})
 
     assert getattr(settings, new) == value
     assert old not in to_dict(settings)

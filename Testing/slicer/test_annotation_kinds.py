@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import slicer
 
-from ContrastiveSegLib.dataset.annotations import AnnotationMask, complete
+from ContrastiveSegLib.dataset.annotations import AnnotationMask, annotated_voxels
 from ContrastiveSegLib.file_io.files import read_labels, write_labels
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.phantoms.phantom import make_phantom_case, phantom_table
@@ -35,7 +35,7 @@ def _as_the_jobs_see_it(path, axis):
     classes = np.where(read.volume.array > 0, read.volume.array + 1, 0)
     classes[read.background] = 1
     marks = AnnotationMask(Volume(classes.astype(np.int16), read.volume.geometry), 2 - axis, False, ())
-    known, _annotation = complete(marks, "auto")
+    known, _annotation = annotated_voxels(marks, "auto")
     return marks.kind, np.moveaxis(known.array > 0, 2 - axis, 0)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import slicer
 
-from ContrastiveSegLib.dataset.annotations import annotation_file, complete, read_annotation_mask
+from ContrastiveSegLib.dataset.annotations import annotated_voxels, annotation_file, read_annotation_mask
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.file_io.files import read_geometry, read_labels
 from ContrastiveSegLib.slicer_bridge import annotating, nodes
@@ -36,7 +36,7 @@ def _learned_from(run):
     marks = read_annotation_mask(
         path, case, read_labels(path).table, read_geometry(case.images), plane="axial"
     )
-    return complete(marks, "auto")[1].describe()
+    return annotated_voxels(marks, "auto")[1].describe()
 
 
 @pytest.fixture

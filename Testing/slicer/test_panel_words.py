@@ -54,12 +54,14 @@ def test_everything_the_engine_says_can_be_said_in_the_panel(a_quick_panel):
 def test_an_error_of_a_job_names_the_fields_of_the_form(a_quick_panel):
     panel = a_quick_panel
 
-    panel.panel.explain("pretrain", "Memory ran out. Choose a smaller --patch or --width, or another device.")
+    panel.panel.explain(
+        "pretrain", "Memory ran out. Choose a smaller --patch or fewer --base-channels, or another device."
+    )
     panel.panel.explain(
         "predict", "The Python package 'tyro' is not installed. Run: python -m pip install tyro"
     )
 
-    assert "Choose a smaller 'patch size' or 'base channels', or" in panel.ui.pretrainState.text
+    assert "Choose a smaller 'patch size' or fewer 'base channels', or" in panel.ui.pretrainState.text
     assert "is not installed. Install tyro in the Python of step 0." in panel.ui.predictState.text
 
 

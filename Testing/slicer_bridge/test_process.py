@@ -81,7 +81,7 @@ def test_cancel_lets_the_job_save_and_leave(tmp_path: Path, an_engine: Engine, e
     _until(job.new_events)
 
     job.cancel()
-    _until(lambda: job.press(grace_s=30) or not job.is_running())
+    _until(lambda: job.enforce_cancel(grace_s=30) or not job.is_running())
 
     assert job.new_events()[-1]["outcome"] == "Cancelled"
     assert job.process is not None
@@ -99,9 +99,9 @@ def test_a_deaf_job_is_ended_with_its_children_after_the_grace_time(
     assert is_alive(child)
 
     job.cancel()
-    job.press(grace_s=30)
+    job.enforce_cancel(grace_s=30)
     assert job.is_running()  # within the grace time nothing is ended
-    _until(lambda: job.press(grace_s=0.1, last_grace_s=0.1) or not job.is_running())
+    _until(lambda: job.enforce_cancel(grace_s=0.1, last_grace_s=0.1) or not job.is_running())
     _until(lambda: not is_alive(child))
 
     assert job.process is not None
@@ -178,7 +178,7 @@ def test_a_run_folder_that_is_moved_away_is_noticed(
     assert job.is_folder_gone()
     assert job.new_events() == []
     job.cancel()  # nowhere to write the request: a signal has to do
-    _until(lambda: job.press(last_grace_s=0.5) or not job.is_running())
+    _until(lambda: job.enforce_cancel(last_grace_s=0.5) or not job.is_running())
 
 
 def test_a_program_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_stranger_with_the_id_of_a_job_is_never_ended(
     found = process.find(run.panel, run=run)
     job.cancel()
     for _ in range(3):
-        job.press(grace_s=-1, last_grace_s=-1)
+        job.enforce_cancel(grace_s=-1, last_grace_s=-1)
         job._signal(at_once=True)
     job.end()
     time.sleep(0.2)

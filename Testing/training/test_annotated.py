@@ -15,10 +15,10 @@ from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.finetuning.supervised import Settings, Strategy
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
-from ContrastiveSegLib.postprocessing.connected_components import single_pieces
+from ContrastiveSegLib.postprocessing.connected_components import single_components
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe, prepare_cases
 from ContrastiveSegLib.preprocessing.resampling import Intensities
-from ContrastiveSegLib.training.annotated import check_annotations, maps_of_pieces
+from ContrastiveSegLib.training.annotated import check_annotations, maps_of_components
 from ContrastiveSegLib.training.batches import Sampler
 from ContrastiveSegLib.training.validation import Validation
 
@@ -61,7 +61,7 @@ def test_slices_without_known_voxels_are_drawn_for_those_who_ask(a_sparse_case):
 
 
 def test_slices_of_favored_cases_are_drawn_more_often(make_case):
-    cases = [replace(make_case("person"), favored=3), make_case("program")]
+    cases = [replace(make_case("person"), weight=3), make_case("program")]
     sampler = Sampler(cases, (32, 32), labeled=True, seed=0)
 
     drawn = torch.cat([sampler.draw(step, 8).cases for step in range(60)])
@@ -161,10 +161,10 @@ def _winners(network, case, compute):
 
 
 def test_pieces_are_counted_in_whole_cases_and_slice_by_slice(make_case, a_sparse_case, a_scribbled_case):
-    maps = list(maps_of_pieces([make_case(), a_sparse_case, a_scribbled_case]))
+    maps = list(maps_of_components([make_case(), a_sparse_case, a_scribbled_case]))
 
     assert [m.shape[0] for m in maps] == [6, 1, 1]
-    assert {1, 2} <= {value for group in single_pieces(maps, (1, 2)) for value in group}
+    assert {1, 2} <= {value for group in single_components(maps, (1, 2)) for value in group}
 
 
 class Listens:

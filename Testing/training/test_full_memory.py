@@ -68,7 +68,8 @@ def test_a_resumed_training_remembers_the_smaller_batch(tmp_path):
 
 def test_when_not_even_two_images_fit_the_remedy_is_told(tmp_path):
     with pytest.raises(
-        TooLarge, match=r"Not even 2 images fit into the memory of cpu.*smaller --patch or --width"
+        TooLarge,
+        match=r"Not even 2 images fit into the memory of cpu.*smaller --patch or fewer --base-channels",
     ):
         probe(how(tmp_path / "last", batch=8), Probe(out_of_memory_above(1)))
 

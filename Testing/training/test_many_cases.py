@@ -135,14 +135,14 @@ def test_where_structures_are_is_known_without_reading_prepared_labels(
 
 
 def test_slices_that_wait_for_their_pieces_keep_no_file_open(tmp_path: Path, make_case) -> None:
-    from ContrastiveSegLib.training.annotated import maps_of_pieces
+    from ContrastiveSegLib.training.annotated import maps_of_components
 
     case = make_case("case")
     store(tmp_path / "labels", case.labels, {})
     stored = open_array(tmp_path / "labels.npy")
     sparse = PreparedCase("a", "a", case.images, stored, case.working, case.original, annotation="slices")
 
-    maps = [*maps_of_pieces([sparse])]
+    maps = [*maps_of_components([sparse])]
 
     assert len(maps) == len(case.labels)
     assert not any(isinstance(found.base, np.memmap) or isinstance(found, np.memmap) for found in maps)

@@ -1,4 +1,4 @@
-"""What the page of a fine-tuned model says, checked before anything is predicted with it."""
+"""What the card of a fine-tuned model says, checked before anything is predicted with it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ContrastiveSegLib.postprocessing.connected_components import Group
 from ContrastiveSegLib.postprocessing.expected_dice import Expectation
 from ContrastiveSegLib.postprocessing.spatial_prior import Places, places_from_json
 from ContrastiveSegLib.preprocessing.resampling import Intensities
-from ContrastiveSegLib.settings.rules import Range
-from ContrastiveSegLib.settings.schema import from_dict
+from ContrastiveSegLib.settings.rules import Formerly, Range
+from ContrastiveSegLib.settings.schema import from_dict, names_today
 
 _Class = Annotated[int, Range(1, 32767)]
 _Share = Annotated[float, Range(0, 1)]
@@ -38,22 +38,22 @@ class _Expected:
 
 @dataclass(frozen=True)
 class _Facts:
-    """The plain values of the page that prediction reads."""
+    """The plain values of the card that prediction reads."""
 
     grid: WorkingGrid
     intensities: Intensities
-    single_pieces: tuple[tuple[_Class, ...], ...]
+    single_components: Annotated[tuple[tuple[_Class, ...], ...], Formerly("single_pieces")]
     mirrored: bool
     places: tuple[_Place, ...] = ()
     expected_dice: _Expected = _Expected()
 
 
 @dataclass(frozen=True)
-class PageOfModel:
+class ModelCard:
     """How images are brought to the network, and what its answers mean.
 
     Args:
-        single_pieces: Groups of class indices of which one piece is kept.
+        single_components: Groups of class indices of which one component is kept.
         places: Where a group usually lies.
         mirrored: Whether the network learned from mirrored patches too.
         expectation: Of the Dice of its predictions.
@@ -62,36 +62,37 @@ class PageOfModel:
     grid: WorkingGrid
     intensities: Intensities
     table: LabelTable
-    single_pieces: tuple[Group, ...]
+    single_components: tuple[Group, ...]
     places: Places
     mirrored: bool
     expectation: Expectation
 
 
-def understood(page: Mapping[str, Any]) -> PageOfModel:
-    """The page of a fine-tuned model.
+def checked_card(card: Mapping[str, Any]) -> ModelCard:
+    """The card of a fine-tuned model.
 
     Raises:
         BadSetting, KeyError: Something is missing, of another type, or does not go with the rest.
     """
-    facts = from_dict(_Facts, {name: page[name] for name in _Facts.__dataclass_fields__ if name in page})
-    table, arguments = LabelTable.from_json(page["labels"]), page["arguments"]
+    names = {*_Facts.__dataclass_fields__, *names_today(_Facts)}
+    facts = from_dict(_Facts, {name: value for name, value in card.items() if name in names})
+    table, arguments = LabelTable.from_json(card["labels"]), card["arguments"]
     if len(table.structures) + 1 != arguments["classes"]:
         raise _contradiction(f"{len(table.structures)} structures for {arguments['classes']} classes")
     if len(facts.grid.patch) != arguments["spatial_dims"]:
         raise _contradiction(f"a patch of {facts.grid.patch} for {arguments['spatial_dims']} dimensions")
-    places = places_from_json(page.get("places", ()))
-    unknown = _unknown_classes((*facts.single_pieces, *places), arguments["classes"])
+    places = places_from_json(card.get("places", ()))
+    unknown = _unknown_classes((*facts.single_components, *places), arguments["classes"])
     if unknown:
         raise _contradiction(f"class {unknown[0]} of {arguments['classes']}")
     expected = facts.expected_dice
     if len(expected.certainty) != len(expected.dice):
         raise _contradiction(f"{len(expected.dice)} expected Dice for {len(expected.certainty)} certainties")
-    return PageOfModel(
+    return ModelCard(
         facts.grid,
         facts.intensities,
         table,
-        facts.single_pieces,
+        facts.single_components,
         places,
         facts.mirrored,
         Expectation.from_json(asdict(expected)),

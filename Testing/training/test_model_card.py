@@ -1,4 +1,4 @@
-"""What the page of a model says of the expected Dice is checked like all the rest of it."""
+"""What a model card says of the expected Dice is checked like all the rest of it."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.postprocessing.expected_dice import Expectation
 from ContrastiveSegLib.preprocessing.resampling import Intensities
-from ContrastiveSegLib.training.model_page import understood
+from ContrastiveSegLib.training.model_card import checked_card
 
 
 @pytest.fixture
-def a_page() -> dict:
+def a_card() -> dict:
     return {
         "grid": asdict(WorkingGrid("axial", 4.0, 0.0, (16, 16))),
         "intensities": asdict(Intensities()),
         "labels": LabelTable((Structure(1, "liver", (0.1, 0.2, 0.3)),)).to_json(),
         "arguments": {"classes": 2, "spatial_dims": 2},
-        "single_pieces": [[1]],
+        "single_components": [[1]],
         "mirrored": False,
     }
 
 
-def test_the_expected_dice_comes_back_from_a_page_and_may_be_missing(a_page):
+def test_the_expected_dice_comes_back_from_a_page_and_may_be_missing(a_card):
     learned = Expectation((1,), (0.5, 0.9), (0.25, 0.75), 5)
 
-    assert understood(a_page).expectation == Expectation()
-    assert understood(a_page | {"expected_dice": learned.to_json()}).expectation == learned
+    assert checked_card(a_card).expectation == Expectation()
+    assert checked_card(a_card | {"expected_dice": learned.to_json()}).expectation == learned
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,13 @@ def test_the_expected_dice_comes_back_from_a_page_and_may_be_missing(a_page):
         ({"cases": "many"}, "cases"),
     ],
 )
-def test_what_cannot_be_is_refused(a_page, damage, words):
+def test_what_cannot_be_is_refused(a_card, damage, words):
     with pytest.raises(BadSetting, match=words):
-        understood(a_page | {"expected_dice": damage})
+        checked_card(a_card | {"expected_dice": damage})
+
+
+def test_a_card_of_version_0_1_is_read(a_card):
+    old = {"single_pieces" if name == "single_components" else name: value for name, value in a_card.items()}
+
+    assert "single_components" not in old
+    assert checked_card(old).single_components == ((1,),)
