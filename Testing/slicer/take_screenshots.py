@@ -147,7 +147,7 @@ def main(folder: Path) -> None:
         return
     _only(panel, "finetune")
     panel.ui.labelsFrom.currentIndex = 1
-    _train(panel, "finetuning", steps="600", batch="8", validation="0.2", cases_leave_out=SHOWN, **COARSE)
+    _train(panel, "finetuning", steps="1500", batch="8", validation="0.2", cases_leave_out=SHOWN, **COARSE)
     panel.child("finetuneCurves").setChecked(True)
     _shoot(panel, "finetune")
     panel.child("finetuneCurves").setChecked(False)
