@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from ContrastiveSegLib.file_io.opening import check_intact, itk_warnings_off
 from ContrastiveSegLib.file_io.provenance import Mark, seal
 from ContrastiveSegLib.own_work import PROGRAM
 
+# A disk with less is full: the unfinished file has taken the rest.
+FULL_BYTES = 1 << 20
 # The longest suffix first: .seg.nrrd is an .nrrd too.
 SUFFIXES = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha")
 
@@ -60,9 +64,15 @@ def _write(image: sitk.Image, temporary: Path, mark: Mark | None) -> None:
     temporary.open("xb").close()  # says why not, which SimpleITK would not
     if mark:
         image.SetMetaData(PROGRAM, mark.text)
-    with itk_warnings_off():
-        sitk.WriteImage(image, str(temporary), useCompression=True)
-    check_intact(temporary)  # SimpleITK does not notice a disk that fills up under a NIfTI file
+    try:
+        with itk_warnings_off():
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+        check_intact(temporary)  # SimpleITK does not notice a disk that fills up under a NIfTI file
+    except (RuntimeError, BadFile) as error:
+        if shutil.disk_usage(temporary.parent).free < FULL_BYTES:
+            # As the system would say it: this meets every other case, too.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(temporary)) from error
+        raise
     if mark:
         seal(temporary, mark)
 

@@ -125,6 +125,8 @@ def import_run(file: Path, parent: Path, *, name: str = "") -> RunFolder:
     except (*_DAMAGES, EOFError) as error:
         raise _no_run(file, error) from error
     except OSError as error:
+        if error.filename == str(file):
+            raise _no_run(file, error) from error
         raise cannot_write(Path(error.filename or parent), error) from error
     return RunFolder(target)
 
@@ -139,7 +141,13 @@ def _no_run(file: Path, error: Exception) -> BadFile:
 def _exported(run: RunFolder) -> Iterator[Path]:
     found = contents_of(run)
     for path in sorted((*found.own, *(p for p in found.others if _top(p, run) in WHOLE))):
-        if path.is_file() and not is_leftover(path) and _top(path, run) not in NOT_EXPORTED:
+        # A link may lead to anything on this computer, and the program makes none.
+        if (
+            path.is_file()
+            and not path.is_symlink()
+            and not is_leftover(path)
+            and _top(path, run) not in NOT_EXPORTED
+        ):
             yield path
 
 

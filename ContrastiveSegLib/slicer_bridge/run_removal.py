@@ -10,7 +10,7 @@ from pathlib import Path
 from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.file_io.file_names import split_suffix
-from ContrastiveSegLib.own_work import RUN_MARKER
+from ContrastiveSegLib.own_work import RUN_FORMAT, RUN_MARKER, run_format
 from ContrastiveSegLib.runs.run_contents import Contents, contents
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.slicer_bridge.annotation_record import written_files
@@ -37,6 +37,11 @@ def delete_run(run: RunFolder) -> tuple[Path, ...]:
     """
     if not run.exists:
         raise BadFolder(f"{run.path} is no run folder, so it is not deleted.", "Delete it by hand.")
+    if (run_format(run.path) or 0) > RUN_FORMAT:
+        raise BadFolder(
+            f"{run.path} is a run of a later version, whose files are not known here.",
+            "Delete it with that version, or by hand.",
+        )
     with run.lock():  # refuses while a job works here
         pass
     found = contents_of(run)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import CannotWrite
+from ContrastiveSegLib.file_io import saving
 from ContrastiveSegLib.file_io.saving import save_atomically, suffix_of
+from ContrastiveSegLib.imaging.case_errors import attempt
 
 SUFFIXES = [".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha"]
 
@@ -119,6 +122,20 @@ def test_a_disk_that_fills_up_while_writing_is_noticed(tmp_path, an_image, suffi
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
 
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", [".seg.nrrd", ".nii.gz", ".mha"])
+def test_a_full_disk_is_what_meets_every_other_case_too(tmp_path, an_image, suffix, monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError("ITK ERROR: could not write")
+
+    monkeypatch.setattr(saving.sitk, "WriteImage", refuse)
+    monkeypatch.setattr(saving.shutil, "disk_usage", lambda _: SimpleNamespace(free=4096))
+
+    with pytest.raises(CannotWrite, match=rf"case{suffix} cannot be written: the disk is full") as refused:
+        attempt("case", save_atomically, an_image, tmp_path / f"case{suffix}")
+    assert refused.value.__cause__.errno == errno.ENOSPC
     assert names_in(tmp_path) == []
 
 

@@ -252,3 +252,20 @@ def test_a_file_that_is_no_zip_has_no_name(tmp_path: Path) -> None:
 
     with pytest.raises(BadFile, match="is no exported run"):
         name_in(tmp_path / "x.zip")
+
+
+def test_what_a_link_leads_to_is_not_exported(a_finished_run: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("secret")
+    annotations = a_finished_run.path / "annotations"
+    annotations.mkdir(exist_ok=True)
+    (annotations / "link.seg.nrrd").symlink_to(tmp_path / "secret.txt")
+
+    export_run(a_finished_run, tmp_path / "run.zip")
+
+    with zipfile.ZipFile(tmp_path / "run.zip") as archive:
+        assert not any("link" in name for name in archive.namelist())
+
+
+def test_a_file_that_is_not_there_is_no_exported_run(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match=r"nowhere\.zip is no exported run"):
+        import_run(tmp_path / "nowhere.zip", tmp_path)

@@ -169,3 +169,12 @@ def test_annotations_of_the_panel_go_and_those_laid_there_by_hand_stay(
     delete_run(a_full_run)
 
     assert _left(a_full_run.path) == set(by_hand)
+
+
+def test_a_run_of_a_later_version_is_refused(a_full_run: RunFolder) -> None:
+    (a_full_run.path / "run.json").write_text('{"program": "ContrastiveSeg", "run_format": 99}')
+    before = _left(a_full_run.path)
+
+    with pytest.raises(BadFolder, match="is a run of a later version"):
+        delete_run(a_full_run)
+    assert _left(a_full_run.path) == before
