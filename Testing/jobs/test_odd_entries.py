@@ -111,8 +111,8 @@ def test_jobs_that_meet_odd_entries_say_so_in_words(
     folder = RunFolder(a_run)
     model, settings = ModelFolder(folder.finetune(1)).model, folder.settings_of(1)
     card, asked = json.loads(model.read_text()), json.loads(settings.read_text())
-    odd_page = _with(card, ("grid", "spacing"), 0.0)
-    model.write_text(json.dumps(odd_page | {"seal": seal_of(odd_page)}))
+    odd_card = _with(card, ("grid", "spacing"), 0.0)
+    model.write_text(json.dumps(odd_card | {"seal": seal_of(odd_card)}))
     assert main(["predict", str(a_run), "--images", str(phantoms / "test" / "images"), *SMALL]) == 1
     assert f"{model} does not describe a model that can be used" in capsys.readouterr().err
 

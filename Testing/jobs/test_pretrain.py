@@ -63,9 +63,9 @@ def sentences(run):
     return "\n".join(str(event.get("text", "")) for event in events)
 
 
-def fresh_network(page):
+def fresh_network(card):
     """What pre-training began with: the same seed."""
-    return build_network(page["network"], seed=0, **page["arguments"]).eval()
+    return build_network(card["network"], seed=0, **card["arguments"]).eval()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -80,10 +80,10 @@ def test_what_was_learned_is_saved_and_fine_tuning_starts_from_it(
     pretrain.run(settings_for(method, run, a_data_folder))
 
     folder = ModelFolder(RunFolder(run).pretrain)
-    page = read_model_card(folder)
-    network, fresh = fresh_network(page), fresh_network(page)
+    card = read_model_card(folder)
+    network, fresh = fresh_network(card), fresh_network(card)
     loaded = load_parts(network, folder)
-    assert (page["parts"], page["method"]) == (parts, method)
+    assert (card["parts"], card["method"]) == (parts, method)
     expected = [n for n in network.state_dict() if n.startswith(tuple(part + "." for part in parts))]
     assert sorted(loaded) == sorted(expected)
     before, after = fresh.state_dict(), network.state_dict()

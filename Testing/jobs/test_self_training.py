@@ -130,12 +130,12 @@ def test_a_cancelled_and_resumed_run_ends_with_the_same_bits(
 
 
 def test_prediction_knows_where_structures_usually_lie(a_finished_run, phantom_folder, tmp_path):
-    page = read_model_card(ModelFolder(RunFolder(a_finished_run).finetune(1)))
+    card = read_model_card(ModelFolder(RunFolder(a_finished_run).finetune(1)))
     model = load(finished_round(RunFolder(a_finished_run), None), choose_compute(Compute()))
 
-    assert places_to_json(model.places) == page["places"]
-    assert {tuple(place["group"]) for place in page["places"]} <= {
-        tuple(g) for g in page["single_components"]
+    assert places_to_json(model.places) == card["places"]
+    assert {tuple(place["group"]) for place in card["places"]} <= {
+        tuple(g) for g in card["single_components"]
     }
     words = ["predict", str(a_finished_run), "--images", str(phantom_folder / "labeled")]
     assert main([*words, "--output", str(tmp_path / "out")]) == 0

@@ -47,22 +47,22 @@ class Trap:
         return Path.touch, (self.trace,)
 
 
-def rewrite_page(folder: ModelFolder, **changes: object) -> None:
-    """Change a page as if it had been written so."""
-    page = {**json.loads(folder.model.read_text()), **changes}
-    folder.model.write_text(json.dumps({**page, "seal": seal_of(page)}))
+def rewrite_card(folder: ModelFolder, **changes: object) -> None:
+    """Change a card as if it had been written so."""
+    card = {**json.loads(folder.model.read_text()), **changes}
+    folder.model.write_text(json.dumps({**card, "seal": seal_of(card)}))
 
 
-def test_a_saved_network_comes_back_with_its_page(a_saved_model, a_network):
+def test_a_saved_network_comes_back_with_its_card(a_saved_model, a_network):
     a_network.eval()
 
-    network, page = load_model(a_saved_model)
+    network, card = load_model(a_saved_model)
 
     images = torch.rand(1, 1, 32, 32)
     assert torch.equal(network.eval()(images), a_network(images))
-    assert page["method"] == "pcl"
-    assert page["arguments"] == ARGUMENTS
-    assert page["parts"] == list(EVERYTHING)
+    assert card["method"] == "pcl"
+    assert card["arguments"] == ARGUMENTS
+    assert card["parts"] == list(EVERYTHING)
 
 
 def test_only_the_named_parts_are_written(a_model_folder, a_network):
@@ -130,7 +130,7 @@ def test_a_pickle_is_never_opened(a_saved_model, tmp_path):
     trace = tmp_path / "trace"
     code = pickle.dumps(Trap(trace))
     a_saved_model.weights.write_bytes(code)
-    rewrite_page(a_saved_model, sha256=hashlib.sha256(code).hexdigest())
+    rewrite_card(a_saved_model, sha256=hashlib.sha256(code).hexdigest())
 
     with pytest.raises(BadCheckpoint, match=r"model\.safetensors cannot be read"):
         load_model(a_saved_model)
@@ -148,7 +148,7 @@ def test_missing_weights_are_reported(a_saved_model):
 
 
 def test_another_format_version_is_refused(a_saved_model):
-    rewrite_page(a_saved_model, format=99)
+    rewrite_card(a_saved_model, format=99)
 
     with pytest.raises(BadCheckpoint, match=r"has format version 99, this program reads version 2"):
         read_model_card(a_saved_model)
@@ -188,19 +188,19 @@ def test_a_page_that_was_changed_is_refused(a_model_folder, a_network, change):
     labels = {"structures": [{"value": 1, "name": "liver"}, {"value": 2, "name": "spleen"}]}
     facts = {"labels": labels, "grid": {"spacing": 1.5}, "mirrored": False}
     save_model(a_model_folder, a_network, name="unet", arguments=ARGUMENTS, parts=EVERYTHING, **facts)
-    page = json.loads(a_model_folder.model.read_text())
-    a_model_folder.model.write_text(json.dumps({**page, **change}))
+    card = json.loads(a_model_folder.model.read_text())
+    a_model_folder.model.write_text(json.dumps({**card, **change}))
 
     with pytest.raises(BadCheckpoint, match=r"is not as it was written.*Copy the run folder again"):
         load_model(a_model_folder)
 
 
 def test_a_page_of_the_first_version_has_no_seal_and_opens(a_saved_model):
-    page = json.loads(a_saved_model.model.read_text())
-    del page["seal"]
-    a_saved_model.model.write_text(json.dumps(page, indent=4, sort_keys=True))
+    card = json.loads(a_saved_model.model.read_text())
+    del card["seal"]
+    a_saved_model.model.write_text(json.dumps(card, indent=4, sort_keys=True))
 
-    assert load_model(a_saved_model)[1] == page
+    assert load_model(a_saved_model)[1] == card
 
 
 @pytest.mark.parametrize(
@@ -215,9 +215,9 @@ def test_a_page_of_the_first_version_has_no_seal_and_opens(a_saved_model):
     ],
 )
 def test_a_page_without_seal_that_describes_no_model_is_refused_in_words(a_saved_model, change):
-    page = {**json.loads(a_saved_model.model.read_text()), **change}
-    del page["seal"]
-    a_saved_model.model.write_text(json.dumps(page))
+    card = {**json.loads(a_saved_model.model.read_text()), **change}
+    del card["seal"]
+    a_saved_model.model.write_text(json.dumps(card))
 
     with pytest.raises(BadCheckpoint, match=r"model"):
         load_parts(load_model(a_saved_model)[0], a_saved_model)
