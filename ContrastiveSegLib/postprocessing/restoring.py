@@ -36,29 +36,29 @@ def restore_probabilities(
     entropy = np.zeros(original.shape, np.float32)
     axis, needed = _needed_slices(working, original)
     left = np.arange(len(needed))  # positions along the axis that are still to be restored
-    held: list[Slice] = []
+    waiting: list[Slice] = []
     first = 0
     for k, probabilities in enumerate(slices, start=1):
-        held.append(probabilities)
+        waiting.append(probabilities)
         done = k == working.shape[0]
-        if not done and not _is_full(held):
+        if not done and not _is_full(waiting):
             continue
         ready = left if done else left[needed[left, 1] < k]
         if len(ready):
             slab = _Slab(ready[0], ready[-1] + 1, axis)
             there = slab.of(original)
             here = _Slab(first, k, 2).of(working)
-            winner[slab.place()], entropy[slab.place()] = _decided(held, here, there)
+            winner[slab.place()], entropy[slab.place()] = _decided(waiting, here, there)
             left = left[~np.isin(left, ready)]
         # Of the slices that stay some are needed by later positions.
         keep = int(needed[left, 0].min()) if len(left) else k
-        held, first = held[max(keep - first, 0) :], max(keep, first)
+        waiting, first = waiting[max(keep - first, 0) :], max(keep, first)
     return Volume(winner, original), Volume(entropy[None], original)
 
 
-def _is_full(held: Sequence[Slice]) -> bool:
+def _is_full(waiting: Sequence[Slice]) -> bool:
     """Whether as many slices wait as are restored together."""
-    return len(held) * held[0].nbytes >= SLAB_BYTES or len(held) * held[0][0].size >= SLAB_VOXELS
+    return len(waiting) * waiting[0].nbytes >= SLAB_BYTES or len(waiting) * waiting[0][0].size >= SLAB_VOXELS
 
 
 class _Slab:
