@@ -15,6 +15,9 @@ from pathlib import Path
 from ContrastiveSegLib.errors import CannotWrite
 from ContrastiveSegLib.own_work import run_format
 
+# A disk with less is full.
+FULL_BYTES = 1 << 20
+
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "Free some space or choose another folder, then start again."),
     errno.EDQUOT: (
@@ -35,10 +38,20 @@ _REASONS = {
 def cannot_write(path: Path, error: OSError) -> CannotWrite:
     """The error for a file that the operating system refused to write."""
     otherwise = (f"the system says: {error.strerror or error}", "Choose another folder.")
-    reason, remedy = _REASONS.get(error.errno or 0, otherwise)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    # numpy says only how many bytes are missing.
+    number = errno.ENOSPC if error.errno is None and _is_full(path) else error.errno
+    reason, remedy = _REASONS.get(number or 0, otherwise)
+    if number in (errno.ENOSPC, errno.EDQUOT):
         remedy += _disk_of(path) + _what_to_free(path)
     return CannotWrite(f"{path} cannot be written: {reason}.", remedy)
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the unfinished file has taken what was left of its disk."""
+    try:
+        return shutil.disk_usage(path.parent).free < FULL_BYTES
+    except OSError:
+        return False
 
 
 def _disk_of(path: Path) -> str:

@@ -9,14 +9,12 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from ContrastiveSegLib.disk import replacing
+from ContrastiveSegLib.disk import FULL_BYTES, replacing
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.file_io.opening import check_intact, itk_warnings_off
 from ContrastiveSegLib.file_io.provenance import Mark, seal
 from ContrastiveSegLib.own_work import PROGRAM
 
-# A disk with less is full: the unfinished file has taken the rest.
-FULL_BYTES = 1 << 20
 # The longest suffix first: .seg.nrrd is an .nrrd too.
 SUFFIXES = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha")
 

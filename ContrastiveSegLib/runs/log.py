@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Callable
@@ -29,6 +30,11 @@ class LogFile(logging.FileHandler):
                 super().emit(record)
             except OSError:  # the file cannot be opened
                 self.handleError(record)
+
+    def close(self) -> None:
+        """Close the file; what a full disk did not take was said before."""
+        with contextlib.suppress(OSError):
+            super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 (logging's own name)
         """A log that cannot be written never hides what the job has to say: one line on the terminal."""

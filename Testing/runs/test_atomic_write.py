@@ -8,6 +8,7 @@ import re
 import stat
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -155,3 +156,13 @@ def test_a_full_disk_is_named_with_what_may_be_deleted(
     assert re.search(r"The disk /\S* has \d+ MB free\.", said)
     assert f"{run.prepared} (3 MB) may be deleted: it is made again when it is needed." in said
     assert sorted(path.name for path in run.path.iterdir()) == ["prepared", "run.json"]
+
+
+def test_a_disk_that_takes_a_part_only_is_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    error = OSError("221184 requested and 63424 written")  # as numpy says it
+
+    assert re.search(
+        r"a\.npy cannot be written: the disk is full\. .* has 0 MB free",
+        str(cannot_write(tmp_path / "a.npy", error)),
+    )
