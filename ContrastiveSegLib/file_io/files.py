@@ -14,7 +14,9 @@ import SimpleITK as sitk
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.file_io.dicom import find_series, is_dicom, read_series, series_geometry
 from ContrastiveSegLib.file_io.label_layers import LabelLayers
+from ContrastiveSegLib.file_io.meta_header import is_meta, meta_has_voxel_sizes
 from ContrastiveSegLib.file_io.nifti_header import contradictions, recentered, scaling_step
+from ContrastiveSegLib.file_io.nrrd_header import is_nrrd, nrrd_has_voxel_sizes
 from ContrastiveSegLib.file_io.opening import header_text, open_header, open_image, refuse_not_finite
 from ContrastiveSegLib.file_io.provenance import Mark
 from ContrastiveSegLib.file_io.reader import apart
@@ -128,7 +130,7 @@ def read_labels(
     geometry, header_notes = sound_geometry(path, recentered(path, Geometry.of(image)))
     layers = LabelLayers(image, geometry.shape, path, scaling_step(path))
     segments, segment_notes = read_segments(image, path)
-    notes = (*contradictions(path, geometry), *header_notes, *segment_notes)
+    notes = (*_doubts(path, geometry), *header_notes, *segment_notes)
     unknown = None
     if segments:
         array, flat_notes = flatten(layers, segments, path)
@@ -203,7 +205,19 @@ def _read_channels(path: Path, last_axis_is_channels: bool) -> tuple[Volume, tup
     with np.errstate(over="ignore"):  # what does not fit into float32 becomes infinite and is reported below
         array = np.ascontiguousarray(array, np.float32)
     refuse_not_finite(path, array.size - int(np.count_nonzero(np.isfinite(array))))
-    return Volume(array, geometry), (*notes, *contradictions(path, geometry), *header_notes)
+    return Volume(array, geometry), (*notes, *_doubts(path, geometry), *header_notes)
+
+
+def _doubts(path: Path, geometry: Geometry) -> tuple[str, ...]:
+    """Notes on what a header says twice and differently, or leaves out."""
+    is_silent = (is_nrrd(path) and not nrrd_has_voxel_sizes(path)) or (
+        is_meta(path) and not meta_has_voxel_sizes(path)
+    )
+    silent = (
+        f"{path.name}: the header does not say how large a voxel is. 1 mm is assumed; if that is wrong, "
+        f"every distance and volume in mm is wrong."
+    )
+    return (*contradictions(path, geometry), *((silent,) if is_silent else ()))
 
 
 def _channels(image: sitk.Image, geometry: Geometry) -> npt.NDArray[Any]:
@@ -215,7 +229,12 @@ def _channels(image: sitk.Image, geometry: Geometry) -> npt.NDArray[Any]:
 
 
 def _refuse_sequence(path: Path, image: sitk.Image | sitk.ImageFileReader) -> None:
-    """Refuse what Slicer saved as a sequence: its frames are read as if they were channels."""
+    """Refuse an axis of time, and what Slicer saved as a sequence: its frames would be read as channels."""
+    if any(header_text(image, f"NRRD_kinds[{axis}]") == "time" for axis in range(3)):
+        raise BadFile(
+            f"{path} has an axis of time: it is a time series, and no volume.",
+            "Save each time as a file of its own; if it is a volume, correct 'kinds' in the header.",
+        )
     if isinstance(image, sitk.ImageFileReader):
         frames = image.GetNumberOfComponents()
     else:

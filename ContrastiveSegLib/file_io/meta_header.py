@@ -90,6 +90,16 @@ def screen_meta(path: Path) -> Promise:
     return promised
 
 
+def meta_has_voxel_sizes(path: Path) -> bool:
+    """Whether the header says how large a voxel is.
+
+    Raises:
+        BadFile: The header is damaged.
+        OSError: The file cannot be opened.
+    """
+    return bool({"ElementSpacing", "ElementSize"} & set(_read(path).fields))
+
+
 def voxels_beside_meta(path: Path) -> tuple[Path, ...]:
     """The files that hold the voxels; none if they follow the header.
 

@@ -110,6 +110,16 @@ def screen_nrrd(path: Path) -> Promise:
     return promised
 
 
+def nrrd_has_voxel_sizes(path: Path) -> bool:
+    """Whether the header says how large a voxel is.
+
+    Raises:
+        BadFile: The header is damaged.
+        OSError: The file cannot be opened.
+    """
+    return bool({"spacings", "space directions"} & set(_read(path).fields))
+
+
 def voxels_beside_nrrd(path: Path) -> tuple[Path, ...]:
     """The files that hold the voxels; none if they follow the header.
 

@@ -160,3 +160,30 @@ def test_labels_of_nothing_but_background_are_noted(tmp_path):
 
     assert read.notes == ("case.nii.gz: all voxels are background.",)
     assert read.table == LabelTable(())
+
+
+NRRD = "NRRD0005\ntype: short\ndimension: 3\nsizes: 4 3 2\n{}endian: little\nencoding: raw\n\n"
+MHA = (
+    "ObjectType = Image\nNDims = 3\nBinaryData = True\nDimSize = 4 3 2\n{}"
+    "ElementType = MET_SHORT\nElementDataFile = LOCAL\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "said"),
+    [
+        ("a.nrrd", NRRD.format(""), True),
+        ("b.nrrd", NRRD.format("axis mins: 0 0 0\naxis maxs: 8 6 4\n"), True),
+        ("c.nrrd", NRRD.format("spacings: 1 1 1\n"), False),
+        ("d.nrrd", NRRD.format("space: ras\nspace directions: (1,0,0) (0,1,0) (0,0,1)\n"), False),
+        ("e.mha", MHA.format(""), True),
+        ("f.mha", MHA.format("ElementSpacing = 1 1 1\n"), False),
+        ("g.mha", MHA.format("ElementSize = 1 1 1\n"), False),
+    ],
+)
+def test_a_header_without_voxel_sizes_is_said(tmp_path, name, header, said):
+    path = tmp_path / name
+    path.write_bytes(header.encode() + np.arange(24, dtype="<i2").tobytes())
+
+    for notes in (read_image([path]).notes, read_labels(path).notes):
+        assert any(f"{name}: the header does not say how large a voxel is" in note for note in notes) == said

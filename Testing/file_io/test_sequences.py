@@ -46,3 +46,14 @@ def test_a_sequence_of_one_volume_is_that_volume(tmp_path):
     path = write(tmp_path / "one.seq.nrrd", frames=1)
 
     np.testing.assert_array_equal(read_image([path]).volume.array[0], ARRAY[..., 0])
+
+
+@pytest.mark.parametrize("kinds", ["domain domain time", "time space space"])
+def test_an_axis_of_time_is_no_axis_of_a_volume(tmp_path, kinds):
+    header = f"NRRD0005\ntype: short\ndimension: 3\nsizes: 10 8 6\nspacings: 1 1 1\nkinds: {kinds}\n"
+    path = tmp_path / "cine.nrrd"
+    path.write_bytes(f"{header}endian: little\nencoding: raw\n\n".encode() + ARRAY[..., 0].tobytes())
+
+    for read in (read_image, read_geometry):
+        with pytest.raises(BadFile, match=r"cine\.nrrd has an axis of time"):
+            read([path])
