@@ -214,7 +214,10 @@ def _one_case(case: Case, model: Model, output: Path, settings: PredictSettings,
         _write_map(map_file, uncertainty, replace(mark, kind="uncertainty"), settings, reporter)
     write_labels(target, labels, model.table, overwrite=target.exists(), mark=mark)
     reporter.log_event("result", case=case.name, file=str(target), round=model.round, expected_dice=expected)
-    summary = summary_of(case, target, labels, model, expected, seconds=time.monotonic() - started)
+    seconds = time.monotonic() - started
+    summary, reason = attempt(case.name, summary_of, case, target, labels, model, expected, seconds)
+    if reason:  # the prediction is there all the same
+        reporter.warn(f"{case.name} has no entry in the summary: {reason}", case=case.name)
     return _Done(AGAIN if found.sentence else NEW, expected, summary=summary)
 
 

@@ -15,7 +15,7 @@ from ContrastiveSegLib.training.prediction_summary import PredictedCase
 
 
 def summary_of(
-    case: Case, target: Path, labels: Volume, model: Model, expected: float, *, seconds: float
+    case: Case, target: Path, labels: Volume, model: Model, expected: float, seconds: float
 ) -> dict[str, Any]:
     """What the summary says of a case.
 

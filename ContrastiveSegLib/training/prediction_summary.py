@@ -25,8 +25,7 @@ class PredictedCase:
     Args:
         round, model: Of fine-tuning, and the checksum of its model card.
         version: Of this program.
-        seconds, memory_mb: Of the whole case; the memory of the process when it was done. None if only
-            measured later.
+        seconds, memory_mb: Of the whole case; the memory of the process when it was done.
         expected_dice: nan if unknown.
     """
 
@@ -37,8 +36,8 @@ class PredictedCase:
     round: int
     model: str
     version: str
-    seconds: float | None
-    memory_mb: float | None
+    seconds: float
+    memory_mb: float
     expected_dice: float
     structures: Sequence[StructureMeasures]
 

@@ -16,6 +16,7 @@ import SimpleITK as sitk
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.file_io.files import read_geometry, read_image, read_labels, write_image
 from ContrastiveSegLib.imaging.volume import Volume
+from ContrastiveSegLib.jobs import predict
 from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.session import reporter
 from ContrastiveSegLib.training import fine_tuned
@@ -99,6 +100,21 @@ def test_the_summary_measures_every_prediction_that_is_there(a_run: Path, images
     (a_run / "predictions" / f"{first}.seg.nrrd").unlink()
     _predict(a_run, images, "--only", second)
     assert set(_summary(a_run)) == {second}
+
+
+def test_a_summary_that_fails_costs_no_prediction(
+    a_run: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(predict, "summary_of", refuse)
+
+    said = _predict(a_run, images)
+
+    assert said.endswith("predictions: 2 made, with round 1")
+    assert _sentences(a_run).count("has no entry in the summary") == 2
+    assert _summary(a_run) == {}
 
 
 def _summary(run: Path) -> dict[str, Any]:
