@@ -14,14 +14,13 @@ import SimpleITK as sitk
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.file_io.dicom import find_series, is_dicom, read_series, series_geometry
 from ContrastiveSegLib.file_io.label_layers import LabelLayers
-from ContrastiveSegLib.file_io.meta_header import is_meta, meta_has_voxel_sizes
 from ContrastiveSegLib.file_io.nifti_header import contradictions, recentered, scaling_step
-from ContrastiveSegLib.file_io.nrrd_header import is_nrrd, nrrd_has_voxel_sizes
 from ContrastiveSegLib.file_io.opening import header_text, open_header, open_image, refuse_not_finite
 from ContrastiveSegLib.file_io.provenance import Mark
 from ContrastiveSegLib.file_io.reader import apart
 from ContrastiveSegLib.file_io.saving import save_atomically, suffix_of
 from ContrastiveSegLib.file_io.segmentation_files import describe_segments, flatten, read_segments
+from ContrastiveSegLib.file_io.source_files import text_header
 from ContrastiveSegLib.imaging.header_geometry import sound_geometry
 from ContrastiveSegLib.imaging.label_values import (
     check_values,
@@ -210,9 +209,8 @@ def _read_channels(path: Path, last_axis_is_channels: bool) -> tuple[Volume, tup
 
 def _doubts(path: Path, geometry: Geometry) -> tuple[str, ...]:
     """Notes on what a header says twice and differently, or leaves out."""
-    is_silent = (is_nrrd(path) and not nrrd_has_voxel_sizes(path)) or (
-        is_meta(path) and not meta_has_voxel_sizes(path)
-    )
+    header = text_header(path)
+    is_silent = header is not None and not header.has_voxel_sizes()
     silent = (
         f"{path.name}: the header does not say how large a voxel is. 1 mm is assumed; if that is wrong, "
         f"every distance and volume in mm is wrong."

@@ -6,12 +6,9 @@ Source: MetaIO, https://itk.org/Wiki/ITK/MetaIO/Documentation
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ContrastiveSegLib.file_io.header_limits import (
-    LARGEST,
     LONGEST_FIELD,
     LONGEST_HEADER,
     MOST_AXES,
@@ -24,13 +21,13 @@ from ContrastiveSegLib.file_io.header_limits import (
     promise,
     shown,
     sizes_of,
-    voxel_files,
-    whole_number,
 )
+from ContrastiveSegLib.file_io.text_header import TextHeader, names_below
 
 LONGEST_NAME = 200
 MOST_CHANNELS = 4096
 DATA = "ElementDataFile"
+SIZES = frozenset({"ElementSpacing", "ElementSize"})
 
 BYTES_OF_TYPE = {
     **dict.fromkeys(("MET_CHAR", "MET_UCHAR", "MET_ASCII_CHAR"), 1),
@@ -41,24 +38,6 @@ BYTES_OF_TYPE = {
 PER_AXIS = ("ElementSpacing", "ElementSize", "Offset", "Position", "Origin", "CenterOfRotation")
 PER_PAIR_OF_AXES = ("TransformMatrix", "Rotation", "Orientation")
 FOUR = ("Color", "SequenceID")
-
-
-@dataclass(frozen=True)
-class _Header:
-    """The fields by name, the lines below them, and at which byte they end."""
-
-    path: Path
-    fields: Mapping[str, str]
-    listed: tuple[str, ...]
-    end: int
-
-    def number(self, name: str, otherwise: str = "", *, low: int, high: int = LARGEST) -> int:
-        """A whole number."""
-        return whole_number(self.path, name, self.fields.get(name, otherwise), low=low, high=high)
-
-    def says_yes(self, name: str) -> bool:
-        """Whether a switch is on, as MetaIO reads it."""
-        return self.fields.get(name, "")[:1] in ("T", "t", "1")
 
 
 def is_meta(path: Path) -> bool:
@@ -73,7 +52,7 @@ def screen_meta(path: Path) -> Promise:
         BadFile: The header contradicts itself, its format, or the length of the file.
         OSError: The file cannot be opened.
     """
-    header = _read(path)
+    header = read_meta_header(path)
     axes = header.number("NDims", low=1, high=MOST_AXES)
     sizes = sizes_of(path, "DimSize", header.fields.get("DimSize", "").split(), axes)
     for names, count in ((PER_AXIS, axes), (PER_PAIR_OF_AXES, axes**2), (FOUR, 4)):
@@ -90,32 +69,13 @@ def screen_meta(path: Path) -> Promise:
     return promised
 
 
-def meta_has_voxel_sizes(path: Path) -> bool:
-    """Whether the header says how large a voxel is.
+def read_meta_header(path: Path) -> TextHeader:
+    """The fields of a header.
 
     Raises:
         BadFile: The header is damaged.
         OSError: The file cannot be opened.
     """
-    return bool({"ElementSpacing", "ElementSize"} & set(_read(path).fields))
-
-
-def voxels_beside_meta(path: Path) -> tuple[Path, ...]:
-    """The files that hold the voxels; none if they follow the header.
-
-    Raises:
-        BadFile: The header is damaged, or one of these files is not there.
-        OSError: The file cannot be opened.
-    """
-    return _voxels_beside(_read(path))
-
-
-def _voxels_beside(header: _Header) -> tuple[Path, ...]:
-    named = header.fields[DATA]
-    return () if named.lower() == "local" else voxel_files(header.path, DATA, named, header.listed)
-
-
-def _read(path: Path) -> _Header:
     fields: dict[str, str] = {}
     with path.open("rb") as file:
         while DATA not in fields:
@@ -134,19 +94,25 @@ def _read(path: Path) -> _Header:
             fields[name] = values[0].strip()
         end = file.tell()
         listed = file.read(LONGEST_HEADER) if fields[DATA].startswith("LIST") else b""
-    return _Header(path, fields, tuple(listed.decode("utf-8", "surrogateescape").splitlines()), end)
+    if fields[DATA].lower() == "local":
+        del fields[DATA]
+    return TextHeader(path, fields, names_below(listed), end, DATA, SIZES)
 
 
-def _check_length(header: _Header, promised: Promise) -> None:
+def _check_length(header: TextHeader, promised: Promise) -> None:
     """Whether the file, or those that hold its voxels, are long enough."""
-    path, beside = header.path, _voxels_beside(header)
-    held = sum(file.stat().st_size for file in beside) if beside else path.stat().st_size - header.end
+    path, held = header.path, header.bytes_held()
     held -= max(header.number("HeaderSize", "0", low=-1), 0)
-    if header.says_yes("CompressedData"):
+    if _is_on(header, "CompressedData"):
         stored = header.number("CompressedDataSize", "0", low=0)
         check_held(path, stored, held)
         check_held(path, promised.bytes, held, inflation=MOST_INFLATION)
-    elif "BinaryData" in header.fields and not header.says_yes("BinaryData"):
+    elif "BinaryData" in header.fields and not _is_on(header, "BinaryData"):
         check_held(path, 2 * promised.voxels - 1, held)  # a digit and a blank each
     else:
         check_held(path, promised.bytes, held)
+
+
+def _is_on(header: TextHeader, name: str) -> bool:
+    """Whether a switch is on, as MetaIO reads it."""
+    return header.fields.get(name, "")[:1] in ("T", "t", "1")

@@ -6,8 +6,6 @@ Source: Definition of NRRD file format, http://teem.sourceforge.net/nrrd/format.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ContrastiveSegLib.file_io.header_limits import (
@@ -23,11 +21,12 @@ from ContrastiveSegLib.file_io.header_limits import (
     promise,
     shown,
     sizes_of,
-    voxel_files,
-    whole_number,
 )
+from ContrastiveSegLib.file_io.text_header import TextHeader, names_below
 
 MAGIC = b"NRRD000"
+DATA = "data file"
+SIZES = frozenset({"spacings", "space directions"})
 LONGEST_LINE = 1 << 20
 SPACE_AXES = 3
 
@@ -64,26 +63,6 @@ SPELLINGS = {
 }
 
 
-@dataclass(frozen=True)
-class _Header:
-    """The fields by name, the lines below them, and at which byte they end; "key:=value" pairs left out."""
-
-    path: Path
-    fields: Mapping[str, str]
-    listed: tuple[str, ...]
-    end: int
-
-    def needed(self, name: str) -> str:
-        """A field that must be there."""
-        if name not in self.fields:
-            raise damaged(self.path, f"'{name}' is missing")
-        return self.fields[name]
-
-    def number(self, name: str, *, low: int, high: int) -> int:
-        """A whole number that must be there."""
-        return whole_number(self.path, name, self.needed(name), low=low, high=high)
-
-
 def is_nrrd(path: Path) -> bool:
     """Whether the name says NRRD."""
     return path.name.lower().endswith((".nrrd", ".nhdr"))
@@ -96,7 +75,7 @@ def screen_nrrd(path: Path) -> Promise:
         BadFile: The header contradicts itself, its format, or the length of the file.
         OSError: The file cannot be opened.
     """
-    header = _read(path)
+    header = read_nrrd_header(path)
     axes = header.number("dimension", low=1, high=MOST_AXES)
     sizes = sizes_of(path, "sizes", header.needed("sizes").split(), axes)
     kind = " ".join(header.needed("type").lower().split())
@@ -110,32 +89,13 @@ def screen_nrrd(path: Path) -> Promise:
     return promised
 
 
-def nrrd_has_voxel_sizes(path: Path) -> bool:
-    """Whether the header says how large a voxel is.
+def read_nrrd_header(path: Path) -> TextHeader:
+    """The fields of a header; "key:=value" pairs are left out.
 
     Raises:
         BadFile: The header is damaged.
         OSError: The file cannot be opened.
     """
-    return bool({"spacings", "space directions"} & set(_read(path).fields))
-
-
-def voxels_beside_nrrd(path: Path) -> tuple[Path, ...]:
-    """The files that hold the voxels; none if they follow the header.
-
-    Raises:
-        BadFile: The header is damaged, or one of these files is not there.
-        OSError: The file cannot be opened.
-    """
-    return _voxels_beside(_read(path))
-
-
-def _voxels_beside(header: _Header) -> tuple[Path, ...]:
-    named = header.fields.get("data file")
-    return () if named is None else voxel_files(header.path, "data file", named, header.listed)
-
-
-def _read(path: Path) -> _Header:
     fields: dict[str, str] = {}
     with path.open("rb") as file:
         if not file.readline(LONGEST_FIELD).startswith(MAGIC):
@@ -151,14 +111,14 @@ def _read(path: Path) -> _Header:
             if not colon or name in fields:
                 raise damaged(path, f"the line {shown(name)} is {'there twice' if colon else 'no field'}")
             fields[name] = value.strip()
-            if name == "data file" and fields[name].startswith("LIST"):
+            if name == DATA and fields[name].startswith("LIST"):
                 break  # the names follow, up to the end
         end = file.tell()
-        listed = file.read(LONGEST_HEADER) if fields.get("data file", "").startswith("LIST") else b""
-    return _Header(path, fields, tuple(listed.decode("utf-8", "surrogateescape").splitlines()), end)
+        listed = file.read(LONGEST_HEADER) if fields.get(DATA, "").startswith("LIST") else b""
+    return TextHeader(path, fields, names_below(listed), end, DATA, SIZES)
 
 
-def _check_axes(header: _Header, axes: int) -> None:
+def _check_axes(header: TextHeader, axes: int) -> None:
     for name in IN_WORDS:
         if name in header.fields:
             check_count(header.path, name, header.fields[name].split(), axes)
@@ -167,7 +127,7 @@ def _check_axes(header: _Header, axes: int) -> None:
             check_count(header.path, name, QUOTED.findall(header.fields[name]), axes)
 
 
-def _check_sizes_of_voxels(header: _Header, axes: int) -> None:
+def _check_sizes_of_voxels(header: TextHeader, axes: int) -> None:
     """Three axes have a size, if the header speaks of sizes: NaN stands for the axis of channels alone."""
     for name, words in (
         ("spacings", header.fields.get("spacings", "").split()),
@@ -186,7 +146,7 @@ def _parts(word: str) -> list[str]:
     return word[1:-1].split(",") if word.startswith("(") else [word]
 
 
-def _check_space(header: _Header, axes: int) -> None:
+def _check_space(header: TextHeader, axes: int) -> None:
     """Directions and origin are vectors with a number for each axis of the space."""
     space = header.fields.get("space", "").lower()
     if space and space not in AXES_OF_SPACE:
@@ -209,7 +169,7 @@ def _check_space(header: _Header, axes: int) -> None:
                     check_count(header.path, name, vector.split(","), space_axes)
 
 
-def _check_length(header: _Header, promised: Promise) -> None:
+def _check_length(header: TextHeader, promised: Promise) -> None:
     """Whether the file, or those that hold its voxels, are long enough."""
     path, encoding = header.path, header.needed("encoding").lower()
     skips = [
@@ -217,9 +177,7 @@ def _check_length(header: _Header, promised: Promise) -> None:
         for name in ("line skip", "byte skip")
         if name in header.fields
     ]
-    beside = _voxels_beside(header)
-    held = sum(file.stat().st_size for file in beside) if beside else path.stat().st_size - header.end
-    held -= max([0, *skips])
+    held = header.bytes_held() - max([0, *skips])
     if encoding in ("txt", "text", "ascii"):
         check_held(path, 2 * promised.voxels - 1, held)  # a digit and a blank each
     elif encoding == "hex":
