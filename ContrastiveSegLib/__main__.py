@@ -18,8 +18,9 @@ from ContrastiveSegLib.command_line import Order, read_order
 from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import Cancelled, ContrastiveSegError
 from ContrastiveSegLib.registry import load_entry
-from ContrastiveSegLib.runs.log import LogFile
+from ContrastiveSegLib.runs.log import LogFile, VisibleFormatter
 from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.terminal import clean_terminal, visible
 
 LOGGER = logging.getLogger("ContrastiveSegLib")
 DONE, FAILED, MOST_LOST, INTERRUPTED = 0, 1, 3, 130
@@ -36,10 +37,11 @@ def main(words: Sequence[str]) -> int:
     verbose = bool({"-v", "--verbose"} & set(words))
     try:
         order = read_order(words)
-        with _messages(order, verbose=verbose), _stopping_saved():
+        with clean_terminal(), _messages(order, verbose=verbose), _stopping_saved():
             return _do(order)
     except (Exception, KeyboardInterrupt) as error:
-        return _report(error, verbose=verbose)
+        with clean_terminal():
+            return _report(error, verbose=verbose)
 
 
 def _print_any_letter() -> None:
@@ -82,7 +84,7 @@ def _report(error: BaseException, *, verbose: bool) -> int:
         return DONE
     if verbose:
         traceback.print_exception(error)
-    sys.stderr.write(explain(error) + "\n")
+    sys.stderr.write(visible(explain(error)) + "\n")
     return INTERRUPTED if isinstance(error, (KeyboardInterrupt, Cancelled)) else FAILED
 
 
@@ -90,6 +92,7 @@ def _report(error: BaseException, *, verbose: bool) -> int:
 def _messages(order: Order, *, verbose: bool) -> Iterator[None]:
     """What the job logs goes to the console and, if it works in a run folder, to log.txt."""
     console = logging.StreamHandler()
+    console.setFormatter(VisibleFormatter())
     # Asked for tracebacks, it shows those of single cases too; that of the end is printed by itself.
     console.addFilter(lambda record: record.exc_info is None or (verbose and record.levelno < logging.ERROR))
     handlers: list[logging.Handler] = [console]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ContrastiveSegLib.active_learning.suggestions import Suggestion
+from ContrastiveSegLib.terminal import visible
 
 FORMAT = 1
 COLUMNS = (
@@ -50,7 +51,7 @@ def to_text(suggestions: Sequence[Suggestion]) -> str:
     for one in suggestions:
         where = f", slice {one.place.index} along {one.place.axis}" if one.place else ""
         lines.append(f"{one.rank:>3} {one.kind:5} {one.score:5.2f}  {one.case}{where}: {one.reason}")
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def _row(one: Suggestion) -> dict[str, Any]:

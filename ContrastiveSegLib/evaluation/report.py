@@ -12,6 +12,7 @@ from ContrastiveSegLib.dataset.cases import LeftOut
 from ContrastiveSegLib.evaluation.metrics import INVENTED, MISSED
 from ContrastiveSegLib.evaluation.summary import CaseAgreement, Spread, StructureSummary
 from ContrastiveSegLib.imaging.case_errors import LostCases
+from ContrastiveSegLib.terminal import visible
 
 COLUMNS = (
     "case",
@@ -87,7 +88,7 @@ class EvaluationReport:
         lines += self._without_distance()
         lines += [f"Note: {note}" for note in self.notes]
         lines += _grouped(self.left_out)
-        return "\n".join(lines)
+        return "\n".join(map(visible, lines))
 
     def _without_distance(self) -> list[str]:
         one_sided = sum(row.agreement.note in (MISSED, INVENTED) for row in self.rows)

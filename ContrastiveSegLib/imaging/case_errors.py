@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from ContrastiveSegLib.errors import Cancelled, CannotWrite, ContrastiveSegError, RunInUse
+from ContrastiveSegLib.terminal import CONTROL
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -80,7 +81,7 @@ def reason_of(error: BaseException) -> str:
 
 def one_line(text: str, *, longest: int = LONGEST_REASON) -> str:
     """A text without line breaks and control characters, cut in the middle if it is very long."""
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+", " ", text).strip()
+    text = re.sub(f"[{CONTROL}\ud800-\udfff]+", " ", text).strip()
     half = longest // 2
     return text if len(text) <= longest else f"{text[:half]} ... {text[-half:]}"
 

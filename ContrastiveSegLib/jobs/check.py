@@ -12,6 +12,7 @@ from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS
 from ContrastiveSegLib.session.device import Compute, choose_compute
 from ContrastiveSegLib.session.environment import describe_environment
 from ContrastiveSegLib.settings.job_settings import CheckSettings
+from ContrastiveSegLib.terminal import print_line
 from ContrastiveSegLib.training.batches import Batch
 
 BATCH, PATCH = 8, (128, 128)
@@ -25,9 +26,9 @@ def run(settings: CheckSettings) -> None:
     """
     compute = choose_compute(settings.compute)
     for name, value in describe_environment(compute).items():
-        _print(f"{name:18} {'' if value is None else value}")
+        print_line(f"{name:18} {'' if value is None else value}")
     seconds, loss = training_step(compute)
-    _print(
+    print_line(
         f"One training step of {BATCH} slices of {PATCH[0]} x {PATCH[1]}: {seconds:.3f} s "
         f"({BATCH / seconds:.0f} slices/s), loss {loss:.3f}. This machine is ready."
     )
@@ -51,7 +52,3 @@ def training_step(compute: Compute) -> tuple[float, float]:
         optimizer.step()
         value = float(loss.detach())  # waits for the device
     return time.perf_counter() - begin, value
-
-
-def _print(line: str) -> None:
-    print(line, flush=True)

@@ -20,6 +20,7 @@ from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, derive_grid, slicing_a
 from ContrastiveSegLib.imaging.hounsfield import modality_of
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.settings.job_settings import ScanSettings
+from ContrastiveSegLib.terminal import print_line
 
 SHOWN_STRUCTURES = 5
 
@@ -42,8 +43,8 @@ def run(settings: ScanSettings) -> LostCases:
     )
     left_out = list(listing.left_out)
     shown = []
-    _print(f"{settings.folder}: {listing.layout}")
-    _print(f"{'case':40} {'patient':20} {'size':>16} {'spacing mm':>20} {'kind':6} {'labels'}")
+    print_line(f"{settings.folder}: {listing.layout}")
+    print_line(f"{'case':40} {'patient':20} {'size':>16} {'spacing mm':>20} {'kind':6} {'labels'}")
     for case in listing.cases:
         one, reason = attempt(case.name, _show, case)
         if one is None:
@@ -53,11 +54,11 @@ def run(settings: ScanSettings) -> LostCases:
     left_out += [one.unusable_labels for one in shown if one.unusable_labels]
     _summary(shown, [out for out in left_out if not out.by_choice])
     for note in listing.notes:
-        _print(f"note: {note}")
+        print_line(f"note: {note}")
     failed = sum(out.failed for out in left_out)
     lost = LostCases(failed, failed + sum(not one.unusable_labels for one in shown))
     if lost.are_most:
-        _print(str(lost))
+        print_line(str(lost))
     return lost
 
 
@@ -88,9 +89,9 @@ def _show(case: Case) -> _Shown:
     spacing = " x ".join(f"{s:.3g}" for s in geometry.spacing)
     kind = modality_of(read.volume.array)
     channels = f" ({len(read.volume.array)} channels)" if len(read.volume.array) > 1 else ""
-    _print(f"{case.name:40} {case.patient:20} {size:>16} {spacing:>20} {kind:6} {labels.text}{channels}")
+    print_line(f"{case.name:40} {case.patient:20} {size:>16} {spacing:>20} {kind:6} {labels.text}{channels}")
     for note in (*read.notes, *labels.notes):
-        _print(f"    note: {note}")
+        print_line(f"    note: {note}")
     return _Shown(case, geometry, bool(labels.text), labels.unusable)
 
 
@@ -122,10 +123,10 @@ def _named(structures: Sequence[str]) -> str:
 
 def _summary(shown: Sequence[_Shown], left_out: Sequence[LeftOut]) -> None:
     for out in left_out:
-        _print(f"left out: {out.path}: {out.reason}")
+        print_line(f"left out: {out.path}: {out.reason}")
     patients = len({one.case.patient for one in shown})
     labeled = sum(one.annotated for one in shown)
-    _print(
+    print_line(
         f"{len(shown)} cases of {patients} patients, {labeled} with labels; {len(left_out)} files left out."
     )
     geometries = [one.geometry for one in shown]
@@ -133,7 +134,7 @@ def _summary(shown: Sequence[_Shown], left_out: Sequence[LeftOut]) -> None:
         grid = derive_grid(geometries)
         directions = Counter(abs(slicing_axes(geometry, grid.plane)[2]) for geometry in geometries)
         axes = ", ".join(f"{n} along axis {'ijk'[axis - 1]}" for axis, n in directions.most_common())
-        _print(
+        print_line(
             f"Working grid: {grid.spacing:g} mm in plane, patches of {_patches(geometries)}; "
             f"cases are sliced: {axes}."
         )
@@ -148,7 +149,3 @@ def _patches(geometries: Sequence[Geometry]) -> str:
     if len({*patches.values()}) == 1:
         return patches["cpu"]
     return f"{patches['cpu']} on a CPU, {patches['gpu']} on a GPU"
-
-
-def _print(line: str) -> None:
-    print(line, flush=True)

@@ -7,6 +7,21 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from ContrastiveSegLib.terminal import visible, visible_text
+
+
+class VisibleFormatter(logging.Formatter):
+    """One line per record: no name in it can begin a line of its own, or steer the terminal that shows it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's own name)
+        """The line, without the traceback."""
+        return visible(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (logging's own name)
+        """The traceback, of several lines."""
+        return visible_text(super().formatException(ei))
 
 
 class LogFile(logging.FileHandler):
@@ -21,7 +36,7 @@ class LogFile(logging.FileHandler):
     def __init__(self, path: Path, *, wanted: Callable[[], bool] = lambda: True) -> None:
         super().__init__(path, mode="a", encoding="utf-8", errors="backslashreplace", delay=True)
         self._wanted, self._complained = wanted, False
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        self.setFormatter(VisibleFormatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S"))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""

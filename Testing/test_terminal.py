@@ -1,8 +1,10 @@
-"""A terminal that cannot print a name never ends a job; what is written to disk is UTF-8."""
+"""No name ends a job or steers the terminal; what is written to disk is UTF-8."""
 
 from __future__ import annotations
 
 import io
+import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -15,6 +17,8 @@ from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.file_io.files import write_image, write_labels
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
+from ContrastiveSegLib.runs.log import LogFile
+from ContrastiveSegLib.terminal import clean_terminal, visible, visible_text
 
 GRID = Geometry((32, 32, 6), (1.5, 1.5, 4.0))
 TABLE = LabelTable((Structure(1, "ήπαρ", (1.0, 0.0, 0.0)),))
@@ -80,3 +84,59 @@ def test_a_name_that_is_no_text_costs_its_file_alone(tmp_path: Path, monkeypatch
     assert main(["scan", str(tmp_path)]) == 0
     assert [case.name for case in find_cases(tmp_path).cases] == ["b"]
     assert b"is no text" in printed.getvalue()
+
+
+# A title of the window, red letters, an 8-bit escape, a false line, and letters that run from right to left.
+STEERING = "\x1b]0;mine\x07\x1b[31m\x9b2J\nWARNING none\u202egnp"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_no_name_steers_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = narrow_terminal("utf-8", monkeypatch)
+    data, found = tmp_path / f"data{STEERING}", tmp_path / "found"
+    labels = np.zeros(GRID.shape, np.int16)
+    labels[1:5, 8:20, 8:20] = 1
+    write_image(data / "imagesTr" / f"a{STEERING}.nrrd", Volume(labels.astype(np.float32), GRID))
+    write_labels(data / "labelsTr" / f"a{STEERING}.nii.gz", Volume(labels, GRID), TABLE)
+    write_labels(found / f"a{STEERING}.nii.gz", Volume(labels, GRID), TABLE)
+    (data / "imagesTr" / f"b{STEERING}.nrrd").write_bytes(b"no image")
+    (found / f"c{STEERING}.nrrd").write_bytes(b"no labels")
+    names = {"background": 0, f"organ{STEERING}": 1}
+    (data / "dataset.json").write_text(json.dumps({"labels": names, "channel_names": {"0": "CT"}}))
+
+    codes = [
+        main(["scan", str(data)]),
+        main(["evaluate", "--predictions", str(found), "--labels", str(data)]),
+        main(["finetune", str(tmp_path / "run"), "--labeled", str(tmp_path / f"none{STEERING}")]),
+    ]
+
+    text = printed.getvalue().decode()
+    assert codes == [0, 0, 1]
+    assert text.count("\\x1b[31m") >= 6
+    assert [line for line in text.splitlines() if line.startswith("WARNING")] == []
+    assert not set(text) & set("\x1b\x07\x9b\u202e")
+
+
+def test_the_log_has_no_name_that_begins_a_line_or_steers_a_terminal(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "log.txt")
+
+    try:
+        raise OSError(f"lost {STEERING}")
+    except OSError as error:
+        log.emit(logging.makeLogRecord({"msg": f"case{STEERING}", "exc_info": (OSError, error, None)}))
+    log.close()
+
+    text = (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert text.count("\n") == 3  # the record, and the two lines of the exception
+    assert not set(text) & set("\x1b\x07\x9b\u202e")
+
+
+def test_what_is_no_control_character_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = narrow_terminal("utf-8", monkeypatch)
+
+    with clean_terminal():
+        sys.stdout.write("\rStep 3 of 9\tJürgen 王小明\n")
+
+    assert printed.getvalue().decode() == "\rStep 3 of 9\tJürgen 王小明\n"
+    assert visible("a\nb\x1b[0m") == r"a\nb\x1b[0m"
+    assert visible_text("a\n\tb\r") == "a\n\tb\\r"
