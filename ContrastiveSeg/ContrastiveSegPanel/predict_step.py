@@ -7,12 +7,13 @@ import slicer
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.slicer_bridge import nodes, predictions, shown_case
+from ContrastiveSegLib.slicer_bridge import nodes, prediction_tables, predictions, shown_case
 
 from . import job_words, predicted_volume, state_line, table_rows
 from .job_box import JobBox
 from .prediction_table import PredictionTable
 from .step import Step
+from .structure_table import StructureTable
 from .surface_button import SurfaceButton
 
 
@@ -22,7 +23,7 @@ class PredictStep(Step):
     def __init__(self, panel) -> None:
         super().__init__(panel, panel.ui.predictState)
         ui = self.ui
-        table_rows.style(ui.volumesTable)
+        self.structures = StructureTable(ui.volumesTable, ui.copyTableButton)
         self.predicted = PredictionTable(ui.predictionTable)
         self.box = JobBox(ui.predictJob, "predict", self.onCurrent, panel.cancel)
         self.box.start.text = _("Segment this volume")
@@ -47,7 +48,7 @@ class PredictStep(Step):
     def _showNothing(self) -> None:
         self.case, self.volumeID, self.segmentationID = "", "", ""
         self.file: Path | None = None
-        table_rows.fill(self.ui.volumesTable, (), [], [])
+        self.structures.clear()
         self._check(False)
 
     def fill(self) -> None:
@@ -82,11 +83,14 @@ class PredictStep(Step):
         self.volumeID, self.segmentationID = volume.GetID(), node.GetID()
         with self.busy(_("measuring the volumes of {case}").format(case=case)):
             found = predictions.volumes_ml(node, volume)
-        rows = [(structure, round(amount, 2)) for structure, amount in found.items()]
-        columns = (_("Structure"), _("Volume (ml)"))
-        table_rows.fill(self.ui.volumesTable, columns, rows, list(found))
+        self.structures.show(case, found, self._measures(case, path))
         predictions.write_volumes_table(found, volume, _("{case} volumes").format(case=case))
         self.refresh()
+
+    def _measures(self, case: str, path: Path) -> dict:
+        """What the job measured in this very prediction; nothing of a refined one."""
+        run = self.panel.run
+        return prediction_tables.read_measures(run, case) if path.parent == run.predictions else {}
 
     def _check(self, isOn: bool) -> None:
         """Set the check box of the uncertainty without laying the map over the volume."""

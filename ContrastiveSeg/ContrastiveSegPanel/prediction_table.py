@@ -2,7 +2,7 @@
 
 from slicer.i18n import tr as _
 
-from ContrastiveSegLib.slicer_bridge.expected_dice import COLUMN, read_expected_dice
+from ContrastiveSegLib.slicer_bridge.prediction_tables import EXPECTED_DICE, read_expected_dice
 
 from . import table_rows
 
@@ -22,8 +22,8 @@ class PredictionTable:
 
     def hear(self, events) -> None:
         """Take what jobs told of single cases: their table lists the cases of the last job alone."""
-        told = {e["case"]: float(e[COLUMN]) for e in events if e.get("case") and _isNumber(e.get(COLUMN))}
-        self._told.update(told)
+        known = [e for e in events if e.get("case") and _isNumber(e.get(EXPECTED_DICE))]
+        self._told.update({e["case"]: float(e[EXPECTED_DICE]) for e in known})
 
     def forget(self) -> None:
         """Another run folder."""

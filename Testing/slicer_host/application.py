@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from PySide6.QtCore import Property, QObject, QProcessEnvironment, Signal
+from PySide6.QtGui import QClipboard
 from PySide6.QtWidgets import QApplication, QWidget
 
 from .pythonqt import stand_in
@@ -112,6 +113,10 @@ class qSlicerApplication(QObject):
         for name, value in os.environ.items():
             environment.insert(name, value)
         return environment
+
+    def clipboard(self) -> QClipboard:
+        """What was copied last in any program."""
+        return QApplication.clipboard()
 
     def topLevelWidgets(self) -> list[QWidget]:
         """All windows."""
