@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ContrastiveSegLib.dataset.annotations import read_annotation
 from ContrastiveSegLib.dataset.cases import Case, find_cases
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.evaluation.summary import Spread
@@ -180,7 +181,7 @@ def _show(settings: DemoSettings, story: Story, reports: dict[str, EvaluationRep
 def _shown(case: Case, runs: dict[str, RunFolder]) -> Shown:
     if case.labels is None:
         raise ValueError(f"{case.name} has no labels to show")
-    labelings = {"truth": read_labels(case.labels).volume}
+    labelings = {"truth": read_annotation(case.labels, case).volume}
     labelings |= {name: read_labels(run.prediction(case.name)).volume for name, run in runs.items()}
     image = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels).volume
     return Shown(case.name, image, labelings)

@@ -42,7 +42,7 @@ from ContrastiveSegLib.training.data import (
     lost_cases_of,
     nothing_left,
     report_losses,
-    warn_of_left_out,
+    warn_of_headers,
 )
 from ContrastiveSegLib.training.fine_tuned import Model, finished_round, load, segment
 from ContrastiveSegLib.training.modality import modality_learned
@@ -94,7 +94,7 @@ def run(settings: PredictSettings) -> LostCases:
         make_folder(output)
         remove_temporary_files([output], older_than_s=ABANDONED_S)
         found = find_readable_cases(settings.images, settings.cases)
-        warn_of_left_out(found, reporter)
+        warn_of_headers(found, reporter)
         needed = [_needed(geometry, model) for geometry in found.geometries]
         reporter.info(largest([case.name for case in found.cases], needed))
         done = _each_case(found, model, output, settings, reporter)

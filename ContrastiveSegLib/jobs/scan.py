@@ -16,6 +16,7 @@ from ContrastiveSegLib.dataset.annotations import (
 from ContrastiveSegLib.dataset.cases import Case, LeftOut, find_cases
 from ContrastiveSegLib.file_io.files import read_image
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
+from ContrastiveSegLib.imaging.field_of_view import remarks_on_units
 from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, derive_grid, slicing_axes
 from ContrastiveSegLib.imaging.hounsfield import modality_of
 from ContrastiveSegLib.imaging.volume import Geometry
@@ -130,6 +131,9 @@ def _summary(shown: Sequence[_Shown], left_out: Sequence[LeftOut]) -> None:
         f"{len(shown)} cases of {patients} patients, {labeled} with labels; {len(left_out)} files left out."
     )
     geometries = [one.geometry for one in shown]
+    for one, remark in zip(shown, remarks_on_units(geometries), strict=True):
+        if remark:
+            print_line(f"note: {one.case.name}: {remark}")
     if geometries:
         grid = derive_grid(geometries)
         directions = Counter(abs(slicing_axes(geometry, grid.plane)[2]) for geometry in geometries)

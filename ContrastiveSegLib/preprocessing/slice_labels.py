@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ContrastiveSegLib.dataset.annotations import read_annotation
 from ContrastiveSegLib.dataset.cases import Case, find_cases
 from ContrastiveSegLib.dataset.slice_table import read_slice_table
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.file_io.files import read_labels
 from ContrastiveSegLib.imaging.alignment import labels_on_grid
 from ContrastiveSegLib.imaging.case_errors import attempt
+from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.preprocessing.resampling import prepare_labels
 
@@ -42,12 +43,11 @@ def slice_labels(
     if table.is_file():
         known = read_table(table)
         return {p.name: _from_table(known[p.name], p, table) for p in prepared if p.name in known}
-    labels = {case.name: case.labels for case in find_cases(source).cases if case.labels}
-    labels = {case.name: case.labels for case in cases if case.labels} | labels
+    labels = {case.name: (case, case.labels) for case in (*cases, *find_cases(source).cases) if case.labels}
     flags = {}
     for case in prepared:
         if case.name in labels:
-            found, reason = attempt(case.name, _from_labels, labels[case.name], case)
+            found, reason = attempt(case.name, _from_labels, *labels[case.name], case)
             if found is None:
                 LOGGER.warning("%s has no slice-level labels: %s", case.name, reason)
             else:
@@ -88,8 +88,24 @@ def _slice_numbers(prepared: PreparedCase) -> list[int]:
     return [int(n) for n in np.clip(np.rint(index[:, axis]), 0, last)]
 
 
-def _from_labels(path: Path, prepared: PreparedCase) -> npt.NDArray[np.bool_]:
-    placed = labels_on_grid(read_labels(path).volume, prepared.original, name=prepared.name)
+def _from_labels(labeled: Case, path: Path, prepared: PreparedCase) -> npt.NDArray[np.bool_]:
+    read = read_annotation(path, labeled)
+    flags = _slices_with(read.volume, prepared)
+    if read.unknown is not None:
+        unknown = Volume(read.unknown.astype(np.int16), read.volume.geometry)
+        open_questions = int((_slices_with(unknown, prepared) & ~flags).sum())
+        if open_questions:
+            raise BadFile(
+                f"{path} shows nothing in {open_questions} of {len(flags)} slices, of which voxels are "
+                "to be ignored, so that nobody knows whether they show the organ.",
+                f"Say it in a table {TABLE} with the columns {','.join(COLUMNS)}.",
+            )
+    return flags
+
+
+def _slices_with(drawn: Volume, prepared: PreparedCase) -> npt.NDArray[np.bool_]:
+    """(K,) in which prepared slices anything is drawn."""
+    placed = labels_on_grid(drawn, prepared.original, name=prepared.name)
     on_working_grid = prepare_labels(placed.volume, prepared.working)
     flags: npt.NDArray[np.bool_] = np.any(on_working_grid.array > 0, axis=(1, 2))
     return flags

@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from ContrastiveSegLib.dataset.annotations import read_annotation
 from ContrastiveSegLib.dataset.cases import Case, CaseList, LeftOut, find_cases
 from ContrastiveSegLib.errors import ContrastiveSegError
-from ContrastiveSegLib.file_io.files import read_geometry, read_labels
+from ContrastiveSegLib.file_io.files import read_geometry
 from ContrastiveSegLib.file_io.headers import read_geometries
 from ContrastiveSegLib.imaging.grid import count_slices, derive_grid
 from ContrastiveSegLib.imaging.labels import LabelTable
@@ -93,6 +94,7 @@ def case_from_json(facts: Mapping[str, Any]) -> Case:
         scribbles=scribbles,
         patient=facts["patient"],
         last_axis_is_channels=facts["last_axis_is_channels"],
+        ignored=facts["ignored"],
     )
 
 
@@ -109,7 +111,7 @@ def geometry_from_json(facts: Mapping[str, Any]) -> Geometry:
 def _case_to_json(case: Case) -> dict[str, Any]:
     paths = {key: str(path) if (path := getattr(case, key)) else None for key in ("labels", "scribbles")}
     images = [str(path) for path in case.images]
-    facts = {"patient": case.patient, "last_axis_is_channels": case.last_axis_is_channels}
+    facts = {key: getattr(case, key) for key in ("patient", "last_axis_is_channels", "ignored")}
     return {"name": case.name, "images": images, **paths, **facts}
 
 
@@ -126,7 +128,7 @@ def _table(found: CaseList) -> LabelTable | None:
     for case in found.cases:
         if case.labels is not None:
             try:
-                return read_labels(case.labels).table
+                return read_annotation(case.labels, case).table
             except Exception:  # the job that needs the file says what is wrong with it
                 continue
     return None

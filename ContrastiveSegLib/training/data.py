@@ -16,6 +16,7 @@ from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.file_io.files import read_geometry
 from ContrastiveSegLib.file_io.headers import read_geometries
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
+from ContrastiveSegLib.imaging.field_of_view import remarks_on_units
 from ContrastiveSegLib.imaging.grid import WorkingGrid, derive_grid
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe, prepare_cases
@@ -48,6 +49,11 @@ class Found:
     cases: tuple[Case, ...]
     geometries: tuple[Geometry, ...]
     listing: CaseList
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What each header says beside those of the other cases; "" where it is nothing remarkable."""
+        return remarks_on_units(self.geometries)
 
 
 def find_readable_cases(folder: Path, selection: CaseSelection, *, results: bool = False) -> Found:
@@ -93,10 +99,12 @@ def together(found: Found, further: Found) -> Found:
     )
 
 
-def warn_of_left_out(found: Found, reporter: Reporter) -> None:
-    """Say which files are not used and why, apart from those the user did not want."""
+def warn_of_headers(found: Found, reporter: Reporter) -> None:
+    """Say which files are not used and why, apart from those the user did not want, and which look wrong."""
     left_out = [out for out in found.listing.left_out if not out.by_choice]
     reporter.warn_all([f"{out.path} is left out: {out.reason}" for out in left_out])
+    remarks = zip(found.cases, found.remarks, strict=True)
+    reporter.warn_all([f"{case.name}: {remark}" for case, remark in remarks if remark])
 
 
 def left_out_words(found: Found) -> str:
@@ -148,7 +156,7 @@ def prepare_each(
     Args:
         judged: Leaves out what does not go together, with a reason.
     """
-    warn_of_left_out(found, reporter)
+    warn_of_headers(found, reporter)
     reporter.log_event("preparing", cases=len(found.cases))
     with reporter.bar(len(found.cases), "case") as advance:
         done = itertools.count(1)
@@ -204,8 +212,9 @@ def write_cases(path: Path, found: Found, outcomes: Sequence[Outcome], roles: di
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
-    for outcome, geometry in zip(outcomes, found.geometries, strict=True):
-        table.writerow(_row(outcome, geometry, roles))
+    for outcome, geometry, remark in zip(outcomes, found.geometries, found.remarks, strict=True):
+        notes = " ".join(filter(None, (*outcome.notes, remark)))
+        table.writerow(_row(outcome, geometry, roles) | {"notes": notes})
     for out in found.listing.left_out:
         table.writerow({"image": str(out.path), "role": "left out", "reason": out.reason})
     write_atomically(path, text.getvalue())
@@ -234,7 +243,6 @@ def _row(outcome: Outcome, geometry: Geometry, roles: dict[str, str]) -> dict[st
         "spacing_mm": " x ".join(f"{s:.4g}" for s in geometry.spacing),
         "modality": outcome.modality,
         "checksum": outcome.checksum,
-        "notes": " ".join(outcome.notes),
         "reason": outcome.reason,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -149,6 +150,30 @@ def test_labels_may_lie_in_a_folder_of_their_own(tmp_path, a_volume, prepared_ca
     write_labels(folder / "case1-label.seg.nrrd", Volume(labels, a_volume.geometry), STRUCTURES)
 
     assert flags_of(case, prepared, folder) == [k == 1 for k in range(9)]
+
+
+@pytest.mark.parametrize("in_source", [False, True], ids=["beside the image", "in another folder"])
+def test_voxels_to_ignore_are_no_organ(tmp_path, a_volume, prepared_case, in_source, caplog):
+    case, prepared = prepared_case(a_volume)
+    labels = np.zeros(a_volume.geometry.shape, np.int16)
+    labels[2, 4:8, 4:8], labels[2, 0, 0] = 1, 9
+    source = tmp_path / "nnunet"
+    path = source / "labelsTr" / "case1.nii.gz"
+    write_image(source / "imagesTr" / "case1_0000.nii.gz", a_volume)
+    write_labels(path, Volume(labels, a_volume.geometry), LabelTable.default_for([1, 9]))
+    names = {"background": 0, "organ": 1, "ignore": 9}
+    (source / "dataset.json").write_text(json.dumps({"labels": names}), encoding="utf-8")
+    if not in_source:
+        case = dataclasses.replace(case, labels=path, ignored=9)
+
+    assert flags_of(case, prepared, source if in_source else tmp_path / "prepared") == [
+        k == 2 for k in range(9)
+    ]
+
+    labels[5:] = 9  # nobody says whether these show the organ
+    write_labels(path, Volume(labels, a_volume.geometry), LabelTable.default_for([1, 9]), overwrite=True)
+    assert slice_labels([case], [prepared], source) == {}
+    assert "shows nothing in 4 of 9 slices, of which voxels are to be ignored" in caplog.text
 
 
 def test_without_table_and_labels_there_are_no_flags(tmp_path, a_volume, prepared_case):

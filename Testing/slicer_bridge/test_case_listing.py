@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ContrastiveSegLib.dataset.cases import find_cases
-from ContrastiveSegLib.file_io.files import read_geometry
+from ContrastiveSegLib.file_io.files import read_geometry, write_image, write_labels
 from ContrastiveSegLib.imaging.grid import derive_grid, slicing_axes
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.phantoms.phantom import phantom_table, write_phantom_folder
 from ContrastiveSegLib.slicer_bridge import case_listing
 
@@ -58,6 +61,21 @@ def test_what_follows_from_all_headers_is_what_the_jobs_will_derive(a_folder, tm
     assert line["slices"] == sum(g.size[abs(slicing_axes(g, grid.plane)[2]) - 1] for g in geometries)
     named = [structure["name"] for structure in told["table"][0]["table"]["structures"]]
     assert named == list(phantom_table().names)
+
+
+def test_the_value_to_ignore_is_no_structure(a_volume, tmp_path):
+    labels = np.zeros(a_volume.geometry.shape, np.int16)
+    labels[2:4, 2:6, 2:6], labels[6:] = 1, 7
+    table = LabelTable.default_for([1, 7])
+    folder = tmp_path / "data"
+    write_image(folder / "imagesTr" / "a.nii.gz", a_volume)
+    write_labels(folder / "labelsTr" / "a.nii.gz", Volume(labels, a_volume.geometry), table)
+    (folder / "dataset.json").write_text(json.dumps({"labels": {"background": 0, "ignore": 7}}))
+
+    told = _told(folder, tmp_path)
+
+    assert case_listing.case_from_json(told["case"][0]).ignored == 7
+    assert [s["value"] for s in told["table"][0]["table"]["structures"]] == [1]
 
 
 @pytest.mark.parametrize(
