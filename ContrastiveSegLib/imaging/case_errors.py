@@ -21,6 +21,7 @@ LOGGER = logging.getLogger("ContrastiveSegLib")
 NAME_REFUSED = (errno.ENAMETOOLONG, errno.EEXIST, errno.EISDIR, errno.EINVAL)
 DISK_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 LONGEST_REASON = 600
+NO_MEMORY = re.compile(r"failed to allocate|bad_alloc|not enough memory", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ def _meets_every_case(error: Exception) -> bool:
 
 def _in_words(error: BaseException) -> str:
     what = f"{type(error).__name__}: {error}".rstrip(": ")
-    # torch names its own error so and derives it from RuntimeError.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    # torch names its own error so and derives it from RuntimeError; ITK says it in words.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or NO_MEMORY.search(what):
         return "It does not fit into memory. Close other programs, or leave this case out."
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename} cannot be used" if error.filename else "A file cannot be used"

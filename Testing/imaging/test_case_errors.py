@@ -42,6 +42,7 @@ class OutOfMemoryError(RuntimeError):
         ),
         (MemoryError(), "does not fit into memory. Close other"),
         (OutOfMemoryError("CUDA"), "does not fit into memory"),
+        (RuntimeError("ITK: Failed to allocate memory for image."), "does not fit into memory"),
         (RecursionError("maximum"), "RecursionError: maximum"),
         (refusing(errno.ENAMETOOLONG), "out/c.nrrd cannot be written."),
         (CannotWrite("c.nrrd exists already.", "Choose another name."), "c.nrrd exists already."),

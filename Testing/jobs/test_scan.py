@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -43,6 +45,20 @@ def test_whole_cases_slices_and_cases_without_labels_are_told_apart(
     assert lines["sparse"].endswith("liver, spleen (2 of 9 slices)")
     assert lines["empty"].rstrip().endswith("other")
     assert "3 cases of 3 patients, 2 with labels" in lines["3"]
+
+
+def test_a_case_in_another_unit_than_the_others_is_remarked_on(tmp_path, a_volume, capsys):
+    grid = a_volume.geometry
+    meters = replace(grid, spacing=tuple(s / 1000 for s in grid.spacing))
+    for name, geometry in {"a": grid, "b": meters, "c": grid}.items():
+        write_image(tmp_path / f"{name}.nrrd", Volume(a_volume.array, geometry))
+
+    scan.run(ScanSettings(folder=tmp_path))
+
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 1
+    assert notes[0].startswith("note: b: Its field of view")
+    assert "1000 times smaller" in notes[0]
 
 
 def test_the_patch_is_told_for_both_kinds_of_computers_where_they_differ(tmp_path, a_volume, capsys):
