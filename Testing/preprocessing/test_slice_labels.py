@@ -284,7 +284,7 @@ def test_a_label_file_that_cannot_be_read_costs_one_case(monkeypatch, make_case,
     cases = [Case(name, (Path(f"{name}.nii"),), Path(f"{name}-label.nii")) for name in ("a", "b")]
     prepared = [make_case(name=case.name) for case in cases]
 
-    def read(_, case):
+    def read(_labeled, _path, case):
         if case.name == "a":
             raise KeyError("oops")
         return np.ones(len(case.images), bool)
