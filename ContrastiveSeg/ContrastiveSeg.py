@@ -203,9 +203,9 @@ class ContrastiveSegLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self):
         """What the scene remembers of the panel."""
-        from ContrastiveSegPanel.parameters import ContrastiveSegParameterNode
+        from ContrastiveSegPanel.parameters import ContrastiveSegParameterNode, underNamesOfToday
 
-        return ContrastiveSegParameterNode(super().getParameterNode())
+        return ContrastiveSegParameterNode(underNamesOfToday(super().getParameterNode()))
 
     def predict(self, volumeNode, runFolder, callback=None):
         """Segment a volume with a fine-tuned run, as a new segmentation node.

@@ -12,10 +12,11 @@ goes wrong is raised as a ContrastiveSegError that says what happened, to which 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,12 +35,13 @@ from ContrastiveSegLib.preprocessing.resampling import prepare
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.session.device import choose_compute
 from ContrastiveSegLib.settings.job_settings import FinetuneSettings, PretrainSettings
-from ContrastiveSegLib.settings.schema import from_dict
+from ContrastiveSegLib.settings.schema import from_dict, names_today
 from ContrastiveSegLib.settings.shared_settings import Compute
 from ContrastiveSegLib.training.fine_tuned import finished_round, load, segment
 from ContrastiveSegLib.training.modality import modality_learned
 
 Pathlike = Path | str
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def pretrain(run: Pathlike, images: Pathlike, **settings: Any) -> Path:
         ContrastiveSegError: Whatever the user can mend.
     """
     given = {**settings, "run": str(run), "images": str(images)}
-    pretrain_job.run(from_dict(PretrainSettings, _plain(given), source="pretrain()"))
+    pretrain_job.run(_settings(PretrainSettings, given, source="pretrain()"))
     return Path(run)
 
 
@@ -119,7 +121,7 @@ def finetune(run: Pathlike, labeled: Pathlike, **settings: Any) -> int:
         ContrastiveSegError: Whatever the user can mend.
     """
     given = {**settings, "run": str(run), "labeled": str(labeled)}
-    finetune_job.run(from_dict(FinetuneSettings, _plain(given), source="finetune()"))
+    finetune_job.run(_settings(FinetuneSettings, given, source="finetune()"))
     return RunFolder(Path(run)).finetune_rounds(finished=True)[-1]
 
 
@@ -161,6 +163,11 @@ def evaluate(predictions: Pathlike, labels: Pathlike) -> EvaluationReport:
     return evaluate_job.evaluate(Path(predictions), Path(labels))
 
 
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Paths as the texts that settings are read from."""
-    return {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
+def _settings(cls: type[Settings], given: Mapping[str, Any], *, source: str) -> Settings:
+    """The settings of a job; paths may be given as such, and names of earlier versions still work."""
+    for before, now in names_today(cls).items():
+        if before in given:
+            what = f"The setting {before!r} of {source} is called {now!r} now. Please use the new name."
+            warnings.warn(what, FutureWarning, stacklevel=3)
+    plain = {key: str(value) if isinstance(value, Path) else value for key, value in given.items()}
+    return from_dict(cls, plain, source=source)

@@ -112,7 +112,8 @@ def _arguments_of(job: str, words: Sequence[str], folder: Path) -> list[Argument
     arguments = _arguments(cls, given, ())
     # 3. The flags, which tyro reads. One of them must be known before: it says which flags there are.
     if "options" in rules_of(cls):
-        arguments += _method_arguments(cls, given, words, folder, taken={a.name for a in arguments})
+        taken = {*(argument.name for argument in arguments), *names_today(cls)}
+        arguments += _method_arguments(cls, given, words, folder, taken=taken)
     return arguments
 
 

@@ -161,7 +161,7 @@ def make_network() -> Callable[..., Backbone]:
     from ContrastiveSegLib.networks.backbone import build_network
 
     def make(name: str = "unet", *, seed: int = 0, **arguments: Any) -> Backbone:
-        return build_network(name, seed=seed, **{"width": 4, "classes": 3, **arguments})
+        return build_network(name, seed=seed, **{"base_channels": 4, "classes": 3, **arguments})
 
     return make
 

@@ -33,7 +33,8 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def a_run(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "run"
-    api.pretrain(run, phantoms, width=4, **SMALL)
+    with pytest.warns(FutureWarning, match="'width' of .* is called 'base_channels' now"):
+        api.pretrain(run, phantoms, width=4, **SMALL)
     settings = {key: value for key, value in SMALL.items() if key != "grid"}
     assert api.finetune(run, phantoms / "labeled", strategy="supervised", **settings) == 1
     return run

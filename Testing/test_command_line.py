@@ -130,7 +130,7 @@ def test_a_flag_of_another_method_is_a_usage_error(
 def test_a_methods_setting_whose_name_is_taken_carries_the_methods_name(a_catalog_folder: Path) -> None:
     settings = typed("pretrain R --images F --width 8 --pcl-width 2", a_catalog_folder)
 
-    assert (settings.width, settings.options["width"]) == (8, 2)
+    assert (settings.base_channels, settings.options["width"]) == (8, 2)
 
 
 def test_help_of_a_method_shows_its_settings_with_range_and_default(
@@ -248,4 +248,4 @@ def test_base_channels_and_the_weight_of_own_annotations_have_their_flags_of_the
     )]  # fmt: skip
 
     assert found[0] == found[1]
-    assert (found[0].width, found[0].labeled_weight) == (8, 3)
+    assert (found[0].base_channels, found[0].labeled_weight) == (8, 3)

@@ -50,6 +50,6 @@ def test_the_fact_is_spelled_out_in_one_place(fact: str) -> None:
 
 @pytest.mark.parametrize("settings", [PretrainSettings, FinetuneSettings])
 def test_the_help_names_the_base_channels_that_are_used(settings: type) -> None:
-    text = field_help(settings)["width"]
+    text = field_help(settings)["base_channels"]
 
     assert set(BASE_CHANNELS.values()) == {int(number) for number in re.findall(r"\d+", text)}

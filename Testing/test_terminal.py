@@ -22,7 +22,7 @@ from ContrastiveSegLib.terminal import clean_terminal, visible, visible_text
 
 GRID = Geometry((32, 32, 6), (1.5, 1.5, 4.0))
 TABLE = LabelTable((Structure(1, "ήπαρ", (1.0, 0.0, 0.0)),))
-SMALL = ["--steps", "2", "--width", "4", "--batch", "2", "--device", "cpu", "--precision", "float32"]
+SMALL = ["--steps", "2", "--base-channels", "4", "--batch", "2", "--device", "cpu", "--precision", "float32"]
 
 
 class Printed(io.BytesIO):

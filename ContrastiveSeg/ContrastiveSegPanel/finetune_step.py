@@ -17,7 +17,7 @@ from .step import Step
 from .unannotated_tick import UnannotatedTick
 
 # What most users change, if anything.
-FIRST = ("steps", "lr", "grid.patch", "width", "network")
+FIRST = ("steps", "lr", "grid.patch", "base_channels", "network")
 MOST_LISTED = 5  # structures; of more, the mean alone is told
 ANNOTATIONS, DATA = "annotations", "data"
 OWN, SCRATCH = "own", "none"

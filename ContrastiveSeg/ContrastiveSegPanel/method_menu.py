@@ -4,7 +4,7 @@ import json
 
 from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.settings.method_catalog import list_methods
-from ContrastiveSegLib.settings.schema import from_dict
+from ContrastiveSegLib.settings.schema import from_dict, under_names_of_today
 
 from .form_fields import fieldsOfJob, fieldsOfMethod, furtherFields
 from .settings_form import SettingsForm, nested
@@ -48,7 +48,7 @@ class MethodMenu:
         wasBlocked = self._combo.blockSignals(True)
         self._combo.currentIndex = names.index(wanted)
         self._combo.blockSignals(wasBlocked)
-        self._show(json.loads(values or "{}"))
+        self._show(under_names_of_today(self._cls, json.loads(values or "{}")))
 
     def values(self) -> dict:
         """Dotted key to value, only of what differs from the default.

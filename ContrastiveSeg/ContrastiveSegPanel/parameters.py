@@ -23,6 +23,19 @@ class ContrastiveSegParameterNode:
     propagateCheckpoint: str = ""
     refineModel: str = "auto"
     refineCheckpoint: str = ""
-    pieces: str = "auto"
+    connectedComponents: str = "auto"
     inputVolume: slicer.vtkMRMLScalarVolumeNode
     replacePredictions: bool = True
+
+
+# Scenes that were saved with an earlier version name some parameters otherwise.
+FORMERLY = {"pieces": "connectedComponents"}
+
+
+def underNamesOfToday(node):
+    """The same node of the scene, with what it says under an earlier name said under today's."""
+    for before, now in FORMERLY.items():
+        if value := node.GetParameter(before):
+            node.SetParameter(now, value)
+            node.UnsetParameter(before)
+    return node

@@ -33,8 +33,10 @@ class PredictStep(Step):
             ("together", _("Largest of all together")),
             ("no", _("All")),
         ):
-            ui.pieces.addItem(words, value)
-        ui.pieces.connect("currentIndexChanged(int)", lambda _index: self.onPieces())
+            ui.connectedComponents.addItem(words, value)
+        ui.connectedComponents.connect(
+            "currentIndexChanged(int)", lambda _index: self.onConnectedComponents()
+        )
         ui.predictAllButton.connect("clicked()", self.onAll)
         ui.inputVolume.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self.refresh())
         ui.predictionTable.connect("cellDoubleClicked(int,int)", self.onOpen)
@@ -52,11 +54,13 @@ class PredictStep(Step):
         self._check(False)
 
     def fill(self) -> None:
-        self.ui.pieces.currentIndex = max(0, self.ui.pieces.findData(self.panel.parameters.pieces))
+        self.ui.connectedComponents.currentIndex = max(
+            0, self.ui.connectedComponents.findData(self.panel.parameters.connectedComponents)
+        )
 
-    def onPieces(self) -> None:
-        """Which pieces of each structure are kept."""
-        self.panel.parameters.pieces = self.ui.pieces.currentData
+    def onConnectedComponents(self) -> None:
+        """Which connected components of each structure are kept."""
+        self.panel.parameters.connectedComponents = self.ui.connectedComponents.currentData
 
     def replay(self, events) -> None:
         self._showNothing()
@@ -112,7 +116,11 @@ class PredictStep(Step):
     def _settingsFor(self, volume):
         """A case of the data folder is predicted from its own file, which may have more channels."""
         panel, case = self.panel, nodes.case_of(volume)
-        settings = {"run": str(panel.run.path), "overwrite": True, "components": panel.parameters.pieces}
+        settings = {
+            "run": str(panel.run.path),
+            "overwrite": True,
+            "components": panel.parameters.connectedComponents,
+        }
         if panel.data.volumeOf(case) is volume:
             images = panel.parameters.dataFolder
             return {**settings, "images": images, "cases": {"only": [glob.escape(case)]}}, case
@@ -127,7 +135,7 @@ class PredictStep(Step):
             "run": str(panel.run.path),
             "images": panel.parameters.dataFolder,
             "overwrite": bool(panel.parameters.replacePredictions),
-            "components": panel.parameters.pieces,
+            "components": panel.parameters.connectedComponents,
         }
         self.panel.startJob("predict", settings, total=len(panel.data.reader.cases))
 

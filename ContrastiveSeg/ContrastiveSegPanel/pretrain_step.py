@@ -18,7 +18,7 @@ from .planner import Planner
 from .step import Step
 
 # What most users change, if anything.
-FIRST = ("lr", "grid.patch", "width", "network")
+FIRST = ("lr", "grid.patch", "base_channels", "network")
 
 
 class PretrainStep(Step):

@@ -69,7 +69,7 @@ def network_arguments(task: Task, cases: Cases) -> dict[str, Any]:
     return {
         "in_channels": cases.training[0].channels,
         "classes": len(task.table.structures) + 1,
-        "width": task.decided["width"],
+        "base_channels": task.decided["base_channels"],
         "spatial_dims": len(task.grid.patch),
         "pools": pools_for(task.grid.patch),
     }

@@ -36,7 +36,7 @@ def run(settings: CheckSettings) -> None:
 
 def training_step(compute: Compute) -> tuple[float, float]:
     """Seconds and loss of the second of two steps; the first one also prepares kernels and memory."""
-    network = build_network("unet", seed=0, width=BASE_CHANNELS[compute.machine], classes=3)
+    network = build_network("unet", seed=0, base_channels=BASE_CHANNELS[compute.machine], classes=3)
     strategy = Strategy(network, PATCH, Settings())
     compute.place(strategy)
     optimizer = torch.optim.AdamW(strategy.parameters())

@@ -39,7 +39,7 @@ UNLABELED, LABELED, TEST = 24, 2, 6
 SHOWN = 3
 ROUNDS = 1  # of self-training, so that the demo is soon over
 # Phantoms have no fine details: a coarse grid, a narrow network and a small batch do, on any computer.
-COARSE: dict[str, Any] = {"grid": GridSettings(spacing=2.5, patch=(64, 64)), "width": 16}
+COARSE: dict[str, Any] = {"grid": GridSettings(spacing=2.5, patch=(64, 64)), "base_channels": 16}
 BATCH = 8  # of fine-tuning
 
 
@@ -141,7 +141,7 @@ def _train_and_test(settings: DemoSettings, story: Story, name: str) -> Evaluati
             steps=settings.finetune_steps,
             batch=BATCH if _on_phantoms(settings) else None,
             seed=settings.seed,
-            width=card["arguments"]["width"],
+            base_channels=card["arguments"]["base_channels"],
             grid=GridSettings(spacing=card["grid"]["spacing"], patch=tuple(card["grid"]["patch"])),
             cases=CaseSelection(only=story.annotated, patient_pattern=story.patient_pattern),
             compute=settings.compute,

@@ -229,11 +229,15 @@ def _decide(
     """What the settings leave to the data, the machine and the pre-training."""
     card = _card_of(start) if start else {}
     name = settings.network or card.get("network", "unet")
-    width = settings.width or card.get("arguments", {}).get("width") or BASE_CHANNELS[compute.machine]
+    base_channels = (
+        settings.base_channels
+        or card.get("arguments", {}).get("base_channels")
+        or BASE_CHANNELS[compute.machine]
+    )
     grid = _grid(settings, found, card, compute)
     if settings.grid.patch is None:
         dims, pools = len(grid.patch), pools_for(grid.patch)
-        network = build_network(name, seed=0, width=width, spatial_dims=dims, pools=pools)
+        network = build_network(name, seed=0, base_channels=base_channels, spatial_dims=dims, pools=pools)
         grid = dataclasses.replace(grid, patch=fitting_patch(network, grid.patch))
     slices = count_slices(found.geometries, grid)
     plan = plan_finetuning(slices, grid.patch, compute.machine, steps=settings.steps, batch=settings.batch)
@@ -241,7 +245,7 @@ def _decide(
         "grid": asdict(grid),
         "intensities": card.get("intensities") or asdict(intensities_for(settings.grid)),
         "network": name,
-        "width": width,
+        "base_channels": base_channels,
         **asdict(plan),
         "lr": settings.lr or LEARNING_RATE,
         "precision": compute.precision,
@@ -252,7 +256,7 @@ def _card_of(start: ModelFolder) -> dict[str, Any]:
     card = read_model_card(start)
     with model_card_errors(start):
         from_dict(WorkingGrid, card["grid"]), from_dict(Intensities, card["intensities"])
-        card["arguments"].get("width")
+        card["arguments"].get("base_channels")
     return card
 
 

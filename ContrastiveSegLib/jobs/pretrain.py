@@ -93,10 +93,10 @@ def run(settings: PretrainSettings) -> LostCases:
 
 def _decide(settings: PretrainSettings, found: Found, compute: Compute) -> dict[str, Any]:
     """What the settings leave to the data and the machine; decided once, then kept for resuming."""
-    width = settings.width or BASE_CHANNELS[compute.machine]
+    base_channels = settings.base_channels or BASE_CHANNELS[compute.machine]
     grid = grid_for(found, settings.grid, largest_side=LARGEST_SIDES[compute.machine])
     if settings.grid.patch is None:
-        arguments = _arguments(grid, width, channels=1)
+        arguments = _arguments(grid, base_channels, channels=1)
         method = build_method(
             settings.method, settings.options, settings.network, arguments, seed=settings.seed
         )
@@ -106,7 +106,7 @@ def _decide(settings: PretrainSettings, found: Found, compute: Compute) -> dict[
     plan = plan_pretraining(slices, epochs=settings.epochs, steps=settings.steps, batch=settings.batch)
     return {
         "grid": asdict(grid),
-        "width": width,
+        "base_channels": base_channels,
         **asdict(plan),
         "lr": settings.lr or LEARNING_RATE[settings.optimizer],
         "precision": compute.precision,
@@ -135,7 +135,7 @@ def _plan(settings: PretrainSettings, compute: Compute) -> dict[str, Any]:
         "steps": decided["steps"],
         "batch": tried.batch,
         "patch": list(grid.patch),
-        "base_channels": decided["width"],
+        "base_channels": decided["base_channels"],
         "cases": len(found.cases),
         "slices": count_slices(found.geometries, grid),
         "seconds_per_case": round(seconds_per_case, 3),
@@ -146,11 +146,11 @@ def _plan(settings: PretrainSettings, compute: Compute) -> dict[str, Any]:
     }
 
 
-def _arguments(grid: WorkingGrid, width: int, channels: int) -> dict[str, Any]:
+def _arguments(grid: WorkingGrid, base_channels: int, channels: int) -> dict[str, Any]:
     return {
         "in_channels": channels,
         "classes": 2,
-        "width": width,
+        "base_channels": base_channels,
         "spatial_dims": len(grid.patch),
         "pools": pools_for(grid.patch),
     }
@@ -187,7 +187,7 @@ def _learn(
         folder,
         method.network,
         name=settings.network,
-        arguments=_arguments(grid, decided["width"], cases[0].channels),
+        arguments=_arguments(grid, decided["base_channels"], cases[0].channels),
         parts=method.trains,
         method=settings.method,
         grid=asdict(grid),
@@ -213,7 +213,9 @@ def _made(
 ) -> _Made:
     """The method, the slices it draws, and the schedule."""
     patch = decided["grid"]["patch"]
-    arguments = _arguments(from_dict(WorkingGrid, decided["grid"]), decided["width"], cases[0].channels)
+    arguments = _arguments(
+        from_dict(WorkingGrid, decided["grid"]), decided["base_channels"], cases[0].channels
+    )
     method = build_method(settings.method, settings.options, settings.network, arguments, seed=settings.seed)
     check_shape(settings.method, method, patch, decided["batch"])
     sampler = Sampler(cases, patch, labeled=False, seed=settings.seed, partners=method.partners, flags=flags)

@@ -29,13 +29,13 @@ class Network(Backbone):
         *,
         in_channels: int = 1,
         classes: int = 2,
-        width: int = 32,
+        base_channels: int = 32,
         spatial_dims: int = 2,
         pools: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
         pools = tuple(tuple(p) for p in pools) if pools else ((2,) * spatial_dims,) * LEVELS
-        self.widths = tuple(width * 2**level for level in range(LEVELS + 1))
+        self.widths = tuple(base_channels * 2**level for level in range(LEVELS + 1))
         self.stride = tuple(math.prod(axis) for axis in zip(*pools, strict=True))
         channels, steps = (in_channels, *self.widths), ((1,) * spatial_dims, *pools)
         stage: Any = ConvBlock  # takes one stride per axis, though typed as one number
@@ -47,7 +47,9 @@ class Network(Backbone):
             DecoderBlock(deep, shallow, pool)
             for deep, shallow, pool in zip(self.widths[:0:-1], self.widths[-2::-1], pools[::-1], strict=True)
         )
-        self.head = Convolution(spatial_dims, width, classes, kernel_size=1, padding=0, conv_only=True)
+        self.head = Convolution(
+            spatial_dims, base_channels, classes, kernel_size=1, padding=0, conv_only=True
+        )
 
 
 class DecoderBlock(nn.Module):

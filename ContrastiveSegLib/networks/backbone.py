@@ -52,7 +52,7 @@ class Backbone(nn.Module, ABC):
         *,
         in_channels: int = 1,
         classes: int = 2,
-        width: int = 32,
+        base_channels: int = 32,
         spatial_dims: int = 2,
         pools: Sequence[Sequence[int]] | None = None,
     ) -> None:
@@ -61,7 +61,7 @@ class Backbone(nn.Module, ABC):
         Args:
             in_channels: Channels of the image.
             classes: Structures and background.
-            width: Channels of the first level.
+            base_channels: Channels of the first level.
             spatial_dims: One of `dims`.
             pools: How each axis shrinks from level to level; halved everywhere by default.
 
@@ -124,7 +124,7 @@ def build_network(name: str, *, seed: int, **arguments: Any) -> Backbone:
     """Build a network by the name of its file, with weights drawn from `seed`.
 
     Args:
-        arguments: `in_channels`, `classes`, `width`, `spatial_dims` and `pools`.
+        arguments: `in_channels`, `classes`, `base_channels`, `spatial_dims` and `pools`.
 
     Raises:
         BadSetting: No network of that name, or it cannot be built for these dimensions or pools.

@@ -29,13 +29,13 @@ class Network(Backbone):
         *,
         in_channels: int = 1,
         classes: int = 2,
-        width: int = 32,
+        base_channels: int = 32,
         spatial_dims: int = 2,
         pools: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
         pools = tuple(tuple(p) for p in pools) if pools else ((2,) * spatial_dims,) * LEVELS
-        self.widths = capped_widths(width, LEVELS + 1, spatial_dims)
+        self.widths = capped_widths(base_channels, LEVELS + 1, spatial_dims)
         self.stride = tuple(math.prod(axis) for axis in zip(*pools, strict=True))
         channels, steps = (in_channels, *self.widths), ((1,) * spatial_dims, *pools)
         self.encoder = Stages(

@@ -26,16 +26,20 @@ class Network(Backbone):
         *,
         in_channels: int = 1,
         classes: int = 2,
-        width: int = 32,
+        base_channels: int = 32,
         spatial_dims: int = 2,
         pools: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
-        self.widths = tuple(width * 2**level for level in range(LEVELS + 1))
+        self.widths = tuple(base_channels * 2**level for level in range(LEVELS + 1))
         self.stride = (2**LEVELS,) * spatial_dims
         check_fit(self, spatial_dims, pools)
         net = BasicUNet(
-            spatial_dims, in_channels, classes, (*self.widths, width), norm=("batch", {"affine": True})
+            spatial_dims,
+            in_channels,
+            classes,
+            (*self.widths, base_channels),
+            norm=("batch", {"affine": True}),
         )
         self.encoder = Stages([net.conv_0, net.down_1, net.down_2, net.down_3, net.down_4])
         self.decoder = nn.ModuleList([net.upcat_4, net.upcat_3, net.upcat_2, net.upcat_1])

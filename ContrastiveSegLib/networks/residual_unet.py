@@ -40,20 +40,20 @@ class Network(Backbone):
         *,
         in_channels: int = 1,
         classes: int = 2,
-        width: int = 32,
+        base_channels: int = 32,
         spatial_dims: int = 2,
         pools: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
         pools = tuple(tuple(p) for p in pools) if pools else ((2,) * spatial_dims,) * LEVELS
-        self.widths = capped_widths(width, LEVELS + 1, spatial_dims)
+        self.widths = capped_widths(base_channels, LEVELS + 1, spatial_dims)
         self.stride = tuple(math.prod(axis) for axis in zip(*pools, strict=True))
-        channels, steps = (width, *self.widths), ((1,) * spatial_dims, *pools)
+        channels, steps = (base_channels, *self.widths), ((1,) * spatial_dims, *pools)
         stages = [
             residual_stage(inside, outside, step, blocks)
             for inside, outside, step, blocks in zip(channels[:-1], channels[1:], steps, BLOCKS, strict=True)
         ]
-        stages[0].insert(0, convolution(in_channels, width, spatial_dims))
+        stages[0].insert(0, convolution(in_channels, base_channels, spatial_dims))
         self.encoder = Stages(stages)
         self.decoder = nn.ModuleList(
             DecoderBlock(deep, shallow, pool)

@@ -29,12 +29,12 @@ class Network(Backbone):
         *,
         in_channels: int = 1,
         classes: int = 2,
-        width: int = 32,
+        base_channels: int = 32,
         spatial_dims: int = 2,
         pools: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
-        self.widths = tuple(width * 2**level for level in range(LEVELS + 1))
+        self.widths = tuple(base_channels * 2**level for level in range(LEVELS + 1))
         self.stride = (2**LEVELS,) * 2
         check_fit(self, spatial_dims, pools)
         first, second, third, fourth, center = self.widths
@@ -55,7 +55,7 @@ class Network(Backbone):
                 unet.DecoderBlock(second, first, (2, 2)),
             ]
         )
-        self.head = nn.Conv2d(width, classes, 1)
+        self.head = nn.Conv2d(base_channels, classes, 1)
 
 
 class DeepDecoderBlock(nn.Module):

@@ -1,7 +1,7 @@
 """Swin UNETR: shifted-window attention down, residual convolutions up, on five halvings.
 
 Source: Hatamizadeh et al., Swin UNETR, BrainLes 2021, arXiv 2201.01266, cut from MONAI's SwinUNETR. The first
-level sees the image itself, the second tokens of two positions per axis; both have `width` channels, rounded
+level sees the image itself, the second tokens of two positions per axis; both have the base channels, rounded
 to a multiple of 12 so that the heads share them evenly.
 """
 
@@ -30,17 +30,17 @@ class Network(Backbone):
         *,
         in_channels: int = 1,
         classes: int = 2,
-        width: int = 32,
+        base_channels: int = 32,
         spatial_dims: int = 2,
         pools: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
         self.stride = (2**HALVINGS,) * spatial_dims
         check_fit(self, spatial_dims, pools)
-        width = max(1, round(width / WIDTH_MULTIPLE)) * WIDTH_MULTIPLE
-        self.widths = (width, *(width * 2**level for level in range(HALVINGS)))
+        channels = max(1, round(base_channels / WIDTH_MULTIPLE)) * WIDTH_MULTIPLE
+        self.widths = (channels, *(channels * 2**level for level in range(HALVINGS)))
         net = SwinUNETR(
-            in_channels=in_channels, out_channels=classes, feature_size=width, spatial_dims=spatial_dims
+            in_channels=in_channels, out_channels=classes, feature_size=channels, spatial_dims=spatial_dims
         )
         self.encoder = Encoder(net)
         self.decoder = nn.ModuleList([net.decoder5, net.decoder4, net.decoder3, net.decoder2, net.decoder1])

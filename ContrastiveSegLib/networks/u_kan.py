@@ -1,9 +1,9 @@
 """U-KAN: a convolutional U whose deep levels pass every channel through learned curves instead of weights.
 
 Source: Li et al., U-KAN, AAAI 2025, arXiv 2406.02918; the layer: Liu et al., KAN, ICLR 2025, arXiv
-2404.19756, with cubic B-splines on five intervals of -1...1. With width 16 the channels are the paper's, and
-so are its 6.36 million parameters but for some layer norms. The first level, before any pooling, gives no
-skip, as in the paper.
+2404.19756, with cubic B-splines on five intervals of -1...1. With 16 base channels all widths are the
+paper's, and so are its 6.36 million parameters but for some layer norms. The first level, before any pooling,
+gives no skip, as in the paper.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ HALVINGS = 5
 KAN_LAYERS = 3
 INTERVALS = 5
 ORDER = 3
+CHANNELS = (1, 1, 2, 8, 10, 16)  # of each level, in base channels
 
 
 class Network(Backbone):
@@ -33,14 +34,14 @@ class Network(Backbone):
         *,
         in_channels: int = 1,
         classes: int = 2,
-        width: int = 32,
+        base_channels: int = 32,
         spatial_dims: int = 2,
         pools: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
         self.stride = (2**HALVINGS,) * 2
         check_fit(self, spatial_dims, pools)
-        self.widths = (width, width, 2 * width, 8 * width, 10 * width, 16 * width)
+        self.widths = tuple(base_channels * factor for factor in CHANNELS)
         first, _, second, third, fourth, fifth = self.widths
         self.encoder = Stages(
             [
@@ -61,7 +62,7 @@ class Network(Backbone):
                 LastBlock(first),
             ]
         )
-        self.head = nn.Conv2d(width, classes, 1)
+        self.head = nn.Conv2d(base_channels, classes, 1)
 
 
 class DecoderBlock(nn.Module):

@@ -35,12 +35,12 @@ class Network(Backbone):
         *,
         in_channels: int = 1,
         classes: int = 2,
-        width: int = 32,
+        base_channels: int = 32,
         spatial_dims: int = 2,
         pools: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
-        self.widths = tuple(width * 2**level for level in range(SKIPS + 1))
+        self.widths = tuple(base_channels * 2**level for level in range(SKIPS + 1))
         self.stride = (2**SKIPS,) * 2
         check_fit(self, spatial_dims, pools)
         self.encoder = Encoder(in_channels, self.widths)
@@ -48,7 +48,7 @@ class Network(Backbone):
             DecoderBlock(deep, shallow)
             for deep, shallow in zip(self.widths[:0:-1], self.widths[-2::-1], strict=True)
         )
-        self.head = nn.Conv2d(width, classes, 1)
+        self.head = nn.Conv2d(base_channels, classes, 1)
 
 
 class Encoder(nn.Module):

@@ -1,7 +1,7 @@
 """U-Net of the papers: batch norm, leaky ReLU, a center without norm; in 2D and 3D.
 
-Source: MACL, IEEE JBHI 2026, arXiv 2309.11876, appendix A. At width 32 in 2D the encoder has 4 713 568
-parameters for one channel, and the whole network 7 763 456 for four classes.
+Source: MACL, IEEE JBHI 2026, arXiv 2309.11876, appendix A. With 32 base channels in 2D the encoder has
+4 713 568 parameters for one channel, and the whole network 7 763 456 for four classes.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ class Network(Backbone):
         *,
         in_channels: int = 1,
         classes: int = 2,
-        width: int = 32,
+        base_channels: int = 32,
         spatial_dims: int = 2,
         pools: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
         pools = tuple(tuple(p) for p in pools) if pools else ((2,) * spatial_dims,) * LEVELS
-        self.widths = tuple(width * 2**level for level in range(LEVELS + 1))
+        self.widths = tuple(base_channels * 2**level for level in range(LEVELS + 1))
         self.stride = tuple(math.prod(axis) for axis in zip(*pools, strict=True))
         self.encoder = Encoder(in_channels, self.widths, pools)
         self.decoder = nn.ModuleList(
             DecoderBlock(deep, shallow, pool)
             for deep, shallow, pool in zip(self.widths[:0:-1], self.widths[-2::-1], pools[::-1], strict=True)
         )
-        self.head = CONV[spatial_dims](width, classes, 1, bias=False)
+        self.head = CONV[spatial_dims](base_channels, classes, 1, bias=False)
         self.apply(_he_normal)
 
 

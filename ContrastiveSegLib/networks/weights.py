@@ -17,8 +17,8 @@ from ContrastiveSegLib.errors import BadCheckpoint, BadSetting
 from ContrastiveSegLib.networks.backbone import Backbone, build_network, network_class
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically, write_json
 from ContrastiveSegLib.runs.run_folder import ModelFolder
-from ContrastiveSegLib.settings.rules import Range
-from ContrastiveSegLib.settings.schema import from_dict
+from ContrastiveSegLib.settings.rules import Formerly, Range
+from ContrastiveSegLib.settings.schema import from_dict, under_names_of_today
 
 FORMAT = 2
 # What a card leads to whose entries are of other types or sizes than anybody expects.
@@ -31,7 +31,7 @@ class _Arguments:
 
     in_channels: Annotated[int, Range(1, 65535)] = 1
     classes: Annotated[int, Range(1, 32768)] = 2
-    width: Annotated[int, Range(1, 1024)] = 32
+    base_channels: Annotated[int, Range(1, 1024), Formerly("width")] = 32
     spatial_dims: Literal[2, 3] = 2
     pools: tuple[tuple[Annotated[int, Range(1, 16)], ...], ...] | None = None
 
@@ -112,7 +112,7 @@ def read_model_card(folder: ModelFolder) -> dict[str, Any]:
         )
     with model_card_errors(folder):
         network_class(from_dict(_Card, {key: card[key] for key in _Card.__dataclass_fields__}).network)
-    return card
+        return {**card, "arguments": under_names_of_today(_Arguments, card["arguments"])}
 
 
 @contextmanager
@@ -177,7 +177,7 @@ def load_parts(
         raise BadCheckpoint(
             f"The weights in {folder.path} do not fit the network {card['network']} {card['arguments']}: "
             f"{first} is {_shape(tensors.get(first))} there, {_shape(own.get(first))} expected.",
-            "Choose the same network, width, dimensions and number of channels as in pre-training.",
+            "Choose the same network, base channels, dimensions and number of channels as in pre-training.",
         )
     network.load_state_dict(tensors, strict=False)
     return tuple(tensors)

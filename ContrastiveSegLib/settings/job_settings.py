@@ -20,6 +20,7 @@ from ContrastiveSegLib.settings.rules import (
     Range,
 )
 from ContrastiveSegLib.settings.shared_settings import (
+    BaseChannels,
     Batch,
     CaseSelection,
     Compute,
@@ -29,7 +30,6 @@ from ContrastiveSegLib.settings.shared_settings import (
     Run,
     Seed,
     Steps,
-    Width,
 )
 
 # The settings that several jobs share are reached through this file too.
@@ -89,7 +89,7 @@ class PretrainSettings:
     """Slice-level labels, for methods that need them: a table (case,slice,organ) or a folder with labels."""
     network: Annotated[str, NetworkName(), Label("network")] = "unet"
     """Network to train."""
-    width: Width | None = None
+    base_channels: BaseChannels | None = None
     """Base channels, of the network's first level; empty: 32 as in the papers, 24 on a CPU."""
     epochs: Annotated[int, Range(1, 100_000), Label("passes over the data")] = 100
     """Passes over the data."""
@@ -172,7 +172,7 @@ class FinetuneSettings:
     """Fine-tuning strategy; its own settings become flags: see --strategy NAME --help."""
     network: Annotated[str, NetworkName(), Label("network")] = ""
     """Network to train; empty: the pre-trained one; from scratch: unet."""
-    width: Width | None = None
+    base_channels: BaseChannels | None = None
     """Base channels, of the network's first level; empty: as pre-trained; from scratch: 32, on a CPU 24."""
     steps: Steps | None = None
     """Training steps; empty: from the amount of labeled data."""

@@ -27,6 +27,7 @@ __all__ = [
     "read_jobs",
     "read_settings",
     "to_dict",
+    "under_names_of_today",
     "validate",
 ]
 
@@ -54,8 +55,7 @@ def check_fields(cls: type, data: Mapping[str, Any], *, source: str = "", prefix
     rules = rules_of(cls)
     if not isinstance(data, Mapping):
         raise _refused(prefix.rstrip("."), data, Rule(kind=dict), source)
-    today = names_today(cls)
-    data = {today.get(key, key): value for key, value in data.items()}
+    data = under_names_of_today(cls, data)
     for key in data:
         if key not in rules:
             raise unknown_name(
@@ -68,6 +68,12 @@ def names_today(cls: type) -> dict[str, str]:
     """Earlier names of settings, and what they are called now."""
     marks = {name: rule.marked(Formerly) for name, rule in rules_of(cls).items()}
     return {mark.name: name for name, mark in marks.items() if mark}
+
+
+def under_names_of_today(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values, those with an earlier name under the name that they have now."""
+    today = names_today(cls)
+    return {today.get(key, key): value for key, value in data.items()}
 
 
 def validate(settings: Settings) -> Settings:

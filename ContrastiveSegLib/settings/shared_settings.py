@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from ContrastiveSegLib.settings.rules import Flag, Label, MayChange, Pattern, Positional, Range
+from ContrastiveSegLib.settings.rules import Formerly, Label, MayChange, Pattern, Positional, Range
 
 Run = Annotated[Path, Positional(), MayChange()]
 Steps = Annotated[int, Range(1, 10_000_000), Label("training steps")]
@@ -14,7 +14,7 @@ Batch = Annotated[int, Range(1, 4096), Label("batch size", "images")]
 Rate = Annotated[float, Range(1e-8, 10), Label("learning rate")]
 Seed = Annotated[int, Range(0, 2**31 - 1), Label("random seed")]
 Minutes = Annotated[float, Range(0.01, 1440), Label("time between checkpoints", "min")]
-Width = Annotated[int, Range(4, 512), Flag("base_channels"), Label("base channels")]
+BaseChannels = Annotated[int, Range(4, 512), Formerly("width"), Label("base channels")]
 Devices = Pattern(r"auto|cpu|cuda(:\d+)?|mps", "'auto', 'cpu', 'cuda', 'cuda:0' (or another number) or 'mps'")
 Device = Annotated[str, Devices, MayChange()]
 

@@ -12,7 +12,7 @@ from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.settings.rules import Range
 from ContrastiveSegLib.settings.schema import from_dict, to_dict
-from ContrastiveSegLib.settings.shared_settings import Batch, Rate, Width
+from ContrastiveSegLib.settings.shared_settings import BaseChannels, Batch, Rate
 
 # More than may be asked for: epochs times the slices of a large data set.
 Steps = Annotated[int, Range(1, 1_000_000_000)]
@@ -23,7 +23,7 @@ class Decided:
     """Of a pre-training."""
 
     grid: WorkingGrid
-    width: Width
+    base_channels: BaseChannels
     batch: Batch
     epoch: Steps
     steps: Steps

@@ -17,9 +17,10 @@ import argparse
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from accuracy_summary import write_summary
@@ -36,6 +37,8 @@ from ContrastiveSegLib.settings.job_settings import (
     PretrainSettings,
 )
 from ContrastiveSegLib.settings.method_catalog import list_methods
+from ContrastiveSegLib.settings.rules import Formerly
+from ContrastiveSegLib.settings.schema import check_fields
 
 # Patients among whom the seeds choose, whatever numbers of them are asked for: else the same seed would have
 # other patients in another command.
@@ -57,7 +60,7 @@ class Profile:
 
     spacing: float | None
     patch: tuple[int, ...]
-    width: int
+    base_channels: Annotated[int, Formerly("width")]
     pretrain_steps: int
     pretrain_batch: int
     finetune_steps: int
@@ -73,7 +76,7 @@ PROFILES = {
 
 def main() -> None:
     options = _options()
-    profile = _profile(options)
+    profile = profile_for(options.profile, options.change)
     annotated, unseen = _patients(options)
     judged = _for_choosing(annotated, unseen, options) if options.choose else unseen
     options.output.mkdir(parents=True, exist_ok=True)
@@ -126,9 +129,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _profile(options: argparse.Namespace) -> Profile:
-    changes = {k: tuple(v) if isinstance(v, list) else v for k, v in options.change.items()}
-    return replace(PROFILES[options.profile], **changes)
+def profile_for(name: str, change: Mapping[str, Any]) -> Profile:
+    """A profile with some fields changed; earlier names of fields, as in commands of then, still work."""
+    return replace(PROFILES[name], **check_fields(Profile, change, source="--change"))
 
 
 def _patients(options: argparse.Namespace) -> tuple[list[str], list[str]]:
@@ -175,7 +178,7 @@ def _one_run(
                 steps=profile.pretrain_steps,
                 batch=profile.pretrain_batch,
                 lr=options.pretrain_lr,
-                width=profile.width,
+                base_channels=profile.base_channels,
                 seed=seed,
                 grid=grid,
                 cases=CaseSelection(leave_out=who.left_out),
@@ -192,7 +195,7 @@ def _one_run(
             start="" if method else "none",
             steps=profile.finetune_steps,
             batch=profile.finetune_batch,
-            width=profile.width,
+            base_channels=profile.base_channels,
             seed=seed,
             grid=grid,
             cases=CaseSelection(only=tuple(who.annotated), leave_out=who.left_out),

@@ -95,7 +95,7 @@ def _train_when_told(steps: int) -> None:
     from ContrastiveSegLib.training.schedule import Schedule
 
     compute, patch = choose_compute(Compute(device="cpu", precision="float32")), (96, 96)
-    network = build_network("unet", seed=0, width=BASE_CHANNELS[compute.machine], classes=CLASSES)
+    network = build_network("unet", seed=0, base_channels=BASE_CHANNELS[compute.machine], classes=CLASSES)
     strategy = Strategy(network, patch, Settings())
     sampler = Sampler(random_cases(patch[0], 1), patch, labeled=True, seed=0, margin=strategy.margin)
     schedule = Schedule(steps, 8, 1e-4, "adamw_one_cycle", epoch=steps)

@@ -125,7 +125,7 @@ def _learn(
             options=modules,
             steps=options.steps,
             batch=options.batch,
-            width=16,
+            base_channels=16,
             seed=seed,
             grid=GridSettings(spacing=1.5, patch=(128, 128)),
             cases=CaseSelection(only=tuple(source)),

@@ -99,7 +99,7 @@ def _one_run(
             strategy="supervised",
             steps=options.steps,
             batch=8,
-            width=16,
+            base_channels=16,
             seed=seed,
             grid=GridSettings(spacing=1.5, patch=(128, 128)),
             cases=chosen,

@@ -88,7 +88,7 @@ def _make_model(run: Path, structures: int, asked: argparse.Namespace) -> None:
     arguments = {
         "in_channels": 1,
         "classes": structures + 1,
-        "width": asked.width,
+        "base_channels": asked.base_channels,
         "spatial_dims": len(asked.patch),
         "pools": pools_for(asked.patch),
     }
@@ -116,7 +116,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--structures", type=int, nargs="+", default=[5, 60])
     parser.add_argument("--size", type=int, nargs=3, default=[512, 512, 400], help="default %(default)s")
     parser.add_argument("--patch", type=int, nargs="+", default=[128, 128], help="default %(default)s")
-    parser.add_argument("--width", type=int, default=4, help="of the network (default %(default)s)")
+    parser.add_argument("--base-channels", type=int, default=4, help="of the network (default %(default)s)")
     parser.add_argument(CHILD, nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -100,7 +100,7 @@ def _one_run(options: argparse.Namespace, profile: Profile, way: str, seed: int)
             options=json.loads(words or "{}"),
             steps=profile.finetune_steps,
             batch=profile.finetune_batch,
-            width=profile.width,
+            base_channels=profile.base_channels,
             seed=seed,
             grid=GridSettings(spacing=profile.spacing, patch=profile.patch),
             cases=annotated,

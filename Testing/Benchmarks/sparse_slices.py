@@ -83,7 +83,7 @@ def _one_run(options: argparse.Namespace, share: float, consistency: float, seed
             options={"consistency": consistency},
             steps=options.steps,
             batch=8,
-            width=16,
+            base_channels=16,
             seed=seed,
             grid=GridSettings(spacing=1.5, patch=(128, 128)),
             cases=chosen,

@@ -14,12 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy import PROFILES, Profile, _patients
+from accuracy import Profile, _patients, profile_for
 from suggest_slices import SliceOfCase, all_slices, write_table
 from suggest_summary import write_summary
 from unseen_patients import append, rows_of, scores
@@ -61,8 +61,7 @@ class Trial:
 
 def main() -> None:
     options = _options()
-    changes = {k: tuple(v) if isinstance(v, list) else v for k, v in options.change.items()}
-    profile = replace(PROFILES["cpu"], **changes)
+    profile = profile_for("cpu", options.change)
     _, unseen = _patients(options)
     everybody = {case.patient for case in all_slices(options.data)}
     candidates = sorted(everybody - set(unseen))
@@ -122,7 +121,7 @@ def _pretrain(options: argparse.Namespace, profile: Profile, run: Path, unseen: 
             method=options.method,
             steps=profile.pretrain_steps,
             batch=profile.pretrain_batch,
-            width=profile.width,
+            base_channels=profile.base_channels,
             grid=GridSettings(spacing=profile.spacing, patch=profile.patch),
             cases=CaseSelection(leave_out=tuple(unseen)),
         )

@@ -85,9 +85,9 @@ def main() -> None:
     compute = choose_compute(
         ComputeSettings(device=asked.device, precision=asked.precision, threads=asked.threads)
     )
-    asked.width = asked.width or BASE_CHANNELS[compute.machine]
+    asked.base_channels = asked.base_channels or BASE_CHANNELS[compute.machine]
     sides = " x ".join(map(str, _patch(asked)))
-    print(f"{compute.describe()}; {sides}, batch {asked.batch}, width {asked.width}")
+    print(f"{compute.describe()}; {sides}, batch {asked.batch}, base channels {asked.base_channels}")
     print(f"{'':<12}{'whole step':>16}{'bare network':>16}{'ratio':>8}")
     with tempfile.TemporaryDirectory() as folder:
         races = [_pretraining(name, asked, compute, Path(folder)) for name in asked.methods]
@@ -103,7 +103,12 @@ def main() -> None:
 
 
 def _pretraining(name: str, asked: argparse.Namespace, compute: Compute, folder: Path) -> Race:
-    arguments = {"in_channels": asked.channels, "classes": 2, "width": asked.width, "spatial_dims": 2}
+    arguments = {
+        "in_channels": asked.channels,
+        "classes": 2,
+        "base_channels": asked.base_channels,
+        "spatial_dims": 2,
+    }
     method = build_method(name, {}, "unet", arguments, seed=0)
     cases, patch = random_cases(asked.size, asked.channels), (asked.size,) * 2
     sampler = Sampler(cases, patch, labeled=False, seed=0, partners=method.partners)
@@ -180,7 +185,7 @@ def _finetuning(name: str, asked: argparse.Namespace, compute: Compute, folder: 
         seed=0,
         in_channels=asked.channels,
         classes=CLASSES,
-        width=asked.width,
+        base_channels=asked.base_channels,
         spatial_dims=len(patch),
         pools=pools_for(patch),
     )
@@ -272,7 +277,7 @@ def _arguments() -> argparse.Namespace:
         "--channels", type=int, default=1, help="channels of the images (default %(default)s)"
     )
     parser.add_argument(
-        "--width", type=int, help="channels of the network's first level; default: the device's"
+        "--base-channels", type=int, help="channels of the network's first level; default: the device's"
     )
     parser.add_argument(
         "--methods", nargs="*", default=["simclr", "pcl", "supercl", "macl"], help="pre-training methods"

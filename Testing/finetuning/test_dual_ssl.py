@@ -42,7 +42,7 @@ def make_strategy(make_network):
     def make(network: str = "unet", patch: tuple[int, ...] = PATCH, **settings) -> Strategy:
         width = 12 if network == "swin_unetr" else 4
         strategy = Strategy(
-            make_network(network, spatial_dims=len(patch), width=width), patch, Settings(**settings)
+            make_network(network, spatial_dims=len(patch), base_channels=width), patch, Settings(**settings)
         )
         strategy.progress = 0.5
         return strategy

@@ -114,7 +114,7 @@ def words_of(order: str, folder: Path) -> list[str]:
         "polycl",
         "--slice-labels",
         f"{data}/organ.csv",
-        "--width",
+        "--base-channels",
         "4",
         "--patch",
         "16",

@@ -27,7 +27,7 @@ GRID = Geometry(
 TABLE = LabelTable((Structure(1, "liver", (1.0, 0.0, 0.0)), Structure(2, "spleen", (0.0, 1.0, 0.0))))
 # The sound neighbor of every damaged case: it must come through whatever happens.
 SOUND = "d"
-SMALL = ["--width", "4", "--batch", "2", "--device", "cpu", "--precision", "float32", "--steps", "1"]
+SMALL = ["--base-channels", "4", "--batch", "2", "--device", "cpu", "--precision", "float32", "--steps", "1"]
 
 
 def image(seed: int) -> Volume:

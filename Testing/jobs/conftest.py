@@ -14,7 +14,7 @@ from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.networks.weights import seal_of
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 
-SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
+SMALL = ["--base-channels", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
 ALONE = ["--unlabeled", "none"]  # no rounds of self-training
 GRID = ["--patch", "32", "32", "--spacing", "6"]
 

@@ -50,7 +50,7 @@ def test_generated_patients_are_learned_on_a_coarse_grid(
         (run,) = folder.glob(f"runs/*/{name}")
         card = read_model_card(ModelFolder(RunFolder(run).finetune(1)))
         assert card["grid"]["spacing"] == demo.COARSE["grid"].spacing
-        assert card["arguments"]["width"] == demo.COARSE["width"]
+        assert card["arguments"]["base_channels"] == demo.COARSE["base_channels"]
         assert RunFolder(run).read_settings("finetune", FinetuneSettings, round_number=1).batch == demo.BATCH
 
 

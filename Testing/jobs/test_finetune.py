@@ -17,7 +17,7 @@ from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.runs.events import read_new
 
-FAST = ["--from", "none", "--steps", "2", "--width", "4", "--batch", "4", "--device", "cpu",
+FAST = ["--from", "none", "--steps", "2", "--base-channels", "4", "--batch", "4", "--device", "cpu",
         "--precision", "float32", "--patch", "32", "32", "--spacing", "6"]  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from ContrastiveSegLib.jobs import predict, scan
 from ContrastiveSegLib.preprocessing import prepared_cache
 from ContrastiveSegLib.training import data
 
-SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
+SMALL = ["--base-channels", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
 ALONE = ["--unlabeled", "none"]  # no rounds of self-training
 GRID = ["--patch", "32", "32", "--spacing", "6"]
 ODD = [

@@ -52,7 +52,7 @@ def a_data_folder(tmp_path_factory):
 
 
 def settings_for(method, run, folder, **more):
-    given = {"options": METHODS[method][0], "steps": 3, "batch": 4, "width": 4} | more
+    given = {"options": METHODS[method][0], "steps": 3, "batch": 4, "base_channels": 4} | more
     return PretrainSettings(
         run=run, images=folder / "images", method=method, grid=GRID, compute=ON_CPU, **given
     )

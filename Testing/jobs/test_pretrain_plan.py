@@ -13,7 +13,18 @@ from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.training import trial
 from Testing.training.probing import Probe, a_sampler, how
 
-SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32", "--spacing", "6"]
+SMALL = [
+    "--base-channels",
+    "4",
+    "--batch",
+    "4",
+    "--device",
+    "cpu",
+    "--precision",
+    "float32",
+    "--spacing",
+    "6",
+]
 
 
 def plan_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> dict:

@@ -24,7 +24,7 @@ from ContrastiveSegLib.training.fine_tuned import finished_round, load
 from ContrastiveSegLib.training.pseudo_labels import PseudoLabels
 
 STEPS = 3
-FAST = ["--from", "none", "--steps", str(STEPS), "--width", "4", "--batch", "4", "--device", "cpu",
+FAST = ["--from", "none", "--steps", str(STEPS), "--base-channels", "4", "--batch", "4", "--device", "cpu",
         "--precision", "float32", "--patch", "32", "32", "--spacing", "6",
         ]  # fmt: skip
 

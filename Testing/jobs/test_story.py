@@ -17,7 +17,7 @@ from ContrastiveSegLib.file_io.files import read_geometry, read_image, read_labe
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.runs.events import read_new
 
-SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
+SMALL = ["--base-channels", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
 ALONE = ["--unlabeled", "none"]  # no rounds of self-training
 GRID = ["--patch", "32", "32", "--spacing", "6"]
 

@@ -17,7 +17,7 @@ from ContrastiveSegLib.file_io.files import read_geometry
 from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.runs.events import read_new
 
-SMALL = ["--width", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
+SMALL = ["--base-channels", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
 GRID = ["--patch", "32", "32", "--spacing", "8"]
 
 
@@ -162,7 +162,7 @@ def test_both_strategies_and_blocks_work(phantoms: Path, tmp_path: Path) -> None
 
 def test_a_run_from_scratch_suggests_with_its_own_encoder(phantoms: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert finetune(run, phantoms, "--from", "none", "--width", "4", *GRID) == 0
+    assert finetune(run, phantoms, "--from", "none", "--base-channels", "4", *GRID) == 0
 
     assert suggest(run, phantoms) == 0
 

@@ -41,8 +41,8 @@ def test_scores_are_those_of_monai_with_the_same_weights(size, make_network):
 
 
 def test_channels_double_up_to_the_cap_of_nnunet():
-    network_2d = build_network("dynunet", seed=0, width=64)
-    network_3d = build_network("dynunet", seed=0, width=32, spatial_dims=3)
+    network_2d = build_network("dynunet", seed=0, base_channels=64)
+    network_3d = build_network("dynunet", seed=0, base_channels=32, spatial_dims=3)
 
     assert network_2d.widths == (64, 128, 256, 512, 512)
     assert network_3d.widths == (32, 64, 128, 256, 320)

@@ -47,6 +47,6 @@ def test_scores_are_those_of_monai_with_the_same_weights(size, make_network, mon
 
 @pytest.mark.parametrize(("width", "rounded"), [(1, 12), (16, 12), (32, 36), (48, 48)])
 def test_the_width_is_rounded_to_a_multiple_of_twelve(width, rounded):
-    network = build_network("swin_unetr", seed=0, width=width)
+    network = build_network("swin_unetr", seed=0, base_channels=width)
 
     assert network.widths == tuple(rounded * factor for factor in (1, 1, 2, 4, 8, 16))

@@ -52,7 +52,7 @@ def test_curves_are_computed_in_float32_when_activations_are_not():
 
 
 def test_with_width_16_the_network_has_the_channels_and_parameters_of_the_paper():
-    network = build_network("u_kan", seed=0, width=16, in_channels=3, classes=1)
+    network = build_network("u_kan", seed=0, base_channels=16, in_channels=3, classes=1)
 
     assert network.widths[1:] == (16, 32, 128, 160, 256)
     assert sum(p.numel() for p in network.parameters()) == pytest.approx(6.36e6, rel=2e-3)

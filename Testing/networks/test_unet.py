@@ -82,7 +82,7 @@ def test_the_head_has_no_bias(a_network):
 
 
 def test_weights_start_he_normal_and_biases_at_zero():
-    network = build_network("unet", seed=0, width=16)
+    network = build_network("unet", seed=0, base_channels=16)
     convolution = network.encoder.center[2]  # 256 to 256
 
     expected = math.sqrt(2 / (1 + 0.01**2) / (256 * 9))

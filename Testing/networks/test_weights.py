@@ -22,7 +22,7 @@ from ContrastiveSegLib.networks.weights import (
 )
 from ContrastiveSegLib.runs.run_folder import ModelFolder
 
-ARGUMENTS = {"in_channels": 1, "classes": 3, "width": 4, "spatial_dims": 2}
+ARGUMENTS = {"in_channels": 1, "classes": 3, "base_channels": 4, "spatial_dims": 2}
 EVERYTHING = ("encoder", "decoder", "head")
 
 
@@ -94,8 +94,8 @@ def test_decoder_1_is_no_part_of_decoder_10():
 
 
 def test_a_network_of_another_width_is_refused_with_both_shapes(a_saved_model, make_network):
-    with pytest.raises(BadCheckpoint, match=r"is 32 there, 64 expected\. Choose the same network, width"):
-        load_parts(make_network(width=8), a_saved_model)
+    with pytest.raises(BadCheckpoint, match=r"32 there, 64 expected\. Choose the same network, base chan"):
+        load_parts(make_network(base_channels=8), a_saved_model)
 
 
 def test_a_network_of_other_channels_is_refused(a_saved_model, make_network):
@@ -208,7 +208,7 @@ def test_a_page_of_the_first_version_has_no_seal_and_opens(a_saved_model):
     [
         {"arguments": {"widht": 4}},
         {"arguments": []},
-        {"arguments": {**ARGUMENTS, "width": -1}},
+        {"arguments": {**ARGUMENTS, "base_channels": -1}},
         {"network": "nothing"},
         {"network": None},
         {"parts": 3},
@@ -221,3 +221,13 @@ def test_a_page_without_seal_that_describes_no_model_is_refused_in_words(a_saved
 
     with pytest.raises(BadCheckpoint, match=r"model"):
         load_parts(load_model(a_saved_model)[0], a_saved_model)
+
+
+def test_a_page_with_the_earlier_name_of_base_channels_is_read(a_saved_model, a_network):
+    arguments = {"width" if name == "base_channels" else name: value for name, value in ARGUMENTS.items()}
+    rewrite_card(a_saved_model, arguments=arguments)
+
+    network, card = load_model(a_saved_model)
+
+    assert network.widths == a_network.widths
+    assert card["arguments"] == ARGUMENTS

@@ -64,7 +64,7 @@ def test_the_slow_copy_takes_no_gradient(a_method, a_batch):
 
 
 def test_the_predictor_has_one_layer_of_4096_hidden_units(make_network):
-    predictor = byol.Method(make_network(width=8), byol.Settings()).predictor
+    predictor = byol.Method(make_network(base_channels=8), byol.Settings()).predictor
 
     first, _, second = predictor.layers
     assert first.weight.shape == (4096, 128)

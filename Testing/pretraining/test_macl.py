@@ -199,7 +199,7 @@ def test_the_branches_have_the_shapes_of_the_specification(
 
 
 def test_the_projectors_have_the_widths_of_the_specification(make_network):
-    method = macl.Method(make_network(width=32), macl.Settings())
+    method = macl.Method(make_network(base_channels=32), macl.Settings())
 
     def sizes(projector):
         first, _, second = projector.layers

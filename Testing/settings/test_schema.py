@@ -249,6 +249,8 @@ def test_a_settings_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         (PredictSettings, "gray_correction", "intensity_refinement", False),
         (PredictSettings, "pieces", "components", "each"),
         (FinetuneSettings, "favored", "labeled_weight", 3),
+        (FinetuneSettings, "width", "base_channels", 8),
+        (PretrainSettings, "width", "base_channels", 8),
         (RefineSettings, "gate", "acceptance", 0.9),
         (RefineSettings, "steady", "slice_consistency", False),
     ],

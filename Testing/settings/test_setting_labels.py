@@ -85,10 +85,13 @@ def test_menus_have_words_for_each_value(a_form):
 def test_recommended_settings_carry_their_terms_and_units():
     rules = dict(_of_job(PretrainSettings))
 
-    found = {name: str(rules[name].marked(Label)) for name in ("lr", "patch", "width", "spacing", "network")}
+    found = {
+        name: str(rules[name].marked(Label))
+        for name in ("lr", "patch", "base_channels", "spacing", "network")
+    }
 
     assert found == {
-        "lr": "learning rate", "patch": "patch size (voxels)", "width": "base channels",
+        "lr": "learning rate", "patch": "patch size (voxels)", "base_channels": "base channels",
         "spacing": "in-plane spacing (mm)", "network": "network",
     }  # fmt: skip
 

@@ -21,7 +21,11 @@ ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "Resources" / "Screenshots"
 WINDOW_SIZE = (1500, 1040)
 SHOWN = "phantom_010"
-COARSE = {"grid_spacing": "2.5", "grid_patch": "64 64", "width": "16"}  # as the demo, for any computer
+COARSE = {
+    "grid_spacing": "2.5",
+    "grid_patch": "64 64",
+    "base_channels": "16",
+}  # as the demo, for any computer
 WANTED = sys.argv[2:]
 
 

@@ -94,14 +94,14 @@ def test_a_volume_of_the_scene_is_predicted_on_its_own_grid_and_under_its_transf
     assert RunFolder(tmp_path / "run").prediction("my_scan_no._1").is_file()
 
 
-def test_which_pieces_are_kept_is_asked_remembered_and_passed_on(
+def test_which_components_are_kept_is_asked_remembered_and_passed_on(
     a_quick_panel, phantoms, a_trained_run, tmp_path
 ):
     panel = a_quick_panel
     panel.choose(phantoms, a_trained_run)
-    assert panel.ui.pieces.currentData == "auto"
+    assert panel.ui.connectedComponents.currentData == "auto"
 
-    panel.ui.pieces.currentIndex = panel.ui.pieces.findData("together")
+    panel.ui.connectedComponents.currentIndex = panel.ui.connectedComponents.findData("together")
     panel.ui.inputVolume.setCurrentNode(panel.panel.data.load("phantom_003"))
     panel.job("predict")
 
@@ -109,4 +109,4 @@ def test_which_pieces_are_kept_is_asked_remembered_and_passed_on(
     assert (
         from_dict(JOBS["predict"], order).components == "together"
     )  # the real job would take these settings
-    assert panel.panel.parameters.pieces == "together"
+    assert panel.panel.parameters.connectedComponents == "together"

@@ -155,3 +155,17 @@ def test_what_went_wrong_goes_from_the_progress_line_when_it_is_mended(a_quick_p
     panel.ui.pretrainedRun.currentPath = str(tmp_path / "other")
 
     assert panel.child("pretrainLine").text == ""
+
+
+def test_a_scene_of_version_0_1_is_read_under_the_names_of_then(a_quick_panel):
+    panel = a_quick_panel
+    stored = panel.logic.getParameterNode().parameterNode
+    stored.UnsetParameter("connectedComponents")
+    stored.SetParameter("pieces", "together")
+    stored.SetParameter("pretrainOptions", '{"width": 12}')
+
+    panel.panel.fill()
+
+    assert panel.ui.connectedComponents.currentData == "together"
+    assert panel.child("pretraining_base_channels").text == "12"
+    assert not stored.GetParameter("pieces")

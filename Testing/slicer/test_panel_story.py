@@ -56,7 +56,7 @@ def test_from_a_folder_of_volumes_to_a_segmentation_in_the_scene(a_real_panel, p
     # 2. Pre-train with settings from the form.
     panel.child("pretraining_steps").text = "12"
     panel.child("pretraining_batch").text = "4"
-    panel.child("pretraining_width").text = "4"
+    panel.child("pretraining_base_channels").text = "4"
     panel.child("pretraining_grid_patch").text = "32 32"
     panel.panel.pretrain.planner._timer.setInterval(0)
     ui.pretrainStep.collapsed = False
@@ -64,7 +64,7 @@ def test_from_a_folder_of_volumes_to_a_segmentation_in_the_scene(a_real_panel, p
     panel.job("pretrain")
     assert panel.state("pretrain") == "done", ui.pretrainState.text
     asked = json.loads(run.settings.read_text(encoding="utf-8"))["pretrain"]
-    assert (asked["steps"], asked["width"], asked["grid"]["patch"]) == (12, 4, [32, 32])
+    assert (asked["steps"], asked["base_channels"], asked["grid"]["patch"]) == (12, 4, [32, 32])
 
     # 3. Annotate what is suggested first, and the two patients whose truth is known here.
     panel.job("suggest")
@@ -136,7 +136,7 @@ def test_the_logic_predicts_for_scripts_blocking_and_with_a_callback(a_real_pane
     panel, run = a_real_panel, tmp_path / "run"
     panel.choose(phantoms, run)
     panel.ui.labelsFrom.currentIndex, panel.ui.startFrom.currentIndex = 1, 1
-    for name, text in (("steps", "3"), ("batch", "2"), ("width", "4"), ("grid_patch", "32 32")):
+    for name, text in (("steps", "3"), ("batch", "2"), ("base_channels", "4"), ("grid_patch", "32 32")):
         panel.child(f"finetuning_{name}").text = text
     panel.job("finetune")
     assert panel.state("finetune") == "done", panel.ui.finetuneState.text

@@ -81,7 +81,7 @@ def a_sampler() -> Sampler:
 
 def a_method() -> Method:
     torch.manual_seed(0)
-    return Method(build_network("unet", seed=0, width=4), Settings())
+    return Method(build_network("unet", seed=0, base_channels=4), Settings())
 
 
 def how(state: Path, *, recipe: str = "sgd_cosine", steps: int = STEPS, **changes: Any) -> Training:

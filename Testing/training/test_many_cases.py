@@ -55,7 +55,7 @@ class Watch:
     def cancelled(self):
         return False
 
-network = build_network("unet", seed=0, width=4, classes=3)
+network = build_network("unet", seed=0, base_channels=4, classes=3)
 strategy = Strategy(network, (32, 32), Settings())
 sampler = Sampler(cases, (32, 32), labeled=True, seed=0)
 print(len(sampler), "slices")
