@@ -70,7 +70,7 @@ def labels_on_grid(labels: Volume, image: Geometry, *, name: str, of: str = "ima
     notes = [f"{_lost_voxels(labels, lost)} outside of the {of} and are lost."] if lost else []
     if same_box:
         notes.append(_same_voxels(labels.geometry, image, of))
-    elif not on_voxels or labels.geometry.size == image.size:
+    elif not (on_voxels and _one_holds_the_other(labels.geometry, image)):
         notes.insert(0, f"The labels lie on another grid and were resampled: {_both(labels, image, of)}.")
     return Placed(Volume(_nearest(labels, image), image), tuple(notes), on_voxels)
 
@@ -113,6 +113,16 @@ def _fill_the_same_box(geometry: Geometry, image: Geometry) -> bool:
     return {tuple(place) for place in places.tolist()} == {
         tuple(place) for place in image.corner_voxels().tolist()
     }
+
+
+def _one_holds_the_other(geometry: Geometry, image: Geometry) -> bool:
+    """Whether one grid is cut out of the other: what only overlaps was probably moved."""
+    return geometry.size != image.size and (_is_within(geometry, image) or _is_within(image, geometry))
+
+
+def _is_within(inner: Geometry, outer: Geometry) -> bool:
+    places = outer.physical_to_index(inner.index_to_physical(inner.corner_voxels()))
+    return bool(((places > -0.5) & (places < np.array(outer.size) - 0.5)).all())
 
 
 def _farthest(geometry: Geometry, image: Geometry) -> float:

@@ -106,6 +106,8 @@ def _from_labels(labeled: Case, path: Path, prepared: PreparedCase) -> npt.NDArr
 def _slices_with(drawn: Volume, prepared: PreparedCase) -> npt.NDArray[np.bool_]:
     """(K,) in which prepared slices anything is drawn."""
     placed = labels_on_grid(drawn, prepared.original, name=prepared.name)
+    for note in placed.notes:
+        LOGGER.warning("%s: %s", prepared.name, note)
     on_working_grid = prepare_labels(placed.volume, prepared.working)
     flags: npt.NDArray[np.bool_] = np.any(on_working_grid.array > 0, axis=(1, 2))
     return flags

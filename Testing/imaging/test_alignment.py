@@ -117,6 +117,28 @@ def test_labels_larger_than_the_image_are_cut_and_the_lost_voxels_counted(a_grid
     )
 
 
+@pytest.mark.parametrize("size", [(12, 9, 8), (14, 10, 6)])
+def test_labels_that_are_no_part_of_the_image_are_said_to_lie_elsewhere(a_grid, size):
+    labels = Volume(np.ones(size[::-1], np.int16), replace(moved(a_grid, 1, 0, 0), size=size))
+
+    placed = labels_on_grid(labels, a_grid, name="case")
+
+    lost = (size[0] + 1 - 12) * size[1] * size[2]
+    assert placed.notes[0].startswith("The labels lie on another grid and were resampled: the image has 12")
+    assert placed.notes[1] == (
+        f"{lost} of {labels.array.size} labeled voxels lie outside of the image and are lost."
+    )
+
+
+def test_labels_with_rows_and_columns_exchanged_are_said_to_lie_elsewhere(a_grid):
+    array = np.zeros((8, 12, 10), np.int16)
+    array[2:4, 2:4, 2:4] = 1
+
+    placed = labels_on_grid(Volume(array, replace(a_grid, size=(10, 12, 8))), a_grid, name="case")
+
+    assert placed.notes[0].startswith("The labels lie on another grid and were resampled: the image has 12")
+
+
 ELSEWHERE = {
     "no header": lambda grid: Geometry(grid.size),
     "no origin": lambda grid: replace(grid, origin=(0.0, 0.0, 0.0)),
