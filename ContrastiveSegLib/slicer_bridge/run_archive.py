@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.disk import cannot_write, replacing
-from ContrastiveSegLib.errors import BadFile, BadFolder, CannotWrite, ContrastiveSegError
+from ContrastiveSegLib.errors import BadFile, BadFolder, BadSetting, CannotWrite, ContrastiveSegError
 from ContrastiveSegLib.own_work import RUN_MARKER
 from ContrastiveSegLib.runs.atomic_write import make_folder
 from ContrastiveSegLib.runs.run_folder import RunFolder
@@ -77,6 +77,7 @@ def export_run(run: RunFolder, file: Path) -> None:
         raise BadFolder(f"{run.path} is no run folder.", "Choose a folder with a settings.json.")
     if file.exists():
         raise CannotWrite(f"{file} exists already.", "Choose another name.")
+    top = run.path.resolve().name  # of "." and ".." too
     _sweep(file.parent)
     with (
         replacing(file, temporary=_temporary(file.parent)) as temporary,
@@ -85,7 +86,7 @@ def export_run(run: RunFolder, file: Path) -> None:
         for path in _exported(run):
             packed = path.name.endswith(ALREADY_COMPRESSED)
             how = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
-            archive.write(path, Path(run.path.name, path.relative_to(run.path)), compress_type=how)
+            archive.write(path, Path(top, path.relative_to(run.path)), compress_type=how)
 
 
 def name_in(file: Path) -> str:
@@ -109,8 +110,14 @@ def import_run(file: Path, parent: Path, *, name: str = "") -> RunFolder:
 
     Raises:
         BadFile: No exported run, damaged, encrypted, or it wants to write elsewhere.
+        BadSetting: The name is that of a folder elsewhere, or none at all.
         CannotWrite: There is a folder of that name already, it does not fit on the disk, or the disk refuses.
     """
+    if name and not _is_one_name(name):
+        raise BadSetting(
+            f"{name!r} is no name for a run folder in {parent}.",
+            "Give a name without a path, such as 'heart'.",
+        )
     try:
         with zipfile.ZipFile(file) as archive:
             packed = _run_name(archive, file)
@@ -153,6 +160,11 @@ def _exported(run: RunFolder) -> Iterator[Path]:
 
 def _top(path: Path, run: RunFolder) -> str:
     return path.relative_to(run.path).parts[0]
+
+
+def _is_one_name(name: str) -> bool:
+    """Whether a name stands for a folder of this place: no path of any system, no stream, no drive."""
+    return name.strip(" .") != "" and not any(letter in name for letter in "/\\:\0")
 
 
 def _run_name(archive: zipfile.ZipFile, file: Path) -> str:

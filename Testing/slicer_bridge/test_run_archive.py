@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ContrastiveSegLib.errors import BadFile, CannotWrite
+from ContrastiveSegLib.errors import BadFile, BadSetting, CannotWrite
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.slicer_bridge import run_archive
 from ContrastiveSegLib.slicer_bridge.run_archive import (
@@ -245,6 +245,28 @@ def test_a_run_is_imported_under_another_name_when_its_own_is_taken(
 
     assert imported.path == tmp_path / "heart_2"
     assert (imported.pretrain / "model.safetensors").read_text(encoding="utf-8") == "weights"
+
+
+@pytest.mark.parametrize("name", ["../up", "..", ".", " ", "/up", "a/b", "..\\up", "C:up", "a\0b"])
+def test_a_run_is_imported_into_the_folder_that_was_named_alone(
+    a_finished_run: RunFolder, tmp_path: Path, name: str
+) -> None:
+    export_run(a_finished_run, tmp_path / "heart.zip")
+
+    with pytest.raises(BadSetting, match="is no name for a run folder"):
+        import_run(tmp_path / "heart.zip", tmp_path / "elsewhere", name=name)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"heart", "heart.zip"}
+
+
+def test_a_run_that_is_the_current_folder_is_exported_under_its_name(
+    a_finished_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(a_finished_run.path)
+
+    export_run(RunFolder(Path()), tmp_path / "heart.zip")
+
+    assert name_in(tmp_path / "heart.zip") == "heart"
 
 
 def test_a_file_that_is_no_zip_has_no_name(tmp_path: Path) -> None:
