@@ -85,12 +85,12 @@ def run(settings: RefineSettings) -> LostCases:
         ContrastiveSegError: Whatever the user can mend.
     """
     predictions, output = _folders(settings)
-    partners, alone = find_predictions(predictions, settings.images, settings.cases)
+    partners, left_out = find_predictions(predictions, settings.images, settings.cases)
     asked = settings.promptable
     family = choose_family(asked.model, asked.checkpoint, makes=("masks",))
     compute = choose_compute(settings.compute)
     with telling(settings.run, "refine", settings) as reporter:
-        reporter.warn_all(alone)
+        reporter.warn_all([f"{out.path} is left out: {out.reason}" for out in left_out])
         model, weights = load_family(family, asked.checkpoint, compute, checksum=asked.checksum)
         reporter.info(f"{family.name}, license {family.card.license}: {weights.describe()}")
         make_folder(output)
@@ -101,7 +101,7 @@ def run(settings: RefineSettings) -> LostCases:
         done = [_attempted(partner, work, settings, reporter) for partner in partners]
         reasons = [reason for _, reason in done]
         cases = [partner.case for partner in partners]
-        write_case_results(reporter.run.case_results("refine", folder=output), cases, reasons)
+        write_case_results(reporter.run.case_results("refine", folder=output), cases, reasons, left_out)
         if all(reasons):
             raise nothing_left(predictions, reasons)
         reporter.info(

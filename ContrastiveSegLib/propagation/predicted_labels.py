@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ContrastiveSegLib.dataset.cases import Case, find_cases
+from ContrastiveSegLib.dataset.cases import Case, LeftOut, find_cases
 from ContrastiveSegLib.dataset.matching import match_names
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.settings.job_settings import CaseSelection
@@ -21,40 +21,42 @@ class Prediction:
 
 def find_predictions(
     predictions: Path, images: Path, selection: CaseSelection
-) -> tuple[list[Prediction], list[str]]:
+) -> tuple[list[Prediction], list[LeftOut]]:
     """Bring images and label files together by their names.
 
     Returns:
-        The partners in the order of the labels, and a sentence for each label file without an image.
+        The partners in the order of the labels, and the files that are not used: label files without an
+        image, and what is no image.
 
     Raises:
         BadFolder: A folder is missing or empty, or nothing belongs together.
         BadSetting: As find_cases.
     """
-    cases = find_cases(
+    listing = find_cases(
         images,
         only=selection.only,
         leave_out=selection.leave_out,
         patient_pattern=selection.patient_pattern,
-    ).cases
+    )
     everyone = find_cases(images, patient_pattern=selection.patient_pattern).cases
     predicted = find_cases(predictions, labels_only=True).cases
-    chosen = {case.name: case for case in cases}
+    chosen = {case.name: case for case in listing.cases}
     matches = match_names([labels.name for labels in predicted], [case.name for case in everyone])
-    partners, alone = [], []
+    partners = []
+    left_out = [out for out in listing.left_out if not out.by_choice]
     for labels, match in zip(predicted, matches, strict=True):
         if match.image is None:
             why = match.doubt or f"{images} has no image of this case"
-            alone.append(f"{labels.images[0]} is left out: {why}.")
+            left_out.append(LeftOut(labels.images[0], why))
         elif everyone[match.image].name in chosen:
             partners.append(Prediction(chosen[everyone[match.image].name], labels.images[0]))
     if not partners:
         raise BadFolder(
             f"No labels in {predictions} (cases: {_names(predicted)}) belong to an image in {images} (cases: "
-            f"{_names(cases)}).",
+            f"{_names(listing.cases)}).",
             "Check both folders; labels are named like the case of their image.",
         )
-    return partners, alone
+    return partners, left_out
 
 
 def _names(cases: tuple[Case, ...]) -> str:

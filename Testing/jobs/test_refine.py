@@ -132,6 +132,24 @@ def test_labels_of_another_place_are_left_out_with_the_reason(
     assert "Refined labels of 1 of 2 cases" in caplog.text
 
 
+def test_files_that_have_no_partner_are_said_and_stand_in_the_table(
+    a_study: Path, a_sam_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    alone, text = a_study / "predictions" / "p9.seg.nrrd", a_study / "images" / "notes.docx"
+    write_labels(alone, labels(), TABLE)
+    text.write_bytes(b"none")
+
+    refine.run(settings(a_study, a_sam_folder))
+
+    rows = {
+        Path(row["image"]).name: row for row in report(a_study / "predictions_refined" / "refine_cases.csv")
+    }
+    assert [row["outcome"] for row in rows.values()] == ["done", "done", "left out", "left out"]
+    assert "has no image of this case" in rows["p9.seg.nrrd"]["reason"]
+    assert "notes.docx" in rows
+    assert f"{alone} is left out: {a_study / 'images'} has no image of this case" in caplog.text
+
+
 def test_a_missing_checkpoint_is_named_before_anything_is_written(a_study: Path) -> None:
     with pytest.raises(BadCheckpoint, match=r"gone\.pt cannot be read as weights: No such file"):
         refine.run(settings(a_study, a_study / "gone.pt"))
