@@ -8,7 +8,7 @@ from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.runs.metrics import best_dice
 from ContrastiveSegLib.runs.run_folder import ModelFolder
 from ContrastiveSegLib.settings.job_settings import FinetuneSettings
-from ContrastiveSegLib.settings.schema import read_jobs
+from ContrastiveSegLib.settings.schema import to_dict
 
 from . import job_words, state_line
 from .job_box import JobBox
@@ -112,8 +112,8 @@ class FinetuneStep(Step):
         """What the last, interrupted round was asked; None if there is none."""
         if not self.panel.state.canResumeFinetuning:
             return None
-        folder = ModelFolder(self.panel.run.finetune(self.panel.state.interruptedRound))
-        return {**read_jobs(folder.settings)["finetune"], "run": str(self.panel.run.path)}
+        number = self.panel.state.interruptedRound
+        return to_dict(self.panel.run.read_settings("finetune", FinetuneSettings, round_number=number))
 
     def replay(self, events) -> None:
         self.box.forgetCurves()

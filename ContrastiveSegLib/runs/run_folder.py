@@ -14,11 +14,12 @@ from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically, write_json
 from ContrastiveSegLib.runs.file_lock import held_locks, hold
+from ContrastiveSegLib.runs.kept_settings import kept_jobs, kept_settings
 from ContrastiveSegLib.runs.model_folder import ModelFolder
 from ContrastiveSegLib.runs.run_marker import claim, is_run
 from ContrastiveSegLib.settings.method_catalog import with_all_options
 from ContrastiveSegLib.settings.rules import rules_of
-from ContrastiveSegLib.settings.schema import differences, read_jobs, read_settings, to_dict, validate
+from ContrastiveSegLib.settings.schema import differences, to_dict, validate
 
 __all__ = ["ModelFolder", "RunFolder", "write_atomically"]
 
@@ -195,11 +196,11 @@ class RunFolder:
 
         Raises:
             BadSetting: Something else was asked before; names the settings that differ.
-            BadFile: The settings written down cannot be read.
+            BadCheckpoint: The settings written down are damaged.
             CannotWrite: The run folder cannot be written.
         """
         settings = with_all_options(validate(settings))
-        jobs = read_jobs(self.settings) if self.settings.exists() else {}
+        jobs = kept_jobs(self.settings) if self.settings.exists() else {}
         if job in jobs:
             changed = self._differences(job, settings)
             if not changed:
@@ -220,7 +221,7 @@ class RunFolder:
             round_number: The round of fine-tuning; 0 for the run itself.
         """
         path = self.settings_of(round_number)
-        jobs = read_jobs(path)
+        jobs = kept_jobs(path, of_round=round_number > 0)
         decided = jobs.get("decided", {})
         if job not in decided:
             decided[job] = make()
@@ -238,14 +239,14 @@ class RunFolder:
             data: Identity of the labeled cases, for example a checksum: more labels make a new round.
 
         Raises:
-            BadFile, BadSetting: The settings of an earlier round cannot be read.
+            BadCheckpoint: The settings of an earlier round are damaged.
             CannotWrite: The run folder cannot be written.
         """
         settings = with_all_options(validate(settings))
         for number in reversed(self.finetune_rounds()):
             if not self._differences("finetune", settings, number) and self._round_data(number) == data:
                 return number, True
-        number = max(self.finetune_rounds(), default=0) + 1
+        number = max((*self.finetune_rounds(), *self.finetune_rounds(finished=True)), default=0) + 1
         make_folder(self.finetune(number))
         content = {"finetune": _without_run(settings), "data": {"identity": data}}
         write_json(ModelFolder(self.finetune(number)).settings, content)
@@ -265,10 +266,10 @@ class RunFolder:
 
         Raises:
             BadFile, BadSetting: There is no such file, or it does not hold what the job needs.
+            BadCheckpoint: It is damaged.
         """
-        path = self.settings_of(round_number)
         known = {"run": self.path} if "run" in rules_of(cls) else {}
-        return read_settings(path, job, cls, **known)
+        return kept_settings(self.settings_of(round_number), job, cls, of_round=round_number > 0, **known)
 
     def _differences(self, job: str, settings: Any, round_number: int = 0) -> dict[str, tuple[Any, Any]]:
         """What was asked otherwise before; options that a method got since then had their defaults."""
@@ -279,8 +280,8 @@ class RunFolder:
         return differences(before, settings)
 
     def _round_data(self, number: int) -> str:
-        identity = read_jobs(ModelFolder(self.finetune(number)).settings).get("data", {}).get("identity", "")
-        return str(identity)
+        written = kept_jobs(self.settings_of(number), of_round=True)
+        return str(written.get("data", {}).get("identity", ""))
 
     def _other_settings(self, changed: dict[str, tuple[Any, Any]]) -> BadSetting:
         listed = ", ".join(f"{key} (was {old!r}, now {new!r})" for key, (old, new) in changed.items())

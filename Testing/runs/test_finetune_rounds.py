@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.errors import BadCheckpoint, BadSetting
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.settings.job_settings import FinetuneSettings
 
@@ -98,6 +98,41 @@ def test_a_round_killed_before_its_settings_were_written_is_used_again(
     a_run.finetune(1).mkdir(parents=True)
 
     assert a_run.begin_finetune(a_finetuning) == (1, False)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["", '{"finetune": ', "[1]", '{"finetune": 3}', "{}", '{"finetune": {"labeled": 3}}', "\x00" * 80],
+)
+def test_a_round_whose_settings_are_damaged_is_named_with_what_to_do(
+    a_run: RunFolder, a_finetuning: FinetuneSettings, damage: str
+) -> None:
+    a_run.begin_finetune(a_finetuning)
+    path = ModelFolder(a_run.finetune(1)).settings
+    path.write_text(damage)
+
+    for read in (
+        lambda: a_run.begin_finetune(a_finetuning),
+        lambda: a_run.read_settings("finetune", FinetuneSettings, round_number=1),
+    ):
+        with pytest.raises(BadCheckpoint) as refused:
+            read()
+        assert refused.value.what.startswith(
+            f"{path}, where the run wrote down what it was asked, is damaged"
+        )
+        assert f"move the folder {path.parent} out of the run" in refused.value.remedy
+    assert path.read_text() == damage
+
+
+def test_a_finished_round_without_its_settings_is_never_written_into(
+    a_run: RunFolder, a_finetuning: FinetuneSettings
+) -> None:
+    a_run.begin_finetune(a_finetuning)
+    model = ModelFolder(a_run.finetune(1))
+    model.model.write_text("{}")
+    model.settings.unlink()
+
+    assert a_run.begin_finetune(a_finetuning) == (2, False)
 
 
 def test_rounds_are_counted_beyond_ninety_nine(a_run: RunFolder, a_finetuning: FinetuneSettings) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ContrastiveSegLib.errors import BadFile, BadSetting, CannotWrite, RunInUse
+from ContrastiveSegLib.errors import BadCheckpoint, BadSetting, CannotWrite, RunInUse
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.settings.job_settings import Compute, FinetuneSettings, GridSettings, PretrainSettings
 
@@ -148,7 +148,7 @@ def test_each_job_has_its_own_object(a_run: RunFolder, some_settings: PretrainSe
 def test_damaged_settings_are_not_overwritten(a_run: RunFolder, some_settings: PretrainSettings) -> None:
     a_run.settings.write_text("{")
 
-    with pytest.raises(BadFile, match=r"settings\.json are not readable as JSON"):
+    with pytest.raises(BadCheckpoint, match=r"is damaged: .* not readable as JSON.* Restore it from a copy"):
         a_run.begin("pretrain", some_settings)
 
     assert a_run.settings.read_text() == "{"
