@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
@@ -21,6 +21,7 @@ LOGGER = logging.getLogger("ContrastiveSegLib")
 NAME_REFUSED = (errno.ENAMETOOLONG, errno.EEXIST, errno.EISDIR, errno.EINVAL)
 DISK_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 LONGEST_REASON = 600
+SHOWN = 3
 NO_MEMORY = re.compile(r"failed to allocate|bad_alloc|not enough memory", re.IGNORECASE)
 
 
@@ -78,6 +79,13 @@ def attempt(name: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
 def reason_of(error: BaseException) -> str:
     """Why a case is left out, on one line that breaks no table and no terminal."""
     return one_line(str(error) if isinstance(error, ContrastiveSegError) else _in_words(error))
+
+
+def first_reasons(reasons: Sequence[str]) -> str:
+    """The first few of many different reasons, numbered, and how many more there are."""
+    different = list(dict.fromkeys(reasons))
+    shown = " ".join(f"({n}) {reason}" for n, reason in enumerate(different[:SHOWN], start=1))
+    return shown + (f" And {len(different) - SHOWN} more." if len(different) > SHOWN else "")
 
 
 def one_line(text: str, *, longest: int = LONGEST_REASON) -> str:

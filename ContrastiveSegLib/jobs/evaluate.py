@@ -15,7 +15,7 @@ from ContrastiveSegLib.evaluation.case_comparison import ComparedCase, compare_c
 from ContrastiveSegLib.evaluation.label_pairs import find_label_pairs
 from ContrastiveSegLib.evaluation.report import EvaluationReport
 from ContrastiveSegLib.evaluation.summary import CaseAgreement, absent_agreement, summarize
-from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
+from ContrastiveSegLib.imaging.case_errors import LostCases, attempt, first_reasons
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically
 from ContrastiveSegLib.settings.job_settings import CaseSelection, EvaluateSettings
@@ -78,8 +78,9 @@ def evaluate(predictions: Path, labels: Path, *, selection: CaseSelection | None
         else:
             cases.append(compared)
     if not cases:
+        why = first_reasons([out.reason for out in left_out[len(found.left_out) :]])
         raise BadFolder(
-            f"None of the {len(found.pairs)} predictions could be compared: {left_out[-1].reason}",
+            f"None of the {len(found.pairs)} predictions could be compared. {why}",
             "Correct these files, or leave them out.",
         )
     return _report(cases, left_out)

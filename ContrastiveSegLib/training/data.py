@@ -15,7 +15,7 @@ from ContrastiveSegLib.dataset.cases import Case, CaseList, LeftOut, find_cases
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.file_io.files import read_geometry
 from ContrastiveSegLib.file_io.headers import read_geometries
-from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
+from ContrastiveSegLib.imaging.case_errors import LostCases, attempt, first_reasons
 from ContrastiveSegLib.imaging.field_of_view import remarks_on_units
 from ContrastiveSegLib.imaging.grid import WorkingGrid, derive_grid
 from ContrastiveSegLib.imaging.volume import Geometry
@@ -222,10 +222,8 @@ def write_cases(path: Path, found: Found, outcomes: Sequence[Outcome], roles: di
 
 def nothing_left(folder: Path, reasons: Sequence[str]) -> BadFolder:
     """The error for a folder none of whose files can be used."""
-    shown = " ".join(f"({n}) {reason}" for n, reason in enumerate(reasons[:3], start=1))
-    more = f" And {len(reasons) - 3} more." if len(reasons) > 3 else ""
     return BadFolder(
-        f"Nothing in {folder} can be used. {shown}{more}",
+        f"Nothing in {folder} can be used. {first_reasons(reasons)}",
         "See with `python -m ContrastiveSegLib scan FOLDER` what was found and why it was left out.",
     )
 

@@ -112,13 +112,19 @@ def test_a_damaged_file_is_left_out_with_its_reason(a_study: tuple[Path, Path]) 
     assert {row.patient for row in report.rows} == {"p1"}
 
 
-def test_nothing_that_could_be_compared_is_an_error(tmp_path: Path) -> None:
-    predictions = write(tmp_path / "predictions", {"a": BOTH}, ".seg.nrrd")
-    labels = write(tmp_path / "labels", {"a": BOTH}, ".nii.gz")
-    (labels / "a.nii.gz").write_bytes(b"")
+def test_nothing_that_could_be_compared_is_an_error_with_the_first_reasons(tmp_path: Path) -> None:
+    names = dict.fromkeys("abcde", BOTH)
+    predictions = write(tmp_path / "predictions", names, ".seg.nrrd")
+    labels = write(tmp_path / "labels", names, ".nii.gz")
+    for name in names:
+        (labels / f"{name}.nii.gz").write_bytes(b"")
 
-    with pytest.raises(BadFolder, match=r"None of the 1 predictions could be compared: .*a\.nii\.gz"):
+    with pytest.raises(BadFolder) as refused:
         evaluate(predictions, labels)
+
+    assert refused.value.what.startswith("None of the 5 predictions could be compared. (1) ")
+    assert [f"{name}.nii.gz is empty" in refused.value.what for name in names] == [True] * 3 + [False] * 2
+    assert refused.value.what.endswith(" And 2 more.")
 
 
 def test_labels_of_nothing_but_background_are_an_error(tmp_path: Path) -> None:
