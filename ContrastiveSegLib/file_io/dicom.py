@@ -13,7 +13,12 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.file_io.dicom_multiframe import frames_geometry, read_frames, sorted_frames
+from ContrastiveSegLib.file_io.dicom_multiframe import (
+    Frames,
+    frames_geometry,
+    read_frames,
+    sorted_frames,
+)
 from ContrastiveSegLib.file_io.file_names import is_hidden
 from ContrastiveSegLib.file_io.opening import header_text, itk_warnings_off, open_header
 from ContrastiveSegLib.file_io.reader import apart
@@ -130,7 +135,7 @@ def series_geometry(series: DicomSeries) -> Geometry:
         placed = read_frames(series.files[0]) if frames > 1 else None
         if placed is None:
             return geometry
-        order = np.argsort(slice_offsets(series.path, placed.positions, placed.planes))
+        order = np.argsort(_frame_offsets(series, placed))
         return frames_geometry(placed, order, (i, j))
     apart = np.linalg.norm(np.subtract(Geometry.of(open_header(series.files[-1])).origin, geometry.origin))
     return Geometry(
@@ -151,10 +156,14 @@ def _read_frames(series: DicomSeries) -> tuple[sitk.Image, tuple[str, ...]]:
     if frames is None:
         note = f"{file.name}: its frames have no place; they are read as evenly spaced slices."
         return image, (note, *_pixel_notes(series, [open_header(file)]))
-    offsets = slice_offsets(series.path, frames.positions, frames.planes)
+    offsets = _frame_offsets(series, frames)
     order = np.argsort(offsets)
     notes = place_notes(series.path, frames.positions[order], frames.planes, offsets[order])
     return sorted_frames(file, image, frames, order), notes
+
+
+def _frame_offsets(series: DicomSeries, frames: Frames) -> npt.NDArray[np.float64]:
+    return slice_offsets(series.path, frames.positions, frames.planes, stacks=frames.stacks)
 
 
 def _series(folder: Path, names: tuple[str, ...], *, alone: bool) -> DicomSeries:

@@ -30,12 +30,14 @@ class Frames:
         planes: (N, 6) directions of rows and columns.
         spacing: (N, 2) between columns and between rows, in mm.
         scales: (N, 2) slope and intercept of the stored numbers.
+        stacks: How many stacks they are counted to.
     """
 
     positions: Floats
     planes: Floats
     spacing: Floats
     scales: Floats
+    stacks: int = 1
 
 
 def read_frames(path: Path) -> Frames | None:
@@ -59,6 +61,7 @@ def read_frames(path: Path) -> Frames | None:
             of_each("PlaneOrientationSequence", "ImageOrientationPatient"),
             of_each("PixelMeasuresSequence", "PixelSpacing")[:, ::-1],
             of_each("PixelValueTransformationSequence", "RescaleSlope", "RescaleIntercept", default=(1, 0)),
+            len({_stack(frame) for frame in per_frame}),
         )
 
     frames: Frames = _parsed(path, read)
@@ -119,6 +122,12 @@ def _values(
             if numbers.size:
                 return [float(number) for number in numbers]
     return default
+
+
+def _stack(frame: Any) -> str:
+    """The name of the stack that a frame belongs to; "" where none is given."""
+    items = frame.get("FrameContentSequence") or [{}]
+    return str(items[0].get("StackID") or "").strip()
 
 
 def _parsed(path: Path, read: Callable[[], Any]) -> Any:

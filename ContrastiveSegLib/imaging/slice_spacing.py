@@ -13,19 +13,22 @@ Floats = npt.NDArray[np.float64]
 
 # Scanners round positions; a slice that is off by a twentieth of the spacing is really elsewhere.
 GAP_TOLERANCE = 0.05
+# Some slices may be missing in one place; what is farther apart was taken as two stacks.
+STACKS_APART = 5.0
 # Slices that are closer than this share of their mean distance lie at one place.
 SAME_PLACE = 0.01
 # Directions are unit vectors; more than that is another plane.
 SAME_PLANE = 0.01
 
 
-def slice_offsets(path: Path, positions: Floats, planes: Floats) -> Floats:
+def slice_offsets(path: Path, positions: Floats, planes: Floats, *, stacks: int = 1) -> Floats:
     """Where each slice lies along the slice normal, in mm, in the given order.
 
     Args:
         path: The series or file, for errors.
         positions: (N, 3) of the first voxels.
         planes: (N, 6) directions of rows and columns.
+        stacks: How many stacks the header counts; several that follow each other evenly are one volume.
 
     Raises:
         BadFile: The slices do not make up one volume.
@@ -49,7 +52,24 @@ def slice_offsets(path: Path, positions: Floats, planes: Floats) -> Floats:
             f"time series or has several phases.",
             "Export one time point, phase, echo or b-value as a series of its own.",
         )
+    _refuse_stacks(path, np.diff(along), STACKS_APART if stacks < 2 else 1 + GAP_TOLERANCE)
     return offsets
+
+
+def _refuse_stacks(path: Path, gaps: Floats, largest: float) -> None:
+    """Refuse slices with a gap that nothing was missing in: read as one volume, all would be displaced.
+
+    Raises:
+        BadFile: Where the gap is.
+    """
+    if gaps.size == 0 or gaps.max() <= largest * float(np.median(gaps)):
+        return
+    before = int(np.argmax(gaps)) + 1
+    raise BadFile(
+        f"The DICOM series in {path} has several stacks: {before} slices, a gap of {gaps.max():.4g} mm, and "
+        f"{len(gaps) + 1 - before} more, where others are {np.median(gaps):.4g} mm apart.",
+        "Export each stack as a series of its own.",
+    )
 
 
 def place_notes(path: Path, positions: Floats, planes: Floats, offsets: Floats) -> tuple[str, ...]:

@@ -194,6 +194,13 @@ def test_rounded_positions_are_no_gaps(tmp_path):
     assert read_image([tmp_path]).notes == ()
 
 
+def test_two_stacks_of_slices_are_refused(tmp_path):
+    write_series(tmp_path, [0, 3, 6, 9, 60, 63, 66])
+
+    with pytest.raises(BadFile, match=r"several stacks: 4 slices, a gap of 51 mm, and 3 more"):
+        read_image([tmp_path])
+
+
 def test_a_tilted_gantry_is_noted(tmp_path):
     write_series(tmp_path, [0, 3, 6, 9], sideways=1.0)
 

@@ -35,6 +35,7 @@ def write_frames(
     slopes: Sequence[float] = (),
     planes: Sequence[Sequence[float]] = (),
     spacing: tuple[float, float] = SPACING,
+    stacks: Sequence[str] = (),
 ) -> np.ndarray:
     """Write a frame for each offset along the normal; gives the stored numbers (N, ROWS, COLUMNS)."""
     stored = (
@@ -59,6 +60,8 @@ def write_frames(
         frame, normal = Dataset(), np.cross(here[:3], here[3:])
         frame.PlanePositionSequence = item(ImagePositionPatient=(FIRST + offset * normal).tolist())
         frame.PlaneOrientationSequence = item(ImageOrientationPatient=list(here))
+        if stacks:
+            frame.FrameContentSequence = item(StackID=stacks[number])
         if slopes:
             frame.PixelValueTransformationSequence = item(
                 RescaleSlope=str(slopes[number]), RescaleIntercept=str(-number), RescaleType="US"
@@ -123,6 +126,29 @@ def test_several_frames_at_one_place_are_refused(tmp_path, offsets):
         read_image([tmp_path])
     with pytest.raises(BadFile, match="time series or has several phases"):
         read_geometry([tmp_path])
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [3, 4, 5, 0, 1, 2], [5, 0, 3, 1, 4, 2]])
+def test_two_stacks_with_a_gap_are_refused(tmp_path, order):
+    write_frames(tmp_path / "enhanced.dcm", [(0, 3, 6, 40, 43, 46)[n] for n in order])
+
+    for read in (read_image, read_geometry):
+        with pytest.raises(
+            BadFile, match=r"several stacks: 3 slices, a gap of 34 mm, and 3 more.*3 mm apart"
+        ):
+            read([tmp_path])
+
+
+def test_stacks_that_the_header_names_are_one_volume_only_if_they_follow_each_other(tmp_path):
+    names = ["1", "1", "2", "2"]
+    write_frames(tmp_path / "even" / "enhanced.dcm", [0, 3, 6, 9], stacks=names)
+    write_frames(tmp_path / "apart" / "enhanced.dcm", [0, 3, 10, 13], stacks=names)
+    write_frames(tmp_path / "missing" / "enhanced.dcm", [0, 3, 10, 13])
+
+    assert read_image([tmp_path / "even"]).notes == ()
+    assert "a slice may be missing" in read_image([tmp_path / "missing"]).notes[0]
+    with pytest.raises(BadFile, match=r"several stacks: 2 slices, a gap of 7 mm"):
+        read_image([tmp_path / "apart"])
 
 
 def test_stacks_in_several_directions_are_refused(tmp_path):
