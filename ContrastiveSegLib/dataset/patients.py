@@ -60,9 +60,14 @@ def remarks_on(groups: Sequence[Group], patients: Sequence[str]) -> tuple[str, .
         )
     by_stem = defaultdict(set)
     for patient in distinct:
-        stem = re.sub(rf"{BETWEEN}+[^\W\d_]+$", "", patient)
-        if stem != patient and re.search(r"\d", stem):
-            by_stem[stem].add(patient)
+        for last in (r"[^\W\d_]+", r"[^\W\d_][^\W_]*"):  # a word, and one with a number, such as T1xy
+            stem = re.sub(rf"{BETWEEN}+{last}$", "", patient)
+            if stem == patient or not re.search(r"\d", stem):
+                continue
+            if stem in distinct:
+                by_stem[stem] |= {stem, patient}
+            elif last == r"[^\W\d_]+":
+                by_stem[stem].add(patient)
     alike = [sorted(several) for several in by_stem.values() if len(several) > 1]
     if not alike:
         return ()

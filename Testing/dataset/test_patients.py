@@ -49,6 +49,9 @@ def found_in(folder: Path, names: str, **asked: str) -> CaseList:
         ("lung_ct_002", "lung_ct_002"),
         ("BraTS-GLI-00003-001-t2f", "BraTS-GLI-00003"),
         ("UPENN-GBM-00011_21_T1GD", "UPENN-GBM-00011"),
+        ("UCSF-PDGM-0004_T1gad", "UCSF-PDGM-0004"),
+        ("ProstateX-0001-t2_tse_tra", "ProstateX-0001"),
+        ("case1-PVP", "case1"),
         ("flair", ""),
         ("t1_post", ""),
     ],
@@ -105,7 +108,11 @@ def test_a_folder_of_very_many_images_is_not_one_patient(tmp_path: Path) -> None
 
 
 def test_names_that_differ_in_the_last_word_are_remarked_on(tmp_path: Path) -> None:
-    (note,) = found_in(tmp_path, "X1_hip X1_knee X2_knee").notes
+    for folder, names in {"one": "P7_t1 P7_xy9 P8_t1", "two": "P7_adc P7_odd"}.items():
+        (note,) = found_in(tmp_path / folder, names).notes
+        assert note.startswith(f"P7 and {names.split()[1]} count as two patients, although")
+
+    (note,) = found_in(tmp_path / "three", "X1_hip X1_knee X2_knee").notes
 
     assert note.startswith("X1_hip and X1_knee count as two patients, although")
     assert "--patient-pattern" in note
