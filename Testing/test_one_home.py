@@ -7,11 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from ContrastiveSegLib.preprocessing.intensities import MODALITIES
 from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS
 from ContrastiveSegLib.settings.field_help import field_help
-from ContrastiveSegLib.settings.job_settings import FinetuneSettings, PretrainSettings
+from ContrastiveSegLib.settings.job_settings import (
+    FinetuneSettings,
+    GridSettings,
+    PretrainSettings,
+)
+from ContrastiveSegLib.settings.prompting_settings import GrayValues
+from ContrastiveSegLib.settings.rules import rules_of
+from ContrastiveSegLib.slicer_bridge.install import TORCH
 
 ROOT = Path(__file__).parents[1]
+PROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
+ENVIRONMENT = ROOT / "ContrastiveSegLib" / "session" / "environment.py"
+SHIPPED_WITH_SLICER = {"numpy", "scipy", "SimpleITK", "pydicom"}
 SOURCES = [
     path for top in ("ContrastiveSeg", "ContrastiveSegLib") for path in sorted((ROOT / top).rglob("*.py"))
 ]
@@ -36,6 +47,20 @@ HOMES = {
         "slicer_bridge/run_archive.py",  # a whole folder
     }),
     "bytes reach the disk": (r"os\.fsync\(", {"disk.py"}),
+    "gray values that become 0 and 1": (r"\bPERCENTILES\b|1e-12\), 0, 1\)", {"preprocessing/intensities.py"}),
+    "modality of an image": (r"\bmodality != \"auto\" else", {"preprocessing/intensities.py"}),
+    "the case of a prediction, by its name": (r"\bmatch_names\(", {
+        "dataset/matching.py",
+        "dataset/pairing.py",  # annotations
+    }),
+    "files named after a case": (r"(removesuffix|glob)\(.*\.seg\.nrrd|SUFFIX\b = \"\.seg\.nrrd\"", {
+        "runs/case_files.py",
+    }),
+    "the slice of the file": (r"physical_to_index\(.*index_to_physical\(", {
+        "preprocessing/file_slices.py",
+        "imaging/alignment.py",
+    }),
+    "the axis across the slices": (r"\bslicing_axes\(.*\)\[2\]", {"imaging/grid.py"}),
 }  # fmt: skip
 
 
@@ -53,3 +78,27 @@ def test_the_help_names_the_base_channels_that_are_used(settings: type) -> None:
     text = field_help(settings)["base_channels"]
 
     assert set(BASE_CHANNELS.values()) == {int(number) for number in re.findall(r"\d+", text)}
+
+
+def test_slicer_is_asked_for_the_packages_that_pip_is_asked_for() -> None:
+    """All but those that Slicer ships itself, and torch, which its own extension brings."""
+    listed = re.search(r"^dependencies = \[(.*?)^\]", PROJECT, re.MULTILINE | re.DOTALL)
+    needed = set(re.findall(r'"([^"]+)"', listed[1] if listed else ""))
+    lines = (ROOT / "ContrastiveSeg" / "Resources" / "requirements.txt").read_text("utf-8").splitlines()
+    asked = {line for line in lines if line and not line.startswith("#")}
+
+    assert TORCH in needed
+    assert {re.split("[<>=]", package)[0] for package in needed - asked - {TORCH}} == SHIPPED_WITH_SLICER
+    assert asked < needed
+
+
+def test_the_environment_is_described_by_packages_that_are_needed() -> None:
+    found = re.search(r"^PACKAGES = \((.*)\)", ENVIRONMENT.read_text("utf-8"), re.MULTILINE)
+
+    assert found
+    assert all(f'"{name}>=' in PROJECT for name in re.findall(r'"([^"]+)"', found[1]))
+
+
+def test_settings_and_engine_know_the_same_modalities() -> None:
+    assert rules_of(GridSettings)["modality"].choices == MODALITIES
+    assert rules_of(GrayValues)["modality"].choices == MODALITIES

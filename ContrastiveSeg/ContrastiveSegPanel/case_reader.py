@@ -14,7 +14,7 @@ from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.dataset.layouts import LeftOut
 from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.file_io.reader import start_reading
-from ContrastiveSegLib.imaging.grid import slicing_axes
+from ContrastiveSegLib.imaging.grid import slice_axis
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.slicer_bridge import case_listing, process
@@ -184,7 +184,7 @@ class CaseReader:
     def axisOf(self, name: str) -> int:
         """Along which axis of its image (i, j, k as 0, 1, 2) a case is cut into slices."""
         geometry = self.geometries.get(name)
-        return abs(slicing_axes(geometry, self.plane)[2]) - 1 if geometry else 2
+        return slice_axis(geometry, self.plane) if geometry else 2
 
     def counts(self) -> dict:
         """For the state line."""

@@ -8,13 +8,12 @@ from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import BadSetting, ContrastiveSegError
 from ContrastiveSegLib.file_io.files import write_image
+from ContrastiveSegLib.runs.case_files import case_file, case_of
 from ContrastiveSegLib.slicer_bridge import annotating, nodes, predictions, shown_case
 
 from . import job_words, state_line
 from .prompted_step import PromptedStep
 from .surface_button import SurfaceButton
-
-SUFFIX = ".seg.nrrd"
 
 
 class Propagation(PromptedStep):
@@ -50,7 +49,7 @@ class Propagation(PromptedStep):
         run.create()
         folder = run.panel / "propagated"
         # The volume of the scene: one file and one channel, on the very grid that was painted on.
-        image, annotation = folder / f"{case}_image.nrrd", folder / f"{case}_annotation{SUFFIX}"
+        image, annotation = folder / f"{case}_image.nrrd", case_file(folder, f"{case}_annotation")
         write_image(image, nodes.volume_of(volume), overwrite=True)
         annotating.save_annotation(node, volume, annotation, axis=axis)
         return {
@@ -58,7 +57,7 @@ class Propagation(PromptedStep):
             "annotation": str(annotation),
             "slice": index,
             "plane": reader.plane,
-            "output": str(folder / f"{case}{SUFFIX}"),
+            "output": str(case_file(folder, case)),
             "run": str(run.path),
             "overwrite": True,
             **self.choice.settings(),
@@ -71,7 +70,7 @@ class Propagation(PromptedStep):
 
     def showResult(self, path: Path):
         """The carried labels as a new segmentation, beside the annotator's own."""
-        case = path.name.removesuffix(SUFFIX)
+        case = case_of(path)
         volume = self.panel.data.volumeOf(case) or self.panel.data.load(case)
         if volume is None:
             self.say(_("The volume was closed meanwhile; the result is in {path}").format(path=path))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.runs.case_files import cases_in
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.settings.schema import read_jobs
 from ContrastiveSegLib.slicer_bridge.annotation_files import Counts, count
@@ -50,7 +51,7 @@ def look(run) -> RunState:
         canResumePretraining=model.last.is_file() and not model.is_finished,
         finishedRounds=run.finetune_rounds(finished=True),
         interruptedRound=_interrupted(run),
-        predicted=_predicted(run),
+        predicted=cases_in(run.predictions),
         annotated=count(run),
         damaged=damaged,
     )
@@ -69,10 +70,6 @@ def _asked(run):
         return read_jobs(run.settings), ""
     except ContrastiveSegError as error:
         return {}, str(error)
-
-
-def _predicted(run):
-    return tuple(sorted(path.name.removesuffix(".seg.nrrd") for path in run.predictions.glob("*.seg.nrrd")))
 
 
 def runFolder(text: str):

@@ -17,7 +17,7 @@ import numpy as np
 
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.file_io.files import read_image, read_labels, write_image, write_labels
-from ContrastiveSegLib.imaging.grid import slicing_axes
+from ContrastiveSegLib.imaging.grid import slice_axis
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.runs.atomic_write import make_folder
@@ -96,7 +96,7 @@ def suggest(run: RunFolder, data: dict) -> None:
 def propagate(run: RunFolder, data: dict) -> None:
     """The annotated slice as it is, in every slice."""
     read = read_labels(Path(data["annotation"]))
-    axis = 3 - abs(slicing_axes(read.volume.geometry, data["plane"])[2])
+    axis = 2 - slice_axis(read.volume.geometry, data["plane"])
     cut = np.moveaxis(read.volume.array, axis, 0)
     labels = np.moveaxis(np.repeat(cut[data["slice"]][None], len(cut), axis=0), 0, axis)
     for k in range(len(cut)):

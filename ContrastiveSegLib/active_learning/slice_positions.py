@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ContrastiveSegLib.imaging.grid import slicing_axes
+from ContrastiveSegLib.preprocessing.file_slices import file_slices
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 
 
@@ -27,20 +27,11 @@ class Place:
     position_mm: float
 
 
-def place_of(case: PreparedCase, k: int, *, plane: str) -> Place:
-    """Find slice `k` of the working grid in the image.
-
-    Args:
-        plane: Of the working grid.
-    """
-    turned = slicing_axes(case.original, plane)[2]
-    axis = abs(turned) - 1
-    normal = np.array(case.original.direction).reshape(3, 3)[:, axis]
-    middle = [(n - 1) / 2 for n in case.working.size[:2]]
-    along = (case.working.index_to_physical([*middle, k]) - case.original.origin) @ normal
-    index = int(np.clip(round(along / case.original.spacing[axis]), 0, case.original.size[axis] - 1))
+def place_of(case: PreparedCase, k: int) -> Place:
+    """Find slice `k` of the working grid in the image."""
+    slices = file_slices(case.original, case.working)
+    axis, index = slices.axis, slices.numbers[k]
     center = (np.array(case.original.size) - 1) / 2
     center[axis] = index
-    upward = normal * np.sign(turned)
-    position = float(case.original.index_to_physical(center) @ upward)
-    return Place(index, "ijk"[axis], "LPS"[int(np.abs(normal).argmax())], float(f"{position:.6g}"))
+    position = float(case.original.index_to_physical(center) @ slices.upward)
+    return Place(index, "ijk"[axis], "LPS"[int(np.abs(slices.upward).argmax())], float(f"{position:.6g}"))

@@ -38,15 +38,10 @@ class SurveyedCase:
 
 @dataclass(frozen=True)
 class How:
-    """How suggestions are made.
-
-    Args:
-        plane: Of the working grid.
-    """
+    """How suggestions are made."""
 
     strategy: str
     seed: int
-    plane: str
 
 
 @dataclass(frozen=True)
@@ -135,12 +130,12 @@ def _suggest(kind: str, items: Sequence[_Item], count: int, how: How) -> list[Su
             nearest="" if new is None else items[alike[pick.index]].of.prepared.name,
             doubt=None if urgency is None else float(urgency[pick.index]),
         )
-        suggestions.append(_suggestion(rank, kind, item, pick, new, words, how))
+        suggestions.append(_suggestion(rank, kind, item, pick, new, words))
     return suggestions
 
 
 def _suggestion(
-    rank: int, kind: str, item: _Item, pick: Pick, novelty: float | None, words: str, how: How
+    rank: int, kind: str, item: _Item, pick: Pick, novelty: float | None, words: str
 ) -> Suggestion:
     case = item.of.prepared
     return Suggestion(
@@ -148,7 +143,7 @@ def _suggestion(
         kind,
         case.name,
         case.patient,
-        place_of(case, item.k, plane=how.plane) if kind == "slice" else None,
+        place_of(case, item.k) if kind == "slice" else None,
         item.k,
         pick.score,
         pick.share,

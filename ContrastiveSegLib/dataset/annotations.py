@@ -26,7 +26,7 @@ from ContrastiveSegLib.dataset.outline import outside
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.files import ReadLabels, read_labels
 from ContrastiveSegLib.imaging.alignment import labels_on_grid
-from ContrastiveSegLib.imaging.grid import slicing_axes
+from ContrastiveSegLib.imaging.grid import slice_axis
 from ContrastiveSegLib.imaging.label_values import class_indices
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
@@ -141,7 +141,7 @@ def read_annotation_mask(
     if read.unknown is not None:
         marks = np.where(read.unknown, IGNORED, np.maximum(marks, 1)).astype(np.int16)
     placed = labels_on_grid(Volume(marks, read.volume.geometry), image, name=case.name)
-    axis = 3 - abs(slicing_axes(image, plane)[2])
+    axis = 2 - slice_axis(image, plane)
     notes = (*read.notes, *placed.notes)
     return AnnotationMask(placed.volume, axis, path == case.scribbles, notes, read.nothing_drawn)
 

@@ -101,6 +101,11 @@ def find_cases(
     return CaseList(kept, left_out, found.layout, found.dataset.table, found.dataset.ignored, notes)
 
 
+def some_names(cases: Sequence[Case], shown: int = 3) -> str:
+    """The first names, for a message."""
+    return ", ".join(case.name for case in cases[:shown]) + (", ..." if len(cases) > shown else "") or "none"
+
+
 def _without_results(found: Survey) -> Survey:
     """Leave out what the program itself made: nobody vouched for it. One remark for each folder."""
     by_folder: dict[Path, list[FoundFile]] = defaultdict(list)

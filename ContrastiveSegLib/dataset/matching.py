@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ContrastiveSegLib.dataset.file_roles import BETWEEN, is_counted_by_slicer, spellings
 
@@ -28,6 +29,34 @@ class Match:
     image: int | None = None
     rival: int | None = None
     doubt: str = ""
+
+
+@dataclass(frozen=True)
+class Partners:
+    """Which file holds the predicted labels of which case.
+
+    Args:
+        files: By the name of the case, in the order of the predictions.
+        doubts: Files that belong to no case although names agree, and why.
+    """
+
+    files: Mapping[str, Path]
+    doubts: Mapping[Path, str]
+
+
+def match_predictions(predictions: Mapping[str, Path], cases: Sequence[str]) -> Partners:
+    """Find the case of each prediction by its name.
+
+    Args:
+        predictions: Files by the names that they go by.
+        cases: Names of all cases there are, also of those that nobody asked for: else a prediction of one of
+            these would go to the case whose name is the next best.
+    """
+    matches = dict(zip(predictions.values(), match_names(list(predictions), cases), strict=True))
+    return Partners(
+        {cases[match.image]: path for path, match in matches.items() if match.image is not None},
+        {path: match.doubt for path, match in matches.items() if match.doubt},
+    )
 
 
 def match_names(labels: Sequence[str], images: Sequence[str], *, alone: int | None = None) -> list[Match]:

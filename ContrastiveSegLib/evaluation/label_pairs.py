@@ -6,15 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ContrastiveSegLib.dataset.cases import Case, CaseList, LeftOut, find_cases
+from ContrastiveSegLib.dataset.cases import CaseList, LeftOut, find_cases, some_names
 from ContrastiveSegLib.dataset.file_roles import role_of_name
-from ContrastiveSegLib.dataset.matching import match_names
+from ContrastiveSegLib.dataset.matching import match_predictions
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.file_io.file_names import split_suffix
 from ContrastiveSegLib.imaging.labels import LabelTable
-
-# Names that a message gives as examples.
-EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,9 @@ def find_label_pairs(
     chosen = find_cases(
         labels, only=only, leave_out=leave_out, patient_pattern=patient_pattern, labels_only=labels_only
     )
-    partners, doubts = _partners(predicted.cases, truths.cases)
+    named = {case.name: case.images[0] for case in predicted.cases}
+    matched = match_predictions(named, [case.name for case in truths.cases if case.labels])
+    partners, doubts = matched.files, [LeftOut(path, why) for path, why in matched.doubts.items()]
     pairs = tuple(
         LabelPair(case.name, case.patient, partners[case.name], case.labels)
         for case in chosen.cases
@@ -102,25 +101,9 @@ def _alone(
             yield file
 
 
-def _partners(predicted: Sequence[Case], truths: Sequence[Case]) -> tuple[dict[str, Path], list[LeftOut]]:
-    """The prediction for each true case, and those that could belong to several."""
-    names = [case.name for case in truths if case.labels]
-    partners: dict[str, Path] = {}
-    doubts = []
-    for case, match in zip(predicted, match_names([case.name for case in predicted], names), strict=True):
-        if match.image is not None:
-            partners[names[match.image]] = case.images[0]
-        elif match.doubt:
-            doubts.append(LeftOut(case.images[0], match.doubt))
-    return partners, doubts
-
-
 def _nothing_fits(predictions: Path, predicted: CaseList, labels: Path, truths: CaseList) -> BadFolder:
-    lists = []
-    for cases in (predicted.cases, truths.cases):
-        names = ", ".join(case.name for case in cases[:EXAMPLES]) or "none"
-        lists.append(f"{names}{', ...' if len(cases) > EXAMPLES else ''}")
     return BadFolder(
-        f"No prediction in {predictions} (cases: {lists[0]}) has a label in {labels} (cases: {lists[1]}).",
+        f"No prediction in {predictions} (cases: {some_names(predicted.cases)}) has a label in {labels} "
+        f"(cases: {some_names(truths.cases)}).",
         "Check both folders; a prediction is named like the case of its label.",
     )

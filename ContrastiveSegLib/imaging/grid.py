@@ -146,6 +146,11 @@ def slicing_axes(geometry: Geometry, plane: str) -> tuple[int, int, int]:
     return along_lps[i], along_lps[j], along_lps[k]
 
 
+def slice_axis(geometry: Geometry, plane: str) -> int:
+    """Across which axis of the image its slices are counted: 0, 1 or 2 for i, j or k."""
+    return abs(slicing_axes(geometry, plane)[2]) - 1
+
+
 def _axes_along_lps(geometry: Geometry) -> tuple[int, int, int]:
     """The original axes that run along +L, +P and +S as nearly as possible: 1, 2 or 3, with a sign."""
     matrix = np.array(geometry.direction).reshape(3, 3)  # columns: i, j, k

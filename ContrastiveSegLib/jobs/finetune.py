@@ -19,10 +19,10 @@ from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, WorkingGrid, count_sli
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
 from ContrastiveSegLib.networks.weights import model_card_errors, read_model_card
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS, plan_finetuning
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, collect_table
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
-from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.runs.atomic_write import write_json
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.session.device import Compute, choose_compute

@@ -18,7 +18,7 @@ from ContrastiveSegLib.file_io.files import read_image, read_labels, write_label
 from ContrastiveSegLib.file_io.provenance import Mark
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
-from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.propagation.annotated_slice import AnnotatedSlice, find_annotated_slice, on_grid_of
 from ContrastiveSegLib.propagation.gray_slices import Cut, gray_volume
 from ContrastiveSegLib.propagation.prompts import by_box, by_outline
@@ -27,6 +27,7 @@ from ContrastiveSegLib.propagation.reporter import telling
 from ContrastiveSegLib.propagation.stopping import StopRules
 from ContrastiveSegLib.propagation.tracking import Guided
 from ContrastiveSegLib.runs.atomic_write import write_atomically
+from ContrastiveSegLib.runs.case_files import case_file
 from ContrastiveSegLib.sam._model import Propagator
 from ContrastiveSegLib.sam.catalog import choose_family, load_family
 from ContrastiveSegLib.session.device import choose_compute
@@ -69,7 +70,7 @@ def _output(settings: PropagateSettings) -> Path:
         BadSetting: It is one of the inputs.
     """
     stem, _ = split_suffix(settings.annotation.name)
-    output = settings.output or settings.annotation.with_name(f"{stem}_propagated.seg.nrrd")
+    output = settings.output or case_file(settings.annotation.parent, f"{stem}_propagated")
     if output.resolve() in (settings.annotation.resolve(), settings.image.resolve()):
         raise BadSetting(f"{output} is also an input.", "Choose another --output.")
     if output.exists() and not settings.overwrite:

@@ -31,7 +31,7 @@ from ContrastiveSegLib.postprocessing.existing_results import (
     short_digest,
 )
 from ContrastiveSegLib.preprocessing.array_store import checksum
-from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.propagation.gray_slices import Cut, gray_volume
 from ContrastiveSegLib.propagation.predicted_labels import Prediction, find_predictions
 from ContrastiveSegLib.propagation.refine import Asked, Rules, refine_volume

@@ -17,7 +17,7 @@ from ContrastiveSegLib.dataset.cases import Case, LeftOut, find_cases
 from ContrastiveSegLib.file_io.files import read_image
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.field_of_view import remarks_on_units
-from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, derive_grid, slicing_axes
+from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, derive_grid, slice_axis
 from ContrastiveSegLib.imaging.hounsfield import modality_of
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.settings.job_settings import ScanSettings
@@ -136,8 +136,8 @@ def _summary(shown: Sequence[_Shown], left_out: Sequence[LeftOut]) -> None:
             print_line(f"note: {one.case.name}: {remark}")
     if geometries:
         grid = derive_grid(geometries)
-        directions = Counter(abs(slicing_axes(geometry, grid.plane)[2]) for geometry in geometries)
-        axes = ", ".join(f"{n} along axis {'ijk'[axis - 1]}" for axis, n in directions.most_common())
+        directions = Counter(slice_axis(geometry, grid.plane) for geometry in geometries)
+        axes = ", ".join(f"{n} along axis {'ijk'[axis]}" for axis, n in directions.most_common())
         print_line(
             f"Working grid: {grid.spacing:g} mm in plane, patches of {_patches(geometries)}; "
             f"cases are sliced: {axes}."

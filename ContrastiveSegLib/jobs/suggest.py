@@ -21,8 +21,8 @@ from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.networks.backbone import Backbone, build_network
 from ContrastiveSegLib.networks.weights import load_parts, model_card_errors, read_model_card
 from ContrastiveSegLib.pictures.contact_sheet import Shown, draw_contact_sheet
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe
-from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.session.device import Compute, choose_compute
@@ -55,7 +55,7 @@ def run(settings: SuggestSettings) -> LostCases:
         _check_count(settings, outcomes, set(annotated))
         cases, unseen = survey(outcomes, annotated, networks, folder.prepared, reporter)
         reasons = [outcome.reason or unseen.get(outcome.case.name, "") for outcome in outcomes]
-        suggestions = _suggestions(settings, cases, recipe)
+        suggestions = _suggestions(settings, cases)
         _write(settings, suggestions, cases, networks, reporter)
         table = folder.case_results("suggest", folder=settings.output)
         write_case_results(table, found.cases, reasons, found.listing.left_out, others_stay=False)
@@ -123,10 +123,8 @@ def _check_count(settings: SuggestSettings, outcomes: Sequence[Outcome], annotat
         )
 
 
-def _suggestions(
-    settings: SuggestSettings, cases: Sequence[SurveyedCase], recipe: Recipe
-) -> list[Suggestion]:
-    how = How(settings.strategy, settings.seed, recipe.grid.plane)
+def _suggestions(settings: SuggestSettings, cases: Sequence[SurveyedCase]) -> list[Suggestion]:
+    how = How(settings.strategy, settings.seed)
     offered = [case for case in cases if case.offered]
     free_cases = sum(not case.annotated.any() for case in offered)
     free_slices = sum(int((~case.annotated).sum()) for case in offered)

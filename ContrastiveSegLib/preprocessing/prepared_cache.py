@@ -35,8 +35,9 @@ from ContrastiveSegLib.preprocessing.array_store import (
     stem_of,
     store,
 )
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
-from ContrastiveSegLib.preprocessing.resampling import Intensities, prepare, prepare_labels
+from ContrastiveSegLib.preprocessing.resampling import prepare, prepare_labels
 from ContrastiveSegLib.preprocessing.stored_array import count_classes, open_array
 from ContrastiveSegLib.preprocessing.superpixels import (
     COMPACTNESS,

@@ -16,6 +16,7 @@ from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.imaging.alignment import labels_on_grid
 from ContrastiveSegLib.imaging.case_errors import attempt
 from ContrastiveSegLib.imaging.volume import Volume
+from ContrastiveSegLib.preprocessing.file_slices import file_slices
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.preprocessing.resampling import prepare_labels
 
@@ -65,7 +66,7 @@ def read_table(path: Path) -> dict[str, dict[int, bool]]:
 
 
 def _from_table(rows: Mapping[int, bool], prepared: PreparedCase, path: Path) -> npt.NDArray[np.bool_]:
-    numbers = _slice_numbers(prepared)
+    numbers = file_slices(prepared.original, prepared.working).numbers
     missing = sorted(set(numbers) - set(rows))
     if missing:
         raise BadFile(
@@ -74,18 +75,6 @@ def _from_table(rows: Mapping[int, bool], prepared: PreparedCase, path: Path) ->
             EXAMPLE,
         )
     return np.array([rows[n] for n in numbers])
-
-
-def _slice_numbers(prepared: PreparedCase) -> list[int]:
-    """The number that each prepared slice has in its file, along the axis that became the slices."""
-    middle = (np.array(prepared.working.size) - 1) / 2
-    places = np.repeat(middle[None], prepared.working.size[2], axis=0)
-    places[:, 2] = np.arange(prepared.working.size[2])
-    original = prepared.original
-    index = original.physical_to_index(prepared.working.index_to_physical(places))
-    axis = int(np.argmax(np.ptp(index, axis=0))) if len(index) > 1 else int(np.argmin(original.size))
-    last = original.size[axis] - 1
-    return [int(n) for n in np.clip(np.rint(index[:, axis]), 0, last)]
 
 
 def _from_labels(labeled: Case, path: Path, prepared: PreparedCase) -> npt.NDArray[np.bool_]:

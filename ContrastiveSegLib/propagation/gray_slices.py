@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.imaging.grid import slicing_axes
-from ContrastiveSegLib.imaging.hounsfield import modality_of
+from ContrastiveSegLib.imaging.grid import slice_axis
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
-from ContrastiveSegLib.preprocessing.resampling import PERCENTILES, Intensities, window_of
+from ContrastiveSegLib.preprocessing.intensities import Intensities, limits, scaled, window_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Cut:
     @classmethod
     def of(cls, geometry: Geometry, plane: str = "auto") -> Cut:
         """Across the coarsest axis, as the volume was scanned; otherwise in the plane that is asked."""
-        return cls(3 - abs(slicing_axes(geometry, "axial" if plane == "auto" else plane)[2]))
+        return cls(2 - slice_axis(geometry, "axial" if plane == "auto" else plane))
 
     def stack(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The slices of (K, H, W), one after the other; a view."""
@@ -56,9 +55,5 @@ def gray_volume(image: Volume, intensities: Intensities, *, channel: int = 1) ->
             f"Choose a channel from 1 to {len(image.array)}.",
         )
     values = image.array[channel - 1]
-    modality = intensities.modality if intensities.modality != "auto" else modality_of(values)
-    low, high = window_of(values, modality, intensities) or np.percentile(values, PERCENTILES)
-    if high <= low:  # more than 99 % of the voxels are alike
-        low, high = float(values.min()), float(values.max())
-    scaled = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
-    return np.round(255 * scaled).astype(np.uint8)
+    window = window_of(values, intensities.modality_of(values), intensities)
+    return np.round(255 * scaled(values, *limits(values, window))).astype(np.uint8)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ContrastiveSegLib.dataset.cases import Case, LeftOut, find_cases
-from ContrastiveSegLib.dataset.matching import match_names
+from ContrastiveSegLib.dataset.cases import Case, LeftOut, find_cases, some_names
+from ContrastiveSegLib.dataset.matching import match_predictions
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.settings.job_settings import CaseSelection
 
@@ -41,23 +41,17 @@ def find_predictions(
     everyone = find_cases(images, patient_pattern=selection.patient_pattern).cases
     predicted = find_cases(predictions, labels_only=True).cases
     chosen = {case.name: case for case in listing.cases}
-    matches = match_names([labels.name for labels in predicted], [case.name for case in everyone])
-    partners = []
+    named = {labels.name: labels.images[0] for labels in predicted}
+    matched = match_predictions(named, [case.name for case in everyone])
+    partners = [Prediction(chosen[case], path) for case, path in matched.files.items() if case in chosen]
     left_out = [out for out in listing.left_out if not out.by_choice]
-    for labels, match in zip(predicted, matches, strict=True):
-        if match.image is None:
-            why = match.doubt or f"{images} has no image of this case"
-            left_out.append(LeftOut(labels.images[0], why))
-        elif everyone[match.image].name in chosen:
-            partners.append(Prediction(chosen[everyone[match.image].name], labels.images[0]))
+    for path in named.values():
+        if path not in matched.files.values():
+            left_out.append(LeftOut(path, matched.doubts.get(path, f"{images} has no image of this case")))
     if not partners:
         raise BadFolder(
-            f"No labels in {predictions} (cases: {_names(predicted)}) belong to an image in {images} (cases: "
-            f"{_names(listing.cases)}).",
+            f"No labels in {predictions} (cases: {some_names(predicted)}) belong to an image in {images} "
+            f"(cases: {some_names(listing.cases)}).",
             "Check both folders; labels are named like the case of their image.",
         )
     return partners, left_out
-
-
-def _names(cases: tuple[Case, ...]) -> str:
-    return ", ".join(case.name for case in cases[:3]) + (", ..." if len(cases) > 3 else "")

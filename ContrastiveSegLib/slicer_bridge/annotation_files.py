@@ -12,6 +12,7 @@ from ContrastiveSegLib.disk import cannot_write, replacing
 from ContrastiveSegLib.file_io.file_names import split_suffix
 from ContrastiveSegLib.file_io.files import read_image, write_image
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_json
+from ContrastiveSegLib.runs.case_files import case_file, cases_in
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.slicer_bridge.annotation_record import read_object, write_down
 
@@ -37,7 +38,7 @@ class Counts:
 
 def annotation_path(run: RunFolder, case: str, *, scribbles: bool) -> Path:
     """Where the annotation of a case is saved."""
-    return run.annotations / (SCRIBBLES if scribbles else LABELS) / f"{case}.seg.nrrd"
+    return case_file(run.annotations / (SCRIBBLES if scribbles else LABELS), case)
 
 
 def find_annotation(run: RunFolder, case: str) -> Path | None:
@@ -114,7 +115,7 @@ def _number(value: Any) -> int:
 
 
 def _names(run: RunFolder, kind: str) -> set[str]:
-    return {path.name.removesuffix(".seg.nrrd") for path in (run.annotations / kind).glob("*.seg.nrrd")}
+    return set(cases_in(run.annotations / kind))
 
 
 def _amounts(run: RunFolder) -> dict[str, dict[str, Any]]:

@@ -19,9 +19,9 @@ from ContrastiveSegLib.imaging.case_errors import LostCases, attempt, first_reas
 from ContrastiveSegLib.imaging.field_of_view import remarks_on_units
 from ContrastiveSegLib.imaging.grid import WorkingGrid, derive_grid
 from ContrastiveSegLib.imaging.volume import Geometry
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe, prepare_cases
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
-from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.runs.atomic_write import write_atomically
 from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.settings.job_settings import CaseSelection, GridSettings

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from ContrastiveSegLib.errors import BadCheckpoint, BadSetting
 from ContrastiveSegLib.imaging.grid import WorkingGrid
-from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.settings.rules import Range
 from ContrastiveSegLib.settings.schema import from_dict, to_dict

@@ -20,7 +20,7 @@ from ContrastiveSegLib.postprocessing.expected_dice import Certainty, Expectatio
 from ContrastiveSegLib.postprocessing.intensity_refinement import refine_by_intensities
 from ContrastiveSegLib.postprocessing.restoring import restore_probabilities
 from ContrastiveSegLib.postprocessing.spatial_prior import Places, remove_unlikely
-from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.session.device import Compute
 from ContrastiveSegLib.training.model_card import checked_card

@@ -12,7 +12,7 @@ from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.postprocessing.connected_components import Group
 from ContrastiveSegLib.postprocessing.expected_dice import Expectation
 from ContrastiveSegLib.postprocessing.spatial_prior import Places, places_from_json
-from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.settings.rules import Formerly, Range
 from ContrastiveSegLib.settings.schema import from_dict, names_today
 

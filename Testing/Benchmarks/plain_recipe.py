@@ -34,7 +34,8 @@ from ContrastiveSegLib.dataset.cases import Case, find_cases
 from ContrastiveSegLib.file_io.files import read_image, read_labels
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.volume import Volume
-from ContrastiveSegLib.preprocessing.resampling import Intensities, prepare, prepare_labels, restore
+from ContrastiveSegLib.preprocessing.intensities import Intensities
+from ContrastiveSegLib.preprocessing.resampling import prepare, prepare_labels, restore
 
 SIDE, STEPS, BATCH, RATE = 128, 1500, 8, 3e-3
 GRID = WorkingGrid("axial", 1.5, 0.0, (SIDE, SIDE))

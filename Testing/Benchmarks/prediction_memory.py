@@ -80,7 +80,7 @@ def _make_model(run: Path, structures: int, asked: argparse.Namespace) -> None:
     from ContrastiveSegLib.imaging.labels import LabelTable
     from ContrastiveSegLib.networks.backbone import build_network, pools_for
     from ContrastiveSegLib.networks.weights import save_model
-    from ContrastiveSegLib.preprocessing.resampling import Intensities
+    from ContrastiveSegLib.preprocessing.intensities import Intensities
     from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 
     folder = RunFolder(run)

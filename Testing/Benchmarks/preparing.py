@@ -17,8 +17,8 @@ from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.file_io.files import read_geometry
 from ContrastiveSegLib.file_io.reader import be_the_child
 from ContrastiveSegLib.imaging.grid import derive_grid
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, collect_table, prepare_cases
-from ContrastiveSegLib.preprocessing.resampling import Intensities
 
 
 def main() -> None:

@@ -10,8 +10,9 @@ import pytest
 from ContrastiveSegLib.active_learning.slice_positions import place_of
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
-from ContrastiveSegLib.preprocessing.resampling import Intensities, prepare
+from ContrastiveSegLib.preprocessing.resampling import prepare
 
 TURNS = [
     (order, flips)
@@ -40,7 +41,7 @@ def test_the_marked_slice_is_found_whatever_the_axes(order, flips):
     case = prepared(Volume(array, geometry), WorkingGrid("axial", 1.0, 0.0, (16, 16)))
 
     k = int(case.images[0].astype(float).mean((1, 2)).argmax())
-    place = place_of(case, k, plane="axial")
+    place = place_of(case, k)
 
     center = geometry.index_to_physical([5.5, 5, 5.5])
     assert (place.index, place.axis) == (5, "j")
@@ -53,7 +54,7 @@ def test_a_coarser_working_grid_leads_to_the_nearest_slice():
     case = prepared(Volume(np.zeros((1, *geometry.shape), np.float32), geometry),
                     WorkingGrid("axial", 1.0, 3.0, (8, 16, 16)))  # fmt: skip
 
-    places = [place_of(case, k, plane="axial") for k in range(10)]
+    places = [place_of(case, k) for k in range(10)]
 
     assert [place.index for place in places] == list(range(1, 30, 3))
     assert [place.position_mm for place in places] == [index - 10.0 for index in range(1, 30, 3)]
@@ -62,7 +63,7 @@ def test_a_coarser_working_grid_leads_to_the_nearest_slice():
 def test_positions_on_an_oblique_grid_are_along_the_normal(an_oblique_volume):
     case = prepared(an_oblique_volume, WorkingGrid("axial", 1.0, 0.0, (16, 16)))
 
-    first, second = (place_of(case, k, plane="axial") for k in (0, 1))
+    first, second = (place_of(case, k) for k in (0, 1))
 
     normal = np.array(an_oblique_volume.geometry.direction).reshape(3, 3)[:, 2]
     assert (first.axis, first.toward) == ("k", "S")

@@ -7,7 +7,7 @@ import pytest
 
 from ContrastiveSegLib.active_learning.suggestions import How, SurveyedCase, suggest_cases, suggest_slices
 
-HOW = How("typicality", 0, "axial")
+HOW = How("typicality", 0)
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, collect_table, prepare_cases
-from ContrastiveSegLib.preprocessing.resampling import Intensities
 
 DATA = Path(os.environ.get("CONTRASTIVESEG_TEST_DATA", "../shared/data"))
 SHAPE = (6, 8, 10)

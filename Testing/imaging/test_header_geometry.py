@@ -16,7 +16,8 @@ from ContrastiveSegLib.file_io.files import read_geometry, read_image, read_labe
 from ContrastiveSegLib.imaging.grid import derive_grid, working_geometry
 from ContrastiveSegLib.imaging.header_geometry import sound_geometry
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
-from ContrastiveSegLib.preprocessing.resampling import Intensities, prepare
+from ContrastiveSegLib.preprocessing.intensities import Intensities
+from ContrastiveSegLib.preprocessing.resampling import prepare
 
 ARRAY = np.random.default_rng(0).integers(1, 90, (6, 8, 10)).astype(np.int16)
 READERS = [lambda path: read_image([path]), lambda path: read_geometry([path]), read_labels]

@@ -8,7 +8,8 @@ import pytest
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.hounsfield import gray_notes, modality_of, reading_of_ct
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
-from ContrastiveSegLib.preprocessing.resampling import Intensities, prepare
+from ContrastiveSegLib.preprocessing.intensities import Intensities
+from ContrastiveSegLib.preprocessing.resampling import prepare
 
 GEOMETRY = Geometry((30, 30, 8))
 GRID = WorkingGrid("axial", 1.0, 0.0, (32, 32))

@@ -15,7 +15,7 @@ from ContrastiveSegLib.file_io.files import read_labels, write_image, write_labe
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.jobs import propagate
-from ContrastiveSegLib.preprocessing.resampling import CT_WINDOW, Intensities
+from ContrastiveSegLib.preprocessing.intensities import CT_WINDOW, Intensities
 from ContrastiveSegLib.propagation.annotated_slice import find_annotated_slice
 from ContrastiveSegLib.propagation.gray_slices import Cut, gray_volume
 from ContrastiveSegLib.propagation.prompts import by_outline

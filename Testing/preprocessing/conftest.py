@@ -13,8 +13,8 @@ from ContrastiveSegLib.file_io.files import write_image, write_labels
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Volume
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe
-from ContrastiveSegLib.preprocessing.resampling import Intensities
 
 GRID = WorkingGrid("axial", 1.2, 0.0, (32, 32))
 

@@ -14,8 +14,8 @@ from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.label_values import class_indices
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Volume
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, collect_table, prepare_cases
-from ContrastiveSegLib.preprocessing.resampling import Intensities
 
 GRID = WorkingGrid("axial", 1.2, 0.0, (32, 32))
 

@@ -12,8 +12,8 @@ from ContrastiveSegLib.file_io.files import write_image, write_labels
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Volume
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import prepare_cases
-from ContrastiveSegLib.preprocessing.resampling import Intensities
 
 GRID = WorkingGrid("axial", 1.2, 0.0, (32, 32))
 

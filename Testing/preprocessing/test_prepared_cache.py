@@ -15,8 +15,9 @@ from ContrastiveSegLib.file_io.files import write_labels
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.preprocessing import prepared_cache
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, prepare_cases
-from ContrastiveSegLib.preprocessing.resampling import Intensities, prepare, restore
+from ContrastiveSegLib.preprocessing.resampling import prepare, restore
 
 GRID = WorkingGrid("axial", 1.2, 0.0, (32, 32))
 

@@ -12,8 +12,8 @@ from ContrastiveSegLib.file_io.files import write_image
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.preprocessing import prepared_cache
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, prepare_cases
-from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.preprocessing.superpixels import regions_of, regions_of_slices
 
 GRID = WorkingGrid("axial", 1.2, 0.0, (32, 32))

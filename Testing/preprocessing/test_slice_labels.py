@@ -17,8 +17,8 @@ from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.preprocessing import slice_labels as module
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, prepare_cases
-from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.preprocessing.slice_labels import read_table, slice_labels
 
 EXAMPLE = "Give it the columns case,slice,organ, with slices counted from 0 and organ 1 or 0."

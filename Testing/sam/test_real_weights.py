@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ContrastiveSegLib.file_io.files import read_image, read_labels
-from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.propagation.gray_slices import gray_volume
 from ContrastiveSegLib.propagation.prompts import box_around, by_box
 from ContrastiveSegLib.propagation.propagate import propagate

@@ -16,8 +16,8 @@ from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.finetuning.supervised import Settings, Strategy
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.postprocessing.connected_components import single_components
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe, prepare_cases
-from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.training.annotated import check_annotations, maps_of_components
 from ContrastiveSegLib.training.batches import Sampler
 from ContrastiveSegLib.training.validation import Validation

@@ -14,9 +14,9 @@ from ContrastiveSegLib.file_io.files import write_image, write_labels
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.preprocessing.array_store import array_file, store
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, prepare_cases
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
-from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.preprocessing.stored_array import count_classes, open_array
 from ContrastiveSegLib.training import batches
 from ContrastiveSegLib.training.batches import Sampler

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ContrastiveSegLib.dataset.cases import Case
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome
-from ContrastiveSegLib.preprocessing.resampling import Intensities
 from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.training.modality import keep_modality, modality_learned

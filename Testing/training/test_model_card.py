@@ -10,7 +10,7 @@ from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.postprocessing.expected_dice import Expectation
-from ContrastiveSegLib.preprocessing.resampling import Intensities
+from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.training.model_card import checked_card
 
 

@@ -44,6 +44,7 @@ def listVolumes(images: Path, output: Path) -> Path:
     """Load each result as the panel does, and write the volume of each structure."""
     from ContrastiveSegLib.dataset.cases import find_cases
     from ContrastiveSegLib.file_io.files import read_image
+    from ContrastiveSegLib.runs.case_files import case_file
     from ContrastiveSegLib.slicer_bridge import nodes, predictions
 
     table = output / "volumes_ml.csv"
@@ -51,7 +52,7 @@ def listVolumes(images: Path, output: Path) -> Path:
         rows = csv.writer(stream)
         rows.writerow(["case", "structure", "volume_ml"])
         for case in find_cases(images).cases:
-            file = output / f"{case.name}.seg.nrrd"
+            file = case_file(output, case.name)
             if not file.is_file():
                 continue
             image = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels).volume
