@@ -16,8 +16,10 @@ import pytest
 
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
+from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.runs.run_folder import RunFolder
+from Testing.orientations import OBLIQUE
 
 if TYPE_CHECKING:
     from ContrastiveSegLib.networks.backbone import Backbone
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 # The tensors here are so small that two threads would wait for each other longer than they compute.
 THREADS = 1
 SEED = 0
-OBLIQUE = (0.8, 0.0, 0.6, 0.0, 1.0, 0.0, -0.6, 0.0, 0.8)
 FLIPPED = (-1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
 
 
@@ -50,6 +51,14 @@ def _the_same_random_numbers_in_any_order() -> None:
     """Layers that a test makes itself would otherwise start from what the tests before it left."""
     if torch := sys.modules.get("torch"):
         torch.manual_seed(SEED)
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two cases each to learn from, with labels and to predict, in a folder that nobody may change."""
+    folder = tmp_path_factory.mktemp("phantoms") / "mit Umlaut ä und Leerzeichen"
+    write_phantom_folder(folder, unlabeled=2, labeled=2, test=2, seed=0)
+    return folder
 
 
 def _smooth(shape: tuple[int, ...]) -> np.ndarray:

@@ -13,7 +13,6 @@ from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.errors import BadFile, BadSetting
 from ContrastiveSegLib.file_io.files import read_image, read_labels
 from ContrastiveSegLib.imaging.volume import Volume
-from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 
 SMALL = {
     "steps": 4,
@@ -21,13 +20,6 @@ SMALL = {
     "compute": {"device": "cpu", "precision": "float32"},
     "grid": {"patch": [32, 32], "spacing": 6},
 }
-
-
-@pytest.fixture(scope="module")
-def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "phantoms"
-    write_phantom_folder(folder, unlabeled=2, labeled=2, test=2, seed=0)
-    return folder
 
 
 @pytest.fixture(scope="module")

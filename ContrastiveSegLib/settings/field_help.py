@@ -11,9 +11,12 @@ import textwrap
 @functools.cache
 def field_help(cls: type) -> dict[str, str]:
     """The help of each field of a class that was written in a file; fields without a string are left out."""
-    module = ast.parse(textwrap.dedent(inspect.getsource(cls)))
-    (definition,) = module.body
-    return strings_under_fields(definition) if isinstance(definition, ast.ClassDef) else {}
+    found: dict[str, str] = {}
+    for owner in reversed(cls.__mro__[:-1]):  # without object
+        module = ast.parse(textwrap.dedent(inspect.getsource(owner)))
+        (definition,) = module.body
+        found |= strings_under_fields(definition) if isinstance(definition, ast.ClassDef) else {}
+    return found
 
 
 def strings_under_fields(definition: ast.ClassDef) -> dict[str, str]:

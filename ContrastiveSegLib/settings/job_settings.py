@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from ContrastiveSegLib.registry import ENGINE, list_entries
 from ContrastiveSegLib.settings.prompting_settings import ModelsSettings, PropagateSettings, RefineSettings
@@ -25,11 +25,11 @@ from ContrastiveSegLib.settings.shared_settings import (
     CaseSelection,
     Compute,
     GridSettings,
-    Minutes,
     Rate,
     Run,
     Seed,
     Steps,
+    TrainingSettings,
 )
 
 # The settings that several jobs share are reached through this file too.
@@ -74,9 +74,7 @@ class MethodsSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainSettings:
-    """Learn from unlabeled volumes."""
-
+class _WhatToPretrain:
     run: Run
     """Run folder; created if it is not there. An interrupted run is resumed by starting it again."""
     images: Path
@@ -101,17 +99,13 @@ class PretrainSettings:
     """Highest learning rate; empty: from the optimizer."""
     optimizer: Annotated[Literal["adamw", "sgd"], Label("optimizer", choices=("AdamW", "SGD"))] = "adamw"
     """adamw learns within hundreds of steps; sgd, as in the papers, needs tens of thousands."""
-    seed: Seed = 0
-    """Seed of all random numbers."""
     plan: Annotated[bool, MayChange(), Label("plan only")] = False
     """Only say, as JSON, what would be learned and how long it takes here, from a few steps on two cases."""
-    save_every_min: Minutes = 5.0
-    """Minutes between checkpoints; there is also one after every epoch."""
-    grid: GridSettings = field(default_factory=GridSettings)
-    cases: CaseSelection = field(default_factory=CaseSelection)
-    compute: Compute = field(default_factory=Compute)
-    options: dict[str, Any] = field(default_factory=dict)
-    """The method's own settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainSettings(TrainingSettings, _WhatToPretrain):
+    """Learn from unlabeled volumes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,9 +134,7 @@ class SuggestSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneSettings:
-    """Learn to segment from a few labeled volumes."""
-
+class _WhatToFinetune:
     run: Run
     """Run folder; created if it is not there. Each set of settings and labels is a round of its own."""
     labeled: Path
@@ -182,15 +174,11 @@ class FinetuneSettings:
     """Highest learning rate; empty: the strategy's own."""
     validation: Annotated[float, Range(0, 0.5), Label("validation patients", "share")] | None = None
     """Share of the patients kept aside to choose the best checkpoint; empty: 0.2 of ten or more patients."""
-    seed: Seed = 0
-    """Seed of all random numbers."""
-    save_every_min: Minutes = 5.0
-    """Minutes between checkpoints; there is also one after every epoch."""
-    grid: GridSettings = field(default_factory=GridSettings)
-    cases: CaseSelection = field(default_factory=CaseSelection)
-    compute: Compute = field(default_factory=Compute)
-    options: dict[str, Any] = field(default_factory=dict)
-    """The strategy's own settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings(TrainingSettings, _WhatToFinetune):
+    """Learn to segment from a few labeled volumes."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from ContrastiveSegLib.settings.rules import Formerly, Label, MayChange, Pattern, Positional, Range
 
@@ -67,3 +67,18 @@ class GridSettings:
     """How gray values are scaled; ct: a fixed window; other: percentiles of each case; auto: by the data."""
     window: Annotated[tuple[float, float], Label("gray value window", "lowest highest")] | None = None
     """Lowest and highest gray value; values beyond are cut; empty: from the modality."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """What every training can be told, whatever it learns."""
+
+    seed: Seed = 0
+    """Seed of all random numbers."""
+    save_every_min: Minutes = 5.0
+    """Minutes between checkpoints; there is also one after every epoch."""
+    grid: GridSettings = field(default_factory=GridSettings)
+    cases: CaseSelection = field(default_factory=CaseSelection)
+    compute: Compute = field(default_factory=Compute)
+    options: dict[str, Any] = field(default_factory=dict)
+    """The own settings of the method or strategy."""

@@ -18,8 +18,8 @@ from ContrastiveSegLib.file_io.files import (
 )
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
+from Testing.orientations import OBLIQUE
 
-OBLIQUE = (0.8, 0.0, 0.6, 0.0, 1.0, 0.0, -0.6, 0.0, 0.8)
 GRIDS = {
     "anisotropic": Geometry((4, 5, 6), (0.7, 1.3, 5.0), (-12.5, 30.25, 7.0)),
     "flipped": Geometry((4, 5, 6), (1.0, 2.0, 3.0), (9.0, 8.0, 7.0), (-1, 0, 0, 0, 1, 0, 0, 0, -1)),

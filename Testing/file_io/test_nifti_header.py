@@ -15,8 +15,8 @@ from ContrastiveSegLib.file_io.files import read_geometry, read_image, read_labe
 from ContrastiveSegLib.file_io.nifti_header import contradictions, is_nifti, read_nifti_header
 from ContrastiveSegLib.file_io.opening import open_image
 from ContrastiveSegLib.imaging.volume import Geometry
+from Testing.orientations import OBLIQUE
 
-OBLIQUE = (0.8, 0.0, 0.6, 0.0, 1.0, 0.0, -0.6, 0.0, 0.8)
 DIRECTIONS = {
     "plain": (1, 0, 0, 0, 1, 0, 0, 0, 1),
     "flipped": (1, 0, 0, 0, 1, 0, 0, 0, -1),

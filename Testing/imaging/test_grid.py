@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -16,13 +14,7 @@ from ContrastiveSegLib.imaging.grid import (
     working_geometry,
 )
 from ContrastiveSegLib.imaging.volume import Geometry
-
-OBLIQUE = (0.8, 0.0, 0.6, 0.0, 1.0, 0.0, -0.6, 0.0, 0.8)
-ORIENTATIONS = [
-    tuple(float(n) for n in (np.eye(3)[list(order)] * signs).ravel())
-    for order in itertools.permutations(range(3))
-    for signs in itertools.product((1, -1), repeat=3)
-]
+from Testing.orientations import OBLIQUE, ORIENTATIONS
 
 
 def in_axes_of(geometry: Geometry, points: np.ndarray) -> np.ndarray:

@@ -12,18 +12,10 @@ import pytest
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.networks.weights import seal_of
-from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
 
 SMALL = ["--base-channels", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
 ALONE = ["--unlabeled", "none"]  # no rounds of self-training
 GRID = ["--patch", "32", "32", "--spacing", "6"]
-
-
-@pytest.fixture(scope="package")
-def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("phantoms") / "mit Umlaut ä und Leerzeichen"
-    write_phantom_folder(folder, unlabeled=2, labeled=2, test=2, seed=0)
-    return folder
 
 
 @pytest.fixture(scope="package")

@@ -16,13 +16,9 @@ from ContrastiveSegLib.postprocessing import intensity_refinement, restoring
 from ContrastiveSegLib.postprocessing.histograms import BINS, NEAR_MM, density_of, levels_of
 from ContrastiveSegLib.postprocessing.intensity_refinement import LEAST, refine_by_intensities
 from ContrastiveSegLib.postprocessing.restoring import restore_probabilities
+from Testing.orientations import OBLIQUE, ORIENTATIONS
 
-OBLIQUE = np.array([[0.8, 0.0, 0.6], [0.0, 1.0, 0.0], [-0.6, 0.0, 0.8]])
-ORIENTATIONS = [
-    OBLIQUE @ (np.eye(3)[list(order)] * signs)
-    for order in itertools.permutations(range(3))
-    for signs in itertools.product((1, -1), repeat=3)
-]
+TURNED = [np.reshape(OBLIQUE, (3, 3)) @ np.reshape(turn, (3, 3)) for turn in ORIENTATIONS]
 
 
 def restored_at_once(
@@ -83,10 +79,10 @@ def some_slabs(request, monkeypatch) -> int:
 
 
 @pytest.mark.usefixtures("some_slabs")
-@pytest.mark.parametrize("direction", ORIENTATIONS[::5])
+@pytest.mark.parametrize("direction", TURNED[::5])
 @pytest.mark.parametrize(("spacing", "between"), [(1.0, 0.0), (1.4, 0.0), (0.7, 1.7), (2.0, 5.0)])
 def test_slab_by_slab_every_label_is_that_of_the_whole_volume(direction, spacing, between):
-    turned = np.argmax(np.abs(np.linalg.inv(OBLIQUE) @ direction), axis=0)
+    turned = np.argmax(np.abs(np.linalg.inv(np.reshape(OBLIQUE, (3, 3))) @ direction), axis=0)
     size, step = np.array([36, 40, 17])[turned], np.array([1.0, 1.0, 3.0])[turned]
     original = Geometry.from_lists(size.tolist(), step.tolist(), (4.0, -8.0, 100.0), direction.ravel())
     working = working_geometry(original, WorkingGrid("axial", spacing, between, (32, 32)))

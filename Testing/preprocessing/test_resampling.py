@@ -16,13 +16,8 @@ from ContrastiveSegLib.preprocessing.resampling import (
     prepare_labels,
     restore,
 )
+from Testing.orientations import OBLIQUE, ORIENTATIONS
 
-OBLIQUE = (0.8, 0.0, 0.6, 0.0, 1.0, 0.0, -0.6, 0.0, 0.8)
-ORIENTATIONS = [
-    tuple(float(n) for n in (np.eye(3)[list(order)] * signs).ravel())
-    for order in itertools.permutations(range(3))
-    for signs in itertools.product((1, -1), repeat=3)
-]
 AS_IT_IS = Intensities("other", (0.0, 1.0))
 HALF = 5e-4  # rounding of float16 below 1
 

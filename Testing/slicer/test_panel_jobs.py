@@ -102,6 +102,7 @@ def test_a_job_that_died_while_slicer_was_closed_is_explained(a_quick_panel, pha
 
     assert after.state("pretrain") == "failed"
     assert "ended without a message" in after.ui.pretrainState.text
+    assert after.child("pretrainLine").text == ""  # a progress of today, not of before the restart
 
 
 def test_a_run_folder_that_is_moved_away_ends_the_job(a_quick_panel, phantoms, tmp_path, monkeypatch):

@@ -127,25 +127,6 @@ def test_a_scene_volume_with_the_name_of_a_case_is_not_taken_for_it(
     assert "not in the data folder" in panel.ui.correctButton.toolTip
 
 
-def test_a_failure_of_before_the_restart_is_not_on_the_progress_line(
-    a_quick_panel, phantoms, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("CONTRASTIVESEG_SELF_TEST_STEP_S", "3")
-    before = a_quick_panel
-    before.choose(phantoms, tmp_path / "run")
-    before.child("pretrainStart").click()
-    before.wait(lambda: before.child("pretrainProgress").value >= 1)
-    process = before.panel.monitor.job.process
-    before.panel.close()
-    process.kill()
-    process.wait()
-
-    after = before.restart()
-
-    assert "ended without a message" in after.ui.pretrainState.text
-    assert after.child("pretrainLine").text == ""
-
-
 def test_what_went_wrong_goes_from_the_progress_line_when_it_is_mended(a_quick_panel, phantoms, tmp_path):
     panel = a_quick_panel
     panel.choose(phantoms, tmp_path / "run")

@@ -10,8 +10,8 @@ import slicer
 from ContrastiveSegLib.file_io.files import write_image, write_labels
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
+from Testing.orientations import OBLIQUE
 
-OBLIQUE = (0.8, 0.0, 0.6, 0.0, 1.0, 0.0, -0.6, 0.0, 0.8)
 GREEN = LabelTable((Structure(1, "liver", (0.0, 1.0, 0.0)),))
 
 
