@@ -58,8 +58,10 @@ def test_a_layout_that_the_user_chose_is_left_alone(a_panel):
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_slices_lie_in_the_plane_of_the_volume_and_show_all_of_it(a_panel, number):
-    a_panel.double_click(a_panel.ui.predictionTable, ROWS[1 - number])
+@pytest.mark.parametrize("isOpenAlready", [False, True])
+def test_slices_lie_in_the_plane_of_the_volume_and_show_all_of_it(a_panel, number, isOpenAlready):
+    for row in (ROWS[number], ROWS[1 - number])[not isOpenAlready :]:
+        a_panel.double_click(a_panel.ui.predictionTable, row)
     slicer.util.getNodesByClass("vtkMRMLSliceNode")[0].JumpSliceByCentering(500, 500, 500)
 
     a_panel.double_click(a_panel.ui.predictionTable, ROWS[number])
