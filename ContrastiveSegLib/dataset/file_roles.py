@@ -6,7 +6,8 @@ import functools
 import re
 
 LABEL_WORDS = (
-    "labels?|labelmaps?|segmentations?|segs?|ground[-_ ]?truth|truth|gt|masks?|annotations?|rois?|lbls?|msks?"
+    "labels?|labelmaps?|segmentations?|d?segs?|ground[-_ ]?truth|truth|gt|masks?|annotations?|rois?|lbls?"
+    "|msks?"
 )
 SCRIBBLE_WORDS = "scribbles?"
 IMAGE_WORDS = "images?|imgs?|im|imaging|volumes?|vols?|scans?"
@@ -15,12 +16,13 @@ BETWEEN = r"[-_. ]"
 
 
 def role_of_name(stem: str, suffix: str) -> str:
-    """Whether a file is, by its name, "labels", "scribbles", an "uncertainty" map, or else an "image"."""
+    """What a file is by its name: "labels", "scribbles", "uncertainty", "probabilities", or an "image"."""
     if _without_word(stem, SCRIBBLE_WORDS) is not None:
         return "scribbles"
     if suffix == ".seg.nrrd" or _without_word(stem, LABEL_WORDS) is not None:
         return "labels"
-    return "uncertainty" if stem.lower().endswith("_uncertainty") else "image"
+    maps = {"_uncertainty": "uncertainty", "_probseg": "probabilities"}
+    return next((role for ending, role in maps.items() if stem.lower().endswith(ending)), "image")
 
 
 def role_of_folder(name: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ContrastiveSegLib.dataset import foreign_folders
 from ContrastiveSegLib.dataset.dataset_json import DATASET_FILE, DatasetFile, read_dataset_file
 from ContrastiveSegLib.dataset.file_roles import role_of_folder, role_of_name
 from ContrastiveSegLib.errors import BadFile, BadFolder
@@ -104,6 +105,7 @@ class _Place:
     role: str
     place: str
     name: str
+    is_derivative: bool = False
 
     @classmethod
     def of(cls, root: Path, folder: Path) -> _Place:
@@ -111,10 +113,12 @@ class _Place:
         roles = [role_of_folder(part) for part in parts]
         named = max((n for n, (role, _) in enumerate(roles) if role), default=None)
         role = roles[named][0] if named is not None else ""
+        is_derivative = foreign_folders.is_derivative(parts)
         if named is not None:
             parts[named] = roles[named][1]
-        parts = [part for part in parts if part]
-        return cls(folder, role, "/".join(parts), parts[-1] if parts else composed(root.resolve().name))
+        parts = [part for part in foreign_folders.place_of(parts, named) if part]
+        name = parts[-1] if parts else composed(root.resolve().name)
+        return cls(folder, role, "/".join(parts), name, is_derivative)
 
 
 def survey(folder: Path) -> Survey:
@@ -161,7 +165,10 @@ def _everything(root: Path) -> Iterator[FoundFile | LeftOut]:
             continue
         real = os.path.realpath(parent)
         folders[:] = sorted(name for name in folders if not is_hidden(name)) if real not in seen else []
-        if real not in seen:  # a link that leads back up would never end
+        if why := foreign_folders.why_not_entered(Path(parent)):
+            folders[:] = []
+            yield LeftOut(Path(parent), why)
+        elif real not in seen:  # a link that leads back up would never end
             yield from _in_folder(_Place.of(root, Path(parent)), sorted(n for n in names if not is_hidden(n)))
         seen.add(real)
     for error in refused:
@@ -200,6 +207,10 @@ def _volume(place: _Place, name: str) -> FoundFile | LeftOut:
         return LeftOut(path, "an uncertainty map, not an image")
     if found and role == "image":
         role = "labels"  # whatever it is called
+    if role == "probabilities":
+        return LeftOut(path, "a map of probabilities, which are no labels")
+    if place.is_derivative and role == "image":
+        return LeftOut(path, foreign_folders.NO_SEGMENTATION)
     made = found.mark.describe() if found and found.is_unchanged else ""
     return FoundFile(
         path, role, place.place, stem, bool(place.role), in_own_folder=place.role == role, made=made

@@ -15,6 +15,9 @@ SAME, WITHOUT_WORD, KEY, PADDING, NUMBER, ALONE = range(6)
 
 SHOWN = 3
 
+# Entities of BIDS that say how something was made of a scan, and not of which.
+MADE_ENTITIES = ("space", "res", "den", "desc", "label", "seg", "atlas", "hemi")
+
 
 @dataclass(frozen=True)
 class Match:
@@ -110,10 +113,12 @@ class _Index:
         self._found: list[dict[str, list[int]]] = [defaultdict(list) for _ in range(NUMBER)]
         self._numbered: dict[int, list[int]] = defaultdict(list)
         self._bare: dict[int, list[int]] = defaultdict(list)
+        self._of_bids: dict[frozenset[str], list[int]] = defaultdict(list)
         for position, name in enumerate(images):
             stem, _, key = spellings(name)
             self._found[SAME][stem].append(position)
             self._found[WITHOUT_WORD][stem].append(position)
+            self._of_bids[_bids_entities(stem)].append(position)
             if key:
                 self._found[KEY][key].append(position)
                 self._found[PADDING][_plain(key)].append(position)
@@ -128,10 +133,23 @@ class _Index:
         for way, name in ((SAME, stem), (WITHOUT_WORD, bare), (KEY, key), (PADDING, _plain(key))):
             if found := self._found[way].get(name):
                 return way, found
+        if entities := _bids_entities(label):
+            return KEY, self._of_bids.get(entities, [])
         number = _only_number(key)
         if number is None:
             return NUMBER, []
         return NUMBER, (self._numbered if key.isdecimal() else self._bare).get(number, [])
+
+
+def _bids_entities(stem: str) -> frozenset[str]:
+    """Such as {sub-01, ses-2}: of which scan a file of BIDS is, whatever was made of it; empty for others.
+
+    Source: Brain Imaging Data Structure 1.10, appendix Entities.
+    """
+    parts = stem.split("_")
+    if not parts[0].startswith("sub-"):
+        return frozenset()
+    return frozenset(part for part in parts if "-" in part and part.partition("-")[0] not in MADE_ENTITIES)
 
 
 def _plain(key: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from ContrastiveSegLib.dataset.file_roles import case_key, case_name
 from ContrastiveSegLib.dataset.layouts import NNUNET, FoundFile, LeftOut, Survey
 from ContrastiveSegLib.dataset.matching import match_names
+from ContrastiveSegLib.dataset.structure_folders import structure_folders
 from ContrastiveSegLib.file_io.file_names import channel_of
 
 # case_0000 to case_0150 are numbers of cases, not of channels.
@@ -132,7 +133,8 @@ def _attached(
 ) -> tuple[list[Group], list[LeftOut]]:
     """Give each labels or scribbles file to the group of its name and place."""
     groups = list(groups)
-    left_out = []
+    left_out: list[LeftOut] = []
+    nameless: list[FoundFile] = []
     offered = _offered(groups)
     # What lies in labels/ wins over what lies among the images, however it is called.
     for place, is_own in dict.fromkeys((f.place, f.in_own_folder) for f in sorted(files, key=_own_first)):
@@ -145,6 +147,9 @@ def _attached(
             alone=inside[0] if len(inside) == 1 else None,
         )
         for file, match in zip(here, matches, strict=True):
+            if match.image is None and match.rival is None and not match.doubt:
+                nameless.append(file)
+                continue
             number = numbers[match.image] if match.image is not None else None
             taken = _of(groups[number], role) if number is not None else None
             if taken:
@@ -156,8 +161,28 @@ def _attached(
                     LeftOut(file.path, f"{role} of a case that has {here[match.rival].path} already")
                 )
             else:
-                left_out.append(LeftOut(file.path, match.doubt or f"{role} without an image of this name"))
-    return groups, left_out
+                left_out.append(LeftOut(file.path, match.doubt))
+    return _with_structures(groups, nameless, role, left_out)
+
+
+def _with_structures(
+    groups: list[Group], nameless: Sequence[FoundFile], role: str, left_out: list[LeftOut]
+) -> tuple[list[Group], list[LeftOut]]:
+    """Give the only image of a folder the files that are called after structures; of others say why not."""
+    stems: dict[str, list[str]] = defaultdict(list)
+    for group in groups:
+        stems[group.place].append(group.stem)
+    found = structure_folders(nameless, stems) if role == "labels" else {}
+    numbers = {group.place: number for number, group in enumerate(groups)}
+    for place, (folder, files) in found.items():
+        labels = groups[numbers[place]].labels
+        if labels:
+            left_out += [LeftOut(file.path, f"{role} of a case that has {labels} already") for file in files]
+        else:
+            groups[numbers[place]] = replace(groups[numbers[place]], labels=folder)
+    used = {file.path for _, files in found.values() for file in files}
+    rest = [file.path for file in nameless if file.path not in used]
+    return groups, left_out + [LeftOut(path, f"{role} without an image of this name") for path in rest]
 
 
 def _own_first(file: FoundFile) -> bool:

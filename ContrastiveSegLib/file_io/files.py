@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,16 @@ import SimpleITK as sitk
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.file_io.dicom import find_series, is_dicom, read_series, series_geometry
 from ContrastiveSegLib.file_io.label_layers import LabelLayers
+from ContrastiveSegLib.file_io.label_names import names_beside
 from ContrastiveSegLib.file_io.nifti_header import contradictions, recentered, scaling_step
-from ContrastiveSegLib.file_io.opening import header_text, open_header, open_image, refuse_not_finite
+from ContrastiveSegLib.file_io.opening import open_header, open_image, refuse_not_finite
 from ContrastiveSegLib.file_io.provenance import Mark
 from ContrastiveSegLib.file_io.reader import apart
 from ContrastiveSegLib.file_io.saving import save_atomically, suffix_of
 from ContrastiveSegLib.file_io.segmentation_files import describe_segments, flatten, read_segments
 from ContrastiveSegLib.file_io.source_files import text_header
+from ContrastiveSegLib.file_io.structure_files import label_files, merge_structures, structure_table
+from ContrastiveSegLib.file_io.volume_checks import check_dimension, constant_notes, refuse_sequence
 from ContrastiveSegLib.imaging.header_geometry import sound_geometry
 from ContrastiveSegLib.imaging.label_values import (
     check_values,
@@ -87,7 +90,7 @@ def read_image(paths: Sequence[Path], *, last_axis_is_channels: bool = False) ->
             )
     array = read[0][0].array if len(read) == 1 else np.concatenate([volume.array for volume, _ in read])
     notes = tuple(note for _, of_file in read for note in of_file)
-    return ReadImage(Volume(array, geometry), (*notes, *_constant_notes(array, paths)))
+    return ReadImage(Volume(array, geometry), (*notes, *constant_notes(array, paths)))
 
 
 @apart
@@ -101,18 +104,17 @@ def read_geometry(paths: Sequence[Path], *, last_axis_is_channels: bool = False)
     if _is_series(path):
         return sound_geometry(path, series_geometry(find_series(path)))[0]
     header = open_header(path)
-    _check_dimension(path, header.GetSize(), last_axis_is_channels)
-    _refuse_sequence(path, header)
+    check_dimension(path, header.GetSize(), last_axis_is_channels)
+    refuse_sequence(path, header)
     return sound_geometry(path, recentered(path, Geometry.of(header)))[0]
 
 
-@apart
 def read_labels(
     path: Path, table: LabelTable | None = None, *, scribbles: bool = False, ignored: int | None = None
 ) -> ReadLabels:
-    """Read a label map: an integer volume, or a .seg.nrrd with its segments.
+    """Read a label map: an integer volume, a .seg.nrrd with segments, or a folder of structures.
 
-    A segment called "background" is painted background, not a structure.
+    A segment called "background" is painted background, not a structure. In a folder each file holds one.
 
     Args:
         table: The structures to expect. Named segments get the values of this table, matched by name; integer
@@ -124,12 +126,45 @@ def read_labels(
     Raises:
         BadFile: A file cannot be read, holds no whole numbers, or structures that the table lacks.
     """
+    if path.is_dir():
+        return read_structures(label_files(path), table)
+    return read_label_file(path, table, scribbles=scribbles, ignored=ignored)
+
+
+@apart
+def read_structures(paths: Sequence[Path], table: LabelTable | None) -> ReadLabels:
+    """As `read_labels`, of files that hold one structure each and are called after it."""
+    seen: dict[str, None] = {}
+
+    def masks() -> Iterator[tuple[Path, Volume]]:
+        for path in paths:
+            image, geometry, notes = _open_labels(path)
+            array, rounded = LabelLayers(image, geometry.shape, path, scaling_step(path)).only()
+            seen.update(dict.fromkeys((*notes, *rounded)))
+            yield path, Volume(array, geometry)
+
+    own, (volume, notes) = structure_table(paths), merge_structures(masks())
+    if table is not None:
+        volume, own = Volume(renumber(volume.array, own, table, paths[0].parent), volume.geometry), table
+    return ReadLabels(volume, own, (*seen, *notes))
+
+
+def _open_labels(path: Path) -> tuple[sitk.Image, Geometry, tuple[str, ...]]:
     image = open_image(path)
-    _check_dimension(path, image.GetSize(), last_axis_is_channels=False)
-    geometry, header_notes = sound_geometry(path, recentered(path, Geometry.of(image)))
+    check_dimension(path, image.GetSize(), last_axis_is_channels=False)
+    geometry, notes = sound_geometry(path, recentered(path, Geometry.of(image)))
+    return image, geometry, (*_doubts(path, geometry), *notes)
+
+
+@apart
+def read_label_file(
+    path: Path, table: LabelTable | None, *, scribbles: bool, ignored: int | None
+) -> ReadLabels:
+    """As `read_labels`, of one file."""
+    image, geometry, header_notes = _open_labels(path)
     layers = LabelLayers(image, geometry.shape, path, scaling_step(path))
     segments, segment_notes = read_segments(image, path)
-    notes = (*_doubts(path, geometry), *header_notes, *segment_notes)
+    notes = (*header_notes, *segment_notes)
     unknown = None
     if segments:
         array, flat_notes = flatten(layers, segments, path)
@@ -141,8 +176,10 @@ def read_labels(
         notes = (*notes, *rounded)
         array, unknown = without_ignored(array, ignored)
         array, background = unpainted(array) if scribbles else (array, None)
-        own = table or LabelTable.default_for(values_in(array))
+        named = names_beside(path)
+        own = named or table or LabelTable.default_for(values_in(array))
         check_values(array, own, path)
+        array, own = (renumber(array, named, table, path), table) if named and table else (array, own)
     nothing_drawn = geometry.size == EMPTY_IN_SLICER and not any(layer.any() for layer in layers)
     if not array.any() and background is None:
         notes = (*notes, _emptiness(path, nothing_drawn))
@@ -195,8 +232,8 @@ def write_image(path: Path, volume: Volume, *, overwrite: bool = False, mark: Ma
 def _read_channels(path: Path, last_axis_is_channels: bool) -> tuple[Volume, tuple[str, ...]]:
     """Read one file or series as (C, K, H, W) float32."""
     image, notes = read_series(find_series(path)) if _is_series(path) else (open_image(path), ())
-    _check_dimension(path, image.GetSize(), last_axis_is_channels)
-    _refuse_sequence(path, image)
+    check_dimension(path, image.GetSize(), last_axis_is_channels)
+    refuse_sequence(path, image)
     geometry, header_notes = sound_geometry(path, recentered(path, Geometry.of(image)))
     array = _channels(image, geometry)
     if np.iscomplexobj(array):
@@ -226,53 +263,5 @@ def _channels(image: sitk.Image, geometry: Geometry) -> npt.NDArray[Any]:
     return array.reshape(-1, *geometry.shape)
 
 
-def _refuse_sequence(path: Path, image: sitk.Image | sitk.ImageFileReader) -> None:
-    """Refuse an axis of time, and what Slicer saved as a sequence: its frames would be read as channels."""
-    if any(header_text(image, f"NRRD_kinds[{axis}]") == "time" for axis in range(3)):
-        raise BadFile(
-            f"{path} has an axis of time: it is a time series, and no volume.",
-            "Save each time as a file of its own; if it is a volume, correct 'kinds' in the header.",
-        )
-    if isinstance(image, sitk.ImageFileReader):
-        frames = image.GetNumberOfComponents()
-    else:
-        frames = image.GetNumberOfComponentsPerPixel()
-    is_named = path.name.lower().endswith((".seq.nrrd", ".seq.nhdr"))
-    is_list = header_text(image, "NRRD_kinds[pixel]") == "list"
-    if frames > 1 and (is_named or (is_list and header_text(image, "NRRD_labels[pixel]") == "frame")):
-        raise BadFile(
-            f"{path} is a sequence of {frames} volumes: it is a time series or has several phases.",
-            "Save each volume as a file of its own (in Slicer: Sequences, then save the proxy node).",
-        )
-
-
 def _is_series(path: Path) -> bool:
     return path.is_dir() or is_dicom(path)
-
-
-def _check_dimension(path: Path, size: Sequence[int], last_axis_is_channels: bool) -> None:
-    """Refuse everything but 3D; axes of length one beyond the third do not count."""
-    shown = " x ".join(map(str, size))
-    if len(size) < 3:
-        raise BadFile(
-            f"{path} is a 2D image ({shown}), not a volume.", "Use a volume, or leave this file out."
-        )
-    beyond = [n for n in size[3:] if n > 1]
-    if beyond and not (last_axis_is_channels and len(size) == 4):
-        raise BadFile(
-            f"{path} has {len(size)} dimensions ({shown}): it is a time series or has several volumes.",
-            "Save each volume as a 3D file of its own; channels of one case may be given as separate files.",
-        )
-
-
-def _constant_notes(array: npt.NDArray[np.float32], paths: Sequence[Path]) -> tuple[str, ...]:
-    """Note the channels without contrast; an image of nothing else cannot be used."""
-    constant = [c for c, channel in enumerate(array) if channel.min() == channel.max()]
-    if len(constant) == len(array):
-        raise BadFile(
-            f"{', '.join(map(str, paths))} is constant: every voxel has the value {array.flat[0]:g}.",
-            "Export the image again, or leave this case out.",
-        )
-    if len(paths) == len(array):
-        return tuple(f"{paths[c].name}: this channel is constant." for c in constant)
-    return tuple(f"{paths[0].name}: channel {c + 1} of {len(array)} is constant." for c in constant)

@@ -11,6 +11,7 @@ from typing import Any
 from ContrastiveSegLib.dataset.annotations import annotation_file
 from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder
+from ContrastiveSegLib.file_io.structure_files import label_files
 from ContrastiveSegLib.finetuning._model import Cases, Task
 from ContrastiveSegLib.finetuning._rounds import learn
 from ContrastiveSegLib.finetuning._strategy import load_strategy
@@ -216,8 +217,9 @@ def _identity(found: _Folders, start: ModelFolder | None, settings: FinetuneSett
         digest.update(settings.annotated_slices.read_bytes())
     for case in found.annotated.cases:
         if path := annotation_file(case, settings.annotation):
-            content, reason = attempt(case.name, path.read_bytes)
-            digest.update(case.name.encode() + (reason.encode() if content is None else content))
+            for file in label_files(path):
+                content, reason = attempt(case.name, file.read_bytes)
+                digest.update(case.name.encode() + (reason.encode() if content is None else content))
     for case in found.scans.cases if found.scans else ():
         digest.update(f"{case.name} {[path.stat().st_size for path in case.images]}".encode())
     return digest.hexdigest()[:16]

@@ -13,6 +13,7 @@ from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.dicom import find_series, is_dicom
 from ContrastiveSegLib.file_io.provenance import IMAGE_LENGTH, SHORT, Mark, Provenance, provenance_of
+from ContrastiveSegLib.file_io.structure_files import label_files
 from ContrastiveSegLib.preprocessing.array_store import checksum
 
 # What became of the result of a case.
@@ -65,7 +66,8 @@ def refuse_own_files(target: Path, case: Case) -> None:
         BadFile: The place of the result is that of the image or of its annotation.
     """
     own = [("its image", path) for path in case.images]
-    own += [("its annotation", path) for path in (case.labels, case.scribbles) if path]
+    annotations = [path for path in (case.labels, case.scribbles) if path]
+    own += [("its annotation", file) for path in annotations for file in label_files(path)]
     for what, path in own:
         if target.exists() and path.exists() and target.samefile(path):
             raise BadFile(

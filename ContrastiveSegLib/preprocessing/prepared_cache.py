@@ -23,6 +23,7 @@ from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.disk import make_folder
 from ContrastiveSegLib.errors import BadFile, BadFolder
 from ContrastiveSegLib.file_io.files import read_image
+from ContrastiveSegLib.file_io.structure_files import label_files
 from ContrastiveSegLib.imaging.case_errors import attempt
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.hounsfield import gray_notes
@@ -153,7 +154,7 @@ def _with_labels(
     case, table = outcome.case, recipe.table
     only = recipe.slices[case.name] if recipe.slices is not None else None
     asked = (table.to_json() if table else None, recipe.annotation, recipe.outlined, only)
-    stem = folder / stem_of(case, (*case.images, source), asdict(recipe.grid), asked)
+    stem = folder / stem_of(case, (*case.images, *label_files(source)), asdict(recipe.grid), asked)
     facts = read_facts(stem) or _make_labels(case, source, stem, prepared, recipe, only)
     known = facts["annotation"]
     annotation = Annotation(**{**known, "classes": tuple(known["classes"])})

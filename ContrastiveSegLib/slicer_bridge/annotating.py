@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import slicer
 import vtk
 
 from ContrastiveSegLib.dataset.annotations import AnnotationMask
-from ContrastiveSegLib.file_io.files import read_labels
+from ContrastiveSegLib.file_io.files import read_labels, write_labels
 from ContrastiveSegLib.file_io.saving import save_atomically
 from ContrastiveSegLib.file_io.segmentation_files import describe_segments
 from ContrastiveSegLib.imaging.label_values import BACKGROUND
@@ -224,8 +225,14 @@ def _new_annotation(case: str, volume: Any, source: Path | None) -> Any:
 
 
 def _from_file(path: Path) -> Any:
-    read_labels(path)  # in a process of its own: what would end Slicer's reader, and Slicer, is refused here
-    return slicer.util.loadSegmentation(str(path), {"name": path.name.split(".")[0]})
+    read = read_labels(path)  # in a process of its own: what would end Slicer is refused
+    name = path.name.split(".")[0]
+    if not path.is_dir():
+        return slicer.util.loadSegmentation(str(path), {"name": name})
+    with tempfile.TemporaryDirectory() as folder:  # Slicer knows no labels of several files
+        file = Path(folder) / f"{name}.seg.nrrd"
+        write_labels(file, read.volume, read.table)
+        return slicer.util.loadSegmentation(str(file), {"name": name})
 
 
 def _ensure_segment(node: Any, name: str, color: tuple[float, float, float], terminology: str) -> None:

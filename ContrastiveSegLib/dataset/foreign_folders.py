@@ -1,0 +1,39 @@
+"""What MONAI Label and BIDS call their folders, so that labels and images there come together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+# MONAI Label: what a person saved, and what its own model predicted. Source: monailabel, datastore/local.py.
+CORRECTED, PREDICTED = "final", "original"
+# BIDS: derivatives/PIPELINE/sub-01/anat lies beside sub-01/anat. Source: BIDS 1.10, derivatives.
+DERIVATIVES = "derivatives"
+
+NOT_CORRECTED = "MONAI Label's own predictions, which nobody corrected; those are in the folder 'final'"
+NO_SEGMENTATION = "a BIDS derivative that is no segmentation (_dseg)"
+
+
+def place_of(parts: Sequence[str], named: int | None) -> list[str]:
+    """The folders from the searched one to a file, as those of the image would be called.
+
+    Args:
+        named: Position of the last folder that is named for a role, such as labels.
+    """
+    found = list(parts)
+    if named is not None and found[named + 1 : named + 2] == [CORRECTED]:
+        del found[named + 1]
+    if is_derivative(found):
+        del found[:2]
+    return found
+
+
+def is_derivative(parts: Sequence[str]) -> bool:
+    """Whether these folders lie below BIDS' derivatives/PIPELINE."""
+    return list(parts[:1]) == [DERIVATIVES] and len(parts) > 1
+
+
+def why_not_entered(folder: Path) -> str:
+    """Why nothing in a folder is used; "" if it is."""
+    is_monai_label = folder.name == PREDICTED and (folder.parent / CORRECTED).is_dir()
+    return NOT_CORRECTED if is_monai_label else ""

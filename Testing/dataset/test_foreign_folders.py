@@ -1,0 +1,109 @@
+"""Folders of MONAI Label and BIDS: labels find their image, what nobody vouched for is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.dataset.foreign_folders import NO_SEGMENTATION, NOT_CORRECTED
+from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io.files import read_labels
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
+
+PIPELINE = "derivatives/manual"
+
+
+def _write(path: Path, *, labels: bool = False) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = np.arange(60).reshape(3, 4, 5)
+    sitk.WriteImage(sitk.GetImageFromArray((array % 3 if labels else array).astype(np.uint8)), str(path))
+    return path
+
+
+def _labels(folder: Path) -> dict[str, str]:
+    cases = find_cases(folder).cases
+    return {
+        case.name: case.labels.relative_to(folder).as_posix() if case.labels else "none" for case in cases
+    }
+
+
+def test_monai_label_gives_what_a_person_saved_and_not_what_its_model_predicted(tmp_path):
+    for name in ("scan_a", "scan_b"):
+        _write(tmp_path / f"{name}.nii.gz")
+        _write(tmp_path / "labels" / "original" / f"{name}.nii.gz", labels=True)
+    _write(tmp_path / "labels" / "final" / "scan_a.nii.gz", labels=True)
+    (tmp_path / "datastore_v2.json").write_text("{}", encoding="utf-8")
+
+    assert _labels(tmp_path) == {"scan_a": "labels/final/scan_a.nii.gz", "scan_b": "none"}
+    reasons = {out.path.name: out.reason for out in find_cases(tmp_path).left_out}
+    assert reasons["original"] == NOT_CORRECTED
+
+
+def test_labels_of_bids_are_found_below_derivatives(tmp_path):
+    (tmp_path / "dataset_description.json").write_text("{}", encoding="utf-8")
+    for scan in ("sub-01/ses-1/anat/sub-01_ses-1", "sub-01/ses-2/anat/sub-01_ses-2", "sub-02/anat/sub-02"):
+        _write(tmp_path / f"{scan}_T1w.nii.gz")
+        _write(tmp_path / PIPELINE / f"{scan}_desc-preproc_T1w.nii.gz")
+        _write(tmp_path / PIPELINE / f"{scan}_label-GM_probseg.nii.gz")
+    one = f"{PIPELINE}/sub-01/ses-2/anat/sub-01_ses-2_space-orig_desc-manual_dseg.nii.gz"
+    two = f"{PIPELINE}/sub-02/anat/sub-02_dseg.nii.gz"
+    for path in (one, two):
+        _write(tmp_path / path, labels=True)
+
+    found = _labels(tmp_path)
+
+    assert found == {"sub-01_ses-1_T1w": "none", "sub-01_ses-2_T1w": one, "sub-02_T1w": two}
+    assert [case.patient for case in find_cases(tmp_path).cases] == ["sub-01", "sub-01", "sub-02"]
+    reasons = [out.reason for out in find_cases(tmp_path).left_out if "derivatives" in str(out.path)]
+    assert sorted(set(reasons)) == sorted({NO_SEGMENTATION, "a map of probabilities, which are no labels"})
+    assert len(reasons) == 6
+
+
+def test_labels_of_bids_that_two_scans_could_have_are_given_to_neither(tmp_path):
+    for kind in ("T1w", "T2w"):
+        _write(tmp_path / "sub-01" / "anat" / f"sub-01_{kind}.nii.gz")
+    _write(tmp_path / PIPELINE / "sub-01" / "anat" / "sub-01_dseg.nii.gz", labels=True)
+
+    found = find_cases(tmp_path)
+
+    assert [case.labels for case in found.cases] == [None, None]
+    assert "could belong to several images (sub-01_T1w, sub-01_T2w)" in found.left_out[0].reason
+
+
+@pytest.mark.parametrize("table", ["sub-01_dseg.tsv", "../dseg.tsv", "../../../dseg.tsv"])
+def test_names_of_values_come_from_the_table_of_bids(tmp_path, table):
+    (tmp_path / "dataset_description.json").write_text("{}", encoding="utf-8")
+    path = _write(tmp_path / PIPELINE / "sub-01" / "sub-01_desc-x_dseg.nii.gz", labels=True)
+    text = "index\tname\tcolor\n0\tBackground\t#000000\n1\tGray Matter\t#ff0000\n2\tWhite Matter\t#0000ff\n"
+    (path.parent / table).write_text(text, encoding="utf-8")
+
+    read = read_labels(path)
+
+    assert read.table.names == ("Gray Matter", "White Matter")
+    assert read.table.structures[0].color == (1.0, 0.0, 0.0)
+    expected = LabelTable((Structure(5, "white matter", (1, 1, 1)), Structure(9, "gray matter", (1, 1, 1))))
+    named = np.array([0, 9, 5])[np.arange(60).reshape(3, 4, 5) % 3]
+    np.testing.assert_array_equal(read_labels(path, expected).volume.array, named)
+
+
+def test_a_table_of_another_subject_names_nothing(tmp_path):
+    path = _write(tmp_path / "sub-01_dseg.nii.gz", labels=True)
+    (tmp_path / "sub-02_dseg.tsv").write_text("index\tname\n1\ta\n2\tb\n", encoding="utf-8")
+
+    assert read_labels(path).table.names == ("structure 1", "structure 2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["index\tlabel\n1\ta\n", "index\tname\nx\ta\n", "index\tname\n1\ta\n2\tA\n", "\0\n", "index\tname\n1\n"],
+)
+def test_a_table_without_names_is_a_sentence(tmp_path, text):
+    path = _write(tmp_path / "sub-01_dseg.nii.gz", labels=True)
+    (tmp_path / "sub-01_dseg.tsv").write_text(text, encoding="utf-8")
+
+    with pytest.raises(BadFile, match=r"sub-01_dseg\.tsv does not say what the label values are called"):
+        read_labels(path)

@@ -1,0 +1,160 @@
+"""Folders with one file per structure, as TotalSegmentator writes them, become the labels of their case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from ContrastiveSegLib.dataset.cases import find_cases
+from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io.files import read_labels, write_labels
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
+
+SHAPE = (4, 6, 5)
+
+
+def _write(path: Path, array: np.ndarray | None = None, *, spacing: float = 1.0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = sitk.GetImageFromArray(np.arange(120).reshape(SHAPE) if array is None else array.astype(np.uint8))
+    image.SetSpacing((spacing, 1.0, 2.0))
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+def _box(low: int, high: int) -> np.ndarray:
+    mask = np.zeros(SHAPE, bool)
+    mask[:, low:high] = True
+    return mask
+
+
+def _case(folder: Path, structures: dict[str, np.ndarray], *, image: str = "ct.nii.gz") -> None:
+    _write(folder / image)
+    for name, mask in structures.items():
+        _write(folder / "segmentations" / f"{name}.nii.gz", mask)
+
+
+def test_a_folder_of_structures_is_the_labels_of_the_case_beside_it(tmp_path):
+    both = {"liver": _box(0, 3), "vertebrae_L1": _box(4, 5)}
+    _case(tmp_path / "s0001", both)
+    _case(tmp_path / "s0002", both)
+    _case(tmp_path / "s0003", {})
+
+    found = find_cases(tmp_path)
+
+    assert [case.name for case in found.cases] == ["s0001_ct", "s0002_ct", "s0003_ct"]
+    assert [case.patient for case in found.cases] == ["s0001", "s0002", "s0003"]
+    assert found.cases[0].labels == tmp_path / "s0001" / "segmentations"
+    assert found.cases[2].labels is None
+    assert found.left_out == ()
+    read = read_labels(found.cases[0].labels)
+    assert read.table.names == ("liver", "vertebrae_L1")
+    np.testing.assert_array_equal(read.volume.array, _box(0, 3) + 2 * _box(4, 5))
+    assert read.volume.geometry.spacing == (1.0, 1.0, 2.0)
+    assert read.notes == ()
+
+
+def test_a_single_annotated_case_with_a_single_structure_counts(tmp_path):
+    _case(tmp_path / "P1", {"spleen": _box(1, 2)}, image="image.nrrd")
+    _case(tmp_path / "P2", {}, image="image.nrrd")
+
+    found = find_cases(tmp_path)
+
+    assert [case.labels and case.labels.name for case in found.cases] == ["segmentations", None]
+
+
+@pytest.mark.parametrize("name", ["P2", "p2_seg", "2", "seg_2", "image_P2"])
+def test_labels_called_after_another_patient_are_no_structure(tmp_path, name):
+    _case(tmp_path / "P1", {name: _box(1, 2)}, image="scan_P1.nii.gz")
+    _case(tmp_path / "P2", {}, image="scan_P2.nii.gz")
+
+    found = find_cases(tmp_path)
+
+    assert [case.labels for case in found.cases] == [None, None]
+    assert [out.path.name for out in found.left_out] == [f"{name}.nii.gz"]
+
+
+def test_beside_two_images_structures_belong_to_none(tmp_path):
+    _case(tmp_path / "P1", {"liver": _box(1, 2)})
+    _write(tmp_path / "P1" / "mr.nii.gz")
+
+    found = find_cases(tmp_path)
+
+    assert [case.labels for case in found.cases] == [None, None]
+    assert [out.path.name for out in found.left_out] == ["liver.nii.gz"]
+
+
+def test_labels_called_like_the_image_win_and_the_structures_are_named(tmp_path):
+    _case(tmp_path / "P1", {"liver": _box(1, 2)})
+    _write(tmp_path / "P1" / "ct-label.nii.gz", _box(0, 1))
+
+    found = find_cases(tmp_path)
+
+    assert found.cases[0].labels == tmp_path / "P1" / "ct-label.nii.gz"
+    assert [out.path.name for out in found.left_out] == ["liver.nii.gz"]
+    assert "ct-label.nii.gz already" in found.left_out[0].reason
+
+
+def test_voxels_of_two_structures_go_to_the_later_name_and_are_counted(tmp_path):
+    folder = tmp_path / "segmentations"
+    _write(folder / "liver.nii.gz", _box(0, 3))
+    _write(folder / "tumor.nii.gz", _box(2, 4) * 255)
+
+    read = read_labels(folder)
+
+    np.testing.assert_array_equal(read.volume.array, np.where(_box(2, 4), 2, _box(0, 3)))
+    assert read.notes == (
+        "segmentations: 20 voxels belong to more than one structure (liver.nii.gz, tumor.nii.gz); each went "
+        "to the file that is later by name.",
+    )
+
+
+def test_values_are_those_of_the_expected_structures(tmp_path):
+    folder = tmp_path / "masks"
+    _write(folder / "Liver.nii.gz", _box(0, 3))
+    table = LabelTable((Structure(1, "spleen", (1, 0, 0)), Structure(7, "liver", (0, 1, 0))))
+
+    np.testing.assert_array_equal(read_labels(folder, table).volume.array, 7 * _box(0, 3))
+
+    _write(folder / "kidney.nii.gz", _box(4, 5))
+    with pytest.raises(BadFile, match=r"masks has structures that the label table lacks: kidney"):
+        read_labels(folder, table)
+
+
+@pytest.mark.parametrize(
+    ("array", "spacing", "said"),
+    [
+        (
+            np.arange(120).reshape(SHAPE) % 3,
+            1.0,
+            r"b\.nii\.gz lies in a folder with one file per.* holds 2",
+        ),
+        (_box(0, 1), 1.5, r"b\.nii\.gz lies on another grid than a\.nii\.gz"),
+    ],
+)
+def test_a_file_that_is_no_structure_is_named(tmp_path, array, spacing, said):
+    _write(tmp_path / "a.nii.gz", _box(3, 4))
+    _write(tmp_path / "b.nii.gz", array, spacing=spacing)
+
+    with pytest.raises(BadFile, match=said):
+        read_labels(tmp_path)
+
+
+def test_a_changed_structure_is_another_label(tmp_path):
+    from ContrastiveSegLib.file_io.structure_files import label_files
+    from ContrastiveSegLib.preprocessing.array_store import stem_of
+
+    _case(tmp_path / "P1", {"liver": _box(1, 2), "spleen": _box(3, 4)})
+    case = find_cases(tmp_path).cases[0]
+    before = stem_of(case, label_files(case.labels))
+
+    write_labels(
+        case.labels / "spleen.nii.gz",
+        read_labels(case.labels / "liver.nii.gz").volume,
+        LabelTable((Structure(1, "spleen", (1, 0, 0)),)),
+        overwrite=True,
+    )
+
+    assert stem_of(case, label_files(case.labels)) != before
