@@ -19,10 +19,6 @@ IGNORE = "ignore"
 _ODD = (
     ArithmeticError, AttributeError, BadSetting, LookupError, RecursionError, TypeError, ValueError,
 )  # fmt: skip
-# What values of other kinds than anybody expects lead to.
-_ODD = (
-    ArithmeticError, AttributeError, BadSetting, LookupError, RecursionError, TypeError, ValueError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,17 +60,24 @@ def read_dataset_file(path: Path) -> DatasetFile:
 
 
 def _names_by_value(labels: Mapping[str, Any]) -> dict[int, str]:
-    """Turn {"1": "liver"}, {"liver": 1} or {"tumor": [1, 2], "core": [2]} into {1: ...}, no background."""
+    """Turn {"1": "liver"}, {"liver": 1} or {"tumor": [1, 2], "core": [2]} into {1: ...}, no background.
+
+    A value that several regions of nnU-Net share is the rest of the smallest of them.
+    """
     names: dict[int, str] = {}
-    unnamed: set[int] = set()
+    regions: dict[str, set[int]] = {}
     for key, content in labels.items():
         if isinstance(content, str):
             names[int(key)] = content
         elif isinstance(content, list) and len(content) > 1:
-            unnamed.update(int(value) for value in content)  # a region: values that also belong to others
+            regions[key] = {int(value) for value in content}
         else:
             names[int(content[0] if isinstance(content, list) else content)] = key
-    for value in sorted(unnamed - set(names)):
-        names[value] = f"structure {value}"
+    unnamed = sorted(set().union(*regions.values()) - set(names))
+    by_size = sorted(regions, key=lambda region: len(regions[region]))
+    rests = {value: next(region for region in by_size if value in regions[region]) for value in unnamed}
+    for value, region in rests.items():
+        is_only = list(rests.values()).count(region) == 1
+        names[value] = f"rest of {region}" if is_only else f"structure {value}"
     names.pop(0, None)
     return names

@@ -29,7 +29,8 @@ def read_slice_table(
     values: dict[str, dict[int, Value]] = defaultdict(dict)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            table = csv.DictReader(stream)
+            table = csv.DictReader(stream, delimiter=_delimiter(stream.readline(), columns))
+            stream.seek(0)
             if not set(columns) <= set(table.fieldnames or ()):
                 raise BadFile(
                     f"{path} has the columns {', '.join(table.fieldnames or ()) or 'none'}.", example
@@ -48,6 +49,12 @@ def read_slice_table(
     except (ValueError, KeyError) as error:
         raise BadFile(f"{path}, line {table.line_num}: {error} is not understood.", example) from error
     return values
+
+
+def _delimiter(header: str, columns: Sequence[str]) -> str:
+    """What stands between the columns: spreadsheets of some countries write semicolons."""
+    split = {mark: {name.strip().strip('"') for name in header.split(mark)} for mark in ",;\t"}
+    return next((mark for mark, names in split.items() if set(columns) <= names), ",")
 
 
 def read_annotated_slices(path: Path) -> dict[str, tuple[int, ...]]:

@@ -19,6 +19,7 @@ from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.field_of_view import remarks_on_units
 from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, derive_grid, slice_axis
 from ContrastiveSegLib.imaging.hounsfield import modality_of
+from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.settings.job_settings import ScanSettings
 from ContrastiveSegLib.terminal import print_line
@@ -47,7 +48,7 @@ def run(settings: ScanSettings) -> LostCases:
     print_line(f"{settings.folder}: {listing.layout}")
     print_line(f"{'case':40} {'patient':20} {'size':>16} {'spacing mm':>20} {'kind':6} {'labels'}")
     for case in listing.cases:
-        one, reason = attempt(case.name, _show, case)
+        one, reason = attempt(case.name, _show, case, listing.table)
         if one is None:
             left_out.append(LeftOut(case.images[0], reason, failed=True))
         else:
@@ -82,10 +83,10 @@ class _Labels:
     unusable: LeftOut | None = None
 
 
-def _show(case: Case) -> _Shown:
+def _show(case: Case, known: LabelTable | None) -> _Shown:
     read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
     geometry = read.volume.geometry
-    labels = _labels_of(case, geometry)
+    labels = _labels_of(case, geometry, known)
     size = " x ".join(map(str, geometry.size))
     spacing = " x ".join(f"{s:.3g}" for s in geometry.spacing)
     kind = modality_of(read.volume.array)
@@ -96,23 +97,26 @@ def _show(case: Case) -> _Shown:
     return _Shown(case, geometry, bool(labels.text), labels.unusable)
 
 
-def _labels_of(case: Case, image: Geometry) -> _Labels:
+def _labels_of(case: Case, image: Geometry, known: LabelTable | None) -> _Labels:
     path = annotation_file(case, "auto")
     if path is None:
         return _Labels()
-    labels, reason = attempt(case.name, _read_labels, case, path, image)
+    labels, reason = attempt(case.name, _read_labels, case, path, image, known)
     return labels or _Labels(unusable=LeftOut(path, reason, failed=True))
 
 
-def _read_labels(case: Case, path: Path, image: Geometry) -> _Labels:
-    table = read_annotation(path, case).table
+def _read_labels(case: Case, path: Path, image: Geometry, known: LabelTable | None) -> _Labels:
+    table = known or read_annotation(path, case).table
     marks = read_annotation_mask(path, case, table, image, plane="axial")
     if marks.nothing_drawn:
         return _Labels(notes=marks.notes)
     annotation = annotated_voxels(marks, marks.kind)[1]
     is_whole = annotation.kind == "cases" and annotation.share == 1
     how_much = "" if is_whole else f" ({annotation.describe()})"
-    return _Labels(_named(table.names) + how_much, marks.notes)
+    names = (
+        table.names if known is None else [table.names[index - 1] for index in annotation.classes if index]
+    )
+    return _Labels(_named(names) + how_much, marks.notes)
 
 
 def _named(structures: Sequence[str]) -> str:

@@ -24,7 +24,11 @@ def write(folder: Path, content: Any) -> Path:
     [
         ({"0": "background", "1": "anterior", "2": "posterior"}, {1: "anterior", 2: "posterior"}),
         ({"background": 0, "liver": 1, "tumor": 2}, {1: "liver", 2: "tumor"}),
-        ({"background": 0, "whole": [1, 2], "core": [2]}, {1: "structure 1", 2: "core"}),
+        ({"background": 0, "whole": [1, 2], "core": [2]}, {1: "rest of whole", 2: "core"}),
+        (
+            {"background": 0, "whole": [1, 2, 3, 4], "core": [2, 3], "enhancing": 3},
+            {1: "structure 1", 2: "rest of core", 3: "enhancing", 4: "structure 4"},
+        ),
     ],
 )
 def test_names_are_read_in_either_direction(
@@ -40,7 +44,7 @@ def test_names_are_read_in_either_direction(
     ("labels", "names", "ignored"),
     [
         ({"background": 0, "liver": 1, "ignore": 2}, ("liver",), 2),
-        ({"background": 0, "whole": [1, 2], "core": [2], "ignore": 3}, ("structure 1", "core"), 3),
+        ({"background": 0, "whole": [1, 2], "core": [2], "ignore": 3}, ("rest of whole", "core"), 3),
         ({"0": "background", "1": "liver", "2": "Ignore"}, ("liver",), 2),
         ({"background": 0, "liver": 1}, ("liver",), None),
     ],

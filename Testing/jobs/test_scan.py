@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 
 from ContrastiveSegLib.file_io.files import write_image, write_labels
@@ -71,3 +73,19 @@ def test_the_patch_is_told_for_both_kinds_of_computers_where_they_differ(tmp_pat
     cpu, gpu = Compute(torch.device("cpu"), "float32"), Compute(torch.device("cuda"), "float32")
     for compute, patch in ((cpu, (128, 128)), (gpu, (160, 208))):
         assert derive_grid([large], largest_side=LARGEST_SIDES[compute.machine]).patch == patch
+
+
+def test_structures_are_called_as_the_dataset_file_says(tmp_path, a_volume, a_label_map, capsys):
+    labels = np.where(a_label_map.array == 1, 1, 0).astype(np.int16)
+    for part in ("imagesTr", "labelsTr"):
+        (tmp_path / part).mkdir()
+    write_image(tmp_path / "imagesTr" / "a.nrrd", a_volume)
+    plain = Volume(labels, a_volume.geometry).to_sitk()
+    sitk.WriteImage(plain, str(tmp_path / "labelsTr" / "a.nii.gz"))
+    names = {"labels": {"background": 0, "pancreas": 1, "tumor": 2}}
+    (tmp_path / "dataset.json").write_text(json.dumps(names), encoding="utf-8")
+
+    scan.run(ScanSettings(folder=tmp_path))
+
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("a "))
+    assert line.endswith("pancreas")
