@@ -40,6 +40,7 @@ __all__ = [
     "Compute",
     "DemoSettings",
     "EvaluateSettings",
+    "ExportSettings",
     "FinetuneSettings",
     "GridSettings",
     "MethodsSettings",
@@ -226,6 +227,20 @@ class EvaluateSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportSettings:
+    """Hand a run on: as one zip file, or its annotated cases as raw data of nnU-Net."""
+
+    run: Run
+    """Run folder; it is only read."""
+    to: Annotated[
+        Literal["zip", "nnunet-raw"], Label("format", choices=("zip file", "raw data of nnU-Net"))
+    ] = "zip"
+    """zip: all of the run, for this program elsewhere; nnunet-raw: the annotated cases, for nnU-Net 2."""
+    output: Path
+    """Where to write; for zip a new file, for nnunet-raw a folder such as nnUNet_raw."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DemoSettings:
     """Show the whole way: pre-train, fine-tune, predict, and compare with training from scratch."""
 
@@ -250,7 +265,7 @@ class DemoSettings:
 # The order of a user's work, for lists; a job that is not named here comes after those that are.
 _ORDER = (
     "check", "scan", "methods", "pretrain", "suggest", "finetune", "predict", "evaluate",
-    "models", "refine", "propagate", "demo",
+    "models", "refine", "propagate", "export", "demo",
 )  # fmt: skip
 
 

@@ -1,0 +1,38 @@
+"""`export` writes the form that was asked for; each form is a file in the folder of formats."""
+
+from __future__ import annotations
+
+import zipfile
+
+from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.registry import ENGINE, list_entries
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.settings.job_settings import ExportSettings
+from ContrastiveSegLib.settings.rules import rules_of
+
+
+def test_every_format_is_a_file_and_every_file_a_format():
+    files = [entry.name.replace("_", "-") for entry in list_entries(ENGINE / "exporting")]
+
+    assert sorted(rules_of(ExportSettings)["to"].choices) == sorted(files)
+
+
+def test_a_run_is_one_zip_file(tmp_path, capsys):
+    run = RunFolder(tmp_path / "heart")
+    run.create()
+    run.settings.write_text("{}", encoding="utf-8")
+
+    assert main(["export", str(run.path), "--output", str(tmp_path)]) == 0
+    assert main(["export", str(run.path), "--output", str(tmp_path / "heart.zip")]) == 1
+
+    assert "heart/settings.json" in zipfile.ZipFile(tmp_path / "heart.zip").namelist()
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_run_is_refused_and_stays_as_it_is(tmp_path, capsys):
+    (tmp_path / "scans").mkdir()
+
+    assert main(["export", str(tmp_path / "scans"), "--output", str(tmp_path / "a.zip")]) == 1
+
+    assert "is no run folder" in capsys.readouterr().err
+    assert list((tmp_path / "scans").iterdir()) == []
