@@ -85,6 +85,12 @@ def match_names(labels: Sequence[str], images: Sequence[str], *, alone: int | No
     return [_answer(label, found, of_image, (labels, images)) for label, (_, found) in enumerate(claims)]
 
 
+def fit_none(labels: Sequence[str], images: Sequence[str]) -> bool:
+    """Whether no label is called like an image, not even doubtfully."""
+    index = _Index(images)
+    return all(not index.find(name)[1] for name in labels)
+
+
 def _answer(
     label: int,
     found: Sequence[int],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ContrastiveSegLib.dataset.file_roles import case_key
 from ContrastiveSegLib.dataset.layouts import FoundFile
-from ContrastiveSegLib.dataset.matching import match_names
+from ContrastiveSegLib.dataset.matching import fit_none
 
 
 def structure_folders(
@@ -39,7 +39,7 @@ def _are_structures(files: Sequence[FoundFile], called: Sequence[str]) -> bool:
     stems = [file.stem for file in files]
     if any(not case_key(stem) or case_key(stem).isdecimal() for stem in stems):
         return False
-    return not any(match.image is not None or match.doubt for match in match_names(stems, called))
+    return fit_none(stems, called)
 
 
 def _last(place: str) -> str:

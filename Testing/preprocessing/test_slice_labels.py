@@ -221,13 +221,6 @@ def test_tables_of_spreadsheets_may_begin_with_a_mark_and_have_more_columns(tmp_
     assert read_table(table) == {"Müller": {0: True, 1: False}}
 
 
-@pytest.mark.parametrize("mark", [";", "\t"])
-def test_tables_may_have_semicolons_or_tabs(tmp_path, mark):
-    rows, columns = [mark.join("a30"), mark.join("a41")], mark.join(("case", "slice", "organ"))
-
-    assert read_table(write_table(tmp_path / "t.csv", rows, columns)) == {"a": {3: False, 4: True}}
-
-
 @pytest.mark.parametrize(
     ("columns", "named"),
     [("case,slice,flag", "case, slice, flag"), ("case;slice;flag", "case;slice;flag"), ("", "none")],
