@@ -27,7 +27,8 @@ class VisibleFormatter(logging.Formatter):
 class LogFile(logging.FileHandler):
     """Append records with time and level, and open the file only when there is something to say.
 
-    A folder that does not exist is not created: a job that was refused leaves nothing behind.
+    A folder that does not exist is not created: a job that was refused leaves nothing behind. A folder that
+    took the place of the one that was there at first belongs to somebody else.
 
     Args:
         wanted: Asked before the file is opened: in a folder that is no run, a refusal is not written down.
@@ -36,15 +37,20 @@ class LogFile(logging.FileHandler):
     def __init__(self, path: Path, *, wanted: Callable[[], bool] = lambda: True) -> None:
         super().__init__(path, mode="a", encoding="utf-8", errors="backslashreplace", delay=True)
         self._wanted, self._complained = wanted, False
+        self._folder_at_first = _identity(path.parent)
         self.setFormatter(VisibleFormatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S"))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        if self.stream is not None or (Path(self.baseFilename).parent.is_dir() and self._wanted()):
+        if self.stream is not None or (self._is_its_folder() and self._wanted()):
             try:
                 super().emit(record)
             except OSError:  # the file cannot be opened
                 self.handleError(record)
+
+    def _is_its_folder(self) -> bool:
+        now = _identity(Path(self.baseFilename).parent)
+        return now is not None and self._folder_at_first in (None, now)
 
     def close(self) -> None:
         """Close the file; what a full disk did not take was said before."""
@@ -56,3 +62,12 @@ class LogFile(logging.FileHandler):
         if not self._complained:
             self._complained = True
             sys.stderr.write(f"{self.baseFilename} cannot be written ({sys.exc_info()[1]}).\n")
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another one of its name; None where there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if folder.is_dir() else None

@@ -66,3 +66,16 @@ def test_a_log_that_cannot_be_written_is_said_once_and_hides_nothing(tmp_path, c
     said = capsys.readouterr().err
     assert said.count("cannot be written") == 1
     assert "Traceback" not in said
+
+
+def test_a_folder_that_took_the_place_of_the_run_is_not_written_into(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    log = LogFile(run / "log.txt")
+    run.rename(tmp_path / "moved")
+    run.mkdir()
+
+    log.emit(logging.makeLogRecord({"msg": "The run folder was moved."}))
+    log.close()
+
+    assert list(run.iterdir()) == []
