@@ -17,7 +17,8 @@ from ContrastiveSegLib.evaluation.report import EvaluationReport
 from ContrastiveSegLib.evaluation.summary import CaseAgreement, absent_agreement, summarize
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt, first_reasons
 from ContrastiveSegLib.imaging.labels import LabelTable
-from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically
+from ContrastiveSegLib.runs.atomic_write import write_atomically
+from ContrastiveSegLib.runs.temporary_files import make_output_folder
 from ContrastiveSegLib.settings.job_settings import CaseSelection, EvaluateSettings
 
 __all__ = ["EvaluationReport", "evaluate", "run"]
@@ -39,7 +40,7 @@ def run(settings: EvaluateSettings) -> LostCases:
     report = evaluate(settings.predictions, settings.labels, selection=settings.cases)
     sys.stdout.write(f"{report.to_text()}\n")
     if output is not None:
-        make_folder(output.parent)
+        make_output_folder(output.parent)
         write_atomically(output, report.to_csv())
         sys.stdout.write(f"All cases and structures: {output}\n")
     if report.losses.are_most:

@@ -28,10 +28,9 @@ from ContrastiveSegLib.postprocessing.existing_results import (
     short_digest,
 )
 from ContrastiveSegLib.preprocessing.resampling import prepare
-from ContrastiveSegLib.runs.atomic_write import make_folder
 from ContrastiveSegLib.runs.held_locks import refuse_moved
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.temporary_files import remove_temporary_files
+from ContrastiveSegLib.runs.temporary_files import make_output_folder
 from ContrastiveSegLib.session.device import choose_compute
 from ContrastiveSegLib.session.reporter import Reporter, working
 from ContrastiveSegLib.settings.job_settings import PredictSettings
@@ -48,9 +47,6 @@ from ContrastiveSegLib.training.fine_tuned import Model, finished_round, load, s
 from ContrastiveSegLib.training.modality import modality_learned
 from ContrastiveSegLib.training.predicted_case import summary_of
 from ContrastiveSegLib.training.prediction_summary import read_summary, write_summary
-
-# Others may write into the same folder; a file that nobody touched for so long was left by a killed process.
-ABANDONED_S = 900.0
 
 
 @dataclass(frozen=True)
@@ -91,8 +87,7 @@ def run(settings: PredictSettings) -> LostCases:
             intensities=modality_learned(model.intensities, folder),
         )
         output = settings.output or folder.predictions
-        make_folder(output)
-        remove_temporary_files([output], older_than_s=ABANDONED_S)
+        make_output_folder(output)
         found = find_readable_cases(settings.images, settings.cases)
         warn_of_headers(found, reporter)
         needed = [_needed(geometry, model) for geometry in found.geometries]

@@ -28,6 +28,7 @@ from ContrastiveSegLib.propagation.stopping import StopRules
 from ContrastiveSegLib.propagation.tracking import Guided
 from ContrastiveSegLib.runs.atomic_write import write_atomically
 from ContrastiveSegLib.runs.case_files import case_file
+from ContrastiveSegLib.runs.temporary_files import make_output_folder
 from ContrastiveSegLib.sam._model import Propagator
 from ContrastiveSegLib.sam.catalog import choose_family, load_family
 from ContrastiveSegLib.session.device import choose_compute
@@ -55,6 +56,7 @@ def run(settings: PropagateSettings) -> None:
         propagator = _propagator(settings, key.cut, image.volume.geometry, reporter)
         labels, lines = _followed(propagator, slices, key, reporter)
         result = Volume(key.cut.unstack(largest_components(labels, key.number)), image.volume.geometry)
+        make_output_folder(output.parent)
         write_labels(output, result, annotation.table, overwrite=settings.overwrite, mark=Mark("propagate"))
         pixel = key.cut.pixel_mm2(image.volume.geometry)
         write_atomically(_report_file(output), _report(lines, annotation.table, pixel))

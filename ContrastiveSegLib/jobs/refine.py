@@ -37,9 +37,10 @@ from ContrastiveSegLib.propagation.predicted_labels import Prediction, find_pred
 from ContrastiveSegLib.propagation.refine import Asked, Rules, refine_volume
 from ContrastiveSegLib.propagation.reporter import telling
 from ContrastiveSegLib.propagation.slice_consistency import STRAYING_MM, SliceConsistency
-from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically
+from ContrastiveSegLib.runs.atomic_write import write_atomically
 from ContrastiveSegLib.runs.held_locks import refuse_moved
 from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.runs.temporary_files import make_output_folder
 from ContrastiveSegLib.sam._model import PromptableModel
 from ContrastiveSegLib.sam.catalog import choose_family, load_family
 from ContrastiveSegLib.session.device import choose_compute
@@ -93,7 +94,7 @@ def run(settings: RefineSettings) -> LostCases:
         reporter.warn_all([f"{out.path} is left out: {out.reason}" for out in left_out])
         model, weights = load_family(family, asked.checkpoint, compute, checksum=asked.checksum)
         reporter.info(f"{family.name}, license {family.card.license}: {weights.describe()}")
-        make_folder(output)
+        make_output_folder(output)
         rules = Rules(
             settings.padding, settings.passes, settings.acceptance, settings.smallest, family.card.photographs
         )

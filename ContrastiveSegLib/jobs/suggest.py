@@ -23,8 +23,9 @@ from ContrastiveSegLib.networks.weights import load_parts, model_card_errors, re
 from ContrastiveSegLib.pictures.contact_sheet import Shown, draw_contact_sheet
 from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe
-from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically
+from ContrastiveSegLib.runs.atomic_write import write_atomically
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.runs.temporary_files import make_output_folder
 from ContrastiveSegLib.session.device import Compute, choose_compute
 from ContrastiveSegLib.session.reporter import Reporter, working
 from ContrastiveSegLib.settings.job_settings import CaseSelection, FinetuneSettings, SuggestSettings
@@ -155,7 +156,7 @@ def _write(
     reporter: Reporter,
 ) -> None:
     output, run = settings.output, reporter.run
-    make_folder(output or run.path)
+    make_output_folder(output or run.path)
     facts = {
         "strategy": settings.strategy,
         "seed": settings.seed,

@@ -24,6 +24,7 @@ from ContrastiveSegLib.settings.schema import differences, to_dict, validate
 __all__ = ["ModelFolder", "RunFolder", "write_atomically"]
 
 Settings = TypeVar("Settings")
+PLACES_OF_ROUNDS = ("[0-9]*", "[0-9]*/self_training/*", "[0-9]*/self_training/*/pseudo_labels")
 
 
 @dataclass(frozen=True)
@@ -127,13 +128,14 @@ class RunFolder:
 
     def rooms(self) -> tuple[Path, ...]:
         """The folders inside in which files are written."""
-        rounds = [self.finetune(number) for number in self.finetune_rounds()]
+        rounds = [Path(room) for place in PLACES_OF_ROUNDS for room in self.path.glob(f"finetune/{place}")]
         labeled = [self.annotations / name for name in ("images", "labels", "scribbles")]
         return (
             self.prepared,
             self.pretrain,
             *rounds,
             self.predictions,
+            self.path / "predictions_refined",
             self.annotations,
             *labeled,
             self.panel,

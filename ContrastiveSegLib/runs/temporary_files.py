@@ -8,10 +8,16 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from ContrastiveSegLib.disk import make_folder
+
 # Of whole files before they are renamed, of volumes, of copies, and of prepared arrays.
 _UNFINISHED = re.compile(
     r"\.[0-9a-f]{32}\.tmp|\.partial-[0-9a-f]{12}\..+|.+-[0-9a-f]{12}\.part(\.npy)?|\.archive-[0-9a-f-]+\.tmp"
 )
+
+
+# Others may write into a folder of results; what nobody touched for so long was left by a killed process.
+ABANDONED_S = 900.0
 
 
 def is_leftover(path: Path) -> bool:
@@ -30,6 +36,16 @@ def remove_temporary_files(folders: Iterable[Path], *, older_than_s: float) -> t
         with contextlib.suppress(OSError):  # a folder that is not there, or that may not be opened
             removed += [path for path in folder.iterdir() if _is_old(path, older_than_s) and _remove(path)]
     return tuple(removed)
+
+
+def make_output_folder(folder: Path) -> None:
+    """Create a folder for results; what a killed process left there half-written goes.
+
+    Raises:
+        CannotWrite: Read-only, no permission, or a file is in the way.
+    """
+    make_folder(folder)
+    remove_temporary_files([folder], older_than_s=ABANDONED_S)
 
 
 def _is_old(path: Path, seconds: float) -> bool:

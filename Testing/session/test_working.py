@@ -76,7 +76,15 @@ def test_a_run_in_use_or_read_only_will_do_for_reading(a_run_folder, caplog):
 
 def test_unfinished_files_of_a_killed_job_are_removed_at_the_next_start(a_run_folder):
     left: list[Path] = []
-    unfinished = (f".{'a' * 32}.tmp", f"pretrain/.{'b' * 32}.tmp", "predictions/.partial-0123456789ab.mha")
+    unfinished = (
+        f".{'a' * 32}.tmp",
+        f"pretrain/.{'b' * 32}.tmp",
+        "predictions/.partial-0123456789ab.mha",
+        "predictions_refined/.partial-0123456789ab.seg.nrrd",
+        f"finetune/01/.{'a' * 32}.tmp",
+        f"finetune/01/self_training/00/.{'a' * 32}.tmp",
+        "finetune/01/self_training/00/pseudo_labels/case-0123456789ab.part.npy",
+    )
     for name in ("x/y", *unfinished):
         path = a_run_folder.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,5 +97,5 @@ def test_unfinished_files_of_a_killed_job_are_removed_at_the_next_start(a_run_fo
     with working(a_run_folder, "pretrain"):
         pass
 
-    assert [path.exists() for path in left] == [True, False, False, False]
+    assert [path.exists() for path in left] == [True] + [False] * len(unfinished)
     assert fresh.exists()
