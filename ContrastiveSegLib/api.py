@@ -23,7 +23,6 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ContrastiveSegLib.dataset.cases import CaseList, find_cases
-from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.evaluation.report import EvaluationReport
 from ContrastiveSegLib.file_io.files import read_image, write_labels
 from ContrastiveSegLib.imaging.labels import LabelTable
@@ -31,14 +30,12 @@ from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.jobs import evaluate as evaluate_job
 from ContrastiveSegLib.jobs import finetune as finetune_job
 from ContrastiveSegLib.jobs import pretrain as pretrain_job
-from ContrastiveSegLib.preprocessing.resampling import prepare
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.session.device import choose_compute
 from ContrastiveSegLib.settings.job_settings import FinetuneSettings, PretrainSettings
 from ContrastiveSegLib.settings.schema import from_dict, names_today
 from ContrastiveSegLib.settings.shared_settings import Compute
-from ContrastiveSegLib.training.fine_tuned import finished_round, load, segment
-from ContrastiveSegLib.training.modality import modality_learned
+from ContrastiveSegLib.training.fine_tuned import load_round, prepared_for, segment
 
 Pathlike = Path | str
 Settings = TypeVar("Settings")
@@ -141,15 +138,11 @@ def predict(
         BadCheckpoint: There is no such round, or it is damaged.
     """
     folder = RunFolder(Path(run))
-    model = load(finished_round(folder, round_number), choose_compute(Compute(device=device)))
-    volume = image if isinstance(image, Volume) else read_image([Path(image)]).volume
-    if len(volume.array) != model.channels:
-        raise BadFile(
-            f"{'The volume' if isinstance(image, Volume) else image} has {len(volume.array)} channels, the "
-            f"network was trained with {model.channels}.",
-            "Give the same channels in the same order as in training.",
-        )
-    working = prepare(volume, model.grid, modality_learned(model.intensities, folder))[0]
+    model = load_round(folder, round_number, choose_compute(Compute(device=device)))
+    name, volume = (
+        ("The volume", image) if isinstance(image, Volume) else (str(image), read_image([Path(image)]).volume)
+    )
+    working = prepared_for(model, volume, name)
     labels, uncertainty, expected = segment(model, working, volume.geometry, mirror=model.mirrored)
     return Prediction(labels, uncertainty.array[0], model.table, expected)
 

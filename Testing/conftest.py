@@ -16,7 +16,7 @@ import pytest
 
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
-from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+from ContrastiveSegLib.phantoms.phantom import PhantomCounts, write_phantom_folder
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from Testing.orientations import OBLIQUE
@@ -57,7 +57,7 @@ def _the_same_random_numbers_in_any_order() -> None:
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two cases each to learn from, with labels and to predict, in a folder that nobody may change."""
     folder = tmp_path_factory.mktemp("phantoms") / "mit Umlaut ä und Leerzeichen"
-    write_phantom_folder(folder, unlabeled=2, labeled=2, test=2, seed=0)
+    write_phantom_folder(folder, PhantomCounts(unlabeled=2, labeled=2, test=2), seed=0)
     return folder
 
 

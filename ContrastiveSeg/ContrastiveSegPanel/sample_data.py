@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.file_io.files import read_image
-from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+from ContrastiveSegLib.phantoms.phantom import PhantomCounts, write_phantom_folder
 from ContrastiveSegLib.slicer_bridge import nodes, shown_case
 
 from .busy import busy
@@ -30,7 +30,10 @@ def make(logic) -> list:
     with busy(_("drawing phantoms"), label):
         if not (folder / "unlabeled").is_dir():
             write_phantom_folder(
-                folder, unlabeled=UNLABELED, labeled=LABELED, test=TEST, seed=SEED, overwrite=True
+                folder,
+                PhantomCounts(unlabeled=UNLABELED, labeled=LABELED, test=TEST),
+                seed=SEED,
+                overwrite=True,
             )
         loaded = [_load(folder / part) for part in ("labeled", "test")]
     shown_case.show_only(nodes.case_of(loaded[0]), loaded[0])

@@ -12,12 +12,14 @@ from ContrastiveSegLib.active_learning.suggestions import SurveyedCase
 from ContrastiveSegLib.active_learning.uncertainty import slice_uncertainty
 from ContrastiveSegLib.errors import BadFile, Cancelled
 from ContrastiveSegLib.imaging.case_errors import attempt
+from ContrastiveSegLib.inference.predictor import Predictor
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe, prepare_cases
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.session.device import Compute
 from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.training.data import nothing_left
+from ContrastiveSegLib.training.fine_tuned import other_channels
 
 
 @dataclass(frozen=True)
@@ -90,19 +92,13 @@ def _one(
     case = _usable(outcome)
     encoder, model, device = networks.encoder, networks.model, networks.compute.device
     if case.channels != encoder.network.in_channels:
-        raise BadFile(
-            f"{case.name} has {case.channels} channels, the network was trained with "
-            f"{encoder.network.in_channels}.",
-            "Give the same channels in the same order as in training, or leave the case out.",
-        )
+        raise other_channels(case.name, case.channels, encoder.network.in_channels)
     slices = case.shape[0]
     doubts = None
     if model is not None:
         seen = _prepared_for(model, outcome, encoder, folder)
-        with networks.compute.mixed():
-            doubts = slice_uncertainty(
-                model.network, seen.images, model.recipe.grid.patch, device, slices=slices
-            )
+        predictor = Predictor(model.network, model.recipe.grid.patch, networks.compute)
+        doubts = slice_uncertainty(predictor, seen.images, slices=slices)
     features = slice_features(encoder.network, case.images, encoder.recipe.grid.patch, device)
     return SurveyedCase(case, features, annotated_slices(annotated, slices), offered, doubts)
 

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy.stats import rankdata
-from torch import Tensor
 
-from ContrastiveSegLib.inference.sliding_window import predict_probabilities
+from ContrastiveSegLib.inference.predictor import Predictor
 
 
 def slice_uncertainty(
-    network: Callable[[Tensor], Tensor],
-    images: npt.NDArray[Any],
-    patch: Sequence[int],
-    device: torch.device,
-    *,
-    slices: int,
+    predictor: Predictor, images: npt.NDArray[Any], *, slices: int
 ) -> npt.NDArray[np.float64]:
     """Mean entropy of the prediction in each slice: 0 certain ... 1 all classes alike everywhere.
 
     Args:
-        network: (B, C, *patch) to scores (B, classes, *patch), in evaluation mode.
         images: (C, K, H, W), prepared for this network.
         slices: How many are wanted, should the features lie on a grid with other slices than these K.
 
     Returns:
         (slices,)
     """
-    probabilities = predict_probabilities(network, images, patch, device)
-    each = [_mean_entropy(np.asarray(plane, np.float32)) for plane in np.moveaxis(probabilities, 1, 0)]
+    each = [_mean_entropy(np.asarray(plane, np.float32)) for plane in predictor.slices(images)]
     wanted, there = ((np.arange(n) + 0.5) / n for n in (slices, len(each)))
     return np.asarray(np.interp(wanted, there, each), np.float64)
 

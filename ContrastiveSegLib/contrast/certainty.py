@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
@@ -15,6 +16,21 @@ from torch.nn import functional as F
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 TINY = 1e-6
+
+
+@dataclass(frozen=True)
+class AnchorLimits:
+    """How many cells are compared.
+
+    Args:
+        fewest: Classes with fewer cells in an image have no anchors there.
+        each: Most anchors of one class in one image.
+        total: Most anchors of the batch.
+    """
+
+    fewest: int
+    each: int = 100
+    total: int = 1024
 
 
 def entropy_limit(progress: float) -> float:
@@ -52,27 +68,22 @@ def choose_anchors(
     classes: int,
     generator: Generator,
     *,
-    fewest: int,
-    each: int = 100,
-    total: int = 1024,
+    limits: AnchorLimits,
 ) -> Tensor:
     """Cells to compare: of each class in each image as many, half of them where the prediction errs.
 
     Args:
         labels: (B, N) class indices or IGNORE_LABEL.
         predicted: (B, N) class indices.
-        fewest: Classes with fewer cells in an image have no anchors there.
-        each: Most anchors of one class in one image.
-        total: Most anchors of the batch.
 
     Returns:
         (B, N) boolean.
     """
     index = torch.arange(classes, device=labels.device)[None, :, None]
     of_class = labels[:, None] == index  # (B, C, N)
-    of_class = of_class & (of_class.sum(-1, keepdim=True) >= fewest)
+    of_class = of_class & (of_class.sum(-1, keepdim=True) >= limits.fewest)
     pairs = of_class.any(-1).sum().clamp(min=1)
-    wanted = (total // pairs).clamp(max=each)
+    wanted = (limits.total // pairs).clamp(max=limits.each)
     hard, easy = of_class & (predicted != labels)[:, None], of_class & (predicted == labels)[:, None]
     hard_there, easy_there = hard.sum(-1), easy.sum(-1)  # (B, C)
     # Where one kind is short, the other fills up.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ContrastiveSegLib.dataset.cases import CaseList, LeftOut, find_cases, some_names
 from ContrastiveSegLib.dataset.file_roles import role_of_name
@@ -63,11 +64,9 @@ def find_label_pairs(
     truths = find_cases(labels, patient_pattern=patient_pattern)
     # A folder in which no image has a label is taken for a folder of labels.
     labels_only = not any(case.labels for case in truths.cases)
-    if labels_only:
-        truths = find_cases(labels, patient_pattern=patient_pattern, labels_only=True)
-    chosen = find_cases(
-        labels, only=only, leave_out=leave_out, patient_pattern=patient_pattern, labels_only=labels_only
-    )
+    how: dict[str, Any] = {"patient_pattern": patient_pattern, "labels_only": labels_only}
+    truths = find_cases(labels, **how) if labels_only else truths
+    chosen = find_cases(labels, only=only, leave_out=leave_out, **how)
     named = {case.name: case.images[0] for case in predicted.cases}
     matched = match_predictions(named, [case.name for case in truths.cases if case.labels])
     partners, doubts = matched.files, [LeftOut(path, why) for path, why in matched.doubts.items()]

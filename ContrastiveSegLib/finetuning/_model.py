@@ -11,6 +11,7 @@ import torch
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy, load_strategy
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.inference.predictor import Predictor
 from ContrastiveSegLib.networks.backbone import Backbone, build_network, check_sides, pools_for
 from ContrastiveSegLib.networks.weights import load_parts, save_model
 from ContrastiveSegLib.postprocessing.connected_components import Group, single_components
@@ -87,11 +88,9 @@ def fresh_strategy(task: Task, cases: Cases, *, number: int) -> FinetuningStrate
 
 def judge(task: Task, strategy: FinetuningStrategy, cases: Sequence[PreparedCase]) -> Validation:
     return Validation(
-        strategy.network,
+        Predictor(strategy.network, task.grid.patch, task.compute),
         cases,
-        patch=task.grid.patch,
         table=task.table,
-        compute=task.compute,
         path=task.model.metrics,
         log_event=task.reporter.log_event,
     )

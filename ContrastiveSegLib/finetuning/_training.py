@@ -12,7 +12,7 @@ from ContrastiveSegLib.finetuning._model import Cases, Task, judge, save
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.weights import load_parts
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
-from ContrastiveSegLib.training.batches import Draws, Sampler
+from ContrastiveSegLib.training.batches import Chosen, Draws, Sampler
 from ContrastiveSegLib.training.halves import Halves
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.norm_statistics import drawn_first, take_statistics
@@ -62,7 +62,7 @@ def first_sampler(task: Task, strategy: FinetuningStrategy, cases: Cases) -> Dra
         [*cases.training, *(cases.unannotated if mixed else ())],
         task.grid.patch,
         labeled=True,
-        unknown=strategy.draws_unknown,
+        chosen=Chosen(unknown=strategy.draws_unknown),
         seed=task.settings.seed,
         margin=strategy.margin,
     )
@@ -74,7 +74,7 @@ def with_scans(
 ) -> Halves:
     """Half of each batch annotated, half of scans, and the last steps as the strategy says."""
     how: dict[str, Any] = {"seed": task.settings.seed + 1, "margin": strategy.margin}
-    second = Sampler(others, task.grid.patch, labeled=True, unknown=not strategy.rounds, **how)
+    second = Sampler(others, task.grid.patch, labeled=True, chosen=Chosen(unknown=not strategy.rounds), **how)
     until = round((1 - strategy.last_steps) * task.decided["steps"]) if strategy.last_steps else None
     return Halves(annotated, second, until=until)
 

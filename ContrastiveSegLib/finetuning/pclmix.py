@@ -16,7 +16,13 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from ContrastiveSegLib.contrast.certainty import certain_labels, choose_anchors, entropy_limit, on_cells
+from ContrastiveSegLib.contrast.certainty import (
+    AnchorLimits,
+    certain_labels,
+    choose_anchors,
+    entropy_limit,
+    on_cells,
+)
 from ContrastiveSegLib.contrast.memory import ClassMemory, memory_contrast
 from ContrastiveSegLib.contrast.mixing import Mix, random_mix
 from ContrastiveSegLib.errors import BadSetting
@@ -163,7 +169,9 @@ class Strategy(FinetuningStrategy):
         wanted = certain_labels(probabilities, known, entropy_limit(self.progress)).flatten(1)
         predicted = first.argmax(1).flatten(1)
         rows = embedded.flatten(2).mT  # (B, h * w, E)
-        chosen = choose_anchors(wanted, predicted, self.classes, generator, fewest=self.settings.fewest_cells)
+        chosen = choose_anchors(
+            wanted, predicted, self.classes, generator, limits=AnchorLimits(self.settings.fewest_cells)
+        )
         loss = memory_contrast(
             rows[chosen], wanted[chosen], self.memory, temperature=self.settings.temperature
         )

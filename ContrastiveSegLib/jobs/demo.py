@@ -20,7 +20,7 @@ from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.jobs import evaluate, finetune, predict, pretrain
 from ContrastiveSegLib.jobs.evaluate import EvaluationReport
 from ContrastiveSegLib.networks.weights import read_model_card
-from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+from ContrastiveSegLib.phantoms.phantom import PhantomCounts, write_phantom_folder
 from ContrastiveSegLib.pictures.curves import draw_curves
 from ContrastiveSegLib.pictures.overview import Shown, draw_overview
 from ContrastiveSegLib.preprocessing.prepared_cache import collect_table
@@ -90,7 +90,9 @@ def _data(settings: DemoSettings) -> Path:
     folder = settings.folder / "data" / f"phantoms-{settings.seed}"
     if not folder.exists():
         _print(f"Drawing {UNLABELED + LABELED + TEST} phantom patients into {folder} ...")
-        write_phantom_folder(folder, unlabeled=UNLABELED, labeled=LABELED, test=TEST, seed=settings.seed)
+        write_phantom_folder(
+            folder, PhantomCounts(unlabeled=UNLABELED, labeled=LABELED, test=TEST), seed=settings.seed
+        )
     return folder
 
 

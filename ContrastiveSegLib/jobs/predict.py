@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.dataset.cases import Case
-from ContrastiveSegLib.errors import BadFile, Cancelled
+from ContrastiveSegLib.errors import Cancelled
 from ContrastiveSegLib.file_io.files import read_geometry, read_image, write_image, write_labels
 from ContrastiveSegLib.file_io.provenance import Mark
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
@@ -27,7 +27,6 @@ from ContrastiveSegLib.postprocessing.existing_results import (
     refuse_own_files,
     short_digest,
 )
-from ContrastiveSegLib.preprocessing.resampling import prepare
 from ContrastiveSegLib.runs.held_locks import refuse_moved
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.temporary_files import make_output_folder
@@ -43,8 +42,7 @@ from ContrastiveSegLib.training.data import (
     report_losses,
     warn_of_headers,
 )
-from ContrastiveSegLib.training.fine_tuned import Model, finished_round, load, segment
-from ContrastiveSegLib.training.modality import modality_learned
+from ContrastiveSegLib.training.fine_tuned import Model, finished_round, load_round, prepared_for, segment
 from ContrastiveSegLib.training.predicted_case import summary_of
 from ContrastiveSegLib.training.prediction_summary import read_summary, write_summary
 
@@ -77,15 +75,11 @@ def run(settings: PredictSettings) -> LostCases:
     """
     folder = RunFolder(settings.run)
     compute = choose_compute(settings.compute)
-    source = finished_round(folder, settings.round)
+    finished_round(folder, settings.round)  # refused here, before anything is written
     elsewhere = settings.output is not None and folder.path.resolve() not in settings.output.resolve().parents
     with working(folder, "predict", settings, may_only_read=elsewhere) as reporter:
-        model = load(source, compute)
-        model = replace(
-            model,
-            single_components=_single_components(settings, model),
-            intensities=modality_learned(model.intensities, folder),
-        )
+        model = load_round(folder, settings.round, compute)
+        model = replace(model, single_components=_single_components(settings, model))
         output = settings.output or folder.predictions
         make_output_folder(output)
         found = find_readable_cases(settings.images, settings.cases)
@@ -236,12 +230,7 @@ def _prepared(case: Case, model: Model, reporter: Reporter) -> tuple[Volume, Geo
     scaled_by = "auto" if model.intensities.window else model.intensities.modality
     for note in (*read.notes, *gray_notes(image.array, scaled_by)):
         reporter.warn(f"{case.name}: {note}")
-    if len(image.array) != model.channels:
-        raise BadFile(
-            f"{case.name} has {len(image.array)} channels, the network was trained with {model.channels}.",
-            "Give the same channels in the same order as in training.",
-        )
-    return prepare(image, model.grid, model.intensities)[0], image.geometry
+    return prepared_for(model, image, case.name), image.geometry
 
 
 def _mark(case: Case, model: Model, settings: PredictSettings) -> Mark:

@@ -30,7 +30,7 @@ from ContrastiveSegLib.session.environment import write_environment
 from ContrastiveSegLib.session.reporter import Reporter, working
 from ContrastiveSegLib.settings.job_settings import PretrainSettings
 from ContrastiveSegLib.settings.schema import from_dict
-from ContrastiveSegLib.training.batches import Sampler
+from ContrastiveSegLib.training.batches import Chosen, Sampler
 from ContrastiveSegLib.training.data import (
     Found,
     find_readable_cases,
@@ -87,7 +87,7 @@ def run(settings: PretrainSettings) -> LostCases:
         write_cases(folder.cases, found, outcomes, {})
         cases = usable(outcomes)
         flags = check_needs(settings.method, needs, found.cases, cases, settings.slice_labels)
-        _learn(settings, decided, grid, cases, flags, compute, reporter)
+        _learn(settings, decided, cases, flags, compute, reporter)
         return losses(found, outcomes)
 
 
@@ -165,13 +165,12 @@ def _needs(settings: PretrainSettings) -> tuple[str, ...]:
 def _learn(
     settings: PretrainSettings,
     decided: dict[str, Any],
-    grid: WorkingGrid,
     cases: tuple[PreparedCase, ...],
     flags: Flags,
     compute: Compute,
     reporter: Reporter,
 ) -> None:
-    made = _made(settings, decided, cases, flags, compute)
+    made, grid = _made(settings, decided, cases, flags, compute), from_dict(WorkingGrid, decided["grid"])
     method, sampler, how = made.method, made.sampler, made.how
     if len(sampler) < (every := sum(case.shape[0] for case in cases)):
         without = every - len(sampler)
@@ -218,7 +217,9 @@ def _made(
     )
     method = build_method(settings.method, settings.options, settings.network, arguments, seed=settings.seed)
     check_shape(settings.method, method, patch, decided["batch"])
-    sampler = Sampler(cases, patch, labeled=False, seed=settings.seed, partners=method.partners, flags=flags)
+    sampler = Sampler(
+        cases, patch, labeled=False, seed=settings.seed, chosen=Chosen(partners=method.partners, flags=flags)
+    )
     if not len(sampler):
         raise lacking(settings.method, "scans", "No slice has both a positive and a negative example.")
     schedule = Schedule(

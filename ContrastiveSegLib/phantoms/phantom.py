@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -69,12 +70,19 @@ def make_phantom_case(
     return Volume(np.stack(image), geometry), Volume(labels, geometry)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PhantomCounts:
+    """How many cases a folder of phantoms has: to pre-train on, to fine-tune on, and to predict."""
+
+    unlabeled: int = 16
+    labeled: int = 2
+    test: int = 4
+
+
 def write_phantom_folder(
     folder: Path,
+    counts: PhantomCounts,
     *,
-    unlabeled: int = 16,
-    labeled: int = 2,
-    test: int = 4,
     seed: int = 0,
     shape: Shape = SHAPE,
     overwrite: bool = False,
@@ -86,9 +94,7 @@ def write_phantom_folder(
     and labels, and no name occurs twice.
 
     Args:
-        unlabeled: Number of cases to pre-train on.
-        labeled: Number of cases to fine-tune on.
-        test: Number of cases to predict and compare with their labels.
+        counts: How many cases.
         seed: 0 or more; the same seed writes the same voxels, and more unlabeled cases leave the others as
             they are.
         shape: Voxels (K, H, W) of the average case.
@@ -97,7 +103,7 @@ def write_phantom_folder(
     Raises:
         CannotWrite: A file exists, or the disk refuses.
     """
-    parts_of_study = ["labeled"] * labeled + ["test"] * test + ["unlabeled"] * unlabeled
+    parts_of_study = ["labeled"] * counts.labeled + ["test"] * counts.test + ["unlabeled"] * counts.unlabeled
     for number, part in enumerate(parts_of_study, start=1):
         image, labels = _varied_case(np.random.default_rng((seed, number)), shape)
         name = f"phantom_{number:03d}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -80,6 +80,22 @@ class Draws(Protocol):
         """The batch of one step, in host memory; depends only on step and size."""
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Which slices are drawn beside those that every training draws.
+
+    Args:
+        unknown: Draw slices without known voxels too, together as often as the known ones: what is background
+            in a slice is otherwise hardly taught any more.
+        partners: Chooses slices that come with each slice; slices without partners are not drawn.
+        flags: Which slices show the organ, for partners that ask.
+    """
+
+    unknown: bool = False
+    partners: Partners | None = None
+    flags: Flags = field(default_factory=dict)
+
+
 class Sampler:
     """Draws patches from prepared cases; the draw of step n depends only on the seed and n.
 
@@ -88,11 +104,7 @@ class Sampler:
         patch: (H, W) for slices, (K, H, W) for volumes.
         labeled: Give labels, of slices with known voxels alone, and take half of the patches where a
             structure is.
-        unknown: Draw slices without known voxels too, together as often as the known ones: what is background
-            in a slice is otherwise hardly taught any more.
         margin: Patches are cut larger by this factor in plane, so that rotation finds pixels.
-        partners: Chooses slices that come with each slice; slices without partners are not drawn.
-        flags: Which slices show the organ, for partners that ask.
     """
 
     def __init__(
@@ -102,23 +114,21 @@ class Sampler:
         *,
         labeled: bool,
         seed: int,
-        unknown: bool = False,
         margin: float = 1.0,
-        partners: Partners | None = None,
-        flags: Flags | None = None,
+        chosen: Chosen = Chosen(),
     ) -> None:
         self.cases, self.labeled, self.seed = tuple(cases), labeled, seed
-        self.partners = partners
+        self.partners = partners = chosen.partners
         self.regions = all(case.regions is not None for case in cases)
         self.dims, self.patch = len(patch), tuple(patch[-2:])
         in_plane = [int(np.ceil(n * margin)) for n in patch[-2:]]
         self.cut = (*(patch[:-2] or (1,)), *in_plane)
         every = [(c, k) for c, case in enumerate(cases) for k in _slices_of(case, known=labeled)]
-        if unknown:
+        if chosen.unknown:
             others = [(c, k) for c, case in enumerate(cases) for k in _slices_of(case, known=False)]
             others = sorted(set(others) - set(every))
             every = every * max(1, round(len(others) / max(len(every), 1))) + others
-        self.slices = np.array(partners.arrange(cases, flags or {}) if partners else every)
+        self.slices = np.array(partners.arrange(cases, chosen.flags) if partners else every)
         self.present = _where_structures_are(cases) if labeled else {}
 
     def __len__(self) -> int:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from torch import Tensor
 
-from ContrastiveSegLib.errors import BadCheckpoint
+from ContrastiveSegLib.errors import BadCheckpoint, BadFile
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
-from ContrastiveSegLib.inference.sliding_window import predict_slices
+from ContrastiveSegLib.inference.predictor import Predictor
 from ContrastiveSegLib.networks.backbone import Backbone, check_sides
 from ContrastiveSegLib.networks.weights import load_model, model_card_errors
 from ContrastiveSegLib.postprocessing.connected_components import keep_largest
@@ -21,8 +20,10 @@ from ContrastiveSegLib.postprocessing.intensity_refinement import refine_by_inte
 from ContrastiveSegLib.postprocessing.restoring import restore_probabilities
 from ContrastiveSegLib.postprocessing.spatial_prior import Places, remove_unlikely
 from ContrastiveSegLib.preprocessing.intensities import Intensities
+from ContrastiveSegLib.preprocessing.resampling import prepare
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.session.device import Compute
+from ContrastiveSegLib.training.modality import modality_learned
 from ContrastiveSegLib.training.model_card import checked_card
 
 
@@ -100,6 +101,35 @@ def load(source: ModelFolder, compute: Compute) -> Model:
     )
 
 
+def load_round(folder: RunFolder, number: int | None, compute: Compute) -> Model:
+    """The network of a round, which scales gray values as those of the cases it learned from.
+
+    Raises:
+        BadCheckpoint: There is no such round, or it is damaged.
+    """
+    model = load(finished_round(folder, number), compute)
+    return replace(model, intensities=modality_learned(model.intensities, folder))
+
+
+def prepared_for(model: Model, image: Volume, name: str) -> Volume:
+    """An image (C, K, H, W) on the working grid of the network.
+
+    Raises:
+        BadFile: It has other channels than the network.
+    """
+    if len(image.array) != model.channels:
+        raise other_channels(name, len(image.array), model.channels)
+    return prepare(image, model.grid, model.intensities)[0]
+
+
+def other_channels(name: str, found: int, expected: int) -> BadFile:
+    """The error for an image that the network cannot see."""
+    return BadFile(
+        f"{name} has {found} channels, the network was trained with {expected}.",
+        "Give the same channels in the same order as in training, or leave the case out.",
+    )
+
+
 def segment(
     model: Model,
     working: Volume,
@@ -118,13 +148,9 @@ def segment(
         Labels (K, H, W) with the values of the label table; uncertainty (1, K, H, W): entropy, 0...1; and
         the Dice that may be expected.
     """
-
-    def network(images: Tensor) -> Tensor:
-        with model.compute.mixed():
-            return model.network(images)
-
     certainty = Certainty()
-    slices = predict_slices(network, working.array, model.grid.patch, model.compute.device, mirror=mirror)
+    predictor = Predictor(model.network, model.grid.patch, model.compute)
+    slices = predictor.slices(working.array, mirror=mirror)
     if intensity_refinement:
         slices = refine_by_intensities(slices, working.array, working.geometry.spacing_khw[-1])
     slices = remove_unlikely(certainty.hear(slices), model.single_components, model.places, working.geometry)

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
-from ContrastiveSegLib.inference.sliding_window import predict_slices
+from ContrastiveSegLib.inference.predictor import Predictor
 from ContrastiveSegLib.postprocessing.confidence import confidence_levels
 from ContrastiveSegLib.postprocessing.connected_components import Group, keep_largest
 from ContrastiveSegLib.postprocessing.expected_dice import Certainty, Expectation, calibrated
@@ -54,13 +53,8 @@ class Teacher:
 
     def _probabilities(self, case: PreparedCase) -> Iterator[npt.NDArray[np.float16]]:
         """Probabilities (classes, H, W) of each slice, corrected by the gray values of the case."""
-
-        def network(images: Tensor) -> Tensor:
-            with self.compute.mixed():
-                found: Tensor = self.network(images)
-                return found
-
-        slices = predict_slices(network, case.images, self.patch, self.compute.device, mirror=self.mirrored)
+        predictor = Predictor(self.network, self.patch, self.compute)
+        slices = predictor.slices(case.images, mirror=self.mirrored)
         return refine_by_intensities(slices, case.images, case.working.spacing_khw[-1])
 
 

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.imaging.labels import LabelTable
-from ContrastiveSegLib.inference.sliding_window import predict_probabilities
+from ContrastiveSegLib.inference.predictor import Predictor
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.runs.atomic_write import write_atomically
-from ContrastiveSegLib.session.device import Compute
 
 
 class Validation:
@@ -29,17 +27,15 @@ class Validation:
 
     def __init__(
         self,
-        network: nn.Module,
+        predictor: Predictor,
         cases: Sequence[PreparedCase],
         *,
-        patch: Sequence[int],
         table: LabelTable,
-        compute: Compute,
         path: Path,
         log_event: Callable[..., None],
     ) -> None:
-        self.network, self.cases, self.patch = network, tuple(cases), tuple(patch)
-        self.table, self.compute, self.path, self.log_event = table, compute, path, log_event
+        self.predictor, self.cases = predictor, tuple(cases)
+        self.table, self.path, self.log_event = table, path, log_event
 
     def score(self, step: int) -> float:
         """Mean Dice over structures of the mean over patients, on the working grid."""
@@ -59,8 +55,7 @@ class Validation:
 
     def _dice(self, case: PreparedCase) -> list[float]:
         """Dice per structure over the known voxels; NaN where a structure is in neither labeling."""
-        with self.compute.mixed():
-            probabilities = predict_probabilities(self.network, case.images, self.patch, self.compute.device)
+        probabilities = self.predictor.probabilities(case.images)
         truth = np.asarray(case.label_map)
         winners = np.where(truth == IGNORE_LABEL, IGNORE_LABEL, probabilities.argmax(0))
         dice = []

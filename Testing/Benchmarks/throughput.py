@@ -33,7 +33,7 @@ from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
 from ContrastiveSegLib.session.device import Compute, choose_compute
 from ContrastiveSegLib.settings.job_settings import Compute as ComputeSettings
-from ContrastiveSegLib.training.batches import Batch, Sampler
+from ContrastiveSegLib.training.batches import Batch, Chosen, Sampler
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.schedule import Schedule
 
@@ -111,7 +111,7 @@ def _pretraining(name: str, asked: argparse.Namespace, compute: Compute, folder:
     }
     method = build_method(name, {}, "unet", arguments, seed=0)
     cases, patch = random_cases(asked.size, asked.channels), (asked.size,) * 2
-    sampler = Sampler(cases, patch, labeled=False, seed=0, partners=method.partners)
+    sampler = Sampler(cases, patch, labeled=False, seed=0, chosen=Chosen(partners=method.partners))
     parameters = trainable_parameters(method)
     compute.place(method)
     passes = _passes_of(method, sampler.draw(0, asked.batch).on(compute.device), compute)
@@ -269,16 +269,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--size", type=int, default=128, help="height and width of a patch (default %(default)s)"
-    )
+    parser.add_argument("--size", type=int, default=128, help="sides of a patch (default %(default)s)")
     parser.add_argument("--batch", type=int, default=16, help="images per step (default %(default)s)")
     parser.add_argument(
         "--channels", type=int, default=1, help="channels of the images (default %(default)s)"
     )
-    parser.add_argument(
-        "--base-channels", type=int, help="channels of the network's first level; default: the device's"
-    )
+    parser.add_argument("--base-channels", type=int, help="of the network; default: the device's")
     parser.add_argument(
         "--methods", nargs="*", default=["simclr", "pcl", "supercl", "macl"], help="pre-training methods"
     )

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from ContrastiveSegLib.active_learning.uncertainty import ranks, slice_uncertainty
+from ContrastiveSegLib.inference.predictor import Predictor
+from ContrastiveSegLib.session.device import Compute
 
-CPU = torch.device("cpu")
+CPU = Compute(torch.device("cpu"), "float32")
 
 
 def unsure_where_dark(images):
@@ -21,7 +23,7 @@ def test_a_slice_where_all_classes_are_alike_has_the_greatest_uncertainty():
     images[0, 1, :16] = 0
     images[0, 2] = 0
 
-    found = slice_uncertainty(unsure_where_dark, images, (32, 32), CPU, slices=3)
+    found = slice_uncertainty(Predictor(unsure_where_dark, (32, 32), CPU), images, slices=3)
 
     np.testing.assert_allclose(found, [0, 0.5, 1], atol=2e-3)
 
@@ -30,7 +32,7 @@ def test_slices_of_another_grid_take_the_value_at_their_height():
     images = np.ones((1, 2, 32, 32), np.float16)
     images[0, 1] = 0
 
-    found = slice_uncertainty(unsure_where_dark, images, (32, 32), CPU, slices=4)
+    found = slice_uncertainty(Predictor(unsure_where_dark, (32, 32), CPU), images, slices=4)
 
     np.testing.assert_allclose(found, [0, 0.25, 0.75, 1], atol=2e-3)
 

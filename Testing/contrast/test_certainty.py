@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch import Generator
 
-from ContrastiveSegLib.contrast.certainty import certain_labels, choose_anchors, entropy_limit, on_cells
+from ContrastiveSegLib.contrast.certainty import (
+    AnchorLimits,
+    certain_labels,
+    choose_anchors,
+    entropy_limit,
+    on_cells,
+)
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 
@@ -61,7 +67,7 @@ def a_scene() -> tuple[torch.Tensor, torch.Tensor]:
 def test_half_of_the_anchors_are_where_the_prediction_errs_and_the_other_kind_fills_up():
     labels, predicted = a_scene()
 
-    chosen = choose_anchors(labels, predicted, 3, generator(), fewest=5, each=12)
+    chosen = choose_anchors(labels, predicted, 3, generator(), limits=AnchorLimits(fewest=5, each=12))
 
     hard = chosen & (predicted != labels)
     assert (hard & (labels == 1)).sum() == 2
@@ -75,7 +81,7 @@ def test_half_of_the_anchors_are_where_the_prediction_errs_and_the_other_kind_fi
 def test_the_total_is_shared_among_classes_and_images():
     labels, predicted = a_scene()
 
-    chosen = choose_anchors(labels, predicted, 3, generator(), fewest=2, total=24)
+    chosen = choose_anchors(labels, predicted, 3, generator(), limits=AnchorLimits(fewest=2, total=24))
 
     assert [int((chosen[0] & (labels[0] == c)).sum()) for c in (1, 2)] == [8, 8]
     assert chosen[1].sum() == 3
@@ -84,12 +90,15 @@ def test_the_total_is_shared_among_classes_and_images():
 def test_without_any_certain_cell_nothing_is_chosen():
     nothing = torch.full((2, 9), IGNORE_LABEL)
 
-    assert not choose_anchors(nothing, torch.zeros(2, 9), 3, generator(), fewest=1).any()
+    assert not choose_anchors(nothing, torch.zeros(2, 9), 3, generator(), limits=AnchorLimits(fewest=1)).any()
 
 
 def test_anchors_are_drawn_from_everywhere_and_repeat_with_the_seed():
     labels = torch.zeros(1, 100, dtype=torch.long)
-    draw = [choose_anchors(labels, labels, 1, generator(s), fewest=1, each=20) for s in (0, 0, *range(1, 40))]
+    draw = [
+        choose_anchors(labels, labels, 1, generator(s), limits=AnchorLimits(fewest=1, each=20))
+        for s in (0, 0, *range(1, 40))
+    ]
 
     assert torch.equal(draw[0], draw[1])
     assert not torch.equal(draw[0], draw[2])

@@ -11,7 +11,13 @@ import torch
 from torch import Generator
 from torch.nn import functional as F
 
-from ContrastiveSegLib.contrast.certainty import certain_labels, choose_anchors, entropy_limit, on_cells
+from ContrastiveSegLib.contrast.certainty import (
+    AnchorLimits,
+    certain_labels,
+    choose_anchors,
+    entropy_limit,
+    on_cells,
+)
 from ContrastiveSegLib.contrast.memory import memory_contrast
 from ContrastiveSegLib.contrast.mixing import random_mix
 from ContrastiveSegLib.errors import BadSetting
@@ -100,7 +106,7 @@ def test_the_contrast_is_that_of_the_specification_step_by_step(make_strategy, s
     mean = (scores[0].softmax(1) + scores[1].softmax(1)) / 2
     wanted = on_cells(certain_labels(mean, labels, entropy_limit(0.5)), (4, 4)).flatten(1)
     predicted = on_cells(scores[0].argmax(1), (4, 4)).flatten(1)
-    chosen = choose_anchors(wanted, predicted, 3, random, fewest=1)
+    chosen = choose_anchors(wanted, predicted, 3, random, limits=AnchorLimits(fewest=1))
     anchors = embedded.flatten(2).mT[chosen]
     expected = 0.1 * 0.5**0.9 * memory_contrast(anchors, wanted[chosen], memory, temperature=0.07)
     assert chosen.any()

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.jobs import demo
 from ContrastiveSegLib.networks.weights import read_model_card
-from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+from ContrastiveSegLib.phantoms.phantom import PhantomCounts, write_phantom_folder
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.settings.job_settings import FinetuneSettings
 
@@ -19,7 +19,7 @@ FLAGS = ["--pretrain-steps", "2", "--finetune-steps", "2", "--device", "cpu"]
 
 def test_the_demo_ends_with_a_table_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "data [1]"
-    write_phantom_folder(data, unlabeled=1, labeled=2, test=2, seed=0, shape=(6, 48, 48))
+    write_phantom_folder(data, PhantomCounts(unlabeled=1, labeled=2, test=2), seed=0, shape=(6, 48, 48))
     folder = tmp_path / "demo"
 
     assert main(["demo", "--data", str(data), "--folder", str(folder), *FLAGS]) == 0
@@ -55,7 +55,9 @@ def test_generated_patients_are_learned_on_a_coarse_grid(
 
 
 def test_too_few_labeled_patients_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_phantom_folder(tmp_path / "data", unlabeled=1, labeled=1, test=1, seed=0, shape=(6, 48, 48))
+    write_phantom_folder(
+        tmp_path / "data", PhantomCounts(unlabeled=1, labeled=1, test=1), seed=0, shape=(6, 48, 48)
+    )
 
     assert main(["demo", "--data", str(tmp_path / "data"), "--folder", str(tmp_path / "demo"), *FLAGS]) == 1
     assert "has 2 patients with labels; the demo needs 2" in capsys.readouterr().err

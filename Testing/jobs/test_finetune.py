@@ -14,7 +14,7 @@ from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.file_io.files import read_labels, write_labels
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Volume
-from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+from ContrastiveSegLib.phantoms.phantom import PhantomCounts, write_phantom_folder
 from ContrastiveSegLib.runs.events import read_new
 
 FAST = ["--from", "none", "--steps", "2", "--base-channels", "4", "--batch", "4", "--device", "cpu",
@@ -24,7 +24,7 @@ FAST = ["--from", "none", "--steps", "2", "--base-channels", "4", "--batch", "4"
 @pytest.fixture(scope="module")
 def a_labeled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("phantoms")
-    write_phantom_folder(folder, unlabeled=1, labeled=2, test=1, seed=0)
+    write_phantom_folder(folder, PhantomCounts(unlabeled=1, labeled=2, test=1), seed=0)
     return folder / "labeled"
 
 

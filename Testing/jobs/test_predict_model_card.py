@@ -13,8 +13,8 @@ from scipy import ndimage
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.file_io.files import read_labels
+from ContrastiveSegLib.inference import predictor
 from ContrastiveSegLib.postprocessing.connected_components import TOUCHING
-from ContrastiveSegLib.training import fine_tuned
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_mirrored_copies_are_averaged_if_asked_or_if_they_were_learned(
         seen.add(mirror)
         return np.full((images.shape[1], 3, *images.shape[2:]), 1 / 3, np.float16)
 
-    monkeypatch.setattr(fine_tuned, "predict_slices", probabilities)
+    monkeypatch.setattr(predictor, "predict_slices", probabilities)
     words = ["--images", str(phantoms / "test" / "images"), "--output", str(a_run / "mirrored")]
     assert main(["predict", str(a_run), *words, "--mirror", asked]) == 0
 

@@ -12,7 +12,7 @@ from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.finetuning import _rounds
 from ContrastiveSegLib.networks.weights import read_model_card
-from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+from ContrastiveSegLib.phantoms.phantom import PhantomCounts, write_phantom_folder
 from ContrastiveSegLib.postprocessing.spatial_prior import places_to_json
 from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
@@ -44,7 +44,7 @@ def _short(monkeypatch) -> None:
 @pytest.fixture(scope="module")
 def phantom_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("phantoms")
-    write_phantom_folder(folder, unlabeled=4, labeled=1, test=0, seed=0)
+    write_phantom_folder(folder, PhantomCounts(unlabeled=4, labeled=1, test=0), seed=0)
     return folder
 
 
@@ -185,7 +185,7 @@ def test_without_scans_only_the_annotated_cases_teach(phantom_folder, tmp_path):
 
 def test_with_more_annotated_patients_the_scans_teach_only_if_asked(phantom_folder, tmp_path):
     words = ["--rounds", "1", "--most-patients"]
-    write_phantom_folder(tmp_path / "more", unlabeled=3, labeled=3, test=0, seed=5)
+    write_phantom_folder(tmp_path / "more", PhantomCounts(unlabeled=3, labeled=3, test=0), seed=5)
     both = ["--labeled", str(tmp_path / "more" / "labeled"), "--unlabeled", str(tmp_path / "more")]
 
     for most, rounds in (("2", 0), ("3", 1)):

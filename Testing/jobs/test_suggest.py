@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.dataset.slice_table import read_annotated_slices
 from ContrastiveSegLib.file_io.files import read_geometry
-from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+from ContrastiveSegLib.phantoms.phantom import PhantomCounts, write_phantom_folder
 from ContrastiveSegLib.runs.events import read_new
 
 SMALL = ["--base-channels", "4", "--batch", "4", "--device", "cpu", "--precision", "float32"]
@@ -24,7 +24,7 @@ GRID = ["--patch", "32", "32", "--spacing", "8"]
 @pytest.fixture(scope="module")
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("phantoms") / "mit Umlaut ä und Leerzeichen"
-    write_phantom_folder(folder, unlabeled=3, labeled=2, test=0, seed=0, shape=(6, 32, 32))
+    write_phantom_folder(folder, PhantomCounts(unlabeled=3, labeled=2, test=0), seed=0, shape=(6, 32, 32))
     return folder
 
 

@@ -13,7 +13,12 @@ from ContrastiveSegLib.errors import CannotWrite
 from ContrastiveSegLib.file_io.files import read_image, read_labels
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.phantoms.anatomy import CAVITY, KIDNEYS, LIVER, PANCREAS, WALL
-from ContrastiveSegLib.phantoms.phantom import make_phantom_case, phantom_table, write_phantom_folder
+from ContrastiveSegLib.phantoms.phantom import (
+    PhantomCounts,
+    make_phantom_case,
+    phantom_table,
+    write_phantom_folder,
+)
 
 SMALL = (16, 40, 40)
 
@@ -122,7 +127,7 @@ def test_a_second_channel_shows_the_same_body_in_another_contrast() -> None:
 
 
 def test_a_folder_of_phantoms_is_found_and_read_back_as_it_was_made(tmp_path: Path) -> None:
-    write_phantom_folder(tmp_path, unlabeled=2, labeled=2, test=1, seed=7, shape=SMALL)
+    write_phantom_folder(tmp_path, PhantomCounts(unlabeled=2, labeled=2, test=1), seed=7, shape=SMALL)
 
     found = {part: find_cases(tmp_path / part) for part in ("unlabeled", "labeled", "test")}
 
@@ -144,8 +149,8 @@ def test_a_folder_of_phantoms_is_found_and_read_back_as_it_was_made(tmp_path: Pa
 
 
 def test_a_folder_repeats_with_its_seed_and_more_unlabeled_cases_change_no_other(tmp_path: Path) -> None:
-    write_phantom_folder(tmp_path / "a", unlabeled=1, labeled=1, test=1, seed=7, shape=SMALL)
-    write_phantom_folder(tmp_path / "b", unlabeled=3, labeled=1, test=1, seed=7, shape=SMALL)
+    write_phantom_folder(tmp_path / "a", PhantomCounts(unlabeled=1, labeled=1, test=1), seed=7, shape=SMALL)
+    write_phantom_folder(tmp_path / "b", PhantomCounts(unlabeled=3, labeled=1, test=1), seed=7, shape=SMALL)
 
     for path in sorted((tmp_path / "a").rglob("*.nii.gz")):
         first = read_image([path]).volume
@@ -155,7 +160,7 @@ def test_a_folder_repeats_with_its_seed_and_more_unlabeled_cases_change_no_other
 
 
 def test_grids_of_a_folder_differ_in_spacing_tilt_and_orientation(tmp_path: Path) -> None:
-    write_phantom_folder(tmp_path, unlabeled=8, labeled=0, test=0, seed=2, shape=(8, 16, 16))
+    write_phantom_folder(tmp_path, PhantomCounts(unlabeled=8, labeled=0, test=0), seed=2, shape=(8, 16, 16))
 
     geometries = [read_image(case.images).volume.geometry for case in find_cases(tmp_path).cases]
 
@@ -167,10 +172,12 @@ def test_grids_of_a_folder_differ_in_spacing_tilt_and_orientation(tmp_path: Path
 
 
 def test_what_is_there_is_replaced_only_if_that_is_asked(tmp_path: Path) -> None:
-    write_phantom_folder(tmp_path, unlabeled=1, labeled=0, test=0, seed=1, shape=(4, 8, 8))
+    write_phantom_folder(tmp_path, PhantomCounts(unlabeled=1, labeled=0, test=0), seed=1, shape=(4, 8, 8))
 
     with pytest.raises(CannotWrite, match="exists"):
-        write_phantom_folder(tmp_path, unlabeled=1, labeled=0, test=0, seed=2, shape=(4, 8, 8))
-    write_phantom_folder(tmp_path, unlabeled=1, labeled=0, test=0, seed=2, shape=(4, 8, 8), overwrite=True)
+        write_phantom_folder(tmp_path, PhantomCounts(unlabeled=1, labeled=0, test=0), seed=2, shape=(4, 8, 8))
+    write_phantom_folder(
+        tmp_path, PhantomCounts(unlabeled=1, labeled=0, test=0), seed=2, shape=(4, 8, 8), overwrite=True
+    )
 
     assert len(find_cases(tmp_path).cases) == 1

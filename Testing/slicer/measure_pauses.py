@@ -82,11 +82,11 @@ def main(options: argparse.Namespace) -> None:
 
     in_test = SlicerForTests(host)
     panel = PanelInTest(in_test, in_test.open_panel(MODULE))
-    from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+    from ContrastiveSegLib.phantoms.phantom import PhantomCounts, write_phantom_folder
 
     data = options.folder / "phantoms"
     if not data.is_dir():
-        write_phantom_folder(data, unlabeled=12, labeled=4, test=4, shape=tuple(options.shape))
+        write_phantom_folder(data, PhantomCounts(unlabeled=12, labeled=4, test=4), shape=tuple(options.shape))
     print("| step | largest gap, ms | of it computed, ms |\n|---|---|---|")
     _story(panel, Pauses(panel.slicer.process_events), data, options)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+from ContrastiveSegLib.phantoms.phantom import PhantomCounts, write_phantom_folder
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.slicer_bridge import case_listing, process
 
@@ -31,7 +31,7 @@ ENGINE_PYTHON = Path(os.environ.get("CONTRASTIVESEG_ENGINE_PYTHON", ROOT / ".ven
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six small patients, some tilted and flipped: two with labels, two to test, two without."""
     folder = tmp_path_factory.mktemp("data") / "phantoms"
-    write_phantom_folder(folder, unlabeled=2, labeled=2, test=2, shape=(10, 48, 48), seed=3)
+    write_phantom_folder(folder, PhantomCounts(unlabeled=2, labeled=2, test=2), shape=(10, 48, 48), seed=3)
     return folder
 
 

@@ -103,12 +103,12 @@ def main(folder: Path) -> None:
 
     in_test = SlicerForTests(host)
     panel = PanelInTest(in_test, in_test.open_panel(MODULE))
-    from ContrastiveSegLib.phantoms.phantom import write_phantom_folder
+    from ContrastiveSegLib.phantoms.phantom import PhantomCounts, write_phantom_folder
     from ContrastiveSegLib.slicer_bridge import nodes
 
     data = folder / "phantoms"
     if not data.is_dir():
-        write_phantom_folder(data, unlabeled=6, labeled=8, test=4, shape=(24, 112, 112))
+        write_phantom_folder(data, PhantomCounts(unlabeled=6, labeled=8, test=4), shape=(24, 112, 112))
     panel.slicer.main_window.resize(*WINDOW_SIZE)
     panel.choose(data, folder / "runs" / "2026-11-21_phantoms")
     if _is_wanted("data"):

@@ -13,7 +13,7 @@ from ContrastiveSegLib.file_io.files import read_geometry, write_image, write_la
 from ContrastiveSegLib.imaging.grid import derive_grid, slicing_axes
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Volume
-from ContrastiveSegLib.phantoms.phantom import phantom_table, write_phantom_folder
+from ContrastiveSegLib.phantoms.phantom import PhantomCounts, phantom_table, write_phantom_folder
 from ContrastiveSegLib.slicer_bridge import case_listing
 
 
@@ -21,7 +21,7 @@ from ContrastiveSegLib.slicer_bridge import case_listing
 def a_folder(tmp_path: Path) -> Path:
     """Three patients, two of them with labels, a text and a damaged image."""
     folder = tmp_path / "data"
-    write_phantom_folder(folder, unlabeled=1, labeled=1, test=1, shape=(6, 24, 24), seed=1)
+    write_phantom_folder(folder, PhantomCounts(unlabeled=1, labeled=1, test=1), shape=(6, 24, 24), seed=1)
     (folder / "unlabeled" / "images" / "notes.txt").write_text("none", encoding="utf-8")
     (folder / "unlabeled" / "images" / "broken.nrrd").write_bytes(b"NRRD0004\nsizes: none\n\n")
     return folder

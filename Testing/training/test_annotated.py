@@ -15,11 +15,12 @@ from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.finetuning.supervised import Settings, Strategy
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
+from ContrastiveSegLib.inference.predictor import Predictor
 from ContrastiveSegLib.postprocessing.connected_components import single_components
 from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe, prepare_cases
 from ContrastiveSegLib.training.annotated import check_annotations, maps_of_components
-from ContrastiveSegLib.training.batches import Sampler
+from ContrastiveSegLib.training.batches import Chosen, Sampler
 from ContrastiveSegLib.training.validation import Validation
 
 
@@ -50,7 +51,7 @@ def test_only_slices_with_known_voxels_are_drawn(a_sparse_case, make_case):
 
 
 def test_slices_without_known_voxels_are_drawn_for_those_who_ask(a_sparse_case):
-    sampler = Sampler([a_sparse_case], (32, 32), labeled=True, unknown=True, seed=0)
+    sampler = Sampler([a_sparse_case], (32, 32), labeled=True, seed=0, chosen=Chosen(unknown=True))
 
     drawn = torch.cat([sampler.draw(step, 8).labels for step in range(5)])
 
@@ -129,11 +130,9 @@ def test_validation_judges_known_voxels_alone(
     def dice(labels: np.ndarray) -> dict[str, float]:
         told = []
         judge = Validation(
-            make_network().eval(),
+            Predictor(make_network(), (32, 48), a_compute),
             [replace(a_sparse_case, labels=labels)],
-            patch=(32, 48),
             table=a_label_table,
-            compute=a_compute,
             path=tmp_path / "metrics.csv",
             log_event=lambda _, **facts: told.append(facts["dice"]),
         )

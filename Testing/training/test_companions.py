@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ContrastiveSegLib.training.batches import Sampler
+from ContrastiveSegLib.training.batches import Chosen, Sampler
 from ContrastiveSegLib.training.slice_pairs import Neighbor, Triplet
 
 
@@ -64,7 +64,7 @@ def tells_the_organ_apart(anchor, positive, negative):
 )
 def test_partners_are_slices_that_may_come_with_their_image(make_told_case, partners, is_legal):
     cases = [make_told_case(0, 5), make_told_case(1, 4)]
-    sampler = Sampler(cases, (32, 48), labeled=False, seed=0, partners=partners, flags=FLAGS)
+    sampler = Sampler(cases, (32, 48), labeled=False, seed=0, chosen=Chosen(partners=partners, flags=FLAGS))
 
     batches = [sampler.draw(step, 6) for step in range(6)]
 
@@ -85,7 +85,7 @@ def test_partners_are_slices_that_may_come_with_their_image(make_told_case, part
 def test_partners_are_cut_at_places_of_their_own(make_told_case):
     cases = [make_told_case(0, 5), make_told_case(1, 4)]
 
-    batch = Sampler(cases, (32, 32), labeled=False, seed=0, partners=Neighbor()).draw(0, 9)
+    batch = Sampler(cases, (32, 32), labeled=False, seed=0, chosen=Chosen(partners=Neighbor())).draw(0, 9)
 
     (neighbors,) = batch.companions()
     corners = [images[:, 1:, 0, 0] for images in (batch.images, neighbors)]
@@ -99,7 +99,7 @@ def test_partners_are_cut_at_places_of_their_own(make_told_case):
 def test_slices_without_partners_are_not_drawn(make_told_case):
     cases = [make_told_case(0, 3), make_told_case(1, 1)]
 
-    sampler = Sampler(cases, (32, 32), labeled=False, seed=0, partners=Neighbor())
+    sampler = Sampler(cases, (32, 32), labeled=False, seed=0, chosen=Chosen(partners=Neighbor()))
 
     assert len(sampler) == 3
     assert {int(c) for step in range(4) for c in sampler.draw(step, 4).cases} == {0}
@@ -109,7 +109,7 @@ def test_a_step_always_draws_the_same_partners_and_regions(make_told_case):
     cases = [make_told_case(0, 5), make_told_case(1, 4)]
 
     first, again, other = (
-        Sampler(cases, (32, 32), labeled=False, seed=seed, partners=Triplet("S")).draw(3, 4)
+        Sampler(cases, (32, 32), labeled=False, seed=seed, chosen=Chosen(partners=Triplet("S"))).draw(3, 4)
         for seed in (1, 1, 2)
     )
 
@@ -123,7 +123,7 @@ def test_without_partners_the_images_are_the_same_as_ever(make_told_case):
     cases = [make_told_case(0, 5), make_told_case(1, 4)]
 
     alone, together = (
-        Sampler(cases, (32, 32), labeled=False, seed=1, partners=partners).draw(2, 4)
+        Sampler(cases, (32, 32), labeled=False, seed=1, chosen=Chosen(partners=partners)).draw(2, 4)
         for partners in (None, Neighbor())
     )
 

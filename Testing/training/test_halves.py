@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
-from ContrastiveSegLib.training.batches import Sampler
+from ContrastiveSegLib.training.batches import Chosen, Sampler
 from ContrastiveSegLib.training.halves import Halves
 
 PATCH = (16, 16)
@@ -16,7 +16,7 @@ def samplers(make_case) -> tuple[Sampler, Sampler]:
     others = [make_case(name).as_unannotated() for name in ("b", "c", "d")]
     return (
         Sampler([make_case("a")], PATCH, labeled=True, seed=0),
-        Sampler(others, PATCH, labeled=True, unknown=True, seed=1),
+        Sampler(others, PATCH, labeled=True, seed=1, chosen=Chosen(unknown=True)),
     )
 
 
@@ -49,7 +49,7 @@ def test_the_last_steps_see_annotated_cases_alone(make_case):
 def test_an_unannotated_case_is_drawn_without_reading_its_labels(make_case):
     case = make_case("a").as_unannotated()
 
-    sampler = Sampler([make_case("b"), case], PATCH, labeled=True, unknown=True, seed=0)
+    sampler = Sampler([make_case("b"), case], PATCH, labeled=True, seed=0, chosen=Chosen(unknown=True))
 
     assert np.asarray(case.labels).strides == (0, 0, 0)  # one value in memory
     assert {c for c, _ in sampler.slices} == {0, 1}

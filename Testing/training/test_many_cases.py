@@ -19,7 +19,7 @@ from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, prepare_cases
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.preprocessing.stored_array import count_classes, open_array
 from ContrastiveSegLib.training import batches
-from ContrastiveSegLib.training.batches import Sampler
+from ContrastiveSegLib.training.batches import Chosen, Sampler
 
 CHILD = """
 import resource
@@ -105,7 +105,8 @@ def test_the_draws_from_disk_are_those_from_memory(tmp_path: Path, make_case) ->
         )
 
     samplers = [
-        Sampler(cases, (32, 32), labeled=True, unknown=True, seed=1) for cases in (in_memory, on_disk)
+        Sampler(cases, (32, 32), labeled=True, seed=1, chosen=Chosen(unknown=True))
+        for cases in (in_memory, on_disk)
     ]
 
     assert samplers[0].present == samplers[1].present

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ContrastiveSegLib.inference.predictor import Predictor
 from ContrastiveSegLib.training.validation import Validation
 
 SHAPE = (3, 32, 32)
@@ -29,11 +30,9 @@ def make_validation(tmp_path, a_compute, a_label_table):
 
     def make(cases) -> Validation:
         validation = Validation(
-            ReadsGrayValues(),
+            Predictor(ReadsGrayValues(), (32, 32), a_compute),
             cases,
-            patch=(32, 32),
             table=a_label_table,
-            compute=a_compute,
             path=tmp_path / "metrics.csv",
             log_event=lambda kind, **facts: told.append((kind, facts)),
         )
