@@ -66,8 +66,8 @@ class SetupStep(Step):
         if isChecking:
             self.show(state_line.WORKING, _("taking one real training step ..."))
         elif not external and not self._look().is_complete:
-            next_ = _whyNoInstall(self._look()) or _("press 'Install what is missing'")
-            self.show(state_line.MISSING, _("packages for the computations; {next}").format(next=next_))
+            next_ = _whyNoInstall(self._look()) or _("Press 'Install what is missing'.")
+            self.show(state_line.MISSING, _("packages for the computations. {next}").format(next=next_))
         elif passed.startswith(f"{external}\n"):
             self.show(state_line.DONE, passed.partition("\n")[2])
         else:
