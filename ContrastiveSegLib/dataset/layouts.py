@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ContrastiveSegLib.dataset import foreign_folders
 from ContrastiveSegLib.dataset.dataset_json import DATASET_FILE, DatasetFile, read_dataset_file
+from ContrastiveSegLib.dataset.dicom_folders import labels_drawn_on, may_be_dicom, series_names, why_no_image
 from ContrastiveSegLib.dataset.file_roles import role_of_folder, role_of_name
 from ContrastiveSegLib.errors import BadFile, BadFolder
-from ContrastiveSegLib.file_io.dicom import DicomSeries, is_dicom, is_meant_without_pixels, list_series
+from ContrastiveSegLib.file_io.dicom import is_dicom, is_meant_without_pixels, list_series
 from ContrastiveSegLib.file_io.file_names import (
     VOXEL_SUFFIXES,
     channel_of,
@@ -24,14 +24,6 @@ from ContrastiveSegLib.file_io.provenance import provenance_of
 from ContrastiveSegLib.imaging.case_errors import attempt
 from ContrastiveSegLib.own_work import RUN_MARKER, run_format
 
-NOT_IMAGES = {
-    "SEG": "a segmentation",
-    "RTSTRUCT": "contours",
-    "RTDOSE": "a dose",
-    "SR": "a report",
-    "PR": "a view",
-}
-
 NNUNET = "nnU-Net"
 DECATHLON = "Medical Segmentation Decathlon"
 FOLDERS = "images and labels in folders of their own"
@@ -41,6 +33,7 @@ SERIES = "DICOM series"
 OTHER_FORMAT = "not a volume in a known format (NIfTI, NRRD, MHA, DICOM)"
 A_RUN = "a run folder of this program, whose files are no data"
 NO_TEXT = "has a name, or lies in a folder with a name, that is no text (not UTF-8); rename it"
+NO_IMAGE = "a DICOM file that is damaged or holds no image"
 NO_FILE = "is no ordinary file, but a pipe, a socket or a device"
 OUTSIDE = "lies outside of the folders for images, labels and scribbles"
 
@@ -74,6 +67,8 @@ class FoundFile:
         patient: The PatientID of a DICOM series.
         in_own_folder: Whether it lies in a folder named for just its role.
         made: How this program made it, such as "predicted by round 2", if nobody changed it since; else "".
+        uid: Of a DICOM series.
+        refers_to: The UIDs of the DICOM series that labels were drawn on, where the file says so.
     """
 
     path: Path
@@ -85,6 +80,8 @@ class FoundFile:
     patient: str = ""
     in_own_folder: bool = False
     made: str = ""
+    uid: str = ""
+    refers_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,8 +132,8 @@ def survey(folder: Path) -> Survey:
     files = [item for item in found if isinstance(item, FoundFile)]
     left_out = [item for item in found if isinstance(item, LeftOut)] + refused
     if any(file.role == "image" and file.is_sorted for file in files):
-        left_out += [LeftOut(file.path, OUTSIDE) for file in files if not file.is_sorted]
-        files = [file for file in files if file.is_sorted]
+        left_out += [LeftOut(file.path, OUTSIDE) for file in files if not (file.is_sorted or file.refers_to)]
+        files = [file for file in files if file.is_sorted or file.refers_to]
     return Survey(tuple(files), tuple(left_out), _layout(folder, files), dataset)
 
 
@@ -188,7 +185,7 @@ def _in_folder(place: _Place, names: Sequence[str]) -> Iterator[FoundFile | Left
             yield _volume(place, name)
         elif name == DATASET_FILE or _belongs_to_header(name, stems):
             continue
-        elif _may_be_dicom(name) and is_dicom(path):
+        elif may_be_dicom(name) and is_dicom(path):
             dicoms.append(path)
         else:
             yield LeftOut(path, OTHER_FORMAT)
@@ -222,12 +219,6 @@ def _belongs_to_header(name: str, stems: set[str]) -> bool:
     return any(name.lower().endswith(s) and composed(name[: -len(s)]) in stems for s in VOXEL_SUFFIXES)
 
 
-def _may_be_dicom(name: str) -> bool:
-    """Scanners write .dcm, .IMA, no suffix at all, or a UID such as 1.2.840.113619."""
-    suffix = name.rpartition(".")[2].lower()
-    return "." not in name or suffix in ("dcm", "ima", "dicom") or suffix.isdigit()
-
-
 def _series(place: _Place, dicoms: Sequence[Path]) -> Iterator[FoundFile | LeftOut]:
     listed, reason = attempt(str(place.folder), list_series, place.folder)
     if listed is None:
@@ -237,29 +228,25 @@ def _series(place: _Place, dicoms: Sequence[Path]) -> Iterator[FoundFile | LeftO
     used = {path.name for series in found for path in series.files}
     for path in dicoms:
         if path.name not in used:
-            yield LeftOut(path, "a DICOM file that is damaged or holds no image")
+            yield _labels_of_series(place, path) or LeftOut(path, NO_IMAGE)
     # A folder of slices none of which can be read was a case.
     if not found and not any(is_meant_without_pixels(path) for path in dicoms):
         yield LeftOut(place.folder, "none of its DICOM files can be read", failed=True)
-    names = _series_names(place, found)
-    for series, name in zip(found, names, strict=True):
-        if series.modality in NOT_IMAGES:
-            kind = f"{NOT_IMAGES[series.modality]} ({series.modality})"
-            yield LeftOut(series.path, f"a DICOM series with {kind}, not an image")
-        else:
-            yield FoundFile(series.path, "image", place.place, name, bool(place.role), True, series.patient)
-
-
-def _series_names(place: _Place, found: Sequence[DicomSeries]) -> list[str]:
-    """The folder's name for its only series; several are told apart by description, then by number."""
-    if len(found) == 1:
-        return [place.name]
-    names: list[str] = []
+    images = [series for series in found if not why_no_image(series)]
     for series in found:
-        description = re.sub(r"\W+", "_", series.description).strip("_") or "series"
-        name = f"{place.name}_{description}"
-        names.append(name if name not in names else f"{name}_{len(names) + 1}")
-    return names
+        if reason := why_no_image(series):
+            yield _labels_of_series(place, series.files[0]) or LeftOut(series.path, reason)
+    for series, name in zip(images, series_names(place.name, images), strict=True):
+        image = FoundFile(series.path, "image", place.place, name, bool(place.role), is_series=True)
+        yield replace(image, patient=series.patient, uid=series.uid)
+
+
+def _labels_of_series(place: _Place, path: Path) -> FoundFile | None:
+    """A DICOM file with labels that names the series they were drawn on."""
+    referred = labels_drawn_on(path)
+    if not referred:
+        return None
+    return FoundFile(path, "labels", place.place, path.stem, bool(place.role), refers_to=referred)
 
 
 def _dataset(path: Path) -> tuple[DatasetFile, list[LeftOut]]:

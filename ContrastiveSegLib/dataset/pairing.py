@@ -30,6 +30,7 @@ class Group:
         stem: The name of its image, without suffix and channel.
         images: One file per channel, or one file, or one series.
         patient: The PatientID of a DICOM series.
+        uid: Of a DICOM series.
     """
 
     place: str
@@ -40,6 +41,7 @@ class Group:
     scribbles: Path | None = None
     patient: str = ""
     is_series: bool = False
+    uid: str = ""
 
 
 def pair(found: Survey, root_name: str) -> tuple[list[Group], list[LeftOut]]:
@@ -52,8 +54,11 @@ def pair(found: Survey, root_name: str) -> tuple[list[Group], list[LeftOut]]:
     for file in found.files:
         by_role[file.role].append(file)
     groups, left_out = _image_groups(by_role["image"], by_role["labels"] + by_role["scribbles"], found)
+    groups, unpaired = _with_references(groups, [file for file in by_role["labels"] if file.refers_to])
+    left_out += unpaired
     for role in ("labels", "scribbles"):
-        groups, unpaired = _attached(groups, by_role[role], role)
+        named = [file for file in by_role[role] if not file.refers_to]
+        groups, unpaired = _attached(groups, named, role)
         left_out += unpaired
     return sorted(_told_apart(groups, root_name), key=lambda group: group.name), left_out
 
@@ -125,7 +130,25 @@ def _group(files: Sequence[FoundFile], split: bool) -> Group:
         images=tuple(file.path for file in files),
         patient=first.patient,
         is_series=first.is_series,
+        uid=first.uid,
     )
+
+
+def _with_references(
+    groups: Sequence[Group], files: Sequence[FoundFile]
+) -> tuple[list[Group], list[LeftOut]]:
+    """Give labels to the series that they name; of two for the same series the first is kept."""
+    groups, left_out = list(groups), []
+    numbers = {group.uid: number for number, group in enumerate(groups) if group.uid}
+    for file in files:
+        number = next((numbers[uid] for uid in file.refers_to if uid in numbers), None)
+        if number is None:
+            left_out.append(LeftOut(file.path, "labels of a DICOM series that is not in this folder"))
+        elif taken := groups[number].labels:
+            left_out.append(LeftOut(file.path, f"labels of a case that has {taken} already"))
+        else:
+            groups[number] = replace(groups[number], labels=file.path)
+    return groups, left_out
 
 
 def _attached(

@@ -9,6 +9,10 @@ from pathlib import Path
 from ContrastiveSegLib.dataset.file_roles import case_key
 from ContrastiveSegLib.dataset.layouts import FoundFile
 from ContrastiveSegLib.dataset.matching import fit_none
+from ContrastiveSegLib.file_io.structure_files import label_files
+
+# Of TotalSegmentator. Source: its readme, output of one file per class.
+FOLDER = "segmentations"
 
 
 def structure_folders(
@@ -17,7 +21,8 @@ def structure_folders(
     """The folders whose files are called after structures: the place of their case to folder and files.
 
     A file that is called like the image of any case, like its folder, or by a number alone is no structure:
-    labels of another patient must never be taken for one.
+    labels of another patient must never be taken for one. For the same reason a file alone in its folder
+    counts only if the folder is called as TotalSegmentator does.
 
     Args:
         labels: Files of labels that belong to no image by their name.
@@ -36,7 +41,14 @@ def structure_folders(
 
 
 def _are_structures(files: Sequence[FoundFile], called: Sequence[str]) -> bool:
+    if len(files) == 1 and files[0].path.parent.name != FOLDER:
+        return False
     stems = [file.stem for file in files]
+    # The folder is read as a whole: each file in it must be one structure of its own.
+    if {file.path for file in files} != set(label_files(files[0].path.parent)) or len(set(stems)) < len(
+        stems
+    ):
+        return False
     if any(not case_key(stem) or case_key(stem).isdecimal() for stem in stems):
         return False
     return fit_none(stems, called)

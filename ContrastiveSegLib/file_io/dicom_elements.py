@@ -26,6 +26,7 @@ DEEPEST = 64
 ITEM, ITEM_END, SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
 PIXELS = ((0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009))
 SYNTAX, FRAMES = (0x0002, 0x0010), (0x0028, 0x0008)
+SERIES, MODALITY = (0x0020, 0x000E), (0x0008, 0x0060)
 SAMPLES, ROWS, COLUMNS, BITS = (0x0028, 0x0002), (0x0028, 0x0010), (0x0028, 0x0011), (0x0028, 0x0100)
 
 BIG_ENDIAN, DEFLATED = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
@@ -73,6 +74,19 @@ def screen_dicom(path: Path) -> Promise:
     return promised
 
 
+def drawn_on(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The modality of a file, such as "SEG", and the UIDs of the series that its sequences refer to.
+
+    Raises:
+        BadFile: A length leads beyond the end of the file.
+        OSError: The file cannot be opened.
+    """
+    with path.open("rb") as file:
+        walk = _Walk(path, file, path.stat().st_size)
+        walk.run()
+    return walk.found.get(MODALITY, ""), tuple(dict.fromkeys(walk.series_inside))
+
+
 @dataclass(frozen=True)
 class _Element:
     """Where the value of an element lies in the file; its length may be undefined."""
@@ -85,12 +99,17 @@ class _Element:
 
 @dataclass
 class _Walk:
-    """One way through a file, from element to element and down into sequences; `found` fills on the way."""
+    """One way through a file, from element to element and down into sequences; `found` fills on the way.
+
+    Args:
+        series_inside: The UIDs of series that stand in sequences: those that the file refers to.
+    """
 
     path: Path
     file: BinaryIO
     size: int
     found: dict[Tag, str] = field(default_factory=dict)
+    series_inside: list[str] = field(default_factory=list)
     order: str = "<"
     is_explicit: bool = True
     count: int = 0
@@ -173,6 +192,8 @@ class _Walk:
                 stop = None if element.length == UNDEFINED else element.start + element.length
                 after = self.after_items(element.start, stop, depth + 1)
             else:
+                if element.tag == SERIES and element.length != UNDEFINED:
+                    self.series_inside.append(self.text_of(element))
                 after = self.after(element, depth + 1)
             if after is None:
                 return None
@@ -190,12 +211,19 @@ class _Walk:
         self.file.seek(place)
         return self.file.read(count)
 
+    def text_of(self, element: _Element) -> str:
+        """A short text without its padding."""
+        return self.bytes_at(element.start, min(element.length, 128)).decode("latin-1").strip(" \0")
+
     def note(self, element: _Element) -> None:
-        """Keep the values that say how large the image is."""
-        if element.tag not in (SYNTAX, FRAMES, SAMPLES, ROWS, COLUMNS, BITS) or element.length == UNDEFINED:
+        """Keep the values that say what kind of image it is, and how large."""
+        if (
+            element.tag not in (SYNTAX, MODALITY, FRAMES, SAMPLES, ROWS, COLUMNS, BITS)
+            or element.length == UNDEFINED
+        ):
             return
         raw = self.bytes_at(element.start, min(element.length, 128))
-        if element.tag in (SYNTAX, FRAMES):
-            self.found[element.tag] = raw.decode("latin-1").strip(" \0")
+        if element.tag in (SYNTAX, MODALITY, FRAMES):
+            self.found[element.tag] = self.text_of(element)
         elif len(raw) >= 2:
             self.found[element.tag] = str(struct.unpack_from(f"{self.order}H", raw)[0])

@@ -13,6 +13,7 @@ import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.file_io.dicom import find_series, is_dicom, read_series, series_geometry
+from ContrastiveSegLib.file_io.dicom_segmentation import read_segmentation
 from ContrastiveSegLib.file_io.label_layers import LabelLayers
 from ContrastiveSegLib.file_io.label_names import names_beside
 from ContrastiveSegLib.file_io.nifti_header import contradictions, recentered, scaling_step
@@ -128,6 +129,8 @@ def read_labels(
     """
     if path.is_dir():
         return read_structures(label_files(path), table)
+    if is_dicom(path):
+        return read_dicom_labels(path, table)
     return read_label_file(path, table, scribbles=scribbles, ignored=ignored)
 
 
@@ -136,17 +139,28 @@ def read_structures(paths: Sequence[Path], table: LabelTable | None) -> ReadLabe
     """As `read_labels`, of files that hold one structure each and are called after it."""
     seen: dict[str, None] = {}
 
-    def masks() -> Iterator[tuple[Path, Volume]]:
+    def masks() -> Iterator[tuple[str, Volume]]:
         for path in paths:
             image, geometry, notes = _open_labels(path)
             array, rounded = LabelLayers(image, geometry.shape, path, scaling_step(path)).only()
             seen.update(dict.fromkeys((*notes, *rounded)))
-            yield path, Volume(array, geometry)
+            yield path.name, Volume(array, geometry)
 
-    own, (volume, notes) = structure_table(paths), merge_structures(masks())
+    own, (volume, notes) = structure_table(paths), merge_structures(paths[0].parent, masks())
     if table is not None:
         volume, own = Volume(renumber(volume.array, own, table, paths[0].parent), volume.geometry), table
     return ReadLabels(volume, own, (*seen, *notes))
+
+
+@apart
+def read_dicom_labels(path: Path, table: LabelTable | None) -> ReadLabels:
+    """As `read_labels`, of a DICOM segmentation."""
+    volume, own, notes = read_segmentation(path)
+    if table is not None:
+        volume, own = Volume(renumber(volume.array, own, table, path), volume.geometry), table
+    if not volume.array.any():
+        notes = (*notes, _emptiness(path, nothing_drawn=False))
+    return ReadLabels(volume, own, notes)
 
 
 def _open_labels(path: Path) -> tuple[sitk.Image, Geometry, tuple[str, ...]]:

@@ -37,37 +37,38 @@ def structure_table(paths: Iterable[Path]) -> LabelTable:
     return LabelTable(tuple(Structure(value, name, color) for value, (name, color) in numbered))
 
 
-def merge_structures(masks: Iterable[tuple[Path, Volume]]) -> tuple[Volume, tuple[str, ...]]:
+def merge_structures(source: Path, masks: Iterable[tuple[str, Volume]]) -> tuple[Volume, tuple[str, ...]]:
     """Give the voxels of each mask its position, counted from 1; where two claim a voxel, the later has it.
 
     Args:
-        masks: Files and what they hold, (K, H, W) whole numbers; one of them is in memory at a time.
+        source: The folder or file that they come from.
+        masks: Names and what they hold, (K, H, W) whole numbers; one of them is in memory at a time.
 
     Raises:
-        BadFile: A file holds more than one structure, or lies on another grid than the first.
+        BadFile: A mask holds more than one structure, or lies on another grid than the first.
     """
     merged: Volume | None = None
     shared, claimants = 0, dict[str, None]()
-    before: list[Path] = []
-    for path, mask in masks:
-        inside = _inside(path, mask.array)
+    before: list[str] = []
+    for name, mask in masks:
+        inside = _inside(source / name, mask.array)
         if merged is None:
             merged = Volume(np.zeros(mask.array.shape, np.int16), mask.geometry)
         elif not mask.geometry.matches(merged.geometry):
             raise BadFile(
-                f"{path} lies on another grid than {before[0].name} beside it.",
+                f"{source / name} lies on another grid than {before[0]} beside it.",
                 "Save all structures of a case on the grid of its image.",
             )
         twice = inside & (merged.array > 0)
         if twice.any():
             shared += int(np.count_nonzero(twice))
-            others = [before[value - 1].name for value in np.unique(merged.array[twice])]
-            claimants |= dict.fromkeys([*others, path.name])
-        before.append(path)
+            others = [before[value - 1] for value in np.unique(merged.array[twice])]
+            claimants |= dict.fromkeys([*others, name])
+        before.append(name)
         merged.array[inside] = len(before)
     if merged is None:
-        raise BadFile("The folder holds no file of a structure.", "Check the folder.")
-    return merged, _notes(before[0].parent, shared, list(claimants))
+        raise BadFile(f"{source} holds no structure.", "Check it in the program that wrote it.")
+    return merged, _notes(source, shared, list(claimants))
 
 
 def _is_volume(file: Path) -> bool:
@@ -87,11 +88,11 @@ def _inside(path: Path, array: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     return inside
 
 
-def _notes(folder: Path, shared: int, names: list[str]) -> tuple[str, ...]:
+def _notes(source: Path, shared: int, names: list[str]) -> tuple[str, ...]:
     if not shared:
         return ()
     listed = ", ".join(names[: 2 * SHOWN]) + (", ..." if len(names) > 2 * SHOWN else "")
     return (
-        f"{folder.name}: {shared} voxels belong to more than one structure ({listed}); each went to the file "
-        f"that is later by name.",
+        f"{source.name}: {shared} voxels belong to more than one structure ({listed}); each went to the one "
+        f"that comes later.",
     )

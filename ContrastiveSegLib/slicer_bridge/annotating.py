@@ -14,6 +14,7 @@ import slicer
 import vtk
 
 from ContrastiveSegLib.dataset.annotations import AnnotationMask
+from ContrastiveSegLib.file_io.dicom import is_dicom
 from ContrastiveSegLib.file_io.files import read_labels, write_labels
 from ContrastiveSegLib.file_io.saving import save_atomically
 from ContrastiveSegLib.file_io.segmentation_files import describe_segments
@@ -227,9 +228,9 @@ def _new_annotation(case: str, volume: Any, source: Path | None) -> Any:
 def _from_file(path: Path) -> Any:
     read = read_labels(path)  # in a process of its own: what would end Slicer is refused
     name = path.name.split(".")[0]
-    if not path.is_dir():
+    if not (path.is_dir() or is_dicom(path)):
         return slicer.util.loadSegmentation(str(path), {"name": name})
-    with tempfile.TemporaryDirectory() as folder:  # Slicer knows no labels of several files
+    with tempfile.TemporaryDirectory() as folder:  # of several files, or DICOM
         file = Path(folder) / f"{name}.seg.nrrd"
         write_labels(file, read.volume, read.table)
         return slicer.util.loadSegmentation(str(file), {"name": name})

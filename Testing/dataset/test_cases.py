@@ -260,7 +260,9 @@ def test_each_file_is_either_used_once_or_left_out_once(names: set[str]) -> None
 
         found = find_cases(root)
 
-        used = [path for case in found.cases for path in (*case.images, case.labels, case.scribbles) if path]
+        drawn = [path for case in found.cases for path in (case.labels, case.scribbles) if path]
+        used = [path for case in found.cases for path in case.images]
+        used += [file for path in drawn for file in (path.iterdir() if path.is_dir() else (path,))]
         seen = sorted(used + [item.path for item in found.left_out])
         voxels_of_a_header = {n for n in names if n.endswith(".zraw") and has_header(n, names)}
         assert seen == sorted(root / name for name in names - voxels_of_a_header)

@@ -107,7 +107,7 @@ def test_voxels_of_two_structures_go_to_the_later_name_and_are_counted(tmp_path)
     np.testing.assert_array_equal(read.volume.array, np.where(_box(2, 4), 2, _box(0, 3)))
     assert read.notes == (
         "segmentations: 20 voxels belong to more than one structure (liver.nii.gz, tumor.nii.gz); each went "
-        "to the file that is later by name.",
+        "to the one that comes later.",
     )
 
 

@@ -1,0 +1,100 @@
+"""DICOM SEG: segmentations as hospitals keep them, read with highdicom where it is installed.
+
+Source: DICOM PS3.3, C.8.20 (segmentation); names of structures as 3D Slicer writes them into its own files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io.structure_files import merge_structures
+from ContrastiveSegLib.imaging.case_errors import one_line
+from ContrastiveSegLib.imaging.colors import Color, colors_for
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
+from ContrastiveSegLib.imaging.volume import Geometry, Volume
+
+INSTALL = "Install the package that reads it: pip install 'contrastiveseg[dicom]'."
+EXPORT_AGAIN = "Export it again, or save it as .seg.nrrd in 3D Slicer."
+CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
+ANATOMY = "Anatomic codes - DICOM master list"
+# What highdicom and pydicom raise where a file is damaged, or holds what they do not know.
+_ODD = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, OSError, RuntimeError,
+    TypeError, ValueError,
+)  # fmt: skip
+
+
+def read_segmentation(path: Path) -> tuple[Volume, LabelTable, tuple[str, ...]]:
+    """The segments of a file as one label map (K, H, W), their names and colors, and notes on overlaps.
+
+    Raises:
+        BadFile: highdicom is not installed, the file is damaged, or holds probabilities.
+    """
+    try:
+        import highdicom
+    except ImportError as error:
+        raise BadFile(f"{path} is a DICOM segmentation, which needs a further package.", INSTALL) from error
+    try:
+        found = highdicom.seg.segread(path)
+        if str(found.segmentation_type.value) == "FRACTIONAL":
+            raise BadFile(f"{path} holds probabilities of structures, and no labels.", EXPORT_AGAIN)
+        table = _table([found.get_segment_description(n) for n in found.segment_numbers])
+        names = dict(zip(found.segment_numbers, table.names, strict=True))
+        volume, notes = merge_structures(path, _masks(found, names))
+    except _ODD as error:
+        raise BadFile(f"{path} cannot be read as a DICOM segmentation ({error}).", EXPORT_AGAIN) from error
+    return volume, table, notes
+
+
+def _masks(found: Any, names: dict[int, str]) -> Iterator[tuple[str, Volume]]:
+    """Each segment by itself, because several may overlap."""
+    for number, name in names.items():
+        one = found.get_volume(segment_numbers=[number], combine_segments=True, relabel=True, dtype=np.uint8)
+        yield name, Volume(np.asarray(one.array), _geometry(one))
+
+
+def _geometry(volume: Any) -> Geometry:
+    """The grid of a volume of highdicom, whose axes are slices, rows and columns: k, j, i."""
+    k, j, i = volume.spatial_shape
+    direction = np.asarray(volume.direction)[:, ::-1]
+    return Geometry.from_lists(
+        (i, j, k), volume.spacing[::-1], np.asarray(volume.position).tolist(), direction.ravel().tolist()
+    )
+
+
+def _table(descriptions: list[Any]) -> LabelTable:
+    """The structures in their order, with values from 1 on; a name that comes twice gets a number."""
+    names: list[str] = []
+    for number, one in enumerate(descriptions, start=1):
+        name = one_line(str(one.segment_label)) or f"Segment {number}"
+        taken = {other.casefold() for other in names}
+        names.append(name if name.casefold() not in taken else f"{name} ({number})")
+    terms = [_terminology(one) for one in descriptions]
+    usual = colors_for(list(zip(names, terms, strict=True)))
+    colors = [_color(one) or color for one, color in zip(descriptions, usual, strict=True)]
+    numbered = enumerate(zip(names, colors, terms, strict=True), start=1)
+    return LabelTable(tuple(Structure(value, *facts) for value, facts in numbered))
+
+
+def _color(description: Any) -> Color | None:
+    lab = getattr(description, "RecommendedDisplayCIELabValue", None)
+    if not lab:
+        return None
+    from skimage.color import lab2rgb
+
+    # 16 bits for L of 0...100 and for a, b of -128...127. Source: DICOM PS3.3, C.10.7.1.1.
+    light, a, b = (float(part) / 65535 for part in lab)
+    red, green, blue = lab2rgb(np.array([light * 100, a * 255 - 128, b * 255 - 128])).clip(0, 1).tolist()
+    return red, green, blue
+
+
+def _terminology(description: Any) -> str:
+    """Category and type as in the tags of a .seg.nrrd."""
+    codes = (description.segmented_property_category, description.segmented_property_type)
+    said = [f"{code.scheme_designator}^{code.value}^{code.meaning}" for code in codes]
+    return one_line("~".join([CONTEXT, *said, "^^", ANATOMY, "^^", "^^"]))
