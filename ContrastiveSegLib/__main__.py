@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import logging
 import os
 import signal
@@ -20,7 +19,7 @@ from ContrastiveSegLib.errors import Cancelled, ContrastiveSegError
 from ContrastiveSegLib.registry import load_entry
 from ContrastiveSegLib.runs.log import LogFile, VisibleFormatter
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.terminal import clean_terminal, visible
+from ContrastiveSegLib.terminal import clean_terminal, print_any_letter, visible
 
 LOGGER = logging.getLogger("ContrastiveSegLib")
 DONE, FAILED, MOST_LOST, INTERRUPTED = 0, 1, 3, 130
@@ -33,7 +32,7 @@ def main(words: Sequence[str]) -> int:
     Raises:
         SystemExit: Help was asked for (0), or a flag is unknown, missing or not readable (2).
     """
-    _print_any_letter()
+    print_any_letter()
     verbose = bool({"-v", "--verbose"} & set(words))
     try:
         order = read_order(words)
@@ -42,13 +41,6 @@ def main(words: Sequence[str]) -> int:
     except (Exception, KeyboardInterrupt) as error:
         with clean_terminal():
             return _report(error, verbose=verbose)
-
-
-def _print_any_letter() -> None:
-    """Let a terminal show as escapes what it cannot print, such as Greek names on a Western Windows."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _do(order: Order) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,13 @@ def visible_text(text: str) -> str:
 def print_line(line: str) -> None:
     """Print one line at once, whatever names are in it."""
     print(visible(line), flush=True)
+
+
+def print_any_letter() -> None:
+    """Let a terminal show as escapes what it cannot print, such as Greek names on a Western Windows."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from ContrastiveSegLib.file_io.files import write_image, write_labels
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.runs.log import LogFile
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.slicer_bridge import run_archive
 from ContrastiveSegLib.terminal import clean_terminal, visible, visible_text
 
 GRID = Geometry((32, 32, 6), (1.5, 1.5, 4.0))
@@ -71,6 +73,24 @@ def test_names_in_any_script_go_through_every_job(
     assert "Ελένη" in (run / "cases.csv").read_text(encoding="utf-8")
     assert "σπασμένο" in (run / "log.txt").read_text(encoding="utf-8")
     assert (run / "predictions" / "王小明.seg.nrrd").is_file()
+
+
+def test_an_archive_with_a_name_in_another_script_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = narrow_terminal("cp1252", monkeypatch)
+    monkeypatch.setattr(run_archive.signal, "signal", lambda *_: None)
+    run = RunFolder(tmp_path / "проба")
+    run.create()
+
+    codes = [
+        run_archive.main(["export", str(run.path), str(tmp_path / "导出.zip")]),
+        run_archive.main(["import", str(tmp_path / "导出.zip"), str(tmp_path / "新")]),
+        run_archive.main(["import", str(tmp_path / "没有.zip"), str(tmp_path / "新")]),
+    ]
+
+    assert codes == [0, 0, 1]
+    assert printed.getvalue().count(b"\\u") >= 3
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")

@@ -29,6 +29,7 @@ from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.temporary_files import is_leftover
 from ContrastiveSegLib.slicer_bridge.process_tree import is_alive
 from ContrastiveSegLib.slicer_bridge.run_removal import RESULTS, contents_of, delete_run
+from ContrastiveSegLib.terminal import print_any_letter, visible
 
 __all__ = ["contents_of", "delete_run", "export_run", "import_run", "name_in", "size_in_words", "size_of"]
 
@@ -247,6 +248,7 @@ def _leave_cleanly(_number: int, _frame: Any) -> None:
 
 def main(words: Sequence[str]) -> int:
     """`export RUN FILE.zip`, `import FILE.zip FOLDER [NAME]`, VERB `--settings` FILE; 0, or 1 and why."""
+    print_any_letter()
     signal.signal(signal.SIGTERM, _leave_cleanly)
     verb, first, second, *name = words
     if first == "--settings":
@@ -258,7 +260,7 @@ def main(words: Sequence[str]) -> int:
         else:
             sys.stdout.write(f"{import_run(Path(first), Path(second), name=''.join(name)).path}\n")
     except ContrastiveSegError as error:
-        sys.stdout.write(f"{error}\n")
+        sys.stdout.write(f"{visible(str(error))}\n")
         return 1
     return 0
 
