@@ -38,13 +38,13 @@ def remarks_on_places(run: Path, settings: object) -> tuple[str, ...]:
 
 def _remark_on_data(run: Path, name: str, folder: Path) -> str:
     inner, outer = folder.resolve(), run.resolve()
-    if inner == outer:
+    if _are_one(inner, outer):
         raise BadSetting(
             f"The run folder {run} is also the folder of --{name}; files of both would lie in one place.",
             f"Choose a new folder for the run; its annotations lie in {RunFolder(run).annotations}.",
         )
-    if outer in inner.parents:
-        top = inner.relative_to(outer).parts[0]
+    if above := _inside(inner, outer):
+        top = inner.relative_to(above).parts[0]
         if top in OF_JOBS:
             raise BadSetting(
                 f"--{name} {folder} is a folder that the run {run} writes for itself.",
@@ -55,22 +55,24 @@ def _remark_on_data(run: Path, name: str, folder: Path) -> str:
                 f"--{name} {folder} lies inside the run folder {run}. It is neither deleted nor exported "
                 "with the run; better keep both apart."
             )
-    if inner in outer.parents:
+    if _inside(outer, inner):
+        _refuse_folder_of_data(run, name, folder)
         return f"The run folder {run} lies inside --{name} {folder}; what it holds is not taken for data."
     return ""
 
 
 def _remark_on_output(run: Path, output: Path) -> str:
     inner, outer = output.resolve(), run.resolve()
-    if inner == outer:
+    if _are_one(inner, outer):
         return f"--output {output} is the run folder itself; results belong in {RunFolder(run).predictions}."
-    top = inner.relative_to(outer).parts[:1] if outer in inner.parents else ()
+    above = _inside(inner, outer)
+    top = inner.relative_to(above).parts[:1] if above else ()
     if top and top[0] != "predictions" and top[0] in (*OF_JOBS, *OF_DATA):
         raise BadSetting(
             f"--output {output} is where the run {run} keeps files of its own.",
             f"Choose another folder, such as {RunFolder(run).predictions}.",
         )
-    if inner in outer.parents:
+    if _inside(outer, inner):
         return f"The run folder {run} lies inside --output {output}; better keep both apart."
     return ""
 
@@ -82,5 +84,34 @@ def _remarks_beside(output: Path, data: Mapping[str, Path]) -> list[str]:
         f"--output {output} lies within --{name} {folder}: what is written there is marked as predicted, and "
         "is taken for an annotation only once somebody has saved it again."
         for name, folder in data.items()
-        if folder.resolve() in (place, *place.parents)
+        if _are_one(folder.resolve(), place) or _inside(place, folder.resolve())
     ]
+
+
+def _refuse_folder_of_data(run: Path, name: str, folder: Path) -> None:
+    """Refuse a part of the data as a new run folder: its files would not count as data any more.
+
+    Raises:
+        BadSetting: It holds files, and is no run.
+    """
+    if RunFolder(run).exists or not run.is_dir():
+        return
+    if any(not path.name.startswith(".") for path in run.iterdir()):
+        raise BadSetting(
+            f"The run folder {run} is a folder of --{name} {folder} that holds other files; files of both "
+            "would lie in one place.",
+            "Choose a new folder for the run.",
+        )
+
+
+def _inside(inner: Path, outer: Path) -> Path | None:
+    """How the folder `outer` is spelled among the folders above `inner`; None if it is none of them."""
+    return next((above for above in inner.parents if _are_one(above, outer)), None)
+
+
+def _are_one(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one folder, also where a disk takes capitals and small letters for one."""
+    try:
+        return one == other or one.samefile(other)
+    except OSError:  # one of them is not there
+        return False

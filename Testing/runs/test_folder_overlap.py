@@ -52,6 +52,30 @@ def test_results_do_not_go_where_a_run_keeps_other_things(here: Path, room: str)
         remarks_on_places(run, PredictSettings(run=run, images=here / "data", output=run / room))
 
 
+def test_a_part_of_the_data_is_no_run(here: Path) -> None:
+    (here / "data" / "images" / "a.nii").touch()
+    (here / "data" / "images" / "sub").mkdir()
+
+    for name in ("data/images", "link/images/", "data/images/sub/.."):
+        with pytest.raises(BadSetting, match=r"holds other files.*Choose a new folder"):
+            remarks_on_places(here / name, PretrainSettings(run=here / name, images=here / "data"))
+    (empty,) = remarks_on_places(
+        here / "data/images/sub", PretrainSettings(run=here / "data/images/sub", images=here / "data")
+    )
+    assert "what it holds is not taken for data" in empty
+
+
+def test_a_disk_that_knows_no_capitals_has_one_folder_for_both_spellings(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "samefile", lambda one, other: str(one).lower() == str(other).lower())
+
+    with pytest.raises(BadSetting, match="is also the folder of --images"):
+        remarks_on_places(here / "DATA", PretrainSettings(run=here / "DATA", images=here / "data"))
+    with pytest.raises(BadSetting, match="writes for itself"):
+        remarks_on_places(here / "RUN", PretrainSettings(run=here / "RUN", images=here / "run/prepared"))
+
+
 def test_a_run_among_the_images_or_around_them_is_said(here: Path) -> None:
     data, run = here / "data", here / "data" / "run"
 
