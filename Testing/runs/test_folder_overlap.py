@@ -35,7 +35,7 @@ def test_the_folder_of_the_labeled_or_further_cases_is_no_run(here: Path) -> Non
     with pytest.raises(BadSetting, match="is also the folder of --labeled"):
         remarks_on_places(run, FinetuneSettings(run=run, labeled=run))
     with pytest.raises(BadSetting, match="is also the folder of --also"):
-        remarks_on_places(run, FinetuneSettings(run=run, labeled=here, also=run))
+        remarks_on_places(run, FinetuneSettings(run=run, labeled=here / "other", also=run))
 
 
 @pytest.mark.parametrize("room", ["prepared", "pretrain", "finetune/01", "predictions"])
