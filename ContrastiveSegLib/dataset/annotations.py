@@ -119,7 +119,8 @@ def annotation_file(case: Case, kind: str) -> Path | None:
 
 def read_annotation(path: Path, case: Case, table: LabelTable | None = None) -> ReadLabels:
     """Read the annotation of a case; among scribbles the commonest number means: not painted."""
-    return read_labels(path, table, scribbles=path == case.scribbles, ignored=case.ignored)
+    scribbles = path == case.scribbles
+    return read_labels(path, table, scribbles=scribbles, ignored=case.ignored, image=case.images)
 
 
 def read_annotation_mask(

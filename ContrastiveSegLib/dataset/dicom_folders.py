@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ContrastiveSegLib.file_io.dicom import DicomSeries
-from ContrastiveSegLib.file_io.dicom_elements import drawn_on
+from ContrastiveSegLib.file_io.dicom_elements import CONTOURS, SEGMENTATION, drawn_on
 from ContrastiveSegLib.imaging.case_errors import attempt
 
 NOT_IMAGES = {
-    "SEG": "a segmentation",
-    "RTSTRUCT": "contours",
+    SEGMENTATION: "a segmentation",
+    CONTOURS: "contours",
     "RTDOSE": "a dose",
     "SR": "a report",
     "PR": "a view",
 }
-LABELS = ("SEG",)  # modalities of files with labels
+LABELS = (SEGMENTATION, CONTOURS)
 
 
 def may_be_dicom(name: str) -> bool:

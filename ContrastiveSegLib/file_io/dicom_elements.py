@@ -29,6 +29,9 @@ SYNTAX, FRAMES = (0x0002, 0x0010), (0x0028, 0x0008)
 SERIES, MODALITY = (0x0020, 0x000E), (0x0008, 0x0060)
 SAMPLES, ROWS, COLUMNS, BITS = (0x0028, 0x0002), (0x0028, 0x0010), (0x0028, 0x0011), (0x0028, 0x0100)
 
+# Modalities of files with labels: filled segments, and contours.
+SEGMENTATION, CONTOURS = "SEG", "RTSTRUCT"
+
 BIG_ENDIAN, DEFLATED = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
 
 # A slice of one gray value compresses to almost nothing, real ones to a tenth.

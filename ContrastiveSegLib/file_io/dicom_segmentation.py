@@ -23,7 +23,7 @@ EXPORT_AGAIN = "Export it again, or save it as .seg.nrrd in 3D Slicer."
 CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
 ANATOMY = "Anatomic codes - DICOM master list"
 # What highdicom and pydicom raise where a file is damaged, or holds what they do not know.
-_ODD = (
+ODD = (
     ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, OSError, RuntimeError,
     TypeError, ValueError,
 )  # fmt: skip
@@ -46,7 +46,7 @@ def read_segmentation(path: Path) -> tuple[Volume, LabelTable, tuple[str, ...]]:
         table = _table([found.get_segment_description(n) for n in found.segment_numbers])
         names = dict(zip(found.segment_numbers, table.names, strict=True))
         volume, notes = merge_structures(path, _masks(found, names))
-    except _ODD as error:
+    except ODD as error:
         raise BadFile(f"{path} cannot be read as a DICOM segmentation ({error}).", EXPORT_AGAIN) from error
     return volume, table, notes
 
@@ -68,17 +68,23 @@ def _geometry(volume: Any) -> Geometry:
 
 
 def _table(descriptions: list[Any]) -> LabelTable:
-    """The structures in their order, with values from 1 on; a name that comes twice gets a number."""
-    names: list[str] = []
-    for number, one in enumerate(descriptions, start=1):
-        name = one_line(str(one.segment_label)) or f"Segment {number}"
-        taken = {other.casefold() for other in names}
-        names.append(name if name.casefold() not in taken else f"{name} ({number})")
+    """The structures in their order, with values from 1 on."""
+    names = unique_names([str(one.segment_label) for one in descriptions])
     terms = [_terminology(one) for one in descriptions]
     usual = colors_for(list(zip(names, terms, strict=True)))
     colors = [_color(one) or color for one, color in zip(descriptions, usual, strict=True)]
     numbered = enumerate(zip(names, colors, terms, strict=True), start=1)
     return LabelTable(tuple(Structure(value, *facts) for value, facts in numbered))
+
+
+def unique_names(said: list[str]) -> list[str]:
+    """Names on one line; one that is empty, or comes twice, gets its number."""
+    names: list[str] = []
+    for number, text in enumerate(said, start=1):
+        name = one_line(text) or f"Segment {number}"
+        taken = {other.casefold() for other in names}
+        names.append(name if name.casefold() not in taken else f"{name} ({number})")
+    return names
 
 
 def _color(description: Any) -> Color | None:

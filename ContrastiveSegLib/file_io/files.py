@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.file_io.dicom import find_series, is_dicom, read_series, series_geometry
-from ContrastiveSegLib.file_io.dicom_segmentation import read_segmentation
+from ContrastiveSegLib.file_io.dicom_labels import read_label_series
 from ContrastiveSegLib.file_io.label_layers import LabelLayers
 from ContrastiveSegLib.file_io.label_names import names_beside
 from ContrastiveSegLib.file_io.nifti_header import contradictions, recentered, scaling_step
@@ -111,7 +111,12 @@ def read_geometry(paths: Sequence[Path], *, last_axis_is_channels: bool = False)
 
 
 def read_labels(
-    path: Path, table: LabelTable | None = None, *, scribbles: bool = False, ignored: int | None = None
+    path: Path,
+    table: LabelTable | None = None,
+    *,
+    scribbles: bool = False,
+    ignored: int | None = None,
+    image: Sequence[Path] = (),
 ) -> ReadLabels:
     """Read a label map: an integer volume, a .seg.nrrd with segments, or a folder of structures.
 
@@ -123,6 +128,7 @@ def read_labels(
         scribbles: In an integer volume the commonest value means: not painted, as 4 does in the scribbles of
             ACDC; where that is not 0, 0 is painted background.
         ignored: The value of an integer volume that says nothing.
+        image: What the labels were drawn on, as for `read_image`; DICOM contours have no grid of their own.
 
     Raises:
         BadFile: A file cannot be read, holds no whole numbers, or structures that the table lacks.
@@ -130,7 +136,7 @@ def read_labels(
     if path.is_dir():
         return read_structures(label_files(path), table)
     if is_dicom(path):
-        return read_dicom_labels(path, table)
+        return read_dicom_labels(path, table, image)
     return read_label_file(path, table, scribbles=scribbles, ignored=ignored)
 
 
@@ -153,9 +159,9 @@ def read_structures(paths: Sequence[Path], table: LabelTable | None) -> ReadLabe
 
 
 @apart
-def read_dicom_labels(path: Path, table: LabelTable | None) -> ReadLabels:
-    """As `read_labels`, of a DICOM segmentation."""
-    volume, own, notes = read_segmentation(path)
+def read_dicom_labels(path: Path, table: LabelTable | None, image: Sequence[Path]) -> ReadLabels:
+    """As `read_labels`, of a DICOM segmentation or of contours."""
+    volume, own, notes = read_label_series(path, image)
     if table is not None:
         volume, own = Volume(renumber(volume.array, own, table, path), volume.geometry), table
     if not volume.array.any():

@@ -26,7 +26,7 @@ SPLEEN = pydicom.sr.coding.Code("78961009", "SCT", "Spleen")
 ORGAN = pydicom.sr.coding.Code("123037004", "SCT", "Anatomical Structure")
 
 
-def _write_series(folder: Path, number: int = 1) -> list:
+def write_series(folder: Path, number: int = 1) -> list:
     """An oblique MR series of five slices; its data sets."""
     folder.mkdir(parents=True, exist_ok=True)
     rows, normal = OBLIQUE
@@ -84,8 +84,8 @@ def _two_segments() -> list:
 
 @pytest.mark.parametrize("place", ["exam/mr", "exam/seg", "elsewhere/x"])
 def test_a_segmentation_is_found_by_the_series_it_names_and_lies_on_its_voxels(tmp_path, two_masks, place):
-    _write_series(tmp_path / "exam" / "other", 2)
-    sources = _write_series(tmp_path / "exam" / "mr", 1)
+    write_series(tmp_path / "exam" / "other", 2)
+    sources = write_series(tmp_path / "exam" / "mr", 1)
     _write_seg(tmp_path / place / "labels.dcm", sources, two_masks, _two_segments())
 
     found = find_cases(tmp_path)
@@ -107,7 +107,7 @@ def test_a_segmentation_is_found_by_the_series_it_names_and_lies_on_its_voxels(t
 
 
 def test_a_label_map_is_read_like_binary_segments(tmp_path, two_masks):
-    sources = _write_series(tmp_path, 1)
+    sources = write_series(tmp_path, 1)
     labels = np.where(two_masks[..., 1] > 0, 2, two_masks[..., 0]).astype(np.uint8)
     _write_seg(tmp_path / "seg" / "a.dcm", sources, labels, _two_segments(), kind="LABELMAP")
 
@@ -120,7 +120,7 @@ def test_a_label_map_is_read_like_binary_segments(tmp_path, two_masks):
 
 
 def test_values_are_those_of_the_expected_structures(tmp_path, two_masks):
-    sources = _write_series(tmp_path, 1)
+    sources = write_series(tmp_path, 1)
     _write_seg(tmp_path / "a_seg.dcm", sources, two_masks[..., :1], _two_segments()[:1])
     table = LabelTable((Structure(9, "Liver", (0, 1, 0)),))
 
@@ -130,8 +130,8 @@ def test_values_are_those_of_the_expected_structures(tmp_path, two_masks):
 
 
 def test_a_second_segmentation_and_one_of_another_series_are_left_out_with_the_reason(tmp_path, two_masks):
-    sources = _write_series(tmp_path / "mr", 1)
-    away = _write_series(tmp_path.parent / f"{tmp_path.name}_away", 7)
+    sources = write_series(tmp_path / "mr", 1)
+    away = write_series(tmp_path.parent / f"{tmp_path.name}_away", 7)
     for name, of in {"a.dcm": sources, "b.dcm": sources, "c.dcm": away}.items():
         _write_seg(tmp_path / name.partition(".")[0] / name, of, two_masks, _two_segments())
 
@@ -144,7 +144,7 @@ def test_a_second_segmentation_and_one_of_another_series_are_left_out_with_the_r
 
 
 def test_probabilities_damaged_files_and_a_missing_package_are_a_sentence(tmp_path, two_masks, monkeypatch):
-    sources = _write_series(tmp_path, 1)
+    sources = write_series(tmp_path, 1)
     whole, soft, torn = (tmp_path / f"{name}.dcm" for name in ("whole", "soft", "torn"))
     _write_seg(whole, sources, two_masks, _two_segments())
     _write_seg(soft, sources, two_masks * 0.5, _two_segments(), kind="FRACTIONAL")

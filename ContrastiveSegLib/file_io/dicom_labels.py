@@ -1,0 +1,33 @@
+"""Labels in DICOM: filled segments, or contours on the slices of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io.dicom import find_series, series_geometry
+from ContrastiveSegLib.file_io.dicom_contours import read_contours
+from ContrastiveSegLib.file_io.dicom_elements import CONTOURS, drawn_on
+from ContrastiveSegLib.file_io.dicom_segmentation import read_segmentation
+from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.imaging.volume import Volume
+
+
+def read_label_series(path: Path, image: Sequence[Path]) -> tuple[Volume, LabelTable, tuple[str, ...]]:
+    """A label map (K, H, W), its structures, and notes.
+
+    Args:
+        image: The series that the labels were drawn on; () if nobody knows.
+
+    Raises:
+        BadFile: The file cannot be used, a package is missing, or contours come without their image.
+    """
+    if drawn_on(path)[0] != CONTOURS:
+        return read_segmentation(path)
+    if not image:
+        raise BadFile(
+            f"{path} holds contours, which need the image they were drawn on.",
+            "Put both into one folder, or save the contours as .seg.nrrd in 3D Slicer.",
+        )
+    return read_contours(path, series_geometry(find_series(image[0])))
