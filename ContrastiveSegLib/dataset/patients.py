@@ -58,7 +58,7 @@ def remarks_on(groups: Sequence[Group], patients: Sequence[str]) -> tuple[str, .
             f"All {len(groups)} cases count as images of one patient ({patients[0]}), so that none can be "
             f"kept aside for validation. {REMEDY}",
         )
-    by_stem = defaultdict(set)
+    by_stem: dict[str, set[str]] = defaultdict(set)
     for patient in distinct:
         for last in (r"[^\W\d_]+", r"[^\W\d_][^\W_]*"):  # a word, and one with a number, such as T1xy
             stem = re.sub(rf"{BETWEEN}+{last}$", "", patient)

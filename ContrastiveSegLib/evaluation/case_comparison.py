@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def compare_case(
     Raises:
         BadFile: A file cannot be read or is no label map, or the two share no space or no structure.
     """
-    truth, prediction = _read(pair.truth, table, ignored), _read(pair.prediction)
+    truth, prediction = _read(pair.truth, table, ignored, pair.image), _read(pair.prediction)
     if truth.nothing_drawn:
         raise BadFile(f"Nothing is drawn in {pair.truth}.", "Draw the structures, or leave this case out.")
     annotated, predicted = _named(truth.table, prediction.table), _named(prediction.table, truth.table)
@@ -75,8 +76,13 @@ def compare_case(
     return ComparedCase(pair.case, pair.patient, tuple(agreements), common, annotated, tuple(notes))
 
 
-def _read(path: Path, table: LabelTable | None = None, ignored: int | None = None) -> ReadLabels:
-    read = read_labels(path, table, ignored=ignored)
+def _read(
+    path: Path,
+    table: LabelTable | None = None,
+    ignored: int | None = None,
+    image: Sequence[Path] = (),
+) -> ReadLabels:
+    read = read_labels(path, table, ignored=ignored, image=image)
     values = len(read.table.values)
     if _is_unnamed(read.table) and values > SUSPICIOUS_VALUES and _is_grainy(read.volume.array):
         raise BadFile(

@@ -17,12 +17,17 @@ from ContrastiveSegLib.imaging.labels import LabelTable
 
 @dataclass(frozen=True)
 class LabelPair:
-    """A predicted and a true label file of one case."""
+    """A predicted and a true label file of one case.
+
+    Args:
+        image: What the true labels were drawn on; () where it is not known.
+    """
 
     case: str
     patient: str
     prediction: Path
     truth: Path
+    image: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,8 @@ def find_label_pairs(
     named = {case.name: case.images[0] for case in predicted.cases}
     matched = match_predictions(named, [case.name for case in truths.cases if case.labels])
     partners, doubts = matched.files, [LeftOut(path, why) for path, why in matched.doubts.items()]
-    pairs = tuple(
-        LabelPair(case.name, case.patient, partners[case.name], case.labels)
-        for case in chosen.cases
-        if case.labels and case.name in partners
-    )
+    with_both = [(c, c.labels) for c in chosen.cases if c.labels and c.name in partners]
+    pairs = tuple(LabelPair(c.name, c.patient, partners[c.name], file, c.images) for c, file in with_both)
     if not pairs:
         raise _nothing_fits(predictions, predicted, labels, chosen)
     # A label file that stands for its own image can be left out twice; the first reason is the better one.
