@@ -24,7 +24,18 @@ from ContrastiveSegLib.settings.method_catalog import (
     list_methods,
     settings_class,
 )
-from ContrastiveSegLib.settings.rules import Flag, MethodOf, Positional, Range, Rule, rule_of, rules_of
+from ContrastiveSegLib.settings.network_catalog import network_names
+from ContrastiveSegLib.settings.recommended import braces
+from ContrastiveSegLib.settings.rules import (
+    Flag,
+    MethodOf,
+    NetworkName,
+    Positional,
+    Range,
+    Rule,
+    rule_of,
+    rules_of,
+)
 from ContrastiveSegLib.settings.schema import check_fields, from_dict, is_required, names_today, read_jobs
 
 PROGRAM = "python -m ContrastiveSegLib"
@@ -221,7 +232,9 @@ def _spoken(argument: Argument, folder: Path) -> Any:
 def _metavar(name: str, rule: Rule, folder: Path) -> str | None:
     """What stands for the value in the help; None where tyro's own list of choices is better."""
     if mark := rule.marked(MethodOf):
-        return "{" + ",".join(m.name for m in list_methods(folder) if m.kind == mark.kind) + "}"
+        return braces([m.name for m in list_methods(folder) if m.kind == mark.kind], mark.kind)
+    if rule.marked(NetworkName):
+        return braces(network_names(), "networks")
     if rule.marked(Positional):
         return name.upper()
     if rule.kind is tuple and rule.items[-1] is ...:

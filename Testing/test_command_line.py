@@ -145,7 +145,7 @@ def test_help_of_a_method_shows_its_settings_with_range_and_default(
         "--threshold NUMBER How near two slice positions must be. [pcl] (from 0 to 1) (default: 0.35)"
         in shown
     )
-    assert "--method {lattice,pcl}" in shown
+    assert "--method {pcl; to compare: lattice}" in shown
     assert "In-plane spacing in mm; empty: the median of the data." in shown
 
 

@@ -79,10 +79,12 @@ def test_a_usage_error_exits_with_2(words: list[str]) -> None:
 def test_methods_lists_kind_name_and_caption_separated_by_tabs() -> None:
     done = run_command("methods")
 
-    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    recommended, compared = done.stdout.removeprefix("# recommended\n").split("# compared methods\n")
+    rows = [[line.split("\t") for line in part.splitlines()] for part in (recommended, compared)]
     assert done.returncode == 0
-    assert ["pretraining", "pcl"] in [row[:2] for row in rows]
-    assert {len(row) for row in rows} == {3}
+    assert rows[0][0][:2] == ["pretraining", "supercl"]
+    assert ["pretraining", "simclr"] in [row[:2] for row in rows[1]]
+    assert {len(row) for part in rows for row in part} == {3}
 
 
 def test_a_job_gets_its_settings_and_success_is_0(a_job: Callable[..., list[Any]]) -> None:

@@ -2,12 +2,18 @@
 
 import json
 
+import qt
+from slicer.i18n import tr as _
+
 from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.settings.method_catalog import list_methods
 from ContrastiveSegLib.settings.schema import from_dict, under_names_of_today
 
 from .form_fields import fieldsOfJob, fieldsOfMethod, furtherFields
 from .settings_form import SettingsForm, nested
+
+HEADING = "compared methods"
+ENABLED = int(qt.Qt.UserRole) - 1  # where Qt's own model of a menu keeps what may be done with an entry
 
 
 class MethodMenu:
@@ -29,8 +35,7 @@ class MethodMenu:
         self._combo, self._caption, *places = widgets
         self._onChange = onChange
         self._entries = [entry for entry in list_methods() if entry.kind == kind]
-        for entry in self._entries:
-            self._combo.addItem(entry.title, entry.name)
+        self._fill()
         self._forms = tuple(SettingsForm(place, kind, onChange) for place in places)
         self._combo.connect("currentIndexChanged(int)", self._onMethod)
         self.choose("", "{}")
@@ -38,7 +43,8 @@ class MethodMenu:
     @property
     def entry(self):
         """The chosen method."""
-        return self._entries[max(0, self._combo.currentIndex)]
+        chosen = self._combo.currentData
+        return next((entry for entry in self._entries if entry.name == chosen), self._entries[0])
 
     def choose(self, name: str, values: str) -> None:
         """Show a method with values as JSON text; "" is the job's default method."""
@@ -46,7 +52,7 @@ class MethodMenu:
         default = next(f.default for f in fieldsOfJob(self._cls, [self._chooser]))
         wanted = name if name in names else default
         wasBlocked = self._combo.blockSignals(True)
-        self._combo.currentIndex = names.index(wanted)
+        self._combo.currentIndex = self._combo.findData(wanted)
         self._combo.blockSignals(wasBlocked)
         self._show(under_names_of_today(self._cls, json.loads(values or "{}")))
 
@@ -84,6 +90,14 @@ class MethodMenu:
         """Let the user change settings or not."""
         for form in self._forms:
             form.setEnabled(isEnabled)
+
+    def _fill(self) -> None:
+        """The recommended methods, and below a heading that cannot be chosen all others."""
+        for entry in self._entries:
+            if not entry.is_recommended and self._combo.findData(HEADING) < 0:
+                self._combo.addItem(_("Compared methods"), HEADING)
+                self._combo.setItemData(self._combo.count - 1, 0, ENABLED)
+            self._combo.addItem(entry.title, entry.name)
 
     def _onMethod(self, _index: int) -> None:
         self._show({})

@@ -71,7 +71,7 @@ class ScanSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodsSettings:
-    """List pre-training methods and fine-tuning strategies: kind, name and caption, separated by tabs."""
+    """List pre-training methods and fine-tuning strategies, the recommended ones first."""
 
 
 @dataclass(frozen=True, kw_only=True)

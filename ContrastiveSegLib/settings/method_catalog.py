@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Optional, Union
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.registry import ENGINE, Entry, list_entries, title_of, unknown_name
 from ContrastiveSegLib.settings.field_help import strings_under_fields
+from ContrastiveSegLib.settings.recommended import RECOMMENDED, recommended_first
 from ContrastiveSegLib.settings.rules import Label, MethodOf, Pattern, Range, rule_of, rules_of
 from ContrastiveSegLib.settings.schema import Settings, from_dict, to_dict
 
@@ -58,18 +59,26 @@ class MethodEntry:
     fields: tuple[Field, ...]
 
     @property
+    def is_recommended(self) -> bool:
+        """Whether it is among the few to try first."""
+        return self.name in RECOMMENDED[self.kind]
+
+    @property
     def title(self) -> str:
         """The caption's first words."""
         return title_of(self.caption)
 
 
 def list_methods(folder: Path = ENGINE) -> tuple[MethodEntry, ...]:
-    """Read every method's file below `folder`, sorted by name within each kind; `_name.py` is not a method.
+    """Read every method's file below `folder`; of each kind the recommended ones first, then by name.
+
+    A file `_name.py` is not a method.
 
     Raises:
         BadFile: A method's file cannot be understood; names file, line and remedy.
     """
-    return tuple(_entry(kind, entry) for kind in KINDS for entry in list_entries(folder / kind))
+    found = {kind: recommended_first(list_entries(folder / kind), kind) for kind in KINDS}
+    return tuple(_entry(kind, entry) for kind, entries in found.items() for entry in entries)
 
 
 def find_method(kind: str, name: str, folder: Path = ENGINE) -> MethodEntry:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ContrastiveSegLib.registry import ENGINE, Entry, list_entries
+from ContrastiveSegLib.settings.recommended import recommended_first
 
 
 def list_networks(folder: Path = ENGINE / "networks") -> tuple[Entry, ...]:
-    """The networks with their captions, sorted by name: every file that defines a `Network`."""
-    return list_entries(folder, defining="Network")
+    """Every file that defines a `Network`, with its caption: the recommended one first, then by name."""
+    return tuple(recommended_first(list_entries(folder, defining="Network"), "networks"))
 
 
 def network_names(folder: Path = ENGINE / "networks") -> tuple[str, ...]:

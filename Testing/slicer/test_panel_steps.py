@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import qt
 import slicer
 
 
@@ -65,6 +66,20 @@ def test_the_method_form_has_the_settings_of_the_catalog(a_quick_panel):
     assert panel.logic.getParameterNode().method == "simclr"
     assert json.loads(panel.logic.getParameterNode().pretrainOptions) == {"options.temperature": 0.25}
     assert panel.child("pretraining_options_temperature").toolTip.startswith("How sharply")
+
+
+def test_recommended_methods_come_first_and_the_others_below_a_heading(a_quick_panel):
+    for combo, first in (
+        (a_quick_panel.ui.pretrainMethod, ["supercl", "pcl"]),
+        (a_quick_panel.ui.strategy, ["self_training", "supervised", "pclmix"]),
+    ):
+        names = [combo.itemData(n) for n in range(combo.count)]
+        heading = len(first)
+
+        assert names[:heading] == first
+        assert combo.itemText(heading) == "Compared methods"
+        assert combo.itemData(heading, int(qt.Qt.UserRole) - 1) == 0  # nobody can choose it
+        assert names[heading + 1 :] == sorted(names[heading + 1 :])
 
 
 def test_a_setting_that_is_not_allowed_is_a_sentence_and_starts_nothing(a_quick_panel, phantoms, tmp_path):
