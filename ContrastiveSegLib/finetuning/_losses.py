@@ -67,7 +67,7 @@ def risen(share: float) -> float:
 
     Source: Laine, Aila, Temporal ensembling for semi-supervised learning, ICLR 2017, arXiv 1610.02242.
     """
-    return math.exp(-5 * (1 - min(share, 1.0)) ** 2)
+    return math.exp(-5 * (1 - min(max(share, 0.0), 1.0)) ** 2)
 
 
 def _resized(labels: Tensor, size: Sequence[int]) -> Tensor:

@@ -26,6 +26,7 @@ class FinetuningStrategy(Learner):
         draws_unknown: Whether it learns from slices without annotation too.
         halves: Whether half of each batch comes from cases that nobody annotated, where there are any.
         rounds: How often their labels are predicted, each time by the network of the round before; 0: never.
+        first_steps: Share of the steps, at the beginning, that see annotated cases alone.
         last_steps: Share of the steps, at the end of a round, that see annotated cases alone.
         learns_from: Kinds of annotation it is made for.
     """
@@ -37,6 +38,7 @@ class FinetuningStrategy(Learner):
     draws_unknown: bool = False
     halves: bool = False
     rounds: int = 0
+    first_steps: float = 0.0
     last_steps: float = 0.0
     learns_from: ClassVar[tuple[str, ...]] = ("cases", "slices", "scribbles")
 

@@ -72,11 +72,12 @@ def first_sampler(task: Task, strategy: FinetuningStrategy, cases: Cases) -> Dra
 def with_scans(
     task: Task, strategy: FinetuningStrategy, annotated: Draws, others: Sequence[PreparedCase]
 ) -> Halves:
-    """Half of each batch annotated, half of scans, and the last steps as the strategy says."""
+    """Half of each batch annotated, half of scans, and the first and last steps as the strategy says."""
     how: dict[str, Any] = {"seed": task.settings.seed + 1, "margin": strategy.margin}
     second = Sampler(others, task.grid.patch, labeled=True, chosen=Chosen(unknown=not strategy.rounds), **how)
-    until = round((1 - strategy.last_steps) * task.decided["steps"]) if strategy.last_steps else None
-    return Halves(annotated, second, until=until)
+    steps = task.decided["steps"]
+    until = round((1 - strategy.last_steps) * steps) if strategy.last_steps else None
+    return Halves(annotated, second, since=round(strategy.first_steps * steps), until=until)
 
 
 def _seen_for_norm(

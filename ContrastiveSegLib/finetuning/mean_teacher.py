@@ -28,7 +28,7 @@ from ContrastiveSegLib.settings.rules import Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 STRONG = IntensityAugmentation(brightness=0.4, contrast=0.4, gamma=0.6, noise=0.07, blur=1.0, probability=0.6)
-RISE = 0.25  # of the training, over which the weight of what the teacher says rises
+RISE = 0.25  # of the steps with scans, over which the weight of what the teacher says rises
 THRESHOLD_MOMENTUM = 0.99
 BOX_OF_BCP = 2 / 3  # of each side
 
@@ -52,8 +52,11 @@ class Settings:
     unimatch: Annotated[bool, Label("feature perturbation (UniMatch)")] = False
     """Ask the same of features with half of their channels dropped; a third more time."""
 
-    weight: Annotated[float, Range(0.0, 10.0), Label("weight of the teacher")] = 1.0
-    """Weight of what the teacher says beside what was drawn; it rises over the first quarter."""
+    first_steps: Annotated[float, Range(0.0, 0.9), Label("steps with annotations alone", "share")] = 0.5
+    """Share of the steps, at the beginning, that see annotated cases alone: a teacher must know something."""
+
+    weight: Annotated[float, Range(0.0, 10.0), Label("weight of the teacher")] = 0.5
+    """Weight of what the teacher says beside what was drawn; it rises over a quarter of the later steps."""
 
     decay: Annotated[float, Range(0.0, 0.9999), Label("EMA decay of the teacher")] = 0.99
     """How much of the teacher stays at each step, once it is some steps old."""
@@ -71,6 +74,7 @@ class Strategy(FinetuningStrategy):
     def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
         super().__init__()
         self.network, self.settings, self.mirrors = network, settings, settings.mirror
+        self.first_steps = settings.first_steps
         self.teacher = MomentumEncoder(network)
         self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror)
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
@@ -87,7 +91,8 @@ class Strategy(FinetuningStrategy):
         self._follow()
         drawn, scans = moved[~batch.unannotated], moved[batch.unannotated]
         known, guessed = labels[~batch.unannotated], self._guess(scans)
-        weight = self.settings.weight * risen(self.progress / RISE)
+        later = (self.progress - self.first_steps) / (1 - self.first_steps)
+        weight = self.settings.weight * risen(later / RISE)
         images = self.augmented.intensity_augmentation(drawn, generator)
         if self.settings.mix == "bcp":
             return self._copied_both_ways((images, known), (scans, guessed), weight, generator)
@@ -105,7 +110,7 @@ class Strategy(FinetuningStrategy):
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Move the teacher towards the network; the first steps are soon forgotten."""
+        """Move the teacher towards the network; it begins as what the annotated cases alone have taught."""
         steps = int(self.steps)
         self.teacher.follow(self.network, min(1 - 1 / (steps + 1), self.settings.decay))
         self.steps += 1

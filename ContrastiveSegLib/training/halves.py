@@ -15,15 +15,16 @@ class Halves:
     Args:
         annotated: Gives the first half, and one more where the size is odd.
         others: Gives the second half.
-        until: The first step that is drawn from `annotated` alone; None: never.
+        since: The first step that is not drawn from `annotated` alone.
+        until: The first step that is drawn from `annotated` alone again; None: never.
     """
 
-    def __init__(self, annotated: Draws, others: Draws, *, until: int | None = None) -> None:
-        self.annotated, self.others, self.until = annotated, others, until
+    def __init__(self, annotated: Draws, others: Draws, *, since: int = 0, until: int | None = None) -> None:
+        self.annotated, self.others, self.since, self.until = annotated, others, since, until
 
     def draw(self, step: int, size: int) -> Batch:
         """The batch of one step; `unannotated` says which images are of the second half."""
-        if self.until is not None and step >= self.until:
+        if step < self.since or (self.until is not None and step >= self.until):
             return self.annotated.draw(step, size)
         first, second = self.annotated.draw(step, size - size // 2), self.others.draw(step, size // 2)
         joined = Batch(

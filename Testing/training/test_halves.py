@@ -46,6 +46,14 @@ def test_the_last_steps_see_annotated_cases_alone(make_case):
     assert (last.labels != IGNORE_LABEL).all()
 
 
+def test_the_first_steps_see_annotated_cases_alone(make_case):
+    halves = Halves(*samplers(make_case), since=5)
+
+    assert halves.draw(4, 4).unannotated is None
+    assert len(halves.draw(4, 4).images) == 4
+    assert halves.draw(5, 4).unannotated.tolist() == [False, False, True, True]
+
+
 def test_an_unannotated_case_is_drawn_without_reading_its_labels(make_case):
     case = make_case("a").as_unannotated()
 
