@@ -91,11 +91,9 @@ def _color(description: Any) -> Color | None:
     lab = getattr(description, "RecommendedDisplayCIELabValue", None)
     if not lab:
         return None
-    from skimage.color import lab2rgb
+    from highdicom.color import CIELabColor
 
-    # 16 bits for L of 0...100 and for a, b of -128...127. Source: DICOM PS3.3, C.10.7.1.1.
-    light, a, b = (float(part) / 65535 for part in lab)
-    red, green, blue = lab2rgb(np.array([light * 100, a * 255 - 128, b * 255 - 128])).clip(0, 1).tolist()
+    red, green, blue = (part / 255 for part in CIELabColor.from_dicom_value(list(lab)).to_rgb(clip=True))
     return red, green, blue
 
 

@@ -228,16 +228,18 @@ class EvaluateSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportSettings:
-    """Hand a run on: as one zip file, or its annotated cases as raw data of nnU-Net."""
+    """Hand a run on: as one zip file, its annotated cases for nnU-Net, or its predictions as DICOM SEG."""
 
     run: Run
     """Run folder; it is only read."""
     to: Annotated[
-        Literal["zip", "nnunet-raw"], Label("format", choices=("zip file", "raw data of nnU-Net"))
+        Literal["zip", "nnunet-raw", "dicom-seg"],
+        Label("format", choices=("zip file", "raw data of nnU-Net", "DICOM SEG")),
     ] = "zip"
-    """zip: all of the run, for this program elsewhere; nnunet-raw: the annotated cases, for nnU-Net 2."""
+    """zip: all of the run, for this program elsewhere; nnunet-raw: the annotated cases, for nnU-Net 2;
+    dicom-seg: the predictions of DICOM series, for archives and viewers."""
     output: Path
-    """Where to write; for zip a new file, for nnunet-raw a folder such as nnUNet_raw."""
+    """Where to write: for zip a new file, for nnunet-raw a folder such as nnUNet_raw, else a folder."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,180 @@
+"""DICOM SEG: the predictions of a run as a hospital's archive keeps them, with the series they belong to.
+
+Source: DICOM PS3.3, A.51 (segmentation); written with highdicom where it is installed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ContrastiveSegLib import __version__
+from ContrastiveSegLib.disk import make_folder, replacing
+from ContrastiveSegLib.errors import BadFile, BadFolder, BadSetting, CannotWrite
+from ContrastiveSegLib.exporting._format import Exported
+from ContrastiveSegLib.file_io.dicom import find_series, is_dicom
+from ContrastiveSegLib.file_io.dicom_segmentation import INSTALL
+from ContrastiveSegLib.file_io.files import ReadLabels, read_labels
+from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
+from ContrastiveSegLib.imaging.labels import Structure
+from ContrastiveSegLib.imaging.volume import Geometry
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.session.reporter import Reporter
+from ContrastiveSegLib.training.prediction_summary import read_summary
+
+PROGRAM = "ContrastiveSeg"
+SERIES_NUMBER = 900  # behind those of scanners
+LONGEST_LABEL = 64  # of DICOM's LO
+# What 3D Slicer calls a structure whose terms nobody gave, in the order of its terminology entries.
+TISSUE = ("SCT", "85756007", "Tissue")
+FAMILY = ("DCM", "123110", "Artificial Intelligence")
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """A prediction, and the image it is of: a folder, or a file."""
+
+    case: str
+    image: Path
+    file: Path
+
+
+def export(run: RunFolder, output: Path, reporter: Reporter) -> Exported:
+    """Write a file for each prediction of a DICOM series.
+
+    Args:
+        output: Folder for the files CASE.dcm; none of them may be there yet.
+
+    Raises:
+        BadSetting: highdicom is not installed.
+        BadFolder: There are no predictions, or none of them is of a DICOM series.
+        CannotWrite: A file is there already, or the disk refuses.
+    """
+    try:
+        import highdicom
+    except ImportError as error:
+        raise BadSetting("Writing DICOM segmentations needs a further package.", INSTALL) from error
+    predicted = _predicted(run)
+    targets = [output / f"{one.case}.dcm" for one in predicted]
+    if taken := [target for target in targets if target.exists()]:
+        raise CannotWrite(f"{taken[0]} is there already.", "Choose another folder.")
+    written = 0
+    with reporter.bar(len(predicted), "case") as step:
+        for one, target in zip(predicted, targets, strict=True):
+            done, reason = attempt(one.case, _write, highdicom, one, target)
+            written += bool(done)
+            if done is None:
+                reporter.warn(f"{one.case} is left out: {reason}", case=one.case)
+            step(1)
+    if not written:
+        raise BadFolder(
+            f"None of the {len(predicted)} predictions can be exported.", "See the reasons above."
+        )
+    words = f"{written} predictions are in {output} as DICOM SEG, each with the UIDs of its series."
+    return Exported(output, words, LostCases(len(predicted) - written, len(predicted)))
+
+
+def _predicted(run: RunFolder) -> list[_Predicted]:
+    """The predictions in the run folder, as the summary beside them names them."""
+    found = [
+        _Predicted(name, Path(entry["image"][0]), run.predictions / Path(entry["prediction"]).name)
+        for name, entry in sorted(read_summary(run.summary(suffix="json")).items())
+        if entry["image"]
+    ]
+    found = [one for one in found if one.file.is_file()]
+    if not found:
+        raise BadFolder(
+            f"There are no predictions in {run.path}, or no {run.summary(suffix='json').name} beside them.",
+            "Predict first, with --overwrite if there are predictions of an earlier version.",
+        )
+    return found
+
+
+def _write(highdicom: Any, predicted: _Predicted, target: Path) -> bool:
+    import pydicom
+
+    image = predicted.image
+    if not (image.is_dir() or is_dicom(image)):
+        raise BadFile(f"{image} is no DICOM series.", "Use the .seg.nrrd file of its prediction.")
+    sources = [pydicom.dcmread(file, stop_before_pixels=True) for file in find_series(image).files]
+    read = read_labels(predicted.file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # on names of patients, which are the scanner's
+        made = _made(highdicom, sources, read)
+    make_folder(target.parent)
+    with replacing(target) as temporary:
+        made.save_as(temporary)
+    return True
+
+
+def _made(highdicom: Any, sources: Sequence[Any], read: ReadLabels) -> Any:
+    """The data set of a labeling, with the patient, study and references of its sources."""
+    segments = [
+        _description(highdicom, number, structure)
+        for number, structure in enumerate(read.table.structures, start=1)
+    ]
+    made = highdicom.seg.Segmentation(
+        source_images=sources,
+        pixel_array=_volume(highdicom, read, sources[0].FrameOfReferenceUID),
+        segmentation_type="BINARY",
+        segment_descriptions=segments,
+        series_instance_uid=highdicom.UID(),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=highdicom.UID(),
+        instance_number=1,
+        manufacturer=PROGRAM,
+        manufacturer_model_name=PROGRAM,
+        software_versions=__version__,
+        device_serial_number="none",
+        content_description="Predicted; not checked by a person",
+    )
+    made.SeriesDescription = f"{PROGRAM} segmentation"
+    return made
+
+
+def _volume(highdicom: Any, read: ReadLabels, frame_of_reference: str) -> Any:
+    """The labels as numbers of segments, with axes and places as highdicom counts them: k, j, i."""
+    values = np.zeros(max(read.table.values) + 1, np.uint16)
+    for number, value in enumerate(read.table.values, start=1):
+        values[value] = number
+    return highdicom.Volume(
+        values[read.volume.array],
+        _affine(read.volume.geometry),
+        "PATIENT",
+        frame_of_reference_uid=str(frame_of_reference),
+    )
+
+
+def _affine(geometry: Geometry) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """(4, 4) from k, j, i to LPS in mm."""
+    affine = np.eye(4)
+    affine[:3, :3] = (np.reshape(geometry.direction, (3, 3)) * geometry.spacing)[:, ::-1]
+    affine[:3, 3] = geometry.origin
+    return affine
+
+
+def _description(highdicom: Any, number: int, structure: Structure) -> Any:
+    concept = highdicom.sr.CodedConcept
+    terms = [part.split("^") for part in structure.terminology.split("~")[1:3]]
+    category, kind = terms if [len(term) for term in terms] == [3, 3] else [TISSUE] * 2
+    red, green, blue = (round(255 * part) for part in structure.color)
+    algorithm = highdicom.AlgorithmIdentificationSequence(PROGRAM, concept(*_terms(*FAMILY)), __version__)
+    return highdicom.seg.SegmentDescription(
+        number,
+        structure.name[:LONGEST_LABEL],
+        concept(*_terms(*category)),
+        concept(*_terms(*kind)),
+        highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=algorithm,
+        display_color=highdicom.color.CIELabColor.from_rgb(red, green, blue),
+    )
+
+
+def _terms(scheme: str, value: str, meaning: str) -> tuple[str, str, str]:
+    """In highdicom's order."""
+    return value, scheme, meaning
