@@ -33,7 +33,7 @@ def whyNoMark(kind: str) -> str:
     return {
         SLICES: "",
         CASES: _("In a whole volume every slice is complete."),
-        SCRIBBLES: _("Of scribbles only painted voxels count; paint 'background' instead."),
+        SCRIBBLES: _("In scribbles only painted voxels count; paint 'background' instead."),
     }[kind]
 
 

@@ -30,7 +30,7 @@ class PredictStep(Step):
         for value, words in (
             ("auto", _("As in the annotations")),
             ("each", _("Largest of each structure")),
-            ("together", _("Largest of all together")),
+            ("together", _("Largest of all structures together")),
             ("no", _("All")),
         ):
             ui.connectedComponents.addItem(words, value)

@@ -113,12 +113,10 @@ class Propagation(PromptedStep):
         notPainted = _("No slice is annotated yet: draw the structures in one slice.")
         noSlice = noNode or ("" if isPainted(node) else notPainted)
         missing = noRun or noSlice or (scribbles if isScribbled else "") or self.choice.whyNot()
-        tip = _("Propagates the annotated slice in both directions; of several the one that is shown")
+        tip = _("Propagates the annotated slice in both directions; of several slices the shown one")
         state_line.allow(self.box.start, panel.why_no_job(missing), tip)
         noResult = "" if self._shown() is not None else _("Propagate a slice first.")
-        tip = _(
-            "Opens it as the annotation, with the slices you drew as you drew them; correct it, then save"
-        )
+        tip = _("Opens it as the annotation; slices that you drew stay as they are. Correct it, then save")
         state_line.allow(self.ui.acceptButton, noResult, tip)
         self.surfaces.refresh(noResult)
         self._showState(missing, noResult)

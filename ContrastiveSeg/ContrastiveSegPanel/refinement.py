@@ -63,11 +63,11 @@ class Refinement(PromptedStep):
         isShown = panel.predict.isShown() and panel.predict.volume() is not None
         noResult = "" if isShown else _("Show a prediction first.")
         missing = noRun or noResult or self.choice.whyNot()
-        tip = _("A new segmentation node; refined labels of an earlier time are replaced")
+        tip = _("A new segmentation node; earlier refined labels are replaced")
         state_line.allow(self.box.start, panel.why_no_job(missing), tip)
         if panel.jobName == "refine":
             self.show(state_line.WORKING, _("refining slice after slice"))
         elif missing:
             self.show(state_line.MISSING, missing)
         else:
-            self.show(state_line.READY, _("outlines that differ too much from the prediction are not taken"))
+            self.show(state_line.READY, _("outlines that differ too much from the prediction are refused"))

@@ -1,4 +1,4 @@
-"""Dual self-supervision: contrast of structures with their surroundings, and restoration, for one source.
+"""Dual self-supervision: contrast structures with their surroundings, restore images; for one source.
 
 Source: Li et al., Dual self-supervised learning for single-source generalizable pancreas segmentation, IEEE
 JBHI 2023, arXiv 2505.07165, as far as its abstract goes; contrast after the authors' later code, restoration

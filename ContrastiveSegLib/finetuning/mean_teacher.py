@@ -1,4 +1,4 @@
-"""Mean teacher: the average of the network's past labels scans nobody annotated, for strong views of them.
+"""Mean teacher: an average of past networks labels scans without annotation, as a target for changed views.
 
 Source: docs/strategies/mean_teacher.md: Tarvainen and Valpola, Mean teachers,
 NeurIPS 2017, arXiv 1703.01780; weak to strong and the stream of features as Yang et al., Revisiting
@@ -50,16 +50,16 @@ class Settings:
     """Paste boxes between scans without annotation, or (bcp) between these and annotated ones, both ways."""
 
     unimatch: Annotated[bool, Label("feature perturbation (UniMatch)")] = False
-    """Ask the same of features with half of their channels dropped; a third more time."""
+    """Also predict from features with half of their channels dropped; takes a third more time."""
 
     first_steps: Annotated[float, Range(0.0, 0.9), Label("steps with annotations alone", "share")] = 0.5
-    """Share of the steps, at the beginning, that see annotated cases alone: a teacher must know something."""
+    """Share of the steps, at the beginning, that use annotated cases alone, until the teacher has learned."""
 
     weight: Annotated[float, Range(0.0, 10.0), Label("weight of the teacher")] = 0.5
-    """Weight of what the teacher says beside what was drawn; it rises over a quarter of the later steps."""
+    """Weight of the teacher's labels beside the annotations; it rises over a quarter of the later steps."""
 
     decay: Annotated[float, Range(0.0, 0.9999), Label("EMA decay of the teacher")] = 0.99
-    """How much of the teacher stays at each step, once it is some steps old."""
+    """Share of the teacher's weights that is kept at each step, after the first steps."""
 
 
 class Strategy(FinetuningStrategy):

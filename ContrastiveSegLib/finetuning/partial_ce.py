@@ -1,4 +1,4 @@
-"""Partial cross-entropy: learn from painted voxels alone, as the other ways from scribbles are measured by.
+"""Partial cross-entropy: learn from painted voxels alone; the baseline of the strategies for scribbles.
 
 Source: Tang et al., Normalized cut loss for weakly-supervised CNN segmentation, CVPR 2018, arXiv 1804.01346,
 the first term.

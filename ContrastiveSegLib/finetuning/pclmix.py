@@ -1,4 +1,4 @@
-"""PCLMix: learn from scribbles with two unlike decoders, mixed slices, and contrast of certain pixels.
+"""PCLMix: learn from scribbles with two different decoders, mixed slices, and contrast of certain pixels.
 
 Source: Lei et al., PCLMix: weakly supervised medical image segmentation via pixel-level contrastive learning
 and dynamic mix augmentation, ICIC 2024, arXiv 2405.06288; docs/strategies/pclmix.md. Different
@@ -54,10 +54,10 @@ class Settings:
         Literal["off", "static", "dynamic"],
         Label("mixed slices", choices=("none", "fixed roles", "random roles")),
     ] = "dynamic"
-    """Learn from mixed slices too: not at all, with fixed roles of the decoders, or with roles by chance."""
+    """How slices are mixed: not at all, with fixed roles of the two decoders, or with random roles."""
 
     contrast: Annotated[bool, Label("contrast pixels with prototypes")] = True
-    """Compare pixels that the decoders are certain about with what their class looked like before."""
+    """Compare pixels of which the decoders are certain with earlier features of their class."""
 
     het: Annotated[bool, Label("let the decoders agree")] = True
     """Ask the two decoders to agree."""
@@ -89,10 +89,10 @@ class Settings:
     """How sharply similar pixels are told apart; lower is sharper."""
 
     memory: Annotated[int, Range(1, 100_000), Label("remembered means per class")] = 500
-    """How many means of each class, background included, are remembered."""
+    """How many mean features of each class, background included, are kept."""
 
     fewest_cells: Annotated[int, Range(1, 10_000), Label("fewest cells of a class")] = 8
-    """Cells of 8 x 8 pixels that a class needs in a slice to be compared; the paper's 100 of 784 would leave
+    """Cells of 8 x 8 pixels that a class needs in a slice to be compared. The number of the paper would leave
     out every structure smaller than an eighth of the image."""
 
 

@@ -34,7 +34,7 @@ class Settings:
     """Mirror patches at random: for structures that are alike on both sides; prediction then takes longer."""
 
     consistency: Annotated[float, Range(0.0, 100.0), Label("weight of the consistency")] = 0.0
-    """Weight of equal answers for ignored voxels under other gray values; doubles the time; 0: off."""
+    """Weight of equal predictions of ignored voxels when gray values change; doubles the time; 0: off."""
 
 
 class Strategy(FinetuningStrategy):

@@ -1,4 +1,4 @@
-"""MONAI BasicUNet: behind the promise, a lean U-Net that enlarges by transposed convolution."""
+"""MONAI BasicUNet: a lean U-Net that enlarges by transposed convolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Swin UNETR: shifted-window attention down, residual convolutions up, on five halvings.
+"""Swin UNETR: shifted-window attention down, residual convolutions up, with five halvings.
 
 Source: Hatamizadeh et al., Swin UNETR, BrainLes 2021, arXiv 2201.01266, cut from MONAI's SwinUNETR. The first
 level sees the image itself, the second tokens of two positions per axis; both have the base channels, rounded

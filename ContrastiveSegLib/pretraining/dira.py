@@ -1,4 +1,4 @@
-"""DiRA: tell slices apart, restore them, and deceive a critic that looks for restored ones.
+"""DiRA: tell slices apart, restore them, and deceive a critic that recognizes restored slices.
 
 Source: Haghighi et al., DiRA: discriminative, restorative, and adversarial learning for self-supervised
 medical image analysis, CVPR 2022, arXiv 2204.10437; the discriminative part is MoCo's.

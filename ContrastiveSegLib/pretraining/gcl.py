@@ -39,7 +39,7 @@ class Settings:
     """How sharply similar images are told apart; lower is sharper."""
 
     local: Annotated[float, Range(0.0, 10.0), Label("weight of the local contrast")] = 0.0
-    """Weight of telling places of a slice apart on decoder features; 0: the encoder alone is learned."""
+    """Weight of the contrast between places of a slice, on decoder features; 0: only the encoder learns."""
 
     decoder_blocks: Annotated[int, Range(1, 5), Label("pre-trained decoder blocks")] = 3
     """Decoder blocks that the local contrast trains."""

@@ -97,7 +97,7 @@ class _WhatToPretrain:
     batch: Batch | None = None
     """Slices or blocks per step; empty: 32. Where memory is too small, the batch is halved."""
     lr: Rate | None = None
-    """Highest learning rate; empty: from the optimizer."""
+    """Highest learning rate; empty: the default of the optimizer."""
     optimizer: Annotated[Literal["adamw", "sgd"], Label("optimizer", choices=("AdamW", "SGD"))] = "adamw"
     """adamw learns within hundreds of steps; sgd, as in the papers, needs tens of thousands."""
     plan: Annotated[bool, MayChange(), Label("plan only")] = False
@@ -199,8 +199,8 @@ class PredictSettings:
     mirror: Literal["auto", "yes", "no"] = "auto"
     """Average over mirrored copies, four times slower; auto: if the network learned from mirrored patches."""
     components: Annotated[Literal["auto", "each", "together", "no"], Formerly("pieces")] = "auto"
-    """Keep one connected component: of each structure; together: first of all structures in common, then of
-    each; auto: of structures that are one component in every annotation; no: keep all."""
+    """each: keep one connected component of each structure; together: first one of all structures together,
+    then one of each; auto: of structures that are one component in every annotation; no: keep all."""
     intensity_refinement: Annotated[bool, Formerly("gray_correction")] = True
     """The gray values of each volume correct its own prediction near the structures."""
     uncertainty: bool = True

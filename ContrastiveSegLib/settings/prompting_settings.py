@@ -53,15 +53,15 @@ class RefineSettings:
     """Improve predicted structures with a promptable model; what would change too much stays as it was."""
 
     run: Annotated[Path, Positional(), MayChange()] | None = None
-    """Run folder whose predictions to refine; empty: those of --predictions."""
+    """Run folder with the predictions to refine; empty: give --predictions."""
     images: Path
     """Folder with the images of the predictions."""
     predictions: Path | None = None
     """Folder with <case>.seg.nrrd or other label files; empty: predictions in the run folder."""
     output: Path | None = None
-    """Folder for the refined labels; empty: beside the predictions, with _refined behind its name."""
+    """Folder for the refined labels; empty: a folder beside the predictions whose name ends with _refined."""
     padding: Pixels = 3
-    """Pixels by which a box is larger than its structure, on each side, if the model is told nothing else."""
+    """How many pixels a box is larger than its structure, on each side, where the model gets only a box."""
     passes: Annotated[int, Range(1, 3)] = 1
     """How often the model is asked; from the second time on it also sees its own answer. Twice helps coarse
     outlines and may harm good ones."""
@@ -95,10 +95,10 @@ class PropagateSettings:
     output: Path | None = None
     """File for the result; empty: the name of the annotation with _propagated behind it."""
     run: Annotated[Path, MayChange()] | None = None
-    """Run folder whose events tell the progress, for programs; empty: none."""
+    """Run folder that receives the events with the progress, for programs; empty: none."""
     padding: Pixels = 3
-    """Pixels by which a box is larger than the structure is expected to be, on each side; only models for
-    medical images are asked by boxes alone."""
+    """How many pixels a box is larger than the expected structure, on each side. Only models for medical
+    images get a box alone."""
     overwrite: Annotated[bool, Label("replace what is there")] = False
     """Replace a result that is already there."""
     promptable: PromptableSettings = field(default_factory=PromptableSettings)

@@ -60,7 +60,7 @@ class GridSettings:
     ] = "auto"
     """Plane of the slices of cases with nearly cubic voxels; others are cut along their coarsest axis."""
     patch: Annotated[tuple[Annotated[int, Range(1, 4096)], ...], Label("patch size", "voxels")] | None = None
-    """What the network sees, in voxels: height width, in 3D slices height width; empty: from the data."""
+    """Size of a patch in voxels: height width; in 3D: slices height width; empty: from the data."""
     modality: Annotated[
         Literal["auto", "ct", "other"], Label("modality", choices=("automatic", "CT", "other"))
     ] = "auto"
