@@ -11,7 +11,7 @@ from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.slicer_bridge import run_archive
 from ContrastiveSegLib.slicer_bridge.engine import Engine
 
-from . import job_words, state_line
+from . import export_formats, job_words, state_line
 from .run_state import freeName
 from .step import Step
 
@@ -27,6 +27,9 @@ class ResultsBox(Step):
         ui.openRunButton.connect("clicked()", self.onOpen)
         ui.exportResultsButton.connect("clicked()", self.onExportResults)
         ui.exportRunButton.connect("clicked()", self.onExport)
+        for one in export_formats.formats():
+            ui.exportFormat.addItem(one.caption, one.name)
+        ui.exportFormat.connect("currentIndexChanged(int)", lambda _index: self.refresh())
         ui.importRunButton.connect("clicked()", self.onImport)
         ui.deleteRunButton.connect("clicked()", self.onDelete)
 
@@ -38,7 +41,7 @@ class ResultsBox(Step):
         noResult = "" if panel.state.predicted else _("There are no predictions yet.")
         state_line.allow(ui.openRunButton, noRun, _("Shows the folder in the file manager"))
         state_line.allow(ui.exportResultsButton, noResult, _("Copies the predictions to another folder"))
-        state_line.allow(ui.exportRunButton, panel.why_not(noModel), _("Writes the run into one zip file"))
+        state_line.allow(ui.exportRunButton, self._whyNoExport(noRun, noModel, noResult), self._format().tip)
         state_line.allow(ui.importRunButton, panel.why_not(), _("Unpacks a run from a zip file"))
         state_line.allow(
             ui.deleteRunButton,
@@ -77,9 +80,28 @@ class ResultsBox(Step):
         if kept:
             self.fail(_("{n} files were there already and stayed as they were.").format(n=kept))
 
+    def _format(self):
+        return export_formats.formats()[max(0, self.ui.exportFormat.currentIndex)]
+
+    def _whyNoExport(self, noRun: str, noModel: str, noResult: str) -> str:
+        """What a format needs: a run, annotations, or predictions; all but the zip file are jobs."""
+        name, panel = self._format().name, self.panel
+        if name == export_formats.ZIP:
+            return panel.why_not(noModel)
+        annotated = panel.state.annotated
+        isAnnotated = annotated.cases or annotated.scribbles or panel.state.finishedRounds
+        noAnnotation = "" if isAnnotated else _("Nothing is annotated yet.")
+        return panel.why_no_job(noRun, noResult if name == "dicom-seg" else noAnnotation)
+
     def onExport(self) -> None:
-        """Write the run into one zip file, in a process of its own."""
-        run = self.panel.run
+        """Write the run in the chosen form, in a process of its own."""
+        run, name = self.panel.run, self._format().name
+        if name != export_formats.ZIP:
+            folder = qt.QFileDialog.getExistingDirectory(self.panel.parent, _("Export to the folder"))
+            if folder:
+                self.clearFailure()
+                self.panel.startJob("export", {"run": str(run.path), "to": name, "output": folder})
+            return
         chosen = qt.QFileDialog.getSaveFileName(
             self.panel.parent, _("Export run"), f"{run.path}.zip", "Zip (*.zip)"
         )
@@ -131,7 +153,10 @@ class ResultsBox(Step):
         elif job.name == "import":
             self.panel.data.runPath.choose(said)
         else:
-            slicer.util.showStatusMessage(_("Exported to {path}").format(path=said), 5000)
+            # The job ends with a sentence, the archive with the path.
+            isSentence = outcome.kind == job_words.DONE and job.run is not None
+            words = said if isSentence else _("Exported to {path}").format(path=said)
+            slicer.util.showStatusMessage(words, 5000)
 
     def onDelete(self) -> None:
         """Delete the run after asking; what the program did not write stays, and is listed."""

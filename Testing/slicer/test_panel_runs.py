@@ -27,6 +27,24 @@ def test_a_run_is_exported_deleted_and_imported(a_quick_panel, phantoms, tmp_pat
     assert panel.state("pretrain") == "done"
 
 
+def test_each_form_of_export_says_who_reads_it_and_what_it_needs(
+    a_quick_panel, phantoms, tmp_path, a_pretrained_run
+):
+    panel, ui = a_quick_panel, a_quick_panel.ui
+    panel.choose(phantoms, a_pretrained_run)
+
+    shown = {}
+    for index in range(ui.exportFormat.count):
+        ui.exportFormat.currentIndex = index
+        shown[ui.exportFormat.currentData] = (ui.exportRunButton.enabled, ui.exportRunButton.toolTip)
+
+    assert shown == {
+        "zip": (True, "All of the run, for 'Import run' on another computer"),
+        "nnunet-raw": (False, "Nothing is annotated yet."),
+        "dicom-seg": (False, "There are no predictions yet."),
+    }
+
+
 def test_a_run_whose_name_is_taken_is_imported_under_a_free_one_or_elsewhere(
     a_quick_panel, phantoms, tmp_path, a_pretrained_run
 ):

@@ -126,6 +126,15 @@ def test_from_a_folder_of_volumes_to_a_segmentation_in_the_scene(a_real_panel, p
     ui.saveAnnotationButton.click()
     assert ui.annotationCounts.text == "Annotated cases whole: 3" or expected.volume.array.max() == 0
 
+    # What was learned from is handed on to nnU-Net.
+    ui.exportFormat.currentIndex = ui.exportFormat.findData("nnunet-raw")
+    panel.slicer.dialogs.answer(str(tmp_path), to="Export to the folder")
+    ui.exportRunButton.click()
+    panel.wait(lambda: not panel.panel.monitor.isBusy, 60)
+    annotated = {case.name for case in find_cases(run.annotations).cases}
+    exported = {case.name for case in find_cases(tmp_path / "Dataset100_my_run").cases}
+    assert exported == annotated >= set(labeled), ui.runInfo.text
+
     # A restart of Slicer opens the run as it was.
     after = panel.restart()
     assert [after.state(step) for step in ("pretrain", "annotate", "finetune", "predict")] == ["done"] * 4
