@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.settings.network_catalog import list_networks
+from ContrastiveSegLib.settings.recommended import RECOMMENDED
 from ContrastiveSegLib.settings.rules import IsFolder, NetworkName
 
 SIGNALS = {
@@ -76,10 +77,17 @@ def shrinkable(combo) -> None:
 def _choices(field) -> list:
     """Value and words of each choice."""
     if field.rule.marked(NetworkName):
-        found = [(entry.name, entry.title) for entry in list_networks()]
+        found = [(entry.name, _called(entry)) for entry in list_networks()]
         return found if field.default else [("", _("as pre-trained")), *found]
     words = field.label.choices if field.label else ()
     return list(zip(field.rule.choices, words or map(str, field.rule.choices), strict=True))
+
+
+def _called(network) -> str:
+    """The name of a network, and whether it is there to be compared with the recommended one."""
+    if network.name in RECOMMENDED["networks"]:
+        return network.title
+    return _("{network} (compared)").format(network=network.title)
 
 
 def _menu(field, value):

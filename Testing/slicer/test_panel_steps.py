@@ -81,6 +81,11 @@ def test_recommended_methods_come_first_and_the_others_below_a_heading(a_quick_p
         assert combo.itemData(heading, int(qt.Qt.UserRole) - 1) == 0  # nobody can choose it
         assert names[heading + 1 :] == sorted(names[heading + 1 :])
 
+    networks = a_quick_panel.child("pretraining_network")
+    texts = [networks.itemText(n) for n in range(networks.count)]
+    assert texts[0] == "U-Net of the papers"
+    assert all(text.endswith(" (compared)") for text in texts[1:])
+
 
 def test_a_setting_that_is_not_allowed_is_a_sentence_and_starts_nothing(a_quick_panel, phantoms, tmp_path):
     panel = a_quick_panel
