@@ -7,6 +7,7 @@ import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from ContrastiveSegLib.imaging.header_geometry import (
 )
 from ContrastiveSegLib.imaging.volume import GRID_TOLERANCE_VOXELS, Geometry
 
-HEADER_BYTES = 348
+HEADER_BYTES, HEADER_BYTES_2 = 348, 540
 
 # NIfTI's codes of the floating point types, and numpy's.
 FLOAT_TYPES = {16: "f4", 64: "f8"}
@@ -40,9 +41,10 @@ PLACE_TOLERANCE_VOXELS = 0.1
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """The fields of a NIfTI-1 header that say how large the image is and where it lies (RAS).
+    """The fields of a NIfTI header that say how large the image is and where it lies (RAS).
 
     Args:
+        dim: The number of axes, and the voxels along seven, as stored.
         size: Voxels along the first three axes.
         data_start: Where the voxels begin in the uncompressed file.
         data_end: Number of bytes the uncompressed file must have at least.
@@ -53,6 +55,7 @@ class NiftiHeader:
         sform: Matrix (4, 4) to RAS as stored, or None when not set.
     """
 
+    dim: tuple[int, ...]
     size: tuple[int, int, int]
     data_start: int
     data_end: int
@@ -76,39 +79,62 @@ def open_uncompressed(path: Path) -> gzip.GzipFile:
 
 
 def read_nifti_header(path: Path) -> NiftiHeader | None:
-    """Read the header; None when the file is not NIfTI-1 (such files are left to SimpleITK).
+    """Read the header; None when the file is neither NIfTI-1 nor NIfTI-2 (such files are left to SimpleITK).
 
     Raises:
         BadFile: The voxels begin nowhere.
         EOFError, zlib.error, OSError: The compressed stream ends or breaks within the header.
     """
     with open_uncompressed(path) as file:
-        raw = file.read(HEADER_BYTES)
-    order = next((o for o in "<>" if raw[:4] == struct.pack(f"{o}i", HEADER_BYTES)), "")
-    if len(raw) < HEADER_BYTES or not order or raw[344:347] != b"n+1":
+        raw = file.read(HEADER_BYTES_2)
+    fields = _fields_of(raw)
+    if fields is None:
         return None
-    dim = struct.unpack_from(f"{order}8h", raw, 40)
-    datatype, bits = struct.unpack_from(f"{order}2h", raw, 70)
-    pixdim = struct.unpack_from(f"{order}8f", raw, 76)
-    (offset,) = struct.unpack_from(f"{order}f", raw, 108)
+    dim, pixdim, (datatype, bits) = fields["dim"], fields["pixdim"], fields["type"]
+    (offset,), (qform_code, sform_code) = fields["offset"], fields["codes"]
     if not math.isfinite(offset):
         raise damaged(path, f"its voxels begin at byte {offset}")
-    start = max(int(offset), HEADER_BYTES)
-    qform_code, sform_code = struct.unpack_from(f"{order}2h", raw, 252)
-    quaternion = struct.unpack_from(f"{order}6f", raw, 256)
-    rows = struct.unpack_from(f"{order}12f", raw, 280)
+    start = max(int(offset), fields["length"])
     sizes = [max(int(n), 1) for n in dim[1 : 1 + min(max(dim[0], 0), 7)]]
     padded = [*sizes, 1, 1, 1]
     return NiftiHeader(
+        dim=tuple(dim),
         size=(padded[0], padded[1], padded[2]),
         data_start=start,
         data_end=start + math.ceil(math.prod(sizes) * BYTES_OF_TYPE.get(datatype, max(bits, 0) / 8)),
-        float_type=f"{order}{FLOAT_TYPES[datatype]}" if datatype in FLOAT_TYPES else "",
-        slope=float(struct.unpack_from(f"{order}f", raw, 112)[0]),
+        float_type=f"{fields['order']}{FLOAT_TYPES[datatype]}" if datatype in FLOAT_TYPES else "",
+        slope=float(fields["slope"][0]),
         pixdim=np.abs(np.array(pixdim[1:4], dtype=float)),
-        qform=_quaternion_matrix(quaternion, pixdim) if qform_code > 0 else None,
-        sform=np.vstack([np.reshape(rows, (3, 4)), [0, 0, 0, 1]]) if sform_code > 0 else None,
+        qform=_quaternion_matrix(fields["quaternion"], pixdim) if qform_code > 0 else None,
+        sform=np.vstack([np.reshape(fields["rows"], (3, 4)), [0, 0, 0, 1]]) if sform_code > 0 else None,
     )
+
+
+def byte_order_of(raw: bytes, length: int, magic: bytes) -> str:
+    """ "<" or ">" if a header of this length and magic begins here; "" if not."""
+    place = 344 if length == HEADER_BYTES else 4
+    if len(raw) < length or raw[place : place + 3] != magic:
+        return ""
+    return next((order for order in "<>" if raw[:4] == struct.pack(f"{order}i", length)), "")
+
+
+# Where NIfTI-1 and NIfTI-2 keep the same fields. Source: nifti1.h, nifti2.h.
+_PLACES_1 = {
+    "dim": ("8h", 40), "type": ("2h", 70), "pixdim": ("8f", 76), "offset": ("f", 108), "slope": ("f", 112),
+    "codes": ("2h", 252), "quaternion": ("6f", 256), "rows": ("12f", 280),
+}  # fmt: skip
+_PLACES_2 = {
+    "dim": ("8q", 16), "type": ("2h", 12), "pixdim": ("8d", 104), "offset": ("q", 168), "slope": ("d", 176),
+    "codes": ("2i", 344), "quaternion": ("6d", 352), "rows": ("12d", 400),
+}  # fmt: skip
+
+
+def _fields_of(raw: bytes) -> dict[str, Any] | None:
+    for length, magic, places in ((HEADER_BYTES, b"n+1", _PLACES_1), (HEADER_BYTES_2, b"n+2", _PLACES_2)):
+        if order := byte_order_of(raw, length, magic):
+            found = {name: struct.unpack_from(order + kind, raw, at) for name, (kind, at) in places.items()}
+            return {"order": order, "length": length, **found}
+    return None
 
 
 def refuse_impossible(path: Path) -> None:

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.header_limits import EXPORT_AGAIN
+from ContrastiveSegLib.file_io.nifti2 import readable_by_itk
 from ContrastiveSegLib.file_io.nifti_header import (
     NiftiHeader,
     is_nifti,
@@ -44,8 +45,8 @@ def open_image(path: Path) -> sitk.Image:
         BadFile: The file is missing, empty, cut off, damaged, or no image.
     """
     check_intact(path)
-    reader = _reader(path)
-    image: sitk.Image = _read(path, reader.Execute)
+    with readable_by_itk(path) as file:
+        image: sitk.Image = _read(path, _reader(path, file).Execute)
     return image
 
 
@@ -59,8 +60,9 @@ def open_header(path: Path) -> sitk.ImageFileReader:
     if is_nifti(path):
         with _damage_in_words(path):
             refuse_impossible(path)
-    reader = _reader(path)
-    _read(path, reader.ReadImageInformation)
+    with readable_by_itk(path, header_only=True) as file:
+        reader = _reader(path, file)
+        _read(path, reader.ReadImageInformation)
     return reader
 
 
@@ -154,13 +156,14 @@ def header_text(image: sitk.Image | sitk.ImageFileReader, key: str) -> str:
         return stored.decode("latin-1").strip()
 
 
-def _reader(path: Path) -> sitk.ImageFileReader:
+def _reader(path: Path, file: Path) -> sitk.ImageFileReader:
+    """A reader for a file, or for its copy in a format that ITK reads."""
     try:
         screened = screen(path)
     except OSError as error:
         raise _not_opened(path, error) from error
     reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
+    reader.SetFileName(str(file))
     reader.SetImageIO(screened.reader)
     return reader
 

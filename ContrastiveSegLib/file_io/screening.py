@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import struct
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +19,6 @@ from ContrastiveSegLib.file_io.header_limits import (
 )
 from ContrastiveSegLib.file_io.meta_header import is_meta, screen_meta
 from ContrastiveSegLib.file_io.nifti_header import (
-    HEADER_BYTES,
     is_nifti,
     open_uncompressed,
     read_nifti_header,
@@ -76,18 +74,16 @@ def _screen_nifti(path: Path) -> Promise:
     header = read_nifti_header(path)
     size = path.stat().st_size
     if header is None:
-        # NIfTI-2, or Analyze: how much they hold is not known here.
+        # Analyze: how much it holds is not known here.
         return Promise(size, size, is_certain=False)
-    with open_uncompressed(path) as file:
-        raw = file.read(HEADER_BYTES)
-    order = "<" if raw[:4] == struct.pack("<i", HEADER_BYTES) else ">"
-    axes, *sizes = struct.unpack_from(f"{order}8h", raw, 40)
+    axes, *sizes = header.dim
     if not 1 <= axes <= 7:
         raise damaged(path, f"it has {axes} dimensions")
     # ITK takes 1 for a number of voxels below: a whole volume would be one slice.
     if min(sizes[: min(axes, SPACE_AXES)]) < 1:
         raise damaged(path, f"it has {' x '.join(map(str, sizes[:axes]))} voxels")
     bytes_of_voxels = header.data_end - header.data_start
-    is_compressed = isinstance(file, gzip.GzipFile)
+    with open_uncompressed(path) as file:
+        is_compressed = isinstance(file, gzip.GzipFile)
     check_held(path, bytes_of_voxels, size, inflation=MOST_INFLATION if is_compressed else 1)
     return Promise(bytes_of_voxels, bytes_of_voxels)
