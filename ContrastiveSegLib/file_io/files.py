@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from ContrastiveSegLib.file_io.dicom import find_series, is_dicom, read_series, 
 from ContrastiveSegLib.file_io.dicom_labels import read_label_series
 from ContrastiveSegLib.file_io.label_layers import LabelLayers
 from ContrastiveSegLib.file_io.label_names import names_beside
+from ContrastiveSegLib.file_io.layered_nrrd import stored_layers
 from ContrastiveSegLib.file_io.nifti_header import contradictions, recentered, scaling_step
 from ContrastiveSegLib.file_io.opening import open_header, open_image, refuse_not_finite
 from ContrastiveSegLib.file_io.provenance import Mark
@@ -36,6 +37,8 @@ from ContrastiveSegLib.imaging.label_values import (
 )
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
+
+Opened = sitk.Image | sitk.ImageFileReader
 
 # What Slicer saves of a segmentation that nobody drew in: one voxel, somewhere.
 EMPTY_IN_SLICER = (1, 1, 1)
@@ -147,8 +150,8 @@ def read_structures(paths: Sequence[Path], table: LabelTable | None) -> ReadLabe
 
     def masks() -> Iterator[tuple[str, Volume]]:
         for path in paths:
-            image, geometry, notes = _open_labels(path)
-            array, rounded = LabelLayers(image, geometry.shape, path, scaling_step(path)).only()
+            _, layers, geometry, notes = _open_labels(path)
+            array, rounded = layers.only()
             seen.update(dict.fromkeys((*notes, *rounded)))
             yield path.name, Volume(array, geometry)
 
@@ -169,11 +172,17 @@ def read_dicom_labels(path: Path, table: LabelTable | None, image: Sequence[Path
     return ReadLabels(volume, own, notes)
 
 
-def _open_labels(path: Path) -> tuple[sitk.Image, Geometry, tuple[str, ...]]:
-    image = open_image(path)
-    check_dimension(path, image.GetSize(), last_axis_is_channels=False)
-    geometry, notes = sound_geometry(path, recentered(path, Geometry.of(image)))
-    return image, geometry, (*_doubts(path, geometry), *notes)
+def _open_labels(path: Path) -> tuple[Opened, LabelLayers, Geometry, tuple[str, ...]]:
+    """What answers for the header, the layers, their grid, and notes."""
+    stored = stored_layers(path)
+    opened: Opened = open_image(path) if stored is None else open_header(path)
+    check_dimension(path, opened.GetSize(), last_axis_is_channels=False)
+    geometry, notes = sound_geometry(path, recentered(path, Geometry.of(opened)))
+    if stored is None:
+        layers = LabelLayers.of_image(cast("sitk.Image", opened), geometry.shape, path, scaling_step(path))
+    else:
+        layers = LabelLayers(stored.slabs, stored.shape[-1], geometry.shape, path)
+    return opened, layers, geometry, (*_doubts(path, geometry), *notes)
 
 
 @apart
@@ -181,9 +190,8 @@ def read_label_file(
     path: Path, table: LabelTable | None, *, scribbles: bool, ignored: int | None
 ) -> ReadLabels:
     """As `read_labels`, of one file."""
-    image, geometry, header_notes = _open_labels(path)
-    layers = LabelLayers(image, geometry.shape, path, scaling_step(path))
-    segments, segment_notes = read_segments(image, path)
+    header, layers, geometry, header_notes = _open_labels(path)
+    segments, segment_notes = read_segments(header, path, layers.count)
     notes = (*header_notes, *segment_notes)
     unknown = None
     if segments:
@@ -200,7 +208,7 @@ def read_label_file(
         own = named or table or LabelTable.default_for(values_in(array))
         check_values(array, own, path)
         array, own = (renumber(array, named, table, path), table) if named and table else (array, own)
-    nothing_drawn = geometry.size == EMPTY_IN_SLICER and not any(layer.any() for layer in layers)
+    nothing_drawn = geometry.size == EMPTY_IN_SLICER and layers.are_empty
     if not array.any() and background is None:
         notes = (*notes, _emptiness(path, nothing_drawn))
     return ReadLabels(Volume(array, geometry), own, notes, background, unknown, nothing_drawn)

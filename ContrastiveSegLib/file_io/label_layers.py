@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io.layered_nrrd import thickness
 from ContrastiveSegLib.imaging.label_values import whole_numbers
 
 Layer = npt.NDArray[np.int16]
@@ -18,35 +20,54 @@ Layer = npt.NDArray[np.int16]
 
 @dataclass(frozen=True)
 class LabelLayers:
-    """Each layer as whole numbers (K, H, W), made when it is asked for: sixty of them would fill a memory.
+    """Each layer as whole numbers, slab by slab: sixty whole ones would fill a memory.
 
     Args:
-        image: Of three axes; those beyond have length one.
+        stored: Gives the voxels (k, H, W, L) of one slab after the other, as they are in the file.
+        count: Of layers, L.
         shape: (K, H, W).
         step: As in `whole_numbers`.
     """
 
-    image: sitk.Image
+    stored: Callable[[], Iterator[npt.NDArray[Any]]]
+    count: int
     shape: tuple[int, int, int]
     path: Path
     step: float = 0.0
 
-    def __len__(self) -> int:
-        return int(self.image.GetNumberOfComponentsPerPixel())
+    @classmethod
+    def of_image(
+        cls, image: sitk.Image, shape: tuple[int, int, int], path: Path, step: float = 0.0
+    ) -> LabelLayers:
+        """The layers of an image of three axes; those beyond have length one."""
+        count = int(image.GetNumberOfComponentsPerPixel())
+        voxels = sitk.GetArrayViewFromImage(image).reshape(*shape, count)
+        # What is said of rounded numbers is counted over the whole layer.
+        is_cut = count > 1 and np.issubdtype(voxels.dtype, np.integer)
+        thick = thickness(voxels[:1].nbytes) if is_cut else max(len(voxels), 1)
+        return cls(
+            lambda: (voxels[first : first + thick] for first in range(0, len(voxels), thick)),
+            count,
+            shape,
+            path,
+            step,
+        )
 
-    def __iter__(self) -> Iterator[Layer]:
-        return (layer for layer, _ in self.with_notes())
-
-    def with_notes(self) -> Iterator[tuple[Layer, tuple[str, ...]]]:
-        """Each layer, and a note if its numbers had to be rounded.
+    def slabs(self) -> Iterator[tuple[slice, Iterator[tuple[Layer, tuple[str, ...]]]]]:
+        """Which slices a slab holds, and each layer of it (k, H, W) with a note if its numbers were rounded.
 
         Raises:
             BadFile: A layer does not hold whole numbers from 0 on.
         """
-        for number in range(len(self)):
-            one = self.image if len(self) == 1 else sitk.VectorIndexSelectionCast(self.image, number)
-            voxels = sitk.GetArrayViewFromImage(one).reshape(self.shape)
-            yield whole_numbers(voxels, self.path, step=self.step)
+        first = 0
+        for voxels in self.stored():
+            yield slice(first, first + len(voxels)), self._layers_of(voxels)
+            first += len(voxels)
+
+    @property
+    def are_empty(self) -> bool:
+        """Whether nothing is drawn in any layer."""
+        return not any(layer.any() for _, layers in self.slabs() for layer, _ in layers)
 
     def only(self) -> tuple[Layer, tuple[str, ...]]:
         """The layer of a plain label map.
@@ -54,9 +75,14 @@ class LabelLayers:
         Raises:
             BadFile: There are several, which nothing describes, or no whole numbers.
         """
-        if len(self) > 1:
+        if self.count > 1:
             raise BadFile(
-                f"{self.path} has {len(self)} numbers per voxel, but no segments are described in it.",
+                f"{self.path} has {self.count} numbers per voxel, but no segments are described in it.",
                 "Save the labels as one whole number per voxel, or as .seg.nrrd from Slicer.",
             )
-        return next(self.with_notes())
+        (layers,) = [list(layers) for _, layers in self.slabs()]
+        return layers[0]
+
+    def _layers_of(self, voxels: npt.NDArray[Any]) -> Iterator[tuple[Layer, tuple[str, ...]]]:
+        for number in range(self.count):
+            yield whole_numbers(voxels[..., number], self.path, step=self.step)

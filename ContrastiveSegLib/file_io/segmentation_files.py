@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,14 @@ class Segment:
     label_value: int
 
 
-def read_segments(image: sitk.Image, path: Path) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
+def read_segments(
+    image: sitk.Image | sitk.ImageFileReader, path: Path, layers: int
+) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
     """The segments that the header describes, and notes; none for a plain label map.
+
+    Args:
+        image: Or what has read its header.
+        layers: How many there are.
 
     Raises:
         BadFile: A segment is described with numbers that are none, or lies in a layer that is not there.
@@ -55,15 +62,15 @@ def read_segments(image: sitk.Image, path: Path) -> tuple[tuple[Segment, ...], t
     notes: list[str] = []
     for number in _segment_numbers(image):
         try:
-            segment = _segment(image, number, [s.structure for s in segments])
+            segment = _segment(image, number, layers, [s.structure for s in segments])
         except ValueError as error:
             raise BadFile(
                 f"{path} describes segment {number} in a damaged way: {error}.", SAVE_AGAIN
             ) from error
-        if not 0 <= segment.layer < image.GetNumberOfComponentsPerPixel():
+        if not 0 <= segment.layer < layers:
             raise BadFile(
                 f"{path} puts the segment '{segment.structure.name}' into layer {segment.layer}, but has "
-                f"only {image.GetNumberOfComponentsPerPixel()} layers.",
+                f"only {layers} layers.",
                 SAVE_AGAIN,
             )
         notes.extend(_twin_notes(segment, _name(image, number), segments, path))
@@ -80,15 +87,22 @@ def flatten(
         The label map, and notes on voxels that were rounded, or that several segments or no segment claimed.
     """
     notes: dict[str, None] = {}
+    lost, claimed, shared = Counter[tuple[int, int]](), set[int](), 0
     highest = np.zeros(layers.shape, np.int16)
-    shared = np.zeros(layers.shape, bool)
-    for number, (layer, rounded) in enumerate(layers.with_notes()):
-        notes |= dict.fromkeys((*rounded, *_unclaimed(layer, number, segments, path)))
-        ranks = _ranks_of(layer, number, segments)
-        shared |= (ranks > 0) & (highest > 0)
-        np.maximum(highest, ranks, out=highest)
-    if shared.any():
-        notes |= dict.fromkeys(_shared(layers, shared, segments, path))
+    for place, slab in layers.slabs():
+        ranks = []
+        for number, (layer, rounded) in enumerate(slab):
+            notes |= dict.fromkeys(rounded)
+            lost.update(_unclaimed(layer, number, segments))
+            ranks.append(_ranks_of(layer, number, segments))
+        several = sum((rank > 0).astype(np.int16) for rank in ranks) > 1
+        for rank in ranks:
+            np.maximum(highest[place], rank, out=highest[place])
+            claimed |= set(np.flatnonzero(np.bincount(rank[several])).tolist())
+        shared += int(np.count_nonzero(several))
+    notes |= dict.fromkeys(_lost_notes(lost, path))
+    if shared:
+        notes |= {_shared_note(shared, claimed, segments, path): None}
     values = np.array([0, *(segment.structure.value for segment in segments)], np.int16)
     return values[highest], tuple(notes)
 
@@ -115,7 +129,7 @@ def describe_segments(image: sitk.Image, table: LabelTable) -> None:
             image.SetMetaData(f"Segment{number}_{key}", value)
 
 
-def _segment_numbers(image: sitk.Image) -> Iterator[int]:
+def _segment_numbers(image: sitk.Image | sitk.ImageFileReader) -> Iterator[int]:
     """Slicer counts segments from 0 until one has neither ID nor name."""
     described = {
         match[1] for key in image.GetMetaDataKeys() if (match := re.match(r"Segment(\d+)_(ID|Name)$", key))
@@ -123,9 +137,10 @@ def _segment_numbers(image: sitk.Image) -> Iterator[int]:
     return itertools.takewhile(lambda number: str(number) in described, itertools.count())
 
 
-def _segment(image: sitk.Image, number: int, before: list[Structure]) -> Segment:
+def _segment(
+    image: sitk.Image | sitk.ImageFileReader, number: int, layers: int, before: list[Structure]
+) -> Segment:
     """Read one segment; missing entries get the meaning that Slicer gives them."""
-    layers = image.GetNumberOfComponentsPerPixel()
     label_value = int(header_text(image, f"Segment{number}_LabelValue") or 1)
     layer = int(header_text(image, f"Segment{number}_Layer") or (0 if layers == 1 else number))
     wanted = label_value if 1 <= label_value <= LARGEST_VALUE else 1
@@ -139,7 +154,7 @@ def _segment(image: sitk.Image, number: int, before: list[Structure]) -> Segment
     return Segment(Structure(value, free_name, color, terminology), layer, label_value)
 
 
-def _name(image: sitk.Image, number: int) -> str:
+def _name(image: sitk.Image | sitk.ImageFileReader, number: int) -> str:
     names = (one_line(header_text(image, f"Segment{number}_{key}")) for key in ("Name", "ID"))
     return next((name for name in names if name), f"Segment {number}")
 
@@ -158,7 +173,7 @@ def _twin_notes(segment: Segment, name: str, before: list[Segment], path: Path) 
     return notes
 
 
-def _color(image: sitk.Image, number: int) -> Color | None:
+def _color(image: sitk.Image | sitk.ImageFileReader, number: int) -> Color | None:
     text = header_text(image, f"Segment{number}_Color") or header_text(image, f"Segment{number}_DefaultColor")
     if not text:
         return None
@@ -179,26 +194,32 @@ def _ranks_of(layer: npt.NDArray[Any], number: int, segments: tuple[Segment, ...
     return placed
 
 
-def _shared(
-    layers: LabelLayers, shared: npt.NDArray[np.bool_], segments: tuple[Segment, ...], path: Path
-) -> list[str]:
+def _shared_note(voxels: int, claimed: set[int], segments: tuple[Segment, ...], path: Path) -> str:
     """Say how many voxels belong to several segments, and to which."""
-    claimants: set[int] = set()
-    for number, layer in enumerate(layers):
-        claimants |= set(np.unique(_ranks_of(layer, number, segments)[shared]).tolist())
-    names = ", ".join(segments[rank - 1].structure.name for rank in sorted(claimants - {0}))
-    return [
-        f"{path.name}: {np.count_nonzero(shared)} voxels belong to more than one segment ({names}); each "
-        f"went to the segment that is later in the list."
-    ]
+    names = ", ".join(segments[rank - 1].structure.name for rank in sorted(claimed - {0}))
+    return (
+        f"{path.name}: {voxels} voxels belong to more than one segment ({names}); each went to the segment "
+        "that is later in the list."
+    )
 
 
-def _unclaimed(layer: npt.NDArray[Any], number: int, segments: tuple[Segment, ...], path: Path) -> list[str]:
-    """Say how many voxels have a value that no segment describes; Slicer does not show them either."""
+def _unclaimed(
+    layer: npt.NDArray[Any], number: int, segments: tuple[Segment, ...]
+) -> dict[tuple[int, int], int]:
+    """The values of a layer that no segment describes, and of how many voxels."""
     described = {segment.label_value for segment in segments if segment.layer == number}
     lost = [value for value in values_in(layer) if value not in described]
-    if not lost:
-        return []
-    count = np.count_nonzero(np.isin(layer, lost))
-    values = ", ".join(map(str, lost[:10]))
-    return [f"{path.name}: {count} voxels (value {values}) are of no segment and become background."]
+    return {(number, value): int(np.count_nonzero(layer == value)) for value in lost}
+
+
+def _lost_notes(lost: Counter[tuple[int, int]], path: Path) -> list[str]:
+    """Say how many voxels of each layer are of no segment; Slicer does not show them either."""
+    notes = []
+    for number in sorted({number for number, _ in lost}):
+        counts = {value: count for (layer, value), count in sorted(lost.items()) if layer == number}
+        values = ", ".join(map(str, list(counts)[:10]))
+        notes.append(
+            f"{path.name}: {sum(counts.values())} voxels (value {values}) are of no segment and become "
+            "background."
+        )
+    return notes
