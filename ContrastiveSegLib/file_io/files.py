@@ -38,8 +38,6 @@ from ContrastiveSegLib.imaging.label_values import (
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 
-Opened = sitk.Image | sitk.ImageFileReader
-
 # What Slicer saves of a segmentation that nobody drew in: one voxel, somewhere.
 EMPTY_IN_SLICER = (1, 1, 1)
 
@@ -172,14 +170,15 @@ def read_dicom_labels(path: Path, table: LabelTable | None, image: Sequence[Path
     return ReadLabels(volume, own, notes)
 
 
-def _open_labels(path: Path) -> tuple[Opened, LabelLayers, Geometry, tuple[str, ...]]:
+def _open_labels(path: Path) -> tuple[sitk.Image, LabelLayers, Geometry, tuple[str, ...]]:
     """What answers for the header, the layers, their grid, and notes."""
     stored = stored_layers(path)
-    opened: Opened = open_image(path) if stored is None else open_header(path)
+    # A reader that has read the header answers the same questions.
+    opened = open_image(path) if stored is None else cast("sitk.Image", open_header(path))
     check_dimension(path, opened.GetSize(), last_axis_is_channels=False)
     geometry, notes = sound_geometry(path, recentered(path, Geometry.of(opened)))
     if stored is None:
-        layers = LabelLayers.of_image(cast("sitk.Image", opened), geometry.shape, path, scaling_step(path))
+        layers = LabelLayers.of_image(opened, geometry.shape, path, scaling_step(path))
     else:
         layers = LabelLayers(stored.slabs, stored.shape[-1], geometry.shape, path)
     return opened, layers, geometry, (*_doubts(path, geometry), *notes)

@@ -7,7 +7,9 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +44,7 @@ class StoredLayers:
     start: int
     is_compressed: bool
 
-    def slabs(self) -> Iterator[npt.NDArray[np.integer]]:
+    def slabs(self) -> Iterator[npt.NDArray[Any]]:
         """The voxels (k, H, W, L), some slices at a time.
 
         Raises:
@@ -60,9 +62,9 @@ class StoredLayers:
                 yield np.frombuffer(stored, self.type).reshape(count, *slice_shape)
             self._read(stream, 0)  # the end of a compressed file holds its checksum
 
-    def _read(self, stream: gzip.GzipFile | object, size: int) -> bytes:
+    def _read(self, stream: gzip.GzipFile | BufferedReader, size: int) -> bytes:
         try:
-            stored: bytes = stream.read(size or 1)  # type: ignore[attr-defined]
+            stored = stream.read(size or 1)
         except (EOFError, OSError, zlib.error) as error:
             raise BadFile(f"{self.path} is cut off or damaged: {error}.", EXPORT_AGAIN) from error
         if len(stored) < size:

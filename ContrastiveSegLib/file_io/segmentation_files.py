@@ -46,9 +46,7 @@ class Segment:
     label_value: int
 
 
-def read_segments(
-    image: sitk.Image | sitk.ImageFileReader, path: Path, layers: int
-) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
+def read_segments(image: sitk.Image, path: Path, layers: int) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
     """The segments that the header describes, and notes; none for a plain label map.
 
     Args:
@@ -129,7 +127,7 @@ def describe_segments(image: sitk.Image, table: LabelTable) -> None:
             image.SetMetaData(f"Segment{number}_{key}", value)
 
 
-def _segment_numbers(image: sitk.Image | sitk.ImageFileReader) -> Iterator[int]:
+def _segment_numbers(image: sitk.Image) -> Iterator[int]:
     """Slicer counts segments from 0 until one has neither ID nor name."""
     described = {
         match[1] for key in image.GetMetaDataKeys() if (match := re.match(r"Segment(\d+)_(ID|Name)$", key))
@@ -137,9 +135,7 @@ def _segment_numbers(image: sitk.Image | sitk.ImageFileReader) -> Iterator[int]:
     return itertools.takewhile(lambda number: str(number) in described, itertools.count())
 
 
-def _segment(
-    image: sitk.Image | sitk.ImageFileReader, number: int, layers: int, before: list[Structure]
-) -> Segment:
+def _segment(image: sitk.Image, number: int, layers: int, before: list[Structure]) -> Segment:
     """Read one segment; missing entries get the meaning that Slicer gives them."""
     label_value = int(header_text(image, f"Segment{number}_LabelValue") or 1)
     layer = int(header_text(image, f"Segment{number}_Layer") or (0 if layers == 1 else number))
@@ -154,7 +150,7 @@ def _segment(
     return Segment(Structure(value, free_name, color, terminology), layer, label_value)
 
 
-def _name(image: sitk.Image | sitk.ImageFileReader, number: int) -> str:
+def _name(image: sitk.Image, number: int) -> str:
     names = (one_line(header_text(image, f"Segment{number}_{key}")) for key in ("Name", "ID"))
     return next((name for name in names if name), f"Segment {number}")
 
@@ -173,7 +169,7 @@ def _twin_notes(segment: Segment, name: str, before: list[Segment], path: Path) 
     return notes
 
 
-def _color(image: sitk.Image | sitk.ImageFileReader, number: int) -> Color | None:
+def _color(image: sitk.Image, number: int) -> Color | None:
     text = header_text(image, f"Segment{number}_Color") or header_text(image, f"Segment{number}_DefaultColor")
     if not text:
         return None
