@@ -34,7 +34,7 @@ class FinetuneStep(Step):
             FinetuneSettings,
             "strategy",
             first=FIRST,
-            elsewhere=("start",),
+            elsewhere=("start", "plan"),
             widgets=(ui.strategy, ui.strategyCaption, ui.finetuneForm, ui.finetuneAdvanced),
             onChange=self.onSettings,
         )

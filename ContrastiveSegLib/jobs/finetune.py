@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
+import tempfile
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from ContrastiveSegLib.dataset.annotations import annotation_file
 from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder
 from ContrastiveSegLib.file_io.structure_files import label_files
+from ContrastiveSegLib.finetuning._decisions import decide_finetuning
 from ContrastiveSegLib.finetuning._model import Cases, Task
+from ContrastiveSegLib.finetuning._plan import TRIED, Amount, middle_of, try_finetuning
 from ContrastiveSegLib.finetuning._rounds import learn
 from ContrastiveSegLib.finetuning._strategy import load_strategy
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
-from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, WorkingGrid, count_slices
+from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.labels import LabelTable
-from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
-from ContrastiveSegLib.networks.weights import model_card_errors, read_model_card
+from ContrastiveSegLib.networks.weights import read_model_card
 from ContrastiveSegLib.preprocessing.intensities import Intensities
-from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS, plan_finetuning
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, collect_table
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.runs.atomic_write import write_json
@@ -35,8 +40,6 @@ from ContrastiveSegLib.training.annotated import check_annotations, listed_slice
 from ContrastiveSegLib.training.data import (
     Found,
     find_readable_cases,
-    grid_for,
-    intensities_for,
     left_out_words,
     losses,
     prepare_all,
@@ -53,8 +56,6 @@ from ContrastiveSegLib.training.unannotated import (
     prepare_unannotated,
     was_pretrained,
 )
-
-LEARNING_RATE = 3e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +82,9 @@ def run(settings: FinetuneSettings) -> LostCases:
     """
     folder = RunFolder(settings.run)
     compute = choose_compute(settings.compute)
+    if settings.plan:
+        print(json.dumps(_plan(settings, folder, compute)), flush=True)
+        return LostCases()
     with working(folder, "finetune", settings) as reporter:
         start = _start_of(settings, folder)
         found = _find(settings, folder, reporter)
@@ -93,7 +97,7 @@ def run(settings: FinetuneSettings) -> LostCases:
         decided = decide(
             folder,
             "finetune",
-            lambda: _decide(settings, found.labeled, start, compute),
+            lambda: decide_finetuning(settings, found.labeled, start, compute),
             round_number=number,
         )
         grid, table = from_dict(WorkingGrid, decided["grid"]), _table(found.labeled, settings)
@@ -104,6 +108,34 @@ def run(settings: FinetuneSettings) -> LostCases:
         cases, kept, lost = _prepare(task, found)
         learn(dataclasses.replace(task, decided={**decided, "intensities": asdict(kept)}), cases)
         return lost
+
+
+def _plan(settings: FinetuneSettings, folder: RunFolder, compute: Compute) -> dict[str, Any]:
+    """What would be learned here, and what some cases and steps took; the run folder is not touched."""
+    started = time.time() - psutil.Process().create_time()
+    with tempfile.TemporaryDirectory(prefix="ContrastiveSeg-plan-") as place:
+        nowhere = RunFolder(Path(place))
+        reporter = Reporter(nowhere, "finetune")
+        start = _start_of(settings, folder)
+        found = _find(settings, folder, reporter)
+        decided = decide_finetuning(settings, found.labeled, start, compute)
+        some = _some_of(found, settings)
+        grid, table = from_dict(WorkingGrid, decided["grid"]), _table(some.labeled, settings)
+        model = ModelFolder(nowhere.finetune(1))
+        task = Task(settings, decided, grid, table, model, start, compute, reporter)
+        begin = time.perf_counter()
+        cases, _, _ = _prepare(task, some)
+        per_case = (time.perf_counter() - begin) / (len(cases.training) + len(cases.unannotated))
+        annotated = len(_with_labels(found.annotated, settings))
+        amount = Amount(annotated, len(found.scans.cases) if found.scans else 0, per_case, started)
+        return try_finetuning(task, cases, amount)
+
+
+def _some_of(found: _Folders, settings: FinetuneSettings) -> _Folders:
+    """A few annotated cases and scans, of middle size."""
+    names = {case.name for case in _with_labels(found.labeled, settings)}
+    labeled = middle_of(found.labeled, TRIED, [case.name in names for case in found.labeled.cases])
+    return _Folders(labeled, None, middle_of(found.scans, TRIED) if found.scans else None)
 
 
 def _find(settings: FinetuneSettings, folder: RunFolder, reporter: Reporter) -> _Folders:
@@ -223,53 +255,3 @@ def _identity(found: _Folders, start: ModelFolder | None, settings: FinetuneSett
     for case in found.scans.cases if found.scans else ():
         digest.update(f"{case.name} {[path.stat().st_size for path in case.images]}".encode())
     return digest.hexdigest()[:16]
-
-
-def _decide(
-    settings: FinetuneSettings, found: Found, start: ModelFolder | None, compute: Compute
-) -> dict[str, Any]:
-    """What the settings leave to the data, the machine and the pre-training."""
-    card = _card_of(start) if start else {}
-    name = settings.network or card.get("network", "unet")
-    base_channels = (
-        settings.base_channels
-        or card.get("arguments", {}).get("base_channels")
-        or BASE_CHANNELS[compute.machine]
-    )
-    grid = _grid(settings, found, card, compute)
-    if settings.grid.patch is None:
-        dims, pools = len(grid.patch), pools_for(grid.patch)
-        network = build_network(name, seed=0, base_channels=base_channels, spatial_dims=dims, pools=pools)
-        grid = dataclasses.replace(grid, patch=fitting_patch(network, grid.patch))
-    slices = count_slices(found.geometries, grid)
-    plan = plan_finetuning(slices, grid.patch, compute.machine, steps=settings.steps, batch=settings.batch)
-    return {
-        "grid": asdict(grid),
-        "intensities": card.get("intensities") or asdict(intensities_for(settings.grid)),
-        "network": name,
-        "base_channels": base_channels,
-        **asdict(plan),
-        "lr": settings.lr or LEARNING_RATE,
-        "precision": compute.precision,
-    }
-
-
-def _card_of(start: ModelFolder) -> dict[str, Any]:
-    card = read_model_card(start)
-    with model_card_errors(start):
-        from_dict(WorkingGrid, card["grid"]), from_dict(Intensities, card["intensities"])
-        card["arguments"].get("base_channels")
-    return card
-
-
-def _grid(settings: FinetuneSettings, found: Found, card: dict[str, Any], compute: Compute) -> WorkingGrid:
-    """The grid of pre-training, where there was one; what the settings name differently prevails."""
-    own = grid_for(found, settings.grid, largest_side=LARGEST_SIDES[compute.machine])
-    if not card:
-        return own
-    learned = from_dict(WorkingGrid, card["grid"])
-    return dataclasses.replace(
-        learned,
-        spacing=settings.grid.spacing or learned.spacing,
-        patch=own.patch if settings.grid.patch else learned.patch,
-    )

@@ -175,6 +175,8 @@ class _WhatToFinetune:
     """Highest learning rate; empty: the strategy's own."""
     validation: Annotated[float, Range(0, 0.5), Label("validation patients", "share")] | None = None
     """Share of the patients kept aside to choose the best checkpoint; empty: 0.2 of ten or more patients."""
+    plan: Annotated[bool, MayChange(), Label("plan only")] = False
+    """Only say, as JSON, what would be learned and how long it takes here, from steps on a few cases."""
 
 
 @dataclass(frozen=True, kw_only=True)
