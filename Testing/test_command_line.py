@@ -46,7 +46,7 @@ class Settings:
 def a_catalog_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "engine"
     methods = {
-        "pretraining/pcl.py": POSITION,
+        "pretraining/supercl.py": POSITION,
         "pretraining/lattice.py": LATTICE,
         "finetuning/self_training.py": SUPERVISED,
     }
@@ -62,7 +62,7 @@ def typed(line: str, folder: Path) -> Any:
 
 def test_every_flag_reaches_its_setting(a_catalog_folder: Path) -> None:
     line = (
-        "pretrain my_run --images my_images --method pcl --epochs 3 --spacing 1.5 --window -100 400 "
+        "pretrain my_run --images my_images --method supercl --epochs 3 --spacing 1.5 --window -100 400 "
         "--patch 64 96 --only patient0* b --leave-out c --device cpu --threads 2 --threshold 0.1 -v"
     )
 
@@ -128,7 +128,7 @@ def test_a_flag_of_another_method_is_a_usage_error(
 
 
 def test_a_methods_setting_whose_name_is_taken_carries_the_methods_name(a_catalog_folder: Path) -> None:
-    settings = typed("pretrain R --images F --width 8 --pcl-width 2", a_catalog_folder)
+    settings = typed("pretrain R --images F --width 8 --supercl-width 2", a_catalog_folder)
 
     assert (settings.base_channels, settings.options["width"]) == (8, 2)
 
@@ -137,15 +137,15 @@ def test_help_of_a_method_shows_its_settings_with_range_and_default(
     a_catalog_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
-        typed("pretrain --help --method pcl", a_catalog_folder)
+        typed("pretrain --help --method supercl", a_catalog_folder)
 
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert caught.value.code == 0
     assert (
-        "--threshold NUMBER How near two slice positions must be. [pcl] (from 0 to 1) (default: 0.35)"
+        "--threshold NUMBER How near two slice positions must be. [supercl] (from 0 to 1) (default: 0.35)"
         in shown
     )
-    assert "--method {pcl; to compare: lattice}" in shown
+    assert "--method {supercl; to compare: lattice}" in shown
     assert "In-plane spacing in mm; empty: the median of the data." in shown
 
 
@@ -197,7 +197,7 @@ def test_what_a_run_wrote_down_starts_it_again(tmp_path: Path) -> None:
 def test_options_of_a_file_for_another_method_are_not_taken_over(
     a_catalog_folder: Path, tmp_path: Path
 ) -> None:
-    content = {"pretrain": {"method": "pcl", "options": {"threshold": 0.2}}}
+    content = {"pretrain": {"method": "supercl", "options": {"threshold": 0.2}}}
     (tmp_path / "s.json").write_text(json.dumps(content))
 
     line = f"pretrain R --images F --settings {tmp_path}/s.json"

@@ -80,7 +80,7 @@ class _WhatToPretrain:
     """Run folder; created if it is not there. An interrupted run is resumed by starting it again."""
     images: Path
     """Folder with the volumes to learn from; only methods that need slice-level labels use labels in it."""
-    method: Annotated[str, MethodOf("pretraining")] = "pcl"
+    method: Annotated[str, MethodOf("pretraining")] = "supercl"
     """Pre-training method; its own settings become flags: see --method NAME --help."""
     slice_labels: Annotated[Path, Formerly("organ_flags"), Label("table of slices with the organ")] | None = (
         None

@@ -106,7 +106,7 @@ def test_pretraining_shows_progress_curves_and_the_end(a_quick_panel, phantoms, 
     panel.job("pretrain")
 
     assert panel.state("pretrain") == "done"
-    assert "pre-trained with pcl" in panel.ui.pretrainState.text
+    assert "pre-trained with supercl" in panel.ui.pretrainState.text
     chart = panel.panel.pretrain.box._curves.chart
     table = chart.GetNthPlotSeriesNode(0).GetTableNode().GetTable()
     assert [table.GetColumnName(n) for n in range(table.GetNumberOfColumns())] == ["step", "position"]

@@ -41,7 +41,7 @@ def main(words) -> int:
         parser.add_argument(name)
     for name in ("--labeled", "--pretrain-steps", "--finetune-steps", "--output"):
         parser.add_argument(name, default="")
-    parser.add_argument("--method", default="pcl")
+    parser.add_argument("--method", default="supercl")
     asked = parser.parse_args(words)
     findLibrary()
     try:
