@@ -49,21 +49,23 @@ def run_command(*words: str, **options: Any) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
+# Each of them takes longer to load than a person likes to wait for help.
+HEAVY = ("torch", "monai", "numpy", "scipy", "SimpleITK", "skimage", "matplotlib", "highdicom", "pydicom")
+
+
 @pytest.mark.parametrize("job", ["", *JOBS])
-def test_help_comes_quickly_and_without_torch(job: str) -> None:
+def test_help_loads_no_heavy_package(job: str) -> None:
     program = (
-        "import runpy, sys, time; started = time.perf_counter()\n"
+        "import runpy, sys\n"
         "try: runpy.run_module('ContrastiveSegLib', run_name='__main__')\n"
         "except SystemExit as exit: code = exit.code\n"
-        "heavy = [name for name in ('torch', 'monai', 'numpy') if name in sys.modules]\n"
-        "print(code, heavy, time.perf_counter() - started, file=sys.stderr)"
+        f"heavy = [name for name in {HEAVY} if name in sys.modules]\n"
+        "print(code, heavy, file=sys.stderr)"
     )
     words = [job, "--help"] if job else ["--help"]
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
 
-    code, heavy, seconds = done.stderr.split()
-    assert (code, heavy) == ("0", "[]")
-    assert float(seconds) < 2
+    assert done.stderr.split() == ["0", "[]"]
     assert "usage: python -m ContrastiveSegLib" in done.stdout
 
 
