@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io.dicom import SAME_SPACING
 from ContrastiveSegLib.file_io.structure_files import merge_structures
 from ContrastiveSegLib.imaging.case_errors import one_line
 from ContrastiveSegLib.imaging.colors import Color, colors_for
@@ -29,8 +30,14 @@ ODD = (
 )  # fmt: skip
 
 
-def read_segmentation(path: Path) -> tuple[Volume, LabelTable, tuple[str, ...]]:
+def read_segmentation(
+    path: Path, image: Geometry | None = None
+) -> tuple[Volume, LabelTable, tuple[str, ...]]:
     """The segments of a file as one label map (K, H, W), their names and colors, and notes on overlaps.
+
+    Args:
+        image: The grid that they were drawn on, if it is known: a file may leave out the slices without
+            segments, and not say how far apart slices are.
 
     Raises:
         BadFile: highdicom is not installed, the file is damaged, or holds probabilities.
@@ -40,7 +47,7 @@ def read_segmentation(path: Path) -> tuple[Volume, LabelTable, tuple[str, ...]]:
     except ImportError as error:
         raise BadFile(f"{path} is a DICOM segmentation, which needs a further package.", INSTALL) from error
     try:
-        found = highdicom.seg.segread(path)
+        found = _opened(highdicom.seg, path, image)
         if str(found.segmentation_type.value) == "FRACTIONAL":
             raise BadFile(f"{path} holds probabilities of structures, and no labels.", EXPORT_AGAIN)
         table = _table([found.get_segment_description(n) for n in found.segment_numbers])
@@ -49,6 +56,35 @@ def read_segmentation(path: Path) -> tuple[Volume, LabelTable, tuple[str, ...]]:
     except ODD as error:
         raise BadFile(f"{path} cannot be read as a DICOM segmentation ({error}).", EXPORT_AGAIN) from error
     return volume, table, notes
+
+
+def _opened(seg: Any, path: Path, image: Geometry | None) -> Any:
+    """The file, with a distance of slices where it gives none: what is drawn must not grow into gaps."""
+    import pydicom
+
+    said = pydicom.dcmread(path)
+    groups = [*said.SharedFunctionalGroupsSequence, *said.PerFrameFunctionalGroupsSequence]
+    silent = [
+        measures
+        for group in groups
+        for measures in group.get("PixelMeasuresSequence", ())
+        if not measures.get("SpacingBetweenSlices")
+    ]
+    for measures in silent:
+        if distance := _distance((said.Rows, said.Columns), measures, image):
+            measures.SpacingBetweenSlices = distance
+    found = seg.Segmentation.from_dataset(said, copy=False)
+    fits = {"allow_missing_positions": True, "allow_duplicate_positions": True}
+    return found if not silent or found.get_volume_geometry(**fits) else seg.segread(path)
+
+
+def _distance(shape: tuple[int, int], measures: Any, image: Geometry | None) -> float:
+    """Between slices: that of the image if the pixels are those of the image, else their thickness, or 0."""
+    if image is not None and shape == image.shape[1:]:
+        spacing = np.array(measures.PixelSpacing, float)
+        if np.allclose(spacing, image.spacing[1::-1], rtol=SAME_SPACING, atol=0):
+            return image.spacing[2]
+    return float(measures.get("SliceThickness") or 0)
 
 
 def _masks(found: Any, names: dict[int, str]) -> Iterator[tuple[str, Volume]]:

@@ -106,6 +106,28 @@ def test_a_segmentation_is_found_by_the_series_it_names_and_lies_on_its_voxels(t
     )
 
 
+@pytest.mark.parametrize("is_image_known", [True, False])
+@pytest.mark.parametrize("drawn", [[1, 3], [1, 4], [2]])
+def test_slices_that_a_file_leaves_out_stay_empty_where_it_does_not_say_how_far_slices_are_apart(
+    tmp_path, drawn, is_image_known
+):
+    sources = write_series(tmp_path, 1)
+    mask = np.zeros((*SHAPE, 1), np.uint8)
+    mask[drawn, 2:5, 1:4] = 1
+    file = tmp_path / "seg" / "a.dcm"
+    _write_seg(file, sources, mask, _two_segments()[:1])
+    found = pydicom.dcmread(file)
+    del found.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices
+    found.save_as(file)
+    (case,) = find_cases(tmp_path).cases
+
+    read = read_labels(file, image=case.images if is_image_known else ())
+
+    placed = labels_on_grid(read.volume, read_image(case.images).volume.geometry, name="mr")
+    np.testing.assert_array_equal(placed.volume.array, mask[..., 0])
+    assert placed.notes == ()
+
+
 def test_a_label_map_is_read_like_binary_segments(tmp_path, two_masks):
     sources = write_series(tmp_path, 1)
     labels = np.where(two_masks[..., 1] > 0, 2, two_masks[..., 0]).astype(np.uint8)
