@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ContrastiveSegLib.dataset.file_roles import role_of_folder
+
 # MONAI Label: what a person saved, and what its own model predicted. Source: monailabel, datastore/local.py.
 CORRECTED, PREDICTED = "final", "original"
 # BIDS: derivatives/PIPELINE/sub-01/anat lies beside sub-01/anat. Source: BIDS 1.10, derivatives.
@@ -35,5 +37,6 @@ def is_derivative(parts: Sequence[str]) -> bool:
 
 def why_not_entered(folder: Path) -> str:
     """Why nothing in a folder is used; "" if it is."""
-    is_monai_label = folder.name == PREDICTED and (folder.parent / CORRECTED).is_dir()
+    is_in_labels = role_of_folder(folder.parent.name)[0] == "labels"
+    is_monai_label = is_in_labels and folder.name == PREDICTED and (folder.parent / CORRECTED).is_dir()
     return NOT_CORRECTED if is_monai_label else ""

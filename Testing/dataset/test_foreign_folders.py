@@ -43,6 +43,13 @@ def test_monai_label_gives_what_a_person_saved_and_not_what_its_model_predicted(
     assert reasons["original"] == NOT_CORRECTED
 
 
+def test_images_in_a_folder_called_original_are_read(tmp_path):
+    _write(tmp_path / "original" / "scan_a.nii.gz")
+    _write(tmp_path / "final" / "scan_b.nii.gz")
+
+    assert list(_labels(tmp_path)) == ["scan_a", "scan_b"]
+
+
 def test_labels_of_bids_are_found_below_derivatives(tmp_path):
     (tmp_path / "dataset_description.json").write_text("{}", encoding="utf-8")
     for scan in ("sub-01/ses-1/anat/sub-01_ses-1", "sub-01/ses-2/anat/sub-01_ses-2", "sub-02/anat/sub-02"):
