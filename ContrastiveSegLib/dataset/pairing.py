@@ -19,6 +19,7 @@ from ContrastiveSegLib.file_io.file_names import channel_of
 MOST_CHANNELS = 8
 # Places, as in FoundFile, that are no folder of one case: the searched folder, images/, imagesTr ...
 FOLDERS_OF_MANY = ("", "tr", "ts", "va", "val")
+NO_SERIES = "labels of a DICOM series that is not in this folder"
 
 
 @dataclass(frozen=True)
@@ -139,11 +140,16 @@ def _with_references(
 ) -> tuple[list[Group], list[LeftOut]]:
     """Give labels to the series that they name; of two for the same series the first is kept."""
     groups, left_out = list(groups), []
-    numbers = {group.uid: number for number, group in enumerate(groups) if group.uid}
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for number, group in enumerate(groups):
+        numbers[group.uid].append(number)
     for file in files:
-        number = next((numbers[uid] for uid in file.refers_to if uid in numbers), None)
+        several = next((numbers[uid] for uid in file.refers_to if uid and uid in numbers), [])
+        number = several[0] if len(several) == 1 else None
         if number is None:
-            left_out.append(LeftOut(file.path, "labels of a DICOM series that is not in this folder"))
+            names = " and ".join(groups[n].name for n in several)
+            why = f"labels of a DICOM series that is here more than once ({names}); remove all but one"
+            left_out.append(LeftOut(file.path, why if several else NO_SERIES))
         elif taken := groups[number].labels:
             left_out.append(LeftOut(file.path, f"labels of a case that has {taken} already"))
         else:
