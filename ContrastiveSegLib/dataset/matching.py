@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ContrastiveSegLib.dataset.file_roles import BETWEEN, is_counted_by_slicer, spellings
+from ContrastiveSegLib.dataset.patient_words import is_part_of_patient, names_a_patient
 
 # Ways in which names agree, the surest first. From PADDING on, a second claim makes both doubtful.
 SAME, WITHOUT_WORD, KEY, PADDING, NUMBER, ALONE = range(6)
@@ -88,7 +89,18 @@ def match_names(labels: Sequence[str], images: Sequence[str], *, alone: int | No
 def fit_none(labels: Sequence[str], images: Sequence[str]) -> bool:
     """Whether no label is called like an image, not even doubtfully."""
     index = _Index(images)
-    return all(not index.find(name)[1] for name in labels)
+    found = {name: index.find(name) for name in labels}
+    return all(
+        not images_of or (way == NUMBER and _is_numbered_part(name, index))
+        for name, (way, images_of) in found.items()
+    )
+
+
+def _is_numbered_part(name: str, index: _Index) -> bool:
+    """Whether the number of a name counts parts of the body, as in vertebrae_L1, and not patients."""
+    words = re.findall(r"[^\W\d_]{3,}", spellings(name)[-1])
+    is_person = names_a_patient(name) or is_part_of_patient(name)
+    return bool(words) and not is_person and not any(index.find(word)[1] for word in words)
 
 
 def _answer(
