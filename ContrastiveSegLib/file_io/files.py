@@ -28,11 +28,11 @@ from ContrastiveSegLib.file_io.structure_files import label_files, merge_structu
 from ContrastiveSegLib.file_io.volume_checks import check_dimension, constant_notes, refuse_sequence
 from ContrastiveSegLib.imaging.header_geometry import sound_geometry
 from ContrastiveSegLib.imaging.label_values import (
+    as_expected,
     check_values,
     renumber,
     unpainted,
     values_in,
-    without_background,
     without_ignored,
 )
 from ContrastiveSegLib.imaging.labels import LabelTable
@@ -154,20 +154,18 @@ def read_structures(paths: Sequence[Path], table: LabelTable | None) -> ReadLabe
             yield path.name, Volume(array, geometry)
 
     own, (volume, notes) = structure_table(paths), merge_structures(paths[0].parent, masks())
-    if table is not None:
-        volume, own = Volume(renumber(volume.array, own, table, paths[0].parent), volume.geometry), table
-    return ReadLabels(volume, own, (*seen, *notes))
+    array, own, background = as_expected(volume.array, own, table, paths[0].parent)
+    return ReadLabels(Volume(array, volume.geometry), own, (*seen, *notes), background)
 
 
 @apart
 def read_dicom_labels(path: Path, table: LabelTable | None, image: Sequence[Path]) -> ReadLabels:
     """As `read_labels`, of a DICOM segmentation or of contours."""
     volume, own, notes = read_label_series(path, image)
-    if table is not None:
-        volume, own = Volume(renumber(volume.array, own, table, path), volume.geometry), table
-    if not volume.array.any():
+    array, own, background = as_expected(volume.array, own, table, path)
+    if not array.any() and background is None:
         notes = (*notes, _emptiness(path, nothing_drawn=False))
-    return ReadLabels(volume, own, notes)
+    return ReadLabels(Volume(array, volume.geometry), own, notes, background)
 
 
 def _open_labels(path: Path) -> tuple[sitk.Image, LabelLayers, Geometry, tuple[str, ...]]:
@@ -195,8 +193,8 @@ def read_label_file(
     unknown = None
     if segments:
         array, flat_notes = flatten(layers, segments, path)
-        array, own, background = without_background(array, tuple(s.structure for s in segments))
-        array, own = (array, own) if table is None else (renumber(array, own, table, path), table)
+        own = LabelTable(tuple(s.structure for s in segments))
+        array, own, background = as_expected(array, own, table, path)
         notes = (*notes, *flat_notes)
     else:
         array, rounded = layers.only()

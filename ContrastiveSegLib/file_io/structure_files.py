@@ -29,9 +29,17 @@ def structure_table(paths: Iterable[Path]) -> LabelTable:
     """The structures that the files are called after, with values from 1 on.
 
     Raises:
-        BadSetting: Two names differ in capitals alone.
+        BadFile: Two names differ in capitals alone.
     """
+    paths = tuple(paths)
     names = [split_suffix(path.name)[0] for path in paths]
+    first: dict[str, Path] = {}
+    for path, name in zip(paths, names, strict=True):
+        if (other := first.setdefault(name.casefold(), path)) is not path:
+            raise BadFile(
+                f"{path} and {other.name} beside it differ in capitals alone, so both are one structure.",
+                "Rename or remove one of them.",
+            )
     colors = colors_for([(name, "") for name in names])
     numbered = enumerate(zip(names, colors, strict=True), start=1)
     return LabelTable(tuple(Structure(value, name, color) for value, (name, color) in numbered))

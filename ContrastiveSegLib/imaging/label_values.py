@@ -124,6 +124,20 @@ def without_background(
     return np.where(background, 0, array).astype(np.int16), table, background
 
 
+def as_expected(
+    array: npt.NDArray[np.int16], own: LabelTable, table: LabelTable | None, path: Path
+) -> tuple[npt.NDArray[np.int16], LabelTable, npt.NDArray[np.bool_] | None]:
+    """Named structures with the values of the table, if there is one, and where background was painted.
+
+    Raises:
+        BadFile: As in `renumber`.
+    """
+    array, own, background = without_background(array, own.structures)
+    return (
+        (array, own, background) if table is None else (renumber(array, own, table, path), table, background)
+    )
+
+
 def without_ignored(
     array: npt.NDArray[np.int16], ignored: int | None
 ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_] | None]:
