@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ContrastiveSegLib.file_io.dicom import DicomSeries
-from ContrastiveSegLib.file_io.dicom_elements import CONTOURS, SEGMENTATION, drawn_on
+from ContrastiveSegLib.file_io.dicom_elements import CONTOURS, SEGMENTATION, Reference, drawn_on
 from ContrastiveSegLib.imaging.case_errors import attempt
 
 NOT_IMAGES = {
@@ -33,10 +33,10 @@ def why_no_image(series: DicomSeries) -> str:
     return f"a DICOM series with {NOT_IMAGES[series.modality]} ({series.modality}), not an image"
 
 
-def labels_drawn_on(path: Path) -> tuple[str, ...]:
-    """The UIDs of the series that a file with labels was drawn on; () for other files."""
+def labels_drawn_on(path: Path) -> Reference | None:
+    """What a file with labels was drawn on; None for other files, and where it names no series."""
     known, _ = attempt(str(path), drawn_on, path)
-    return known[1] if known and known[0] in LABELS else ()
+    return known if known and known.series and known.modality in LABELS else None
 
 
 def series_names(folder: str, found: Sequence[DicomSeries]) -> list[str]:

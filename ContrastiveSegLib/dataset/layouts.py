@@ -22,7 +22,7 @@ from ContrastiveSegLib.file_io.file_names import (
 )
 from ContrastiveSegLib.file_io.provenance import provenance_of
 from ContrastiveSegLib.imaging.case_errors import attempt
-from ContrastiveSegLib.own_work import RUN_MARKER, run_format
+from ContrastiveSegLib.own_work import PROGRAM, RUN_MARKER, run_format
 
 NNUNET = "nnU-Net"
 DECATHLON = "Medical Segmentation Decathlon"
@@ -244,9 +244,11 @@ def _series(place: _Place, dicoms: Sequence[Path]) -> Iterator[FoundFile | LeftO
 def _labels_of_series(place: _Place, path: Path) -> FoundFile | None:
     """A DICOM file with labels that names the series they were drawn on."""
     referred = labels_drawn_on(path)
-    if not referred:
+    if referred is None:
         return None
-    return FoundFile(path, "labels", place.place, path.stem, bool(place.role), refers_to=referred)
+    made = "predicted" if referred.program == PROGRAM else ""
+    found = FoundFile(path, "labels", place.place, path.stem, bool(place.role), made=made)
+    return replace(found, refers_to=referred.series)
 
 
 def _dataset(path: Path) -> tuple[DatasetFile, list[LeftOut]]:

@@ -23,11 +23,11 @@ from ContrastiveSegLib.file_io.files import ReadLabels, read_labels
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.labels import Structure
 from ContrastiveSegLib.imaging.volume import Geometry
+from ContrastiveSegLib.own_work import PROGRAM
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.training.prediction_summary import read_summary
 
-PROGRAM = "ContrastiveSeg"
 SERIES_NUMBER = 900  # behind those of scanners
 LONGEST_LABEL = 64  # of DICOM's LO
 # What 3D Slicer calls a structure whose terms nobody gave, in the order of its terminology entries.

@@ -26,7 +26,8 @@ DEEPEST = 64
 ITEM, ITEM_END, SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
 PIXELS = ((0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009))
 SYNTAX, FRAMES = (0x0002, 0x0010), (0x0028, 0x0008)
-SERIES, MODALITY = (0x0020, 0x000E), (0x0008, 0x0060)
+SERIES, MODALITY, MODEL_NAME = (0x0020, 0x000E), (0x0008, 0x0060), (0x0008, 0x1090)
+TEXTS = (SYNTAX, MODALITY, MODEL_NAME, FRAMES)
 SAMPLES, ROWS, COLUMNS, BITS = (0x0028, 0x0002), (0x0028, 0x0010), (0x0028, 0x0011), (0x0028, 0x0100)
 
 # Modalities of files with labels: filled segments, and contours.
@@ -77,8 +78,23 @@ def screen_dicom(path: Path) -> Promise:
     return promised
 
 
-def drawn_on(path: Path) -> tuple[str, tuple[str, ...]]:
-    """The modality of a file, such as "SEG", and the UIDs of the series that its sequences refer to.
+@dataclass(frozen=True)
+class Reference:
+    """What a file with labels says of itself.
+
+    Args:
+        modality: Such as "SEG".
+        series: The UIDs of the series that its sequences refer to.
+        program: The model name of what made it.
+    """
+
+    modality: str
+    series: tuple[str, ...]
+    program: str
+
+
+def drawn_on(path: Path) -> Reference:
+    """What a file was drawn on, and with what.
 
     Raises:
         BadFile: A length leads beyond the end of the file.
@@ -87,7 +103,9 @@ def drawn_on(path: Path) -> tuple[str, tuple[str, ...]]:
     with path.open("rb") as file:
         walk = _Walk(path, file, path.stat().st_size)
         walk.run()
-    return walk.found.get(MODALITY, ""), tuple(dict.fromkeys(walk.series_inside))
+    return Reference(
+        walk.found.get(MODALITY, ""), tuple(dict.fromkeys(walk.series_inside)), walk.found.get(MODEL_NAME, "")
+    )
 
 
 @dataclass(frozen=True)
@@ -220,13 +238,10 @@ class _Walk:
 
     def note(self, element: _Element) -> None:
         """Keep the values that say what kind of image it is, and how large."""
-        if (
-            element.tag not in (SYNTAX, MODALITY, FRAMES, SAMPLES, ROWS, COLUMNS, BITS)
-            or element.length == UNDEFINED
-        ):
+        if element.tag not in (*TEXTS, SAMPLES, ROWS, COLUMNS, BITS) or element.length == UNDEFINED:
             return
         raw = self.bytes_at(element.start, min(element.length, 128))
-        if element.tag in (SYNTAX, MODALITY, FRAMES):
+        if element.tag in TEXTS:
             self.found[element.tag] = self.text_of(element)
         elif len(raw) >= 2:
             self.found[element.tag] = str(struct.unpack_from(f"{self.order}H", raw)[0])

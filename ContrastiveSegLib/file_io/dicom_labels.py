@@ -25,7 +25,7 @@ def read_label_series(path: Path, image: Sequence[Path]) -> tuple[Volume, LabelT
     """
     is_series = bool(image) and (image[0].is_dir() or is_dicom(image[0]))
     grid = series_geometry(find_series(image[0])) if is_series else None
-    if drawn_on(path)[0] != CONTOURS:
+    if drawn_on(path).modality != CONTOURS:
         return read_segmentation(path, grid)
     if grid is None:
         raise BadFile(

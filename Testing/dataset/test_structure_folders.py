@@ -76,6 +76,35 @@ def test_labels_called_after_another_patient_are_no_structure(tmp_path, name):
     assert [out.path.name for out in found.left_out] == [f"{name}.nii.gz"]
 
 
+def test_numbers_of_vertebrae_and_ribs_are_none_of_patients(tmp_path):
+    for case in ("1", "2"):
+        _case(tmp_path / case, {"vertebrae_L1": _box(1, 2), "rib_left_2": _box(3, 4)})
+
+    found = find_cases(tmp_path)
+
+    assert [case.labels for case in found.cases] == [tmp_path / n / "segmentations" for n in ("1", "2")]
+
+
+@pytest.mark.parametrize("name", ["patient_2", "case 2", "ct_2", "exam2", "P2", "scan_ct_2"])
+def test_numbers_of_patients_are_none_of_structures(tmp_path, name):
+    _case(tmp_path / "1", {name: _box(1, 2)})
+    _case(tmp_path / "2", {})
+
+    assert [case.labels for case in find_cases(tmp_path).cases] == [None, None]
+
+
+def test_a_structure_called_background_is_painted_background(tmp_path):
+    folder = tmp_path / "segmentations"
+    _write(folder / "Background.nii.gz", _box(4, 6))
+    _write(folder / "liver.nii.gz", _box(0, 3))
+
+    read = read_labels(folder)
+
+    assert read.table.names == ("liver",)
+    np.testing.assert_array_equal(read.background, _box(4, 6))
+    assert set(np.unique(read.volume.array[_box(4, 6)])) == {0}
+
+
 def test_beside_two_images_structures_belong_to_none(tmp_path):
     _case(tmp_path / "P1", {"liver": _box(1, 2)})
     _write(tmp_path / "P1" / "mr.nii.gz")
@@ -139,6 +168,18 @@ def test_a_file_that_is_no_structure_is_named(tmp_path, array, spacing, said):
     _write(tmp_path / "b.nii.gz", array, spacing=spacing)
 
     with pytest.raises(BadFile, match=said):
+        read_labels(tmp_path)
+
+
+def test_names_that_differ_in_capitals_alone_are_named(tmp_path):
+    for name in ("Liver", "liver"):
+        _write(tmp_path / f"{name}.nii.gz", _box(3, 4))
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this disk does not tell capitals apart")
+
+    with pytest.raises(
+        BadFile, match=r"liver\.nii\.gz and Liver\.nii\.gz beside it differ in capitals alone"
+    ):
         read_labels(tmp_path)
 
 

@@ -84,10 +84,21 @@ def test_highdicom_reads_the_same_voxels_uids_names_and_terms(a_run, tmp_path, c
     assert dict(zip(values.tolist(), counts.tolist(), strict=True)) == {0: whole.array.size - 22, 1: 18, 2: 4}
 
 
+def test_exported_predictions_are_no_annotations(a_run, tmp_path):
+    _export(a_run, tmp_path / "data" / "results")
+
+    found = find_cases(tmp_path / "data")
+
+    assert [case.labels for case in found.cases] == [None, None]
+    assert "1 results that nobody changed (predicted), which are no annotations: exam.dcm" in (
+        found.left_out[0].reason
+    )
+
+
 def test_exported_predictions_are_labels_of_their_series_again(a_run, tmp_path):
     _export(a_run, tmp_path / "data" / "results")
 
-    case = next(case for case in find_cases(tmp_path / "data").cases if case.labels)
+    case = next(case for case in find_cases(tmp_path / "data", results=True).cases if case.labels)
 
     read, image = read_labels(case.labels), read_image(case.images).volume
     placed = labels_on_grid(read.volume, image.geometry, name=case.name).volume.array

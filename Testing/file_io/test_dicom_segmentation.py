@@ -128,6 +128,28 @@ def test_slices_that_a_file_leaves_out_stay_empty_where_it_does_not_say_how_far_
     assert placed.notes == ()
 
 
+def test_a_segment_called_background_is_painted_background(tmp_path, two_masks):
+    sources = write_series(tmp_path, 1)
+    segments = [_segment(1, "liver", LIVER), _segment(2, "background", SPLEEN)]
+    _write_seg(tmp_path / "seg" / "a.dcm", sources, two_masks, segments)
+
+    read = read_labels(tmp_path / "seg" / "a.dcm")
+
+    assert read.table.names == ("liver",)
+    assert read.background.sum() == two_masks[..., 1].sum()
+
+
+def test_labels_of_a_series_that_two_patients_share_belong_to_neither(tmp_path, two_masks):
+    sources = write_series(tmp_path / "p1", 1)
+    write_series(tmp_path / "p2", 1)
+    _write_seg(tmp_path / "p1" / "a.dcm", sources, two_masks, _two_segments())
+
+    found = find_cases(tmp_path)
+
+    assert [case.labels for case in found.cases] == [None, None]
+    assert "a DICOM series that is here more than once (p1 and p2)" in found.left_out[0].reason
+
+
 def test_a_label_map_is_read_like_binary_segments(tmp_path, two_masks):
     sources = write_series(tmp_path, 1)
     labels = np.where(two_masks[..., 1] > 0, 2, two_masks[..., 0]).astype(np.uint8)
