@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ ONE_FOLDER = "images and labels side by side"
 SERIES = "DICOM series"
 
 OTHER_FORMAT = "not a volume in a known format (NIfTI, NRRD, MHA, DICOM)"
+MANY = 20  # files of one ending that are named one by one
 A_RUN = "a run folder of this program, whose files are no data"
 NO_TEXT = "has a name, or lies in a folder with a name, that is no text (not UTF-8); rename it"
 NO_IMAGE = "a DICOM file that is damaged or holds no image"
@@ -130,11 +132,22 @@ def survey(folder: Path) -> Survey:
         raise BadFolder(f"The folder {folder} is empty.", "Choose the folder that holds the volumes.")
     dataset, refused = _dataset(folder / DATASET_FILE)
     files = [item for item in found if isinstance(item, FoundFile)]
-    left_out = [item for item in found if isinstance(item, LeftOut)] + refused
+    left_out = _summed_up(folder, [item for item in found if isinstance(item, LeftOut)]) + refused
     if any(file.role == "image" and file.is_sorted for file in files):
         left_out += [LeftOut(file.path, OUTSIDE) for file in files if not (file.is_sorted or file.refers_to)]
         files = [file for file in files if file.is_sorted or file.refers_to]
     return Survey(tuple(files), tuple(left_out), _layout(folder, files), dataset)
+
+
+def _summed_up(folder: Path, left_out: Sequence[LeftOut]) -> list[LeftOut]:
+    """One line for all files of an ending that volumes do not have, where there are many of them."""
+    counts = Counter(item.path.suffix.lower() for item in left_out if item.reason == OTHER_FORMAT)
+    many = {suffix: count for suffix, count in counts.items() if count > MANY}
+    alone = [i for i in left_out if i.reason != OTHER_FORMAT or i.path.suffix.lower() not in many]
+    for suffix, count in many.items():
+        ending = f"with the ending {suffix}" if suffix else "without an ending"
+        alone.append(LeftOut(folder, f"{count} files {ending}: {OTHER_FORMAT}"))
+    return alone
 
 
 def _check(folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 from ContrastiveSegLib.dataset.cases import find_cases
-from ContrastiveSegLib.dataset.layouts import survey
+from ContrastiveSegLib.dataset.layouts import OTHER_FORMAT, survey
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.file_io.dicom import find_series
 
@@ -262,4 +262,18 @@ def test_a_run_folder_among_the_images_is_passed_by(tmp_path):
     assert {out.path.name: out.reason for out in found.left_out} == {
         "heart": "a run folder of this program, whose files are no data",
         "run.json": "not a volume in a known format (NIfTI, NRRD, MHA, DICOM)",
+    }
+
+
+def test_many_tables_beside_images_are_one_line(tmp_path: Path) -> None:
+    write_series(tmp_path / "exam", 1)
+    for number in range(21):
+        (tmp_path / f"case_{number}.json").touch()
+    (tmp_path / "notes.txt").touch()
+
+    left_out = find_cases(tmp_path).left_out
+
+    assert {item.path.name: item.reason for item in left_out} == {
+        "notes.txt": OTHER_FORMAT,
+        tmp_path.name: f"21 files with the ending .json: {OTHER_FORMAT}",
     }
