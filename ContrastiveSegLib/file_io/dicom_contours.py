@@ -1,6 +1,6 @@
 """RTSTRUCT: contours of radiotherapy, filled in the slices of the series they were drawn on.
 
-Source: DICOM PS3.3, C.8.8.5 (structure sets) and C.8.8.6 (contours). Read with pydicom where it is installed.
+Source: DICOM PS3.3, C.8.8.5 (structure sets) and C.8.8.6 (contours).
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pydicom
 from skimage.draw import polygon2mask
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.file_io.dicom_segmentation import EXPORT_AGAIN, INSTALL, ODD, unique_names
+from ContrastiveSegLib.file_io.dicom_segmentation import EXPORT_AGAIN, ODD, unique_names
 from ContrastiveSegLib.file_io.structure_files import merge_structures
 from ContrastiveSegLib.imaging.colors import Color, colors_for
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
@@ -47,12 +48,8 @@ def read_contours(path: Path, image: Geometry) -> tuple[Volume, LabelTable, tupl
     Each slice takes the contours of the nearest plane, if that lies within half a slice.
 
     Raises:
-        BadFile: pydicom is not installed, the file is damaged, or no contour lies in the image.
+        BadFile: The file is damaged, or no contour lies in the image.
     """
-    try:
-        import pydicom
-    except ImportError as error:
-        raise BadFile(f"{path} holds contours in DICOM, which need a further package.", INSTALL) from error
     try:
         regions = _regions(pydicom.dcmread(path))
     except ODD as error:
