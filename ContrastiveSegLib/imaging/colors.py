@@ -56,11 +56,12 @@ def colors_for(structures: Iterable[tuple[str, str]], taken: Sequence[Color] = (
     Args:
         taken: Colors that stay, such as those of a file.
     """
-    found = list(taken)
+    found, nearest = list(taken), _nearest(taken)
     for name, terminology in structures:
         usual = usual_color(name, terminology)
         fits = usual is not None and (not found or distances(usual, found).min() >= ENOUGH)
-        found.append(usual if usual is not None and fits else farthest_color(found))
+        found.append(usual if usual is not None and fits else _farthest(found, nearest))
+        nearest = np.minimum(nearest, _nearest(found[-1:]))  # not anew: a hundred structures would take long
     return found[len(taken) :]
 
 
@@ -82,11 +83,18 @@ def usual_color(name: str, terminology: str = "") -> Color | None:
 
 def farthest_color(taken: Sequence[Color]) -> Color:
     """The color whose nearest neighbor among those taken is farthest away."""
-    if not taken:
-        return FIRST
-    candidates, seen = _candidates()
-    nearest = np.min([_apart(seen, _seen(np.array([color]))) for color in taken], axis=0)
-    return _plain(candidates[int(np.argmax(nearest))])
+    return _farthest(taken, _nearest(taken))
+
+
+def _farthest(taken: Sequence[Color], nearest: Array) -> Color:
+    return _plain(_candidates()[0][int(np.argmax(nearest))]) if taken else FIRST
+
+
+def _nearest(taken: Sequence[Color]) -> Array:
+    """How far each candidate is from the nearest color that is taken."""
+    _, seen = _candidates()
+    apart = [_apart(seen, _seen(np.array([color]))) for color in taken]
+    return np.min([np.full(seen.shape[1], np.inf), *apart], axis=0)
 
 
 def distances(color: Color, others: Sequence[Color]) -> Array:

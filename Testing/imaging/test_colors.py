@@ -113,3 +113,15 @@ def test_the_structures_of_a_dataset_file_get_colors_by_name(tmp_path):
     table = read_dataset_file(path).table
 
     assert [s.color for s in table.structures] == [usual_color("liver"), usual_color("vein")]
+
+
+def test_many_structures_get_the_colors_of_a_slow_loop_without_its_work(monkeypatch):
+    found: list = []
+    for _ in range(40):
+        found.append(colors.farthest_color(found))
+    compared: list = []
+    apart = colors._apart
+    monkeypatch.setattr(colors, "_apart", lambda *both: compared.append(1) or apart(*both))
+
+    assert colors_for([(f"s{n}", "") for n in range(40)]) == found
+    assert len(compared) == 40
