@@ -29,7 +29,12 @@ from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.training.prediction_summary import read_summary
 
 SERIES_NUMBER = 900  # behind those of scanners
-LONGEST_LABEL = 64  # of DICOM's LO
+LONGEST = 64  # of DICOM's LO
+# Of patient and study: what a file must have, if only empty (type 2).
+MAY_BE_EMPTY = (
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex",
+    "StudyID", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName",
+)  # fmt: skip
 # What 3D Slicer calls a structure whose terms nobody gave, in the order of its terminology entries.
 TISSUE = ("SCT", "85756007", "Tissue")
 FAMILY = ("DCM", "123110", "Artificial Intelligence")
@@ -102,6 +107,8 @@ def _write(highdicom: Any, predicted: _Predicted, target: Path) -> bool:
     if not (image.is_dir() or is_dicom(image)):
         raise BadFile(f"{image} is no DICOM series.", "Use the .seg.nrrd file of its prediction.")
     sources = [pydicom.dcmread(file, stop_before_pixels=True) for file in find_series(image).files]
+    for source in sources:
+        _complete(source, image)
     read = read_labels(predicted.file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # on names of patients, which are the scanner's
@@ -110,6 +117,22 @@ def _write(highdicom: Any, predicted: _Predicted, target: Path) -> bool:
     with replacing(target) as temporary:
         made.save_as(temporary)
     return True
+
+
+def _complete(source: Any, image: Path) -> None:
+    """Leave empty what somebody took out of a header to hide who the patient is.
+
+    Raises:
+        BadFile: It does not say in which space the image lies.
+    """
+    if "FrameOfReferenceUID" not in source:
+        raise BadFile(
+            f"{image} has no frame of reference (DICOM tag 0020,0052), which a segmentation must name.",
+            "Use the .seg.nrrd file of its prediction.",
+        )
+    for name in MAY_BE_EMPTY:
+        if name not in source:
+            setattr(source, name, "")
 
 
 def _made(highdicom: Any, sources: Sequence[Any], read: ReadLabels) -> Any:
@@ -133,6 +156,7 @@ def _made(highdicom: Any, sources: Sequence[Any], read: ReadLabels) -> Any:
         device_serial_number="none",
         content_description="Predicted; not checked by a person",
     )
+    made.SpecificCharacterSet = "ISO_IR 192"  # UTF-8: names of structures may have letters that scanners lack
     made.SeriesDescription = f"{PROGRAM} segmentation"
     return made
 
@@ -160,13 +184,13 @@ def _affine(geometry: Geometry) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 def _description(highdicom: Any, number: int, structure: Structure) -> Any:
     concept = highdicom.sr.CodedConcept
-    terms = [part.split("^") for part in structure.terminology.split("~")[1:3]]
-    category, kind = terms if [len(term) for term in terms] == [3, 3] else [TISSUE] * 2
+    terms = [_plain(part).split("^") for part in structure.terminology.split("~")[1:3]]
+    category, kind = terms if [len(list(filter(None, term))) for term in terms] == [3, 3] else [TISSUE] * 2
     red, green, blue = (round(255 * part) for part in structure.color)
     algorithm = highdicom.AlgorithmIdentificationSequence(PROGRAM, concept(*_terms(*FAMILY)), __version__)
     return highdicom.seg.SegmentDescription(
         number,
-        structure.name[:LONGEST_LABEL],
+        _plain(structure.name)[:LONGEST],
         concept(*_terms(*category)),
         concept(*_terms(*kind)),
         highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
@@ -177,4 +201,9 @@ def _description(highdicom: Any, number: int, structure: Structure) -> Any:
 
 def _terms(scheme: str, value: str, meaning: str) -> tuple[str, str, str]:
     """In highdicom's order."""
-    return value, scheme, meaning
+    return value, scheme, meaning[:LONGEST]
+
+
+def _plain(text: str) -> str:
+    """Without the sign that separates values in DICOM."""
+    return text.replace("\\", "/")

@@ -17,6 +17,7 @@ from ContrastiveSegLib.training.prediction_summary import PredictedCase, write_s
 from Testing.file_io.test_dicom_segmentation import SHAPE, write_series
 
 hd = pytest.importorskip("highdicom", reason="highdicom, of the extra [dicom], is not installed")
+pydicom = pytest.importorskip("pydicom")
 
 LIVER = (
     "Segmentation category and type - 3D Slicer General Anatomy list~SCT^123037004^Anatomical Structure"
@@ -122,3 +123,38 @@ def test_nothing_is_replaced_and_a_run_without_predictions_is_a_sentence(a_run, 
     (empty.path / "settings.json").write_text("{}", encoding="utf-8")
     assert _export(empty, tmp_path / "other") == 1
     assert "There are no predictions in" in capsys.readouterr().err
+
+
+def _changed(folder, change) -> None:
+    for file in folder.iterdir():
+        source = pydicom.dcmread(file)
+        change(source)
+        source.save_as(file)
+
+
+def test_any_name_and_any_term_come_back(a_run, tmp_path):
+    terms = LIVER.replace("^Liver", f"^{'very long ' * 9}"), LIVER.replace("SCT^10200004^Liver", "^^")
+    table = LabelTable(
+        (Structure(4, "Größe \\ 肝臓", (1, 0, 0), terms[0]), Structure(2, "b", (0, 0, 1), terms[1]))
+    )
+    file = a_run.prediction("exam")
+    write_labels(file, read_labels(file).volume, table, overwrite=True)
+
+    assert _export(a_run, tmp_path / "out") == 0
+
+    read = read_labels(tmp_path / "out" / "exam.dcm")
+    assert read.table.names == ("Größe / 肝臓", "b")
+    assert "~SCT^10200004^very long very long" in read.table.structures[0].terminology
+    assert "~SCT^85756007^Tissue~SCT^85756007^Tissue~" in read.table.structures[1].terminology
+
+
+def test_what_was_removed_from_a_header_stays_empty_and_without_a_space_there_is_a_sentence(
+    a_run, tmp_path, capsys
+):
+    _changed(tmp_path / "data" / "exam", lambda source: delattr(source, "PatientName"))
+    assert _export(a_run, tmp_path / "out") == 0
+    assert str(hd.seg.segread(tmp_path / "out" / "exam.dcm").PatientName) == ""
+
+    _changed(tmp_path / "data" / "exam", lambda source: delattr(source, "FrameOfReferenceUID"))
+    assert _export(a_run, tmp_path / "other") == 1
+    assert "exam has no frame of reference (DICOM tag 0020,0052)" in capsys.readouterr().err
