@@ -145,15 +145,15 @@ def _with_references(
         numbers[group.uid].append(number)
     for file in files:
         several = next((numbers[uid] for uid in file.refers_to if uid and uid in numbers), [])
-        number = several[0] if len(several) == 1 else None
-        if number is None:
+        place = several[0] if len(several) == 1 else None
+        if place is None:
             names = " and ".join(groups[n].name for n in several)
             why = f"labels of a DICOM series that is here more than once ({names}); remove all but one"
             left_out.append(LeftOut(file.path, why if several else NO_SERIES))
-        elif taken := groups[number].labels:
+        elif taken := groups[place].labels:
             left_out.append(LeftOut(file.path, f"labels of a case that has {taken} already"))
         else:
-            groups[number] = replace(groups[number], labels=file.path)
+            groups[place] = replace(groups[place], labels=file.path)
     return groups, left_out
 
 
