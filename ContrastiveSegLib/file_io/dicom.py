@@ -31,6 +31,7 @@ SERIES_UID = "0020|000e"
 SERIES_DESCRIPTION = "0008|103e"
 MODALITY = "0008|0060"
 PATIENT_ID = "0010|0020"
+FRAME_OF_REFERENCE = "0020|0052"
 POSITION = "0020|0032"
 ORIENTATION = "0020|0037"
 PIXEL_SPACING = "0028|0030"
@@ -144,6 +145,11 @@ def series_geometry(series: DicomSeries) -> Geometry:
         origin=geometry.origin,
         direction=geometry.direction,
     )
+
+
+def frame_of_reference(series: DicomSeries) -> str:
+    """The UID of the space in which positions of a series are counted; "" where it gives none."""
+    return header_text(open_header(series.files[0]), FRAME_OF_REFERENCE)
 
 
 def _read_frames(series: DicomSeries) -> tuple[sitk.Image, tuple[str, ...]]:

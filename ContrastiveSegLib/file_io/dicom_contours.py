@@ -23,7 +23,7 @@ from ContrastiveSegLib.imaging.colors import Color, colors_for
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 
-CLOSED = "CLOSED_PLANAR"
+CLOSED, POINT = "CLOSED_PLANAR", "POINT"
 SAME_PLANE = 0.02  # slices: contours of one plane are written with rounded places
 FLAT = 0.5  # slices that a contour may span
 REACH = 0.501  # slices between a contour and the slice that it fills
@@ -33,25 +33,36 @@ Points = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Region:
-    """One region of the file: its contours (N, 3) in mm, LPS."""
+    """One region of the file.
+
+    Args:
+        contours: Points (N, 3) in mm, LPS.
+        unused: How many contours more there are, and why they fill nothing.
+    """
 
     name: str
     color: Color | None
     contours: tuple[Points, ...]
-    not_closed: int
+    unused: int
+    why: str
 
 
-def read_contours(path: Path, image: Geometry) -> tuple[Volume, LabelTable, tuple[str, ...]]:
+def read_contours(
+    path: Path, image: Geometry, frame_of_reference: str = ""
+) -> tuple[Volume, LabelTable, tuple[str, ...]]:
     """The regions of a file as one label map (K, H, W) on the grid of the image they were drawn on.
 
     A voxel belongs to a region if its center lies inside an odd number of the region's contours in its slice.
     Each slice takes the contours of the nearest plane, if that lies within half a slice.
 
+    Args:
+        frame_of_reference: The UID of the space that the image lies in; contours in another one fill nothing.
+
     Raises:
         BadFile: The file is damaged, or no contour lies in the image.
     """
     try:
-        regions = _regions(pydicom.dcmread(path))
+        regions = _regions(pydicom.dcmread(path), frame_of_reference)
     except ODD as error:
         raise BadFile(f"{path} cannot be read as a set of contours ({error}).", EXPORT_AGAIN) from error
     table, filled = _table(regions), [_filled(region, image) for region in regions]
@@ -69,8 +80,8 @@ def _losses(path: Path, regions: list[_Region], filled: list[_Filled]) -> list[s
     """Say how many contours fill nothing, and why."""
     notes = []
     for region, found in zip(regions, filled, strict=True):
-        reasons = {"outside of the image or across its slices": found.lost, "open": region.not_closed}
-        count = len(region.contours) + region.not_closed
+        reasons = {"outside of the image or across its slices": found.lost, region.why: region.unused}
+        count = len(region.contours) + region.unused
         notes += [
             f"{path.name}: {lost} of {count} contours of '{region.name}' fill nothing: they are {why}."
             for why, lost in reasons.items()
@@ -79,17 +90,22 @@ def _losses(path: Path, regions: list[_Region], filled: list[_Filled]) -> list[s
     return notes
 
 
-def _regions(found: Any) -> list[_Region]:
-    """In the order of their numbers; those without a contour are none."""
+def _regions(found: Any, frame_of_reference: str) -> list[_Region]:
+    """In the order of their numbers; those without a contour, and mere points, are none."""
     drawn: dict[int, Any] = {int(one.ReferencedROINumber): one for one in found.ROIContourSequence}
     regions = []
     for one in sorted(found.StructureSetROISequence, key=lambda roi: int(roi.ROINumber)):
         item = drawn.get(int(one.ROINumber))
         contours = list(getattr(item, "ContourSequence", None) or ())
-        closed = [c for c in contours if c.ContourGeometricType == CLOSED]
+        contours = [c for c in contours if c.ContourGeometricType != POINT]
+        frame = str(one.get("ReferencedFrameOfReferenceUID") or frame_of_reference)
+        is_here = not frame_of_reference or frame == frame_of_reference
+        closed = [c for c in contours if is_here and c.ContourGeometricType == CLOSED]
         if contours:
             points = tuple(np.array(c.ContourData, dtype=float).reshape(-1, 3) for c in closed)
-            regions.append(_Region(str(one.ROIName), _color(item), points, len(contours) - len(closed)))
+            why = "open" if is_here else "drawn in another frame of reference than the image"
+            unused = len(contours) - len(closed)
+            regions.append(_Region(str(one.ROIName), _color(item), points, unused, why))
     return regions
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.file_io.dicom import find_series, is_dicom, series_geometry
+from ContrastiveSegLib.file_io.dicom import find_series, frame_of_reference, is_dicom, series_geometry
 from ContrastiveSegLib.file_io.dicom_contours import read_contours
 from ContrastiveSegLib.file_io.dicom_elements import CONTOURS, drawn_on
 from ContrastiveSegLib.file_io.dicom_segmentation import read_segmentation
@@ -24,12 +24,13 @@ def read_label_series(path: Path, image: Sequence[Path]) -> tuple[Volume, LabelT
         BadFile: The file cannot be used, a package is missing, or contours come without their image.
     """
     is_series = bool(image) and (image[0].is_dir() or is_dicom(image[0]))
-    grid = series_geometry(find_series(image[0])) if is_series else None
+    series = find_series(image[0]) if is_series else None
+    grid = series_geometry(series) if series else None
     if drawn_on(path).modality != CONTOURS:
         return read_segmentation(path, grid)
-    if grid is None:
+    if series is None or grid is None:
         raise BadFile(
             f"{path} holds contours, which need the image they were drawn on.",
             "Put both into one folder, or save the contours as .seg.nrrd in 3D Slicer.",
         )
-    return read_contours(path, grid)
+    return read_contours(path, grid, frame_of_reference(series))

@@ -12,7 +12,7 @@ from ContrastiveSegLib.dataset.annotations import read_annotation
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.dicom_contours import read_contours
-from ContrastiveSegLib.file_io.files import read_labels
+from ContrastiveSegLib.file_io.files import read_geometry, read_labels
 from ContrastiveSegLib.imaging.volume import Geometry
 from Testing.file_io.test_dicom_segmentation import SHAPE, write_series
 
@@ -141,12 +141,36 @@ def test_contours_outside_across_slices_and_open_ones_are_counted(tmp_path):
         read_contours(alone, GRID)
 
 
+def test_contours_in_another_frame_of_reference_fill_nothing_and_points_are_no_structure(tmp_path):
+    series = write_series(tmp_path / "mr", 1)
+    (case,) = find_cases(tmp_path).cases
+    grid = read_geometry(case.images)
+    regions = {name: [contour(BOX, 1, grid)] for name in ("here", "there")}
+    file = write(
+        tmp_path / "rs.dcm",
+        {**regions, "isocenter": [contour(BOX[:1], 1, grid, kind="POINT")]},
+        series=series[0].SeriesInstanceUID,
+    )
+    found = pydicom.dcmread(file)
+    here, there, _ = found.StructureSetROISequence
+    here.ReferencedFrameOfReferenceUID = series[0].FrameOfReferenceUID
+    there.ReferencedFrameOfReferenceUID = "1.2.3"
+    found.save_as(file)
+
+    read = read_labels(file, image=case.images)
+
+    assert read.table.names == ("here", "there")
+    assert set(np.unique(read.volume.array)) == {0, 1}
+    assert read.notes == (
+        "rs.dcm: 1 of 1 contours of 'there' fill nothing: they are drawn in another frame of reference than "
+        "the image.",
+    )
+
+
 def test_contours_are_the_labels_of_the_series_they_name(tmp_path):
     write_series(tmp_path / "other", 2)
     write_series(tmp_path / "mr", 1)
     case = next(case for case in find_cases(tmp_path).cases if case.name == "mr")
-    from ContrastiveSegLib.file_io.files import read_geometry
-
     grid = read_geometry(case.images)
     contours = [contour(HOLE, k, grid) for k in range(SHAPE[0])]
     write(tmp_path / "plan" / "rs.dcm", {"organ": contours}, series="1.2.826.0.1.3680043.2.1125.1")
