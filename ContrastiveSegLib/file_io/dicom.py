@@ -147,6 +147,15 @@ def series_geometry(series: DicomSeries) -> Geometry:
     )
 
 
+def slice_places(series: DicomSeries) -> npt.NDArray[np.float64]:
+    """Where slices really lie on the even grid of a series: (N,) 0, 1, 2, ... unless one is missing."""
+    count = len(series.files)
+    if count == 1:
+        return np.arange(series_geometry(series).size[2], dtype=float)
+    offsets = slice_offsets(series.path, *_places(series, [open_header(file) for file in series.files]))
+    return np.abs(offsets) * (count - 1) / abs(offsets[-1])
+
+
 def frame_of_reference(series: DicomSeries) -> str:
     """The UID of the space in which positions of a series are counted; "" where it gives none."""
     return header_text(open_header(series.files[0]), FRAME_OF_REFERENCE)

@@ -48,7 +48,7 @@ class _Region:
 
 
 def read_contours(
-    path: Path, image: Geometry, frame_of_reference: str = ""
+    path: Path, image: Geometry, frame_of_reference: str = "", slices: Points | None = None
 ) -> tuple[Volume, LabelTable, tuple[str, ...]]:
     """The regions of a file as one label map (K, H, W) on the grid of the image they were drawn on.
 
@@ -57,6 +57,7 @@ def read_contours(
 
     Args:
         frame_of_reference: The UID of the space that the image lies in; contours in another one fill nothing.
+        slices: (N,) where the slices lie along the last axis, in voxels; None if they are evenly spaced.
 
     Raises:
         BadFile: The file is damaged, or no contour lies in the image.
@@ -65,7 +66,7 @@ def read_contours(
         regions = _regions(pydicom.dcmread(path), frame_of_reference)
     except ODD as error:
         raise BadFile(f"{path} cannot be read as a set of contours ({error}).", EXPORT_AGAIN) from error
-    table, filled = _table(regions), [_filled(region, image) for region in regions]
+    table, filled = _table(regions), [_filled(region, image, slices) for region in regions]
     if not any(found.slices for found in filled):
         raise BadFile(
             f"No contour of {path} lies in the slices of its image.",
@@ -145,11 +146,13 @@ class _Filled:
         return mask
 
 
-def _filled(region: _Region, image: Geometry) -> _Filled:
+def _filled(region: _Region, image: Geometry, slices: Points | None) -> _Filled:
     planes: dict[float, list[Points]] = defaultdict(list)
     lost = 0
     for contour in region.contours:
         places = image.physical_to_index(contour)
+        if slices is not None:
+            places[:, 2] = _counted(places[:, 2], slices)
         depth = places[:, 2]
         if len(contour) < 3 or np.ptp(depth) > FLAT or not _reaches(places, image):
             lost += 1
@@ -158,6 +161,13 @@ def _filled(region: _Region, image: Geometry) -> _Filled:
             same = next((plane for plane in planes if abs(plane - at) < SAME_PLANE), at)
             planes[same].append(places[:, 1::-1])
     return _Filled(dict(_nearest(planes, image.size[2])), lost)
+
+
+def _counted(depth: Points, slices: Points) -> Points:
+    """Depths as numbers of slices, also where a slice is missing or the depth is outside of the image."""
+    outside = np.minimum(depth, 0) + np.maximum(depth - slices[-1], 0)
+    counted: Points = np.interp(depth, slices, np.arange(len(slices))) + outside
+    return counted
 
 
 def _reaches(places: Points, image: Geometry) -> bool:

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.file_io.dicom import find_series, frame_of_reference, is_dicom, series_geometry
+from ContrastiveSegLib.file_io.dicom import (
+    find_series,
+    frame_of_reference,
+    is_dicom,
+    series_geometry,
+    slice_places,
+)
 from ContrastiveSegLib.file_io.dicom_contours import read_contours
 from ContrastiveSegLib.file_io.dicom_elements import CONTOURS, drawn_on
 from ContrastiveSegLib.file_io.dicom_segmentation import read_segmentation
@@ -33,4 +39,4 @@ def read_label_series(path: Path, image: Sequence[Path]) -> tuple[Volume, LabelT
             f"{path} holds contours, which need the image they were drawn on.",
             "Put both into one folder, or save the contours as .seg.nrrd in 3D Slicer.",
         )
-    return read_contours(path, grid, frame_of_reference(series))
+    return read_contours(path, grid, frame_of_reference(series), slice_places(series))

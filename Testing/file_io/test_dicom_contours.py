@@ -167,6 +167,19 @@ def test_contours_in_another_frame_of_reference_fill_nothing_and_points_are_no_s
     )
 
 
+def test_contours_fill_their_own_slice_where_others_are_missing(tmp_path):
+    write_series(tmp_path / "mr", 1)
+    whole = read_geometry([tmp_path / "mr"])
+    file = write(tmp_path / "rs.dcm", {"organ": [contour(BOX, 3, whole)]})
+    for k in (1, 2):
+        (tmp_path / "mr" / f"slice_{k}.dcm").unlink()
+
+    read = read_labels(file, image=[tmp_path / "mr"])
+
+    inside = slow_mask(BOX, SHAPE[1:])
+    np.testing.assert_array_equal(read.volume.array, [0 * inside, inside, 0 * inside])
+
+
 def test_contours_are_the_labels_of_the_series_they_name(tmp_path):
     write_series(tmp_path / "other", 2)
     write_series(tmp_path / "mr", 1)
