@@ -126,3 +126,14 @@ def test_a_run_without_annotations_is_a_sentence(tmp_path, capsys):
 
     assert "Nothing is annotated in" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_structure_called_ignore_is_refused_before_anything_is_written(a_run, tmp_path, capsys):
+    file = a_run.annotations / "labels" / "whole.seg.nrrd"
+    table = LabelTable((Structure(3, "Ignore", (1, 0, 0)), Structure(7, "spleen", (0, 1, 0))))
+    write_labels(file, read_labels(file).volume, table, overwrite=True)
+
+    assert _export(a_run, tmp_path / "raw") == 1
+
+    assert "A structure is called 'ignore', which is nnU-Net's word" in capsys.readouterr().err
+    assert not (tmp_path / "raw").exists()
