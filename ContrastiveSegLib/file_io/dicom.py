@@ -153,7 +153,8 @@ def slice_places(series: DicomSeries) -> npt.NDArray[np.float64]:
     if count == 1:
         return np.arange(series_geometry(series).size[2], dtype=float)
     offsets = slice_offsets(series.path, *_places(series, [open_header(file) for file in series.files]))
-    return np.abs(offsets) * (count - 1) / abs(offsets[-1])
+    places: npt.NDArray[np.float64] = np.abs(offsets) * (count - 1) / abs(offsets[-1])
+    return places
 
 
 def frame_of_reference(series: DicomSeries) -> str:

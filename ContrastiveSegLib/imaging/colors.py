@@ -94,7 +94,8 @@ def _nearest(taken: Sequence[Color]) -> Array:
     """How far each candidate is from the nearest color that is taken."""
     _, seen = _candidates()
     apart = [_apart(seen, _seen(np.array([color]))) for color in taken]
-    return np.min([np.full(seen.shape[1], np.inf), *apart], axis=0)
+    nearest: Array = np.min([np.full(seen.shape[1], np.inf), *apart], axis=0)
+    return nearest
 
 
 def distances(color: Color, others: Sequence[Color]) -> Array:
