@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from ContrastiveSegLib.dataset.cases import CaseList
+from ContrastiveSegLib.finetuning._decisions import decide_finetuning
 from ContrastiveSegLib.imaging.volume import Geometry
-from ContrastiveSegLib.jobs import finetune, pretrain
+from ContrastiveSegLib.jobs import pretrain
 from ContrastiveSegLib.settings.job_settings import FinetuneSettings, GridSettings, PretrainSettings
 from ContrastiveSegLib.training.data import Found
 
@@ -33,6 +34,6 @@ def test_pretraining_counts_the_slices_it_draws(sagittal_stacks: Found, a_comput
 def test_finetuning_counts_the_slices_it_draws(sagittal_stacks: Found, a_compute) -> None:
     settings = FinetuneSettings(run=RUN, labeled=RUN, start="none", batch=4, grid=GRID)
 
-    decided = finetune._decide(settings, sagittal_stacks, None, a_compute)
+    decided = decide_finetuning(settings, sagittal_stacks, None, a_compute)
 
     assert (decided["epoch"], decided["steps"]) == (300 * 20 // 4, 20 * 300 * 20 // 4)

@@ -18,6 +18,7 @@ from ContrastiveSegLib.settings.job_settings import Compute, FinetuneSettings, G
 @pytest.fixture
 def some_settings(a_run: RunFolder) -> PretrainSettings:
     return PretrainSettings(
+        method="pcl",
         run=a_run.path,
         images=Path("/data/images"),
         grid=GridSettings(spacing=1.5),
