@@ -201,7 +201,7 @@ def _with_structures(
     stems: dict[str, list[str]] = defaultdict(list)
     for group in groups:
         stems[group.place].append(group.stem)
-    found = structure_folders(nameless, stems) if role == "labels" else {}
+    found, doubts = structure_folders(nameless, stems) if role == "labels" else ({}, {})
     numbers = {group.place: number for number, group in enumerate(groups)}
     for place, (folder, files) in found.items():
         labels = groups[numbers[place]].labels
@@ -210,8 +210,10 @@ def _with_structures(
         else:
             groups[numbers[place]] = replace(groups[numbers[place]], labels=folder)
     used = {file.path for _, files in found.values() for file in files}
-    rest = [file.path for file in nameless if file.path not in used]
-    return groups, left_out + [LeftOut(path, f"{role} without an image of this name") for path in rest]
+    for path in (file.path for file in nameless if file.path not in used):
+        why = f"; {doubts[path]}" if path in doubts else ""
+        left_out.append(LeftOut(path, f"{role} without an image of this name{why}"))
+    return groups, left_out
 
 
 def _own_first(file: FoundFile) -> bool:

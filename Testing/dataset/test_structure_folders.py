@@ -199,3 +199,14 @@ def test_a_changed_structure_is_another_label(tmp_path):
     )
 
     assert stem_of(case, label_files(case.labels)) != before
+
+
+def test_why_a_folder_is_not_read_as_structures_is_said(tmp_path):
+    _case(tmp_path / "P1", {"liver": _box(1, 2), "P2": _box(3, 4)})
+    _case(tmp_path / "P2", {"liver": _box(1, 2), "spleen": _box(3, 4)})
+    _write(tmp_path / "P2" / "segmentations" / "liver.nrrd", _box(1, 2))
+
+    reasons = {out.path.relative_to(tmp_path).as_posix(): out.reason for out in find_cases(tmp_path).left_out}
+
+    assert "P2 could be the name of a case" in reasons["P1/segmentations/liver.nii.gz"]
+    assert "liver is there twice" in reasons["P2/segmentations/spleen.nii.gz"]
