@@ -13,6 +13,7 @@ from ContrastiveSegLib.registry import list_entries
 from ContrastiveSegLib.settings.job_settings import JOBS
 from ContrastiveSegLib.settings.method_catalog import list_methods
 from ContrastiveSegLib.settings.network_catalog import network_names
+from ContrastiveSegLib.settings.rules import rules_of
 
 # One that is there for each kind; its files must be those that the page lists.
 EXAMPLES = {
@@ -20,6 +21,7 @@ EXAMPLES = {
     "strategy": ["supervised", "pclmix"],
     "network": ["unet", "dynunet"],
     "job": ["scan", "predict", "suggest"],
+    "export": ["nnunet_raw", "dicom_seg"],
     "panel-step": ["pretrain", "predict"],
 }
 
@@ -69,6 +71,14 @@ def test_every_file_of_a_job_is_a_verb_with_the_settings_of_its_name(root: Path)
     assert {name: cls.__name__ for name, cls in JOBS.items()} == {
         name: f"{name.capitalize()}Settings" for name in JOBS
     }
+
+
+def test_every_form_of_export_is_offered_on_the_command_line_and_in_the_panel(root: Path) -> None:
+    files = {entry.name.replace("_", "-") for entry in list_entries(root / "ContrastiveSegLib" / "exporting")}
+    menu = root / "ContrastiveSeg" / "ContrastiveSegPanel" / "export_formats.py"
+
+    assert set(rules_of(JOBS["export"])["to"].choices) == files
+    assert {name for name in files if f'"{name}"' in menu.read_text(encoding="utf-8")} == files
 
 
 def test_every_step_of_the_panel_is_named_by_the_panel(root: Path) -> None:
