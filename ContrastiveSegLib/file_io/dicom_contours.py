@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from skimage.draw import polygon2mask
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.dicom_segmentation import EXPORT_AGAIN, ODD, unique_names
@@ -139,6 +138,8 @@ class _Filled:
     lost: int
 
     def mask(self, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+        from skimage.draw import polygon2mask  # Slicer lists folders with this room, and does not ship it
+
         mask = np.zeros(shape, np.uint8)
         for k, contours in self.slices.items():
             for contour in contours:

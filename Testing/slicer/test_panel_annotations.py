@@ -76,7 +76,7 @@ def test_another_choice_replaces_what_was_saved(a_panel, tmp_path):
     a_panel.ui.annotationKind.currentIndex = SCRIBBLES
 
     assert node.GetSegmentation().GetSegmentIdBySegmentName("background")
-    assert a_panel.ui.completeButton.toolTip.startswith("Of scribbles only painted voxels count")
+    assert a_panel.ui.completeButton.toolTip.startswith("In scribbles only painted voxels count")
     assert "marked complete" not in a_panel.ui.annotationCounts.text
     assert a_panel.child("propagateStart").toolTip.startswith("Scribbles cannot be propagated")
     a_panel.ui.saveAnnotationButton.click()

@@ -161,7 +161,13 @@ def test_ten_thousand_cases_never_stop_the_window_for_long(a_quick_panel, tmp_pa
 
 def _case(number: int) -> dict:
     name = f"case_{number}"
-    none = {"labels": None, "scribbles": None, "patient": name, "last_axis_is_channels": False}
+    none = {
+        "labels": None,
+        "scribbles": None,
+        "patient": name,
+        "last_axis_is_channels": False,
+        "ignored": None,
+    }
     return {"kind": "case", "name": name, "images": [f"/data/{name}.nrrd"], **none}
 
 
