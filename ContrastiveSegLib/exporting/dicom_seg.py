@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 
 from ContrastiveSegLib import __version__
 from ContrastiveSegLib.disk import make_folder, replacing
@@ -101,8 +102,6 @@ def _predicted(run: RunFolder) -> list[_Predicted]:
 
 
 def _write(highdicom: Any, predicted: _Predicted, target: Path) -> bool:
-    import pydicom
-
     image = predicted.image
     if not (image.is_dir() or is_dicom(image)):
         raise BadFile(f"{image} is no DICOM series.", "Use the .seg.nrrd file of its prediction.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.dicom import SAME_SPACING
@@ -60,8 +61,6 @@ def read_segmentation(
 
 def _opened(seg: Any, path: Path, image: Geometry | None) -> Any:
     """The file, with a distance of slices where it gives none: what is drawn must not grow into gaps."""
-    import pydicom
-
     said = pydicom.dcmread(path)
     groups = [*said.SharedFunctionalGroupsSequence, *said.PerFrameFunctionalGroupsSequence]
     silent = [

@@ -89,6 +89,19 @@ def screen_nrrd(path: Path) -> Promise:
     return promised
 
 
+def has_axis_of_frames(path: Path) -> bool:
+    """Whether an NRRD file has an axis of kind "list" and label "frame", as Slicer writes for sequences.
+
+    Read here, because not every SimpleITK gives the labels of axes: Slicer's does not.
+
+    Raises:
+        BadFile: The header is damaged.
+    """
+    fields = read_nrrd_header(path).fields if is_nrrd(path) else {}
+    labels = [label.strip('"') for label in QUOTED.findall(fields.get("labels", ""))]
+    return ("list", "frame") in zip(fields.get("kinds", "").lower().split(), labels, strict=False)
+
+
 def read_nrrd_header(path: Path) -> TextHeader:
     """The fields of a header; "key:=value" pairs are left out.
 

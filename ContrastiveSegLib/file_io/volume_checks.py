@@ -10,6 +10,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io.nrrd_header import has_axis_of_frames
 from ContrastiveSegLib.file_io.opening import header_text
 
 
@@ -53,8 +54,7 @@ def refuse_sequence(path: Path, image: sitk.Image | sitk.ImageFileReader) -> Non
     else:
         frames = image.GetNumberOfComponentsPerPixel()
     is_named = path.name.lower().endswith((".seq.nrrd", ".seq.nhdr"))
-    is_list = header_text(image, "NRRD_kinds[pixel]") == "list"
-    if frames > 1 and (is_named or (is_list and header_text(image, "NRRD_labels[pixel]") == "frame")):
+    if frames > 1 and (is_named or has_axis_of_frames(path)):
         raise BadFile(
             f"{path} is a sequence of {frames} volumes: it is a time series or has several phases.",
             "Save each volume as a file of its own (in Slicer: Sequences, then save the proxy node).",
