@@ -17,11 +17,10 @@ import pydicom
 from ContrastiveSegLib import __version__
 from ContrastiveSegLib.disk import make_folder, replacing
 from ContrastiveSegLib.errors import BadFile, BadFolder, BadSetting, CannotWrite
-from ContrastiveSegLib.exporting._format import Exported
+from ContrastiveSegLib.exporting._format import Exported, write_each
 from ContrastiveSegLib.file_io.dicom import find_series, is_dicom
 from ContrastiveSegLib.file_io.dicom_segmentation import INSTALL
 from ContrastiveSegLib.file_io.files import ReadLabels, read_labels
-from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.labels import Structure
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.own_work import PROGRAM
@@ -69,20 +68,13 @@ def export(run: RunFolder, output: Path, reporter: Reporter) -> Exported:
     targets = [output / f"{one.case}.dcm" for one in predicted]
     if taken := [target for target in targets if target.exists()]:
         raise CannotWrite(f"{taken[0]} is there already.", "Choose another folder.")
-    written = 0
-    with reporter.bar(len(predicted), "case") as step:
-        for one, target in zip(predicted, targets, strict=True):
-            done, reason = attempt(one.case, _write, highdicom, one, target)
-            written += bool(done)
-            if done is None:
-                reporter.warn(f"{one.case} is left out: {reason}", case=one.case)
-            step(1)
-    if not written:
-        raise BadFolder(
-            f"None of the {len(predicted)} predictions can be exported.", "See the reasons above."
-        )
-    words = f"{written} predictions are in {output} as DICOM SEG, each with the UIDs of its series."
-    return Exported(output, words, LostCases(len(predicted) - written, len(predicted)))
+
+    def write(number: int) -> Path:
+        return _write(highdicom, predicted[number], targets[number])
+
+    written, lost = write_each([one.case for one in predicted], write, reporter)
+    words = f"{len(written)} predictions are in {output} as DICOM SEG, each with the UIDs of its series."
+    return Exported(output, words, lost)
 
 
 def _predicted(run: RunFolder) -> list[_Predicted]:
@@ -101,7 +93,7 @@ def _predicted(run: RunFolder) -> list[_Predicted]:
     return found
 
 
-def _write(highdicom: Any, predicted: _Predicted, target: Path) -> bool:
+def _write(highdicom: Any, predicted: _Predicted, target: Path) -> Path:
     image = predicted.image
     if not (image.is_dir() or is_dicom(image)):
         raise BadFile(f"{image} is no DICOM series.", "Use the .seg.nrrd file of its prediction.")
@@ -115,7 +107,7 @@ def _write(highdicom: Any, predicted: _Predicted, target: Path) -> bool:
     make_folder(target.parent)
     with replacing(target) as temporary:
         made.save_as(temporary)
-    return True
+    return target
 
 
 def _complete(source: Any, image: Path) -> None:

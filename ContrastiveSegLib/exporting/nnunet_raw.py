@@ -18,10 +18,10 @@ import numpy.typing as npt
 from ContrastiveSegLib.dataset.annotations import annotated_voxels, annotation_file, read_annotation_mask
 from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.dataset.dataset_json import DATASET_FILE, IGNORE
-from ContrastiveSegLib.errors import BadFolder, BadSetting, CannotWrite
-from ContrastiveSegLib.exporting._format import Exported
+from ContrastiveSegLib.errors import BadFile, BadFolder, BadSetting, CannotWrite
+from ContrastiveSegLib.exporting._format import Exported, write_each
 from ContrastiveSegLib.file_io.files import read_image, write_image, write_labels
-from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
+from ContrastiveSegLib.imaging.case_errors import LostCases
 from ContrastiveSegLib.imaging.grid import derive_grid
 from ContrastiveSegLib.imaging.hounsfield import modality_of
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure, same_name
@@ -144,26 +144,28 @@ def _folder(output: Path, name: str) -> Path:
 def _write_cases(task: _Task, found: Found, reporter: Reporter) -> tuple[list[_Written], LostCases]:
     drawn = [case for case in found.cases if annotation_file(case, task.settings.annotation)]
     drawn = [case for case in drawn if task.slices is None or case.name in task.slices]
-    written: list[_Written] = []
-    with reporter.bar(len(drawn), "case") as step:
-        for case in drawn:
-            one, reason = attempt(case.name, _write_case, case, task)
-            if one is None:
-                reporter.warn(f"{case.name} is left out: {reason}", case=case.name)
-            else:
-                written.append(one)
-            step(1)
-    if not written:
-        raise BadFolder(
-            f"None of the {len(drawn)} annotated cases in {task.settings.labeled} can be exported.",
-            "See the reasons above.",
-        )
-    return written, LostCases(len(drawn) - len(written), len(drawn))
+    channels: list[int] = []
+
+    def write(number: int) -> _Written:
+        written = _write_case(drawn[number], task, channels[0] if channels else 0)
+        channels.append(written.channels)
+        return written
+
+    return write_each([case.name for case in drawn], write, reporter)
 
 
-def _write_case(case: Case, task: _Task) -> _Written:
-    """One file per channel, and the labels; the labels last, so that no half case is among them."""
+def _write_case(case: Case, task: _Task, channels: int) -> _Written:
+    """One file per channel, and the labels; the labels last, so that no half case is among them.
+
+    Args:
+        channels: Of the cases before; 0: there are none.
+    """
     image = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels).volume
+    if channels not in (0, len(image.array)):
+        raise BadFile(
+            f"{case.images[0]} has {len(image.array)} channels, the cases before have {channels}.",
+            "Give each case the same channels, or leave this one out.",
+        )
     labels = _labels(case, task, image)
     folders = [task.folder / name for name in ("imagesTr", "labelsTr")]
     for folder in folders:

@@ -107,6 +107,18 @@ def test_one_case_that_cannot_be_used_costs_that_case(a_run, tmp_path, capsys):
     assert "sparse is left out" in capsys.readouterr().err
 
 
+def test_a_case_with_other_channels_is_left_out(a_run, tmp_path, a_volume, capsys):
+    two = Volume(np.concatenate([a_volume.array, a_volume.array]), a_volume.geometry)
+    write_image(a_run.annotations / "images" / "whole.nrrd", two, overwrite=True)
+
+    assert _export(a_run, tmp_path / "out") == 0
+
+    folder = tmp_path / "out" / "Dataset100_my_run"
+    assert sorted(path.name for path in (folder / "imagesTr").iterdir()) == ["sparse_0000.nii.gz"]
+    assert "whole is left out" in (said := capsys.readouterr().err)
+    assert "has 2 channels, the cases before have 1" in said
+
+
 def test_a_second_export_gets_the_next_number_and_files_are_never_replaced(a_run, tmp_path, capsys):
     assert _export(a_run, tmp_path) == 0
     assert _export(a_run, tmp_path) == 0
