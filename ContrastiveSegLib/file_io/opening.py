@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -211,4 +212,6 @@ def _unreadable(path: Path, error: RuntimeError) -> BadFile:
             f"{path} is damaged or not an image in a known format (NIfTI-1, NRRD, MHA/MHD, DICOM).",
             EXPORT_AGAIN,
         )
-    return BadFile(f"{path} cannot be read: {text.strip().splitlines()[-1]}.", EXPORT_AGAIN)
+    # ITK names its reader with an address in memory, which says nothing to anybody.
+    last = re.sub(r"^(ITK ERROR: )?\w+\(0x[0-9a-f]+\): ", "", text.strip().splitlines()[-1]).rstrip(".")
+    return BadFile(f"{path} cannot be read: {last}.", EXPORT_AGAIN)

@@ -162,3 +162,14 @@ def test_damaged_files_are_refused_by_name(tmp_path, read):
         path.write_bytes(content)
         with pytest.raises(BadFile, match=str(path)):
             read(path)
+
+
+def test_an_error_of_itk_shows_no_address_in_memory(tmp_path):
+    file = tmp_path / "spleen.nii.gz"
+    file.write_bytes(b"not compressed, and no header")
+
+    with pytest.raises(BadFile) as refused:
+        read_image([file])
+
+    assert str(file) in str(refused.value)
+    assert "0x" not in str(refused.value)
