@@ -13,6 +13,8 @@ from ContrastiveSegLib.settings.schema import to_dict
 from . import job_words, state_line
 from .job_box import JobBox
 from .method_menu import MethodMenu
+from .panel_words import inPanel
+from .planner import Planner
 from .step import Step
 from .unannotated_tick import UnannotatedTick
 
@@ -43,6 +45,8 @@ class FinetuneStep(Step):
         ui.startFrom.addItem(_("Pre-training of step 2"), OWN)
         ui.startFrom.addItem(_("Nothing (from scratch)"), SCRATCH)
         self.tick = UnannotatedTick(panel, self.menu, self.onSettings)
+        self.planner = Planner(panel, "finetune", self.refresh)
+        ui.finetuneStep.connect("contentsCollapsed(bool)", lambda _isOn: self.refresh())
         self._shown = self.menu.entry.name  # the strategy, so that a change by the user is noticed
         self.box = JobBox(
             ui.finetuneJob,
@@ -133,6 +137,7 @@ class FinetuneStep(Step):
         isMine = panel.jobName == "finetune"
         self._showStrategy(not isMine)
         self.menu.setEnabled(not isMine)
+        self.ui.finetuneEstimate.text = "" if isMine or missing else self._estimate()
         if isMine:
             self.show(state_line.WORKING, _("learning from annotations"))
         elif panel.state.canResumeFinetuning:
@@ -143,6 +148,19 @@ class FinetuneStep(Step):
             self.show(state_line.MISSING, missing)
         else:
             self.show(state_line.READY, _("press Start"))
+
+    def _estimate(self) -> str:
+        """How long it will take; measured only while somebody looks at this step."""
+        isSeen = not self.ui.finetuneStep.collapsed and not self.panel.setup.whyNoJobs()
+        if not isSeen or self.panel.data.reader.isReading or self.panel.state.canResumeFinetuning:
+            return ""
+        try:
+            plan = self.planner.plan(self._settings())
+        except ContrastiveSegError as error:
+            return inPanel(str(error))
+        if "error" in plan:
+            return inPanel(plan["error"])
+        return _words(plan) if plan else _("How long it takes is being measured ...")
 
     def onEnd(self, job, outcome, extra) -> None:
         super().onEnd(job, outcome, extra)
@@ -173,6 +191,20 @@ class FinetuneStep(Step):
         if ui.startFrom.currentData == OWN and not panel.pretrain.isSettled():
             return _("Pre-train in step 2, or start from scratch.")
         return ""
+
+
+def _words(plan) -> str:
+    """Trainings, time, memory and disk space of a plan."""
+    text = _("{n} trainings of {steps} steps") if plan["trainings"] > 1 else _("{steps} steps")
+    text += _(", about {time}, {memory:.1f} GB of memory")
+    text += _(" and {disk:.1f} GB of disk space") if plan["disk_mb"] else ""
+    return text.format(
+        n=plan["trainings"],
+        steps=plan["steps"],
+        time=job_words.duration(plan["seconds"]),
+        memory=plan["memory_mb"] / 1000,
+        disk=plan["disk_mb"] / 1000,
+    ) + _(" (measured on this computer)")
 
 
 def _lastRound(events):

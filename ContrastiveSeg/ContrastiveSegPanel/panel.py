@@ -140,7 +140,7 @@ class Panel:
         Args:
             extra: What the step wants to know again at the end.
         """
-        self.pretrain.planner.stop()
+        self._stopPlanning()
         run = run or (None if folder else self.run)
         try:
             job = process.start(
@@ -233,9 +233,13 @@ class Panel:
 
     def close(self) -> None:
         """Stop the timers; a running job goes on and is found again."""
-        self.pretrain.planner.stop()
+        self._stopPlanning()
         self.monitor.letGo()
         self.data.reader.close()
+
+    def _stopPlanning(self) -> None:
+        for step in (self.pretrain, self.finetune):
+            step.planner.stop()
 
     def _explainDeath(self) -> None:
         """A job that died while nobody looked left its papers behind."""

@@ -36,7 +36,7 @@ class PretrainStep(Step):
             widgets=(ui.pretrainMethod, ui.pretrainCaption, ui.pretrainForm, ui.pretrainAdvanced),
             onChange=self.onSettings,
         )
-        self.planner = Planner(panel, self.refresh)
+        self.planner = Planner(panel, "pretrain", self.refresh)
         ui.pretrainStep.connect("contentsCollapsed(bool)", lambda _isOn: self.refresh())
         for name, caption in presets.captions().items():
             ui.pretrainPreset.addItem(caption, name)

@@ -128,8 +128,13 @@ JOBS_HERE = {
 }
 
 
-def plan(data: dict) -> None:
-    """What `pretrain` with `plan` says of two cases; the numbers are made up."""
+def plan(job: str, data: dict) -> None:
+    """What a job with `plan` says; the numbers are made up."""
+    if job == "finetune":
+        n, disk = (3, 300) if data.get("unlabeled", "none") != "none" else (1, 0)
+        times = {"trainings": n, "steps": 1500, "seconds": 600 * n}
+        print(json.dumps({**times, "memory_mb": 900, "disk_mb": disk}))
+        return
     batch = data.get("batch") or 32
     facts = {"slices": 5 * batch, "batch": batch, "cases": len(find_cases(Path(data["images"])).cases)}
     facts |= {"seconds_per_case": 1.0, "seconds_per_step": 0.5, "startup_s": 4.0, "memory_mb": 700}
@@ -140,7 +145,7 @@ def main(words) -> int:
     """Do one job."""
     job, data = words[0], json.loads(Path(words[2]).read_text(encoding="utf-8"))[words[0]]
     if data.get("plan"):
-        plan(data)
+        plan(job, data)
         return 0
     if job == "check":
         print("device             stand-in\ntorch              none")

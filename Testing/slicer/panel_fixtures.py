@@ -268,7 +268,8 @@ def shown_texts(panel: PanelInTest) -> list[str]:
 
 def _opened(a_slicer: Any) -> Iterator[PanelInTest]:
     opened = PanelInTest(a_slicer, a_slicer.open_panel(MODULE))
-    opened.panel.pretrain.planner._timer.setInterval(10**8)  # a test that wants a plan says so
+    for step in (opened.panel.pretrain, opened.panel.finetune):
+        step.planner._timer.setInterval(10**8)  # a test that wants a plan says so
     for box in (opened.ui.propagateBox, opened.ui.refineBox):
         box.collapsed = False  # what is folded away is also switched off
     yield opened

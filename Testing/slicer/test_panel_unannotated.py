@@ -41,6 +41,40 @@ def _order(tmp_path) -> FinetuneSettings:
     return from_dict(JOBS["finetune"], order["finetune"])
 
 
+def test_the_estimate_before_the_start_knows_all_trainings_and_the_disk(a_panel):
+    ui, planner = a_panel.ui, a_panel.panel.finetune.planner
+    assert ui.finetuneEstimate.text == "", "nothing is measured while nobody looks"
+    planner._timer.setInterval(0)
+    ui.finetuneStep.collapsed = False
+    assert ui.finetuneEstimate.text == "How long it takes is being measured ..."
+
+    a_panel.wait(lambda: "measured on this computer" in ui.finetuneEstimate.text)
+
+    assert ui.finetuneEstimate.text == (
+        "3 trainings of 1500 steps, about 30 min, 0.9 GB of memory and 0.3 GB of disk space "
+        "(measured on this computer)"
+    )
+    ui.learnUnannotated.click()
+    a_panel.wait(lambda: "measured on this computer" in ui.finetuneEstimate.text)
+    assert ui.finetuneEstimate.text == (
+        "1500 steps, about 10 min, 0.9 GB of memory (measured on this computer)"
+    )
+    assert not (a_panel.panel.run.path / "finetune").exists(), "a plan is no fine-tuning"
+
+
+def test_the_estimate_is_gone_while_it_learns_and_the_job_comes_first(a_panel):
+    ui, planner = a_panel.ui, a_panel.panel.finetune.planner
+    planner._timer.setInterval(0)
+    ui.finetuneStep.collapsed = False
+    a_panel.wait(lambda: planner._monitor.isBusy)
+    measuring = planner._monitor.job
+
+    a_panel.job("finetune")
+
+    assert not measuring.is_running()
+    assert a_panel.state("finetune") == "done", ui.finetuneState.text
+
+
 def test_with_enough_scans_the_tick_is_set_and_the_job_learns_from_them(a_panel, phantoms, tmp_path):
     ui = a_panel.ui
     assert ui.learnUnannotated.checked
