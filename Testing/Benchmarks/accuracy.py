@@ -89,7 +89,7 @@ def main() -> None:
             for count in options.annotated:
                 if not _is_done(table, name, seed, count):
                     chosen = _rotated(annotated[: max(ROTATED, *options.annotated)], seed, count)
-                    who = Who(chosen, judged, tuple({*unseen, *judged}))
+                    who = Who(chosen, judged, together(unseen, judged))
                     row = _one_run(options, profile, run, name, seed, who)
                     append(table, row)
                     write_summary(table, options.profile)
@@ -143,6 +143,11 @@ def _patients(options: argparse.Namespace) -> tuple[list[str], list[str]]:
         order = [str(name) for name in np.random.default_rng(1234).permutation(there)]
         annotated, unseen = order[options.unseen :], order[: options.unseen]
     return annotated, unseen
+
+
+def together(unseen: list[str], judged: list[str]) -> tuple[str, ...]:
+    """Both, always in the same order: in another order a run would not be taken up again."""
+    return tuple(sorted({*unseen, *judged}))
 
 
 def _for_choosing(annotated: list[str], unseen: list[str], options: argparse.Namespace) -> list[str]:

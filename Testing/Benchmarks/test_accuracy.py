@@ -30,3 +30,11 @@ def test_a_profile_takes_changes_under_names_of_then_and_now(accuracy: ModuleTyp
 def test_a_field_that_no_profile_has_is_refused(accuracy: ModuleType) -> None:
     with pytest.raises(BadSetting, match="base_chanels"):
         accuracy.profile_for("cpu", {"base_chanels": 24})
+
+
+def test_patients_nothing_is_learned_from_come_in_the_same_order_in_every_process(
+    accuracy: ModuleType,
+) -> None:
+    """The order of a set differs between processes, and another order would begin another fine-tuning."""
+    names = [f"patient{n:03d}" for n in range(40)]
+    assert accuracy.together(names[20:], names[:30][::-1]) == tuple(names)
