@@ -70,7 +70,7 @@ def test_names_in_any_script_go_through_every_job(
     assert codes[:-1] == [0] * 5, printed.getvalue().decode("latin-1")
     assert codes[-1] == 1
     assert b"\\u" in printed.getvalue()
-    assert "Ελένη" in (run / "cases.csv").read_text(encoding="utf-8")
+    assert "Ελένη" in (run / "finetune" / "01" / "cases.csv").read_text(encoding="utf-8")
     assert "σπασμένο" in (run / "log.txt").read_text(encoding="utf-8")
     assert (run / "predictions" / "王小明.seg.nrrd").is_file()
 

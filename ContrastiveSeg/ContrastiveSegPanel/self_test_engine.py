@@ -58,12 +58,13 @@ def pretrain(run: RunFolder, data: dict) -> None:
 
 def finetune(run: RunFolder, data: dict) -> None:
     number, _again = run.begin_finetune(from_dict(JOBS["finetune"], data))
-    run.labels.write_text(json.dumps(TABLE.to_json()), encoding="utf-8")
+    model = ModelFolder(run.finetune(number))
+    model.labels.write_text(json.dumps(TABLE.to_json()), encoding="utf-8")
     if data.get("strategy") == "self_training":
         kept = {structure.name: 0.75 for structure in TABLE.structures}
         text = "Round 1 learns from 4 of 4 predicted scans too."
         log_event(run.events, "pseudo_labels", job="finetune", round=1, step=STEPS, kept=kept, text=text)
-    train(run, "finetune", ModelFolder(run.finetune(number)))
+    train(run, "finetune", model)
 
 
 def predict(run: RunFolder, data: dict) -> None:

@@ -93,7 +93,7 @@ def run(settings: FinetuneSettings) -> LostCases:
         if model.is_finished:
             reporter.info(f"Round {number} of fine-tuning there is finished; there is nothing to do.")
             return LostCases()
-        write_environment(folder.environment, compute)
+        write_environment(model.environment, compute)
         decided = decide(
             folder,
             "finetune",
@@ -101,7 +101,7 @@ def run(settings: FinetuneSettings) -> LostCases:
             round_number=number,
         )
         grid, table = from_dict(WorkingGrid, decided["grid"]), _table(found.labeled, settings)
-        write_json(folder.labels, table.to_json())
+        write_json(model.labels, table.to_json())
         compute = dataclasses.replace(compute, precision=decided["precision"])
         task = Task(settings, decided, grid, table, model, start, compute, reporter)
         reporter.warn_all(found.labeled.listing.notes)
@@ -198,7 +198,7 @@ def _prepare(task: Task, found: _Folders) -> tuple[Cases, Intensities, LostCases
         unannotated = choose_unannotated(others, validation, reporter)
         roles |= {outcome.case.name: "unannotated" for outcome in others}
         everyone, outcomes = together(everyone, found.scans), outcomes + others
-    write_cases(reporter.run.cases, everyone, outcomes, roles)
+    write_cases(task.model.cases, everyone, outcomes, roles)
     return Cases(training, validation, unannotated), kept, losses(everyone, outcomes)
 
 

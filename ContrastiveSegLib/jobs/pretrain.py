@@ -24,6 +24,7 @@ from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, prepare_cases
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.pretraining._method import PretrainingMethod, load_method
 from ContrastiveSegLib.pretraining._needs import check_needs, check_shape, lacking
+from ContrastiveSegLib.runs.atomic_write import make_folder
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.session.device import Compute, choose_compute
 from ContrastiveSegLib.session.environment import write_environment
@@ -77,14 +78,15 @@ def run(settings: PretrainSettings) -> LostCases:
         if model.is_finished:
             reporter.info(f"The pre-training in {folder.path} is finished; there is nothing to do.")
             return LostCases()
-        write_environment(folder.environment, compute)
+        make_folder(model.path)
+        write_environment(model.environment, compute)
         decided = decide(folder, "pretrain", lambda: _decide(settings, found, compute))
         grid = from_dict(WorkingGrid, decided["grid"])
         needs = _needs(settings)
         recipe = Recipe(grid, intensities_for(settings.grid), regions="regions" in needs)
         outcomes = prepare_all(found, folder.prepared, recipe, reporter)
         keep_modality(recipe.intensities, outcomes, reporter)
-        write_cases(folder.cases, found, outcomes, {})
+        write_cases(model.cases, found, outcomes, {})
         cases = usable(outcomes)
         flags = check_needs(settings.method, needs, found.cases, cases, settings.slice_labels)
         _learn(settings, decided, cases, flags, compute, reporter)

@@ -29,8 +29,23 @@ class ModelFolder:
 
     @property
     def metrics(self) -> Path:
-        """Agreement with the validation cases."""
+        """Accuracy on the validation cases."""
         return self.path / "metrics.csv"
+
+    @property
+    def environment(self) -> Path:
+        """What it was trained on: versions, device, commit."""
+        return self.path / "environment.json"
+
+    @property
+    def cases(self) -> Path:
+        """What it was trained with: case, file, role, spacing, checksum, reason if left out."""
+        return self.path / "cases.csv"
+
+    @property
+    def labels(self) -> Path:
+        """The label table of a round of fine-tuning."""
+        return self.path / "labels.json"
 
     @property
     def settings(self) -> Path:

@@ -14,11 +14,11 @@ from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.temporary_files import is_leftover
 
 _HERE = RunFolder(Path())
+_MODEL = ModelFolder(Path())
+_OF_A_STAGE = (_MODEL.environment, _MODEL.cases, _MODEL.labels)
 _AT_THE_TOP = (
     _HERE.settings,
-    _HERE.environment,
-    _HERE.cases,
-    _HERE.labels,
+    *_OF_A_STAGE,  # of runs of version 0.1
     _HERE.events,
     _HERE.log,
     _HERE.cancel_request,
@@ -32,8 +32,10 @@ _BESIDE_RESULTS = (
     *(_HERE.summary(suffix=suffix) for suffix in ("csv", "json")),
     _HERE.case_results("refine", folder=Path("predictions_refined")),
 )
-_MODEL = ModelFolder(Path())
-_OF_A_MODEL = (_MODEL.weights, _MODEL.model, _MODEL.last, _MODEL.metrics, _MODEL.settings)
+_OF_A_MODEL = (
+    *(_MODEL.weights, _MODEL.model, _MODEL.last, _MODEL.metrics, _MODEL.settings, _MODEL.pseudo_label_table),
+    *_OF_A_STAGE,
+)
 # What the panel in 3D Slicer puts down for its jobs: orders, output, and copies of volumes of the scene.
 _OF_THE_PANEL = (
     r"[^/]+\.json|[^/]+\.output\.txt|input/([^/]+)/\1\.nrrd|(scene/images|propagated)/[^/]+\.(nrrd|csv)"
@@ -47,7 +49,8 @@ def _any_of(paths: tuple[Path, ...]) -> str:
 _CASE_RESULTS = tuple(_HERE.case_results(job) for job in ("predict", "refine"))
 _KNOWN = re.compile(
     rf"(?:{_any_of((*_AT_THE_TOP, *_BESIDE_RESULTS))})"
-    rf"|(?:{_HERE.pretrain}|finetune/\d+)/(?:{_any_of(_OF_A_MODEL)})"
+    rf"|(?:{_HERE.pretrain}|finetune/\d+(?:/self_training/\d+)?)/(?:{_any_of(_OF_A_MODEL)})"
+    r"|finetune/\d+/self_training/\d+/pseudo_labels/\d{5}\.(?:npy|json)"
     rf"|{_HERE.prepared}/[^/]+-[0-9a-f]{{12}}(?:\.\w+)*"
     rf"|{_HERE.panel}/(?:{_OF_THE_PANEL})"
     rf"|{_HERE.predictions}(?:_refined)?/(?:{_any_of(_CASE_RESULTS)})"

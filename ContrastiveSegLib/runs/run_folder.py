@@ -39,21 +39,6 @@ class RunFolder:
         return self.path / "settings.json"
 
     @property
-    def environment(self) -> Path:
-        """What it ran on: versions, device, commit."""
-        return self.path / "environment.json"
-
-    @property
-    def cases(self) -> Path:
-        """What it saw: case, file, role, spacing, checksum, reason if left out."""
-        return self.path / "cases.csv"
-
-    @property
-    def labels(self) -> Path:
-        """The label table."""
-        return self.path / "labels.json"
-
-    @property
     def events(self) -> Path:
         """Progress, loss terms, warnings, results, end; append only."""
         return self.path / "events.jsonl"
@@ -90,6 +75,16 @@ class RunFolder:
     def settings_of(self, round_number: int) -> Path:
         """What a round of fine-tuning was asked; 0 for the run itself."""
         return ModelFolder(self.finetune(round_number)).settings if round_number else self.settings
+
+    def cases_of(self, model: ModelFolder) -> Path:
+        """What a training saw; runs of version 0.1 have one table, of the last job."""
+        return model.cases if model.cases.is_file() else ModelFolder(self.path).cases
+
+    @property
+    def labels(self) -> Path:
+        """The label table of the last round of fine-tuning; runs of version 0.1 have one for all."""
+        models = (ModelFolder(self.finetune(number)) for number in reversed(self.finetune_rounds()))
+        return next((m.labels for m in models if m.labels.is_file()), ModelFolder(self.path).labels)
 
     @property
     def predictions(self) -> Path:

@@ -18,14 +18,15 @@ from ContrastiveSegLib.settings.schema import is_required
 WRITTEN_AT_THE_TOP = (
     RUN_MARKER,
     "settings.json",
-    "environment.json",
-    "cases.csv",
-    "labels.json",
     "events.jsonl",
     "log.txt",
     "pretrain",
     "finetune",
     "prepared",
+    # In version 0.1. These names are known as the program's, and would be deleted with the run.
+    "environment.json",
+    "cases.csv",
+    "labels.json",
 )
 OF_A_MODEL = {"format", "network", "arguments", "parts", "sha256"}
 

@@ -107,8 +107,9 @@ def load_round(folder: RunFolder, number: int | None, compute: Compute) -> Model
     Raises:
         BadCheckpoint: There is no such round, or it is damaged.
     """
-    model = load(finished_round(folder, number), compute)
-    return replace(model, intensities=modality_learned(model.intensities, folder))
+    place = finished_round(folder, number)
+    model = load(place, compute)
+    return replace(model, intensities=modality_learned(model.intensities, folder, place))
 
 
 def prepared_for(model: Model, image: Volume, name: str) -> Volume:

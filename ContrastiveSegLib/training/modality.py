@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome
-from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.session.reporter import Reporter
 
 WORDS = {"ct": "CT", "other": "other images"}
@@ -32,10 +32,10 @@ def keep_modality(asked: Intensities, outcomes: Sequence[Outcome], reporter: Rep
     return _settled(asked, found)
 
 
-def modality_learned(asked: Intensities, run: RunFolder) -> Intensities:
-    """The same for a round whose model does not say it, from the cases that the run has written down."""
+def modality_learned(asked: Intensities, run: RunFolder, model: ModelFolder) -> Intensities:
+    """The same for a round whose model does not say it, from the cases that were written down."""
     try:
-        with run.cases.open(encoding="utf-8", newline="") as stream:
+        with run.cases_of(model).open(encoding="utf-8", newline="") as stream:
             rows = [row for row in csv.DictReader(stream) if row.get("role") in LEARNED_FROM]
     except (OSError, UnicodeDecodeError, csv.Error):
         return asked  # a model that came without its cases: each image is scaled as it looks

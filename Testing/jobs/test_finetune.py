@@ -38,7 +38,8 @@ def told(run: Path) -> str:
 
 
 def rows(run: Path) -> list[dict[str, str]]:
-    with (run / "cases.csv").open(encoding="utf-8") as stream:
+    """Of the last round."""
+    with max(run.glob("finetune/*/cases.csv")).open(encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 

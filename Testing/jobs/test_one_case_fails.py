@@ -87,7 +87,7 @@ def test_pretrain_leaves_the_case_out(
 
     words = ["--images", str(phantoms / "unlabeled"), "--steps", "1", *SMALL, *GRID]
     assert main(["pretrain", str(tmp_path / "run"), *words]) == 0
-    why = reasons(tmp_path / "run" / "cases.csv")
+    why = reasons(tmp_path / "run" / "pretrain" / "cases.csv")
     assert "KeyError" in why["phantom_006"]
     assert why["phantom_005"] == ""
 
@@ -102,7 +102,7 @@ def test_finetune_leaves_the_case_out_and_also_among_further_labels(
 
     words = ["--labeled", str(phantoms / "labeled"), "--also", str(further), "--steps", "1", *ALONE]
     assert main(["finetune", str(a_run), *words, *SMALL[2:]]) == 0
-    why = reasons(a_run / "cases.csv")
+    why = reasons(a_run / "finetune" / "02" / "cases.csv")
     assert "KeyError" in why["phantom_001"]
     assert "does not fit into memory" in why["phantom_003"]
     assert why["phantom_002"] == why["phantom_004"] == ""

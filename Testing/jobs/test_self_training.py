@@ -89,7 +89,7 @@ def test_the_tables_stay_and_the_predictions_go(a_finished_run):
         rows = list(csv.DictReader(model.part(number).pseudo_label_table.open()))
         assert len(rows) == 4
         assert not model.part(number).pseudo_labels.exists()
-    roles = [row["role"] for row in csv.DictReader((a_finished_run / "cases.csv").open())]
+    roles = [row["role"] for row in csv.DictReader(model.cases.open())]
     assert sorted(set(roles)) == [
         "left out",
         "train",

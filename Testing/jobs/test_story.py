@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,18 @@ def test_evaluation_writes_a_line_per_case_and_structure(a_run: Path, phantoms: 
     assert code == 0
     assert len(rows) == 2 * structures
     assert all(0 <= float(row["dice"]) <= 1 for row in rows if row["dice"])
+
+
+def test_each_training_keeps_what_it_saw(a_run: Path) -> None:
+    roles = []
+    for stage in (a_run / "pretrain", a_run / "finetune" / "01"):
+        assert (stage / "environment.json").is_file()
+        with (stage / "cases.csv").open(encoding="utf-8") as stream:
+            roles.append(Counter(row["role"] for row in csv.DictReader(stream)))
+
+    assert roles == [{"train": 6}, {"train": 2}]
+    assert (a_run / "finetune" / "01" / "labels.json").is_file()
+    assert not (a_run / "cases.csv").exists()
 
 
 def test_fine_tuning_starts_from_the_pretrained_encoder(phantoms: Path, a_run: Path) -> None:
@@ -116,7 +129,7 @@ def test_an_image_without_label_is_left_out_with_the_reason(phantoms: Path, tmp_
         ["finetune", str(run), "--labeled", str(phantoms), "--from", "none", "--steps", "1", *SMALL, *GRID]
     )
 
-    with (run / "cases.csv").open(encoding="utf-8") as stream:
+    with (run / "finetune" / "01" / "cases.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     unlabeled = [row for row in rows if row["role"] == "left out"]
     assert code == 0
@@ -149,7 +162,7 @@ def test_an_unusable_image_is_left_out_and_the_others_are_used(
 
     code = main(["pretrain", str(run), "--images", str(data), "--steps", "1", *SMALL, *GRID])
 
-    text = (run / "cases.csv").read_text(encoding="utf-8")
+    text = (run / "pretrain" / "cases.csv").read_text(encoding="utf-8")
     assert code == 0
     assert reason in text
     assert "empty.nii.gz" in text

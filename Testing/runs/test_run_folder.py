@@ -37,9 +37,6 @@ def test_every_name_of_the_design_is_spelled_here() -> None:
 
     spelled = {
         run.settings: "settings.json",
-        run.environment: "environment.json",
-        run.cases: "cases.csv",
-        run.labels: "labels.json",
         run.events: "events.jsonl",
         run.log: "log.txt",
         run.cancel_request: "cancel.request",
@@ -54,9 +51,36 @@ def test_every_name_of_the_design_is_spelled_here() -> None:
         ModelFolder(run.pretrain).last: "pretrain/last",
         ModelFolder(run.pretrain).weights: "pretrain/model.safetensors",
         ModelFolder(run.pretrain).model: "pretrain/model.json",
+        ModelFolder(run.pretrain).environment: "pretrain/environment.json",
+        ModelFolder(run.pretrain).cases: "pretrain/cases.csv",
+        ModelFolder(run.finetune(1)).cases: "finetune/01/cases.csv",
+        ModelFolder(run.finetune(1)).labels: "finetune/01/labels.json",
         ModelFolder(run.finetune(1)).metrics: "finetune/01/metrics.csv",
     }
     assert {path: path.relative_to("run").as_posix() for path in spelled} == spelled
+
+
+def test_labels_are_those_of_the_last_round_that_has_some(a_run: RunFolder) -> None:
+    labels = [ModelFolder(path).labels for path in (a_run.path, a_run.finetune(1), a_run.finetune(2))]
+    for number in (1, 2):
+        finish(a_run.finetune(number))
+        ModelFolder(a_run.finetune(number)).settings.write_text("{}")
+
+    found = [a_run.labels]
+    for path in labels:
+        path.write_text("{}")
+        found.append(a_run.labels)
+
+    assert found == [labels[0], *labels]  # of version 0.1, then of a round
+
+
+def test_a_training_without_a_table_of_cases_has_that_of_the_run(a_run: RunFolder) -> None:
+    model = ModelFolder(a_run.pretrain)
+    before = a_run.cases_of(model)
+    finish(a_run.pretrain)
+    model.cases.touch()
+
+    assert [before, a_run.cases_of(model)] == [a_run.path / "cases.csv", model.cases]
 
 
 def test_settings_are_written_before_the_first_step(

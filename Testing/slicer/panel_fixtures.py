@@ -76,9 +76,7 @@ def a_trained_run(a_learned_run: Path) -> Path:
 @pytest.fixture
 def a_pretrained_run(a_trained_run: Path) -> Path:
     """Pre-trained, and nothing else."""
-    run = RunFolder(a_trained_run)
-    shutil.rmtree(run.finetune(1).parent)
-    run.labels.unlink()
+    shutil.rmtree(RunFolder(a_trained_run).finetune(1).parent)
     return a_trained_run
 
 

@@ -97,7 +97,7 @@ def test_from_a_folder_of_volumes_to_a_segmentation_in_the_scene(a_real_panel, p
     with table.open(encoding="utf-8-sig", newline="") as stream:
         assert len(list(csv.DictReader(stream))) == 4
     assert run.finetune_rounds(finished=True) == (1,)
-    with run.cases.open(encoding="utf-8-sig", newline="") as stream:
+    with ModelFolder(run.finetune(1)).cases.open(encoding="utf-8-sig", newline="") as stream:
         kinds = {row["case"]: row["annotation"] for row in csv.DictReader(stream) if row["annotation"]}
     assert kinds == dict.fromkeys(labeled, "whole case")
 

@@ -53,9 +53,9 @@ def test_a_case_in_another_unit_than_the_others_is_said_and_written_down(
 
     with working(run, "test") as reporter, caplog.at_level("WARNING"):
         warn_of_headers(found, reporter)
-    write_cases(run.cases, found, [Outcome(case, None) for case in found.cases], {})
+    write_cases(run.path / "cases.csv", found, [Outcome(case, None) for case in found.cases], {})
 
     assert [r.getMessage()[:16] for r in caplog.records] == ["c: Its field of "]
-    rows = list(csv.DictReader(io.StringIO(run.cases.read_text(encoding="utf-8"))))
+    rows = list(csv.DictReader(io.StringIO((run.path / "cases.csv").read_text(encoding="utf-8"))))
     assert [bool(row["notes"]) for row in rows] == [False, False, True]
     assert "1000 times larger" in rows[2]["notes"]

@@ -10,6 +10,7 @@ from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome
 from ContrastiveSegLib.runs.events import read_new
+from ContrastiveSegLib.runs.run_folder import ModelFolder
 from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.training.modality import keep_modality, modality_learned
 
@@ -56,10 +57,22 @@ def test_what_the_user_said_stays(outcomes_of, a_run_folder, asked):
     ],
 )
 def test_a_model_of_before_is_understood_by_its_cases(a_run_folder, rows, expected):
-    a_run_folder.cases.write_text(f"case,role,modality\n{rows}", encoding="utf-8")
+    (a_run_folder.path / "cases.csv").write_text(f"case,role,modality\n{rows}", encoding="utf-8")
+    model = ModelFolder(a_run_folder.finetune(1))
 
-    assert modality_learned(Intensities(), a_run_folder) == Intensities(expected)
+    assert modality_learned(Intensities(), a_run_folder, model) == Intensities(expected)
+
+
+def test_a_round_is_understood_by_its_own_cases(a_run_folder):
+    model = ModelFolder(a_run_folder.finetune(2))
+    model.path.mkdir(parents=True)
+    model.cases.write_text("case,role,modality\na,train,ct\nb,train,other\n", encoding="utf-8")
+    (a_run_folder.path / "cases.csv").write_text("case,role,modality\na,train,ct\n", encoding="utf-8")
+
+    assert modality_learned(Intensities(), a_run_folder, model) == Intensities()
 
 
 def test_a_model_without_its_cases_is_no_error(a_run_folder):
-    assert modality_learned(Intensities(), a_run_folder) == Intensities()
+    model = ModelFolder(a_run_folder.finetune(1))
+
+    assert modality_learned(Intensities(), a_run_folder, model) == Intensities()
