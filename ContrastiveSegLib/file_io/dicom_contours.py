@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.dicom_segmentation import EXPORT_AGAIN, ODD, unique_names
+from ContrastiveSegLib.file_io.parsed_dicom import parse
 from ContrastiveSegLib.file_io.structure_files import merge_structures
 from ContrastiveSegLib.imaging.colors import Color, colors_for
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
@@ -62,7 +62,7 @@ def read_contours(
         BadFile: The file is damaged, or no contour lies in the image.
     """
     try:
-        regions = _regions(pydicom.dcmread(path), frame_of_reference)
+        regions = _regions(parse(path), frame_of_reference)
     except ODD as error:
         raise BadFile(f"{path} cannot be read as a set of contours ({error}).", EXPORT_AGAIN) from error
     table, filled = _table(regions), [_filled(region, image, slices) for region in regions]

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io.parsed_dicom import parse
 from ContrastiveSegLib.imaging.volume import Geometry
 
 Floats = npt.NDArray[np.float64]
@@ -46,11 +46,11 @@ def read_frames(path: Path) -> Frames | None:
     Raises:
         BadFile: The header is damaged, or frames lack their place.
     """
-    header = _parsed(path, lambda: pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*HEADER]))
+    header = _parsed(path, lambda: parse(path, stop_before_pixels=True, specific_tags=[*HEADER]))
     per_frame: Sequence[Any] = header.get("PerFrameFunctionalGroupsSequence") or ()
     if not per_frame:
         return None
-    shared = (header.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()])[0]
+    shared = (header.get("SharedFunctionalGroupsSequence") or [{}])[0]
 
     def of_each(group: str, *keys: str, default: Sequence[float] = ()) -> Floats:
         return np.array([_values(frame, shared, group, keys, default) for frame in per_frame], float)
@@ -105,7 +105,7 @@ def frames_geometry(frames: Frames, order: npt.NDArray[Any], size: Sequence[int]
 
 def _scaled(path: Path, scales: Floats) -> npt.NDArray[np.float32]:
     """The stored numbers with the scale of each frame: SimpleITK uses that of the first for all."""
-    stored = _parsed(path, lambda: pydicom.dcmread(path).pixel_array)
+    stored = _parsed(path, lambda: parse(path).pixel_array)
     slopes, intercepts = scales.T[:, :, None, None]
     scaled: npt.NDArray[np.float32] = (stored * slopes + intercepts).astype(np.float32)
     return scaled

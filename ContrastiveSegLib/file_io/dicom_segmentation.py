@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.dicom import SAME_SPACING
+from ContrastiveSegLib.file_io.parsed_dicom import parse
 from ContrastiveSegLib.file_io.structure_files import merge_structures
 from ContrastiveSegLib.imaging.case_errors import one_line
 from ContrastiveSegLib.imaging.colors import Color, colors_for
@@ -61,7 +61,7 @@ def read_segmentation(
 
 def _opened(seg: Any, path: Path, image: Geometry | None) -> Any:
     """The file, with a distance of slices where it gives none: what is drawn must not grow into gaps."""
-    said = pydicom.dcmread(path)
+    said = parse(path)
     groups = [*said.SharedFunctionalGroupsSequence, *said.PerFrameFunctionalGroupsSequence]
     silent = [
         measures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -253,3 +254,11 @@ def test_without_a_process_a_header_that_is_not_understood_is_refused(
 
     with pytest.raises(BadFile, match=r"a\.nii has a header that is not understood here"):
         read_image([path])
+
+
+def test_a_process_that_reads_loads_no_pydicom_before_it_meets_dicom() -> None:
+    words = "import sys, ContrastiveSegLib.file_io.files; print('pydicom' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"
