@@ -8,7 +8,8 @@ What was drawn says where structures are. What the untouched voxels mean depends
   Where structures and painted background fill the volume, it is a whole case;
 - scribbles: nobody knows; background is known where a segment called "background" was painted.
 
-Voxels that nnU-Net's label "ignore" covers are unknown in each of them, and what it leaves is known.
+Voxels that a segment called "ignore" covers are unknown in each of them. Of nnU-Net's label of that name what
+it leaves is known, too: there is no voxel without a value.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import numpy.typing as npt
 from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.dataset.outline import outside
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.file_io.files import ReadLabels, read_labels
+from ContrastiveSegLib.file_io.files import read_labels
+from ContrastiveSegLib.file_io.label_meanings import ReadLabels
 from ContrastiveSegLib.imaging.alignment import labels_on_grid
 from ContrastiveSegLib.imaging.grid import slice_axis
 from ContrastiveSegLib.imaging.label_values import class_indices
@@ -79,6 +81,7 @@ class AnnotationMask:
         are_scribbles: Whether the file lay among scribbles.
         notes: What was remarkable about the file.
         nothing_drawn: Whether the file was saved before anything was drawn.
+        rest_is_known: Whether all that is not IGNORED is known.
     """
 
     volume: Volume
@@ -86,6 +89,7 @@ class AnnotationMask:
     are_scribbles: bool
     notes: tuple[str, ...]
     nothing_drawn: bool = False
+    rest_is_known: bool = False
 
     @property
     def slices(self) -> npt.NDArray[Any]:
@@ -96,8 +100,11 @@ class AnnotationMask:
     def kind(self) -> str:
         """What kind of annotation this looks like."""
         slices = self.slices.reshape(self.slices.shape[0], -1)
-        if (slices == IGNORED).any():
-            return _kind_of_known(slices != IGNORED)
+        ignored = slices == IGNORED
+        if ignored.any():
+            if self.rest_is_known or slices.all():
+                return _kind_of_known(~ignored)
+            slices = np.where(ignored, 0, slices)
         with_background = slices[(slices == 1).any(1)]
         if with_background.size:
             if slices.all():
@@ -106,7 +113,7 @@ class AnnotationMask:
             return "slices" if whole else "scribbles"
         if self.are_scribbles or self.nothing_drawn:
             return "scribbles"
-        touched = _touched(self.slices)
+        touched = _touched(slices)
         return "slices" if not touched.all() and _stand_alone(touched) else "cases"
 
 
@@ -140,11 +147,14 @@ def read_annotation_mask(
     if read.background is not None:
         marks[read.background] = 1
     if read.unknown is not None:
-        marks = np.where(read.unknown, IGNORED, np.maximum(marks, 1)).astype(np.int16)
+        left = np.maximum(marks, 1) if read.rest_is_known else marks
+        marks = np.where(read.unknown, IGNORED, left).astype(np.int16)
     placed = labels_on_grid(Volume(marks, read.volume.geometry), image, name=case.name)
     axis = 2 - slice_axis(image, plane)
     notes = (*read.notes, *placed.notes)
-    return AnnotationMask(placed.volume, axis, path == case.scribbles, notes, read.nothing_drawn)
+    return AnnotationMask(
+        placed.volume, axis, path == case.scribbles, notes, read.nothing_drawn, read.rest_is_known
+    )
 
 
 def annotated_voxels(

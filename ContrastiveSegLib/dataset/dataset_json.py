@@ -10,11 +10,10 @@ from typing import Any
 
 from ContrastiveSegLib.errors import BadFile, BadSetting
 from ContrastiveSegLib.imaging.colors import colors_for
+from ContrastiveSegLib.imaging.label_values import IGNORE
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure, same_name
 
 DATASET_FILE = "dataset.json"
-# nnU-Net 2 reserves this name. Source: nnU-Net, documentation/ignore_label.md.
-IGNORE = "ignore"
 # What values of other kinds than anybody expects lead to.
 _ODD = (
     ArithmeticError, AttributeError, BadSetting, LookupError, RecursionError, TypeError, ValueError,

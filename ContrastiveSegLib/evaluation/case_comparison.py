@@ -12,7 +12,8 @@ import numpy.typing as npt
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.evaluation.label_pairs import LabelPair
 from ContrastiveSegLib.evaluation.metrics import Agreement, compare
-from ContrastiveSegLib.file_io.files import ReadLabels, read_labels
+from ContrastiveSegLib.file_io.files import read_labels
+from ContrastiveSegLib.file_io.label_meanings import ReadLabels
 from ContrastiveSegLib.imaging.alignment import labels_on_grid
 from ContrastiveSegLib.imaging.label_values import renumber
 from ContrastiveSegLib.imaging.labels import LabelTable

@@ -20,7 +20,8 @@ from ContrastiveSegLib.errors import BadFile, BadFolder, BadSetting, CannotWrite
 from ContrastiveSegLib.exporting._format import Exported, write_each
 from ContrastiveSegLib.file_io.dicom import find_series, is_dicom
 from ContrastiveSegLib.file_io.dicom_segmentation import INSTALL
-from ContrastiveSegLib.file_io.files import ReadLabels, read_labels
+from ContrastiveSegLib.file_io.files import read_labels
+from ContrastiveSegLib.file_io.label_meanings import ReadLabels
 from ContrastiveSegLib.imaging.labels import Structure
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.own_work import PROGRAM

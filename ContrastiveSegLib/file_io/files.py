@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.file_io.dicom import find_series, is_dicom, read_series, series_geometry
 from ContrastiveSegLib.file_io.dicom_labels import read_label_series
 from ContrastiveSegLib.file_io.label_layers import LabelLayers
-from ContrastiveSegLib.file_io.label_names import names_beside
+from ContrastiveSegLib.file_io.label_meanings import ReadLabels, emptiness, named, numbered
 from ContrastiveSegLib.file_io.layered_nrrd import stored_layers
 from ContrastiveSegLib.file_io.nifti_header import contradictions, recentered, scaling_step
 from ContrastiveSegLib.file_io.opening import open_header, open_image, refuse_not_finite
@@ -28,12 +28,7 @@ from ContrastiveSegLib.file_io.structure_files import label_files, merge_structu
 from ContrastiveSegLib.file_io.volume_checks import check_dimension, constant_notes, refuse_sequence
 from ContrastiveSegLib.imaging.header_geometry import sound_geometry
 from ContrastiveSegLib.imaging.label_values import (
-    as_expected,
-    check_values,
-    renumber,
-    unpainted,
     values_in,
-    without_ignored,
 )
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
@@ -48,24 +43,6 @@ class ReadImage:
 
     volume: Volume
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ReadLabels:
-    """A label map (K, H, W) int16, what its values mean, and what was remarkable about its file.
-
-    Args:
-        background: Which voxels (K, H, W) were painted as background on purpose; None if none were.
-        unknown: Which voxels (K, H, W) are said to be unknown, nnU-Net's label "ignore"; None if none are.
-        nothing_drawn: Whether Slicer saved it before anything was drawn; where it lies says nothing then.
-    """
-
-    volume: Volume
-    table: LabelTable
-    notes: tuple[str, ...] = ()
-    background: npt.NDArray[np.bool_] | None = None
-    unknown: npt.NDArray[np.bool_] | None = None
-    nothing_drawn: bool = False
 
 
 @apart
@@ -121,7 +98,8 @@ def read_labels(
 ) -> ReadLabels:
     """Read a label map: an integer volume, a .seg.nrrd with segments, or a folder of structures.
 
-    A segment called "background" is painted background, not a structure. In a folder each file holds one.
+    A segment called "background" is painted background, one called "ignore" says that nothing is known there;
+    both are no structures. In a folder each file holds one.
 
     Args:
         table: The structures to expect. Named segments get the values of this table, matched by name; integer
@@ -154,18 +132,15 @@ def read_structures(paths: Sequence[Path], table: LabelTable | None) -> ReadLabe
             yield path.name, Volume(array, geometry)
 
     own, (volume, notes) = structure_table(paths), merge_structures(paths[0].parent, masks())
-    array, own, background = as_expected(volume.array, own, table, paths[0].parent)
-    return ReadLabels(Volume(array, volume.geometry), own, (*seen, *notes), background)
+    return named(volume, own, table, paths[0].parent, (*seen, *notes))
 
 
 @apart
 def read_dicom_labels(path: Path, table: LabelTable | None, image: Sequence[Path]) -> ReadLabels:
     """As `read_labels`, of a DICOM segmentation or of contours."""
     volume, own, notes = read_label_series(path, image)
-    array, own, background = as_expected(volume.array, own, table, path)
-    if not array.any() and background is None:
-        notes = (*notes, _emptiness(path, nothing_drawn=False))
-    return ReadLabels(Volume(array, volume.geometry), own, notes, background)
+    read = named(volume, own, table, path, notes)
+    return replace(read, notes=(*read.notes, *emptiness(path, read)))
 
 
 def _open_labels(path: Path) -> tuple[sitk.Image, LabelLayers, Geometry, tuple[str, ...]]:
@@ -190,29 +165,16 @@ def read_label_file(
     header, layers, geometry, header_notes = _open_labels(path)
     segments, segment_notes = read_segments(header, path, layers.count)
     notes = (*header_notes, *segment_notes)
-    unknown = None
     if segments:
         array, flat_notes = flatten(layers, segments, path)
         own = LabelTable(tuple(s.structure for s in segments))
-        array, own, background = as_expected(array, own, table, path)
-        notes = (*notes, *flat_notes)
+        read = named(Volume(array, geometry), own, table, path, (*notes, *flat_notes))
     else:
         array, rounded = layers.only()
-        notes = (*notes, *rounded)
-        array, unknown = without_ignored(array, ignored)
-        array, background = unpainted(array) if scribbles else (array, None)
-        named = names_beside(path)
-        own = named or table or LabelTable.default_for(values_in(array))
-        check_values(array, own, path)
-        array, own = (renumber(array, named, table, path), table) if named and table else (array, own)
-    nothing_drawn = geometry.size == EMPTY_IN_SLICER and layers.are_empty
-    if not array.any() and background is None:
-        notes = (*notes, _emptiness(path, nothing_drawn))
-    return ReadLabels(Volume(array, geometry), own, notes, background, unknown, nothing_drawn)
-
-
-def _emptiness(path: Path, nothing_drawn: bool) -> str:
-    return f"{path.name}: {'nothing is drawn in it' if nothing_drawn else 'all voxels are background'}."
+        read = numbered(Volume(array, geometry), table, path, scribbles=scribbles, ignored=ignored)
+        read = replace(read, notes=(*notes, *rounded))
+    read = replace(read, nothing_drawn=geometry.size == EMPTY_IN_SLICER and layers.are_empty)
+    return replace(read, notes=(*read.notes, *emptiness(path, read)))
 
 
 def write_labels(

@@ -30,8 +30,9 @@ T = TypeVar("T")
 
 LOGGER = logging.getLogger("ContrastiveSegLib")
 
-# Another process costs a third of a second to start; it pays once so much was spent waiting for the others.
-GROW_AFTER_S = 0.5
+# Another process costs half a second of a core that others prepare volumes on; where these do not wait long
+# for the first one, it only takes that core from them. Measured in docs/research-log/speed.md.
+GROW_AFTER_S = 5.0
 MOST_PROCESSES = min(4, os.cpu_count() or 1)
 
 

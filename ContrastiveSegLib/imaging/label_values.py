@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.imaging.labels import LARGEST_VALUE, LabelTable, Structure, same_name
+from ContrastiveSegLib.imaging.labels import LARGEST_VALUE, LabelTable, same_name
 
 # Painted voxels of a segment with this name are background.
 BACKGROUND = "background"
+# Nothing is known of voxels of this name: they are neither structure nor background.
+# Source: nnU-Net 2, documentation/ignore_label.md, which reserves it.
+IGNORE = "ignore"
 # The class index of voxels that are not annotated: losses and measures leave them out.
 IGNORE_LABEL = -1
 # So far from a whole number a label value may lie; farther where a file says how coarsely it scales.
@@ -108,34 +111,39 @@ def renumber(
     return renumbered
 
 
-def without_background(
-    array: npt.NDArray[np.int16], structures: tuple[Structure, ...]
-) -> tuple[npt.NDArray[np.int16], LabelTable, npt.NDArray[np.bool_] | None]:
-    """Take the segment called "background" out of the structures; its voxels become 0.
-
-    Returns:
-        The label map, the table of the others, and where background was painted; None without that segment.
-    """
-    painted = [s.value for s in structures if same_name(s.name, BACKGROUND)]
-    table = LabelTable(tuple(s for s in structures if s.value not in painted))
-    if not painted:
-        return array, table, None
-    background = array == painted[0]
-    return np.where(background, 0, array).astype(np.int16), table, background
-
-
 def as_expected(
     array: npt.NDArray[np.int16], own: LabelTable, table: LabelTable | None, path: Path
-) -> tuple[npt.NDArray[np.int16], LabelTable, npt.NDArray[np.bool_] | None]:
-    """Named structures with the values of the table, if there is one, and where background was painted.
+) -> tuple[npt.NDArray[np.int16], LabelTable, npt.NDArray[np.bool_] | None, npt.NDArray[np.bool_] | None]:
+    """Named structures with the values of the table, if there is one.
+
+    Segments called "background" and "ignore" are no structures; their voxels become 0.
+
+    Returns:
+        The label map, its table, where background was painted, and where nothing is known; None without
+        such a segment.
 
     Raises:
         BadFile: As in `renumber`.
     """
-    array, own, background = without_background(array, own.structures)
-    return (
-        (array, own, background) if table is None else (renumber(array, own, table, path), table, background)
-    )
+    background, unknown = (_painted_as(name, array, own) for name in (BACKGROUND, IGNORE))
+    array = _without(_without(array, background), unknown)
+    own = LabelTable(tuple(s for s in own.structures if not says_no_structure(s.name)))
+    array, own = (array, own) if table is None else (renumber(array, own, table, path), table)
+    return array, own, background, unknown
+
+
+def says_no_structure(name: str) -> bool:
+    """Whether a segment of this name says something else than where a structure is."""
+    return same_name(name, BACKGROUND) or same_name(name, IGNORE)
+
+
+def _painted_as(name: str, array: npt.NDArray[np.int16], own: LabelTable) -> npt.NDArray[np.bool_] | None:
+    value = next((s.value for s in own.structures if same_name(s.name, name)), None)
+    return None if value is None else array == value
+
+
+def _without(array: npt.NDArray[np.int16], where: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int16]:
+    return array if where is None else np.where(where, 0, array).astype(np.int16)
 
 
 def without_ignored(
@@ -145,7 +153,7 @@ def without_ignored(
     unknown = array == ignored if ignored is not None else None
     if unknown is None or not unknown.any():
         return array, None
-    return np.where(unknown, 0, array).astype(np.int16), unknown
+    return _without(array, unknown), unknown
 
 
 def unpainted(array: npt.NDArray[np.int16]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_] | None]:

@@ -13,12 +13,12 @@ import numpy.typing as npt
 import slicer
 import vtk
 
-from ContrastiveSegLib.dataset.annotations import AnnotationMask
+from ContrastiveSegLib.dataset.annotations import IGNORED, AnnotationMask
 from ContrastiveSegLib.file_io.dicom import is_dicom
 from ContrastiveSegLib.file_io.files import read_labels, write_labels
 from ContrastiveSegLib.file_io.saving import save_atomically
 from ContrastiveSegLib.file_io.segmentation_files import describe_segments
-from ContrastiveSegLib.imaging.label_values import BACKGROUND
+from ContrastiveSegLib.imaging.label_values import BACKGROUND, IGNORE, says_no_structure
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure, same_name
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.slicer_bridge.nodes import CASE, geometry_of, put_beside, segment_masks
@@ -126,7 +126,8 @@ def amount(node: Any, volume: Any, *, axis: int = 2) -> Amount:
     voxels, painted = {}, set()
     for name, mask in segment_masks(node, volume):
         voxels[name] = int(np.count_nonzero(mask))
-        painted |= set(_touched(np.moveaxis(mask, 2 - axis, 0)))
+        if not same_name(name, IGNORE):
+            painted |= set(_touched(np.moveaxis(mask, 2 - axis, 0)))
     marked, kind = complete_slices(node), kind_of(node)
     known = {
         SLICES: painted | set(marked),
@@ -163,9 +164,12 @@ def save_annotation(node: Any, volume: Any, path: Path, *, axis: int = 2) -> Non
             background = Structure(len(structures) + 1, BACKGROUND, BACKGROUND_COLOR)
             structures.append(background)
         slices = np.moveaxis(labels, 2 - axis, 0)
+        # Where nothing is known, nothing is complete.
+        ignored = [s.value for s in structures if same_name(s.name, IGNORE)]
+        painted = set(_touched((slices > 0) & ~np.isin(slices, ignored)))
         # Nothing but background is painted there: what comes back from the file is the mark.
-        marked |= set(_touched(slices)) - set(_touched((slices > 0) & (slices != background.value)))
-        complete = range(len(slices)) if kind == CASES else marked | set(_touched(slices))
+        marked |= painted - set(_touched((slices > 0) & ~np.isin(slices, [*ignored, background.value])))
+        complete = range(len(slices)) if kind == CASES else marked | painted
         listed = np.isin(np.arange(len(slices)), list(complete))[:, None, None]
         slices[listed & (slices == 0)] = background.value
     image = Volume(labels.astype(np.uint8) if len(structures) < 256 else labels, geometry).to_sitk()
@@ -192,7 +196,7 @@ def _kind_of_file(node: Any, volume: Any, axis: int) -> str:
     geometry = geometry_of(volume)
     marks = np.zeros(geometry.shape, np.int16)
     for name, mask in segment_masks(node, volume):
-        marks[mask] = 1 if same_name(name, BACKGROUND) else 2
+        marks[mask] = 1 if same_name(name, BACKGROUND) else IGNORED if same_name(name, IGNORE) else 2
     return AnnotationMask(Volume(marks, geometry), 2 - axis, are_scribbles=False, notes=()).kind
 
 
@@ -206,7 +210,7 @@ def _without_painted_background(node: Any, volume: Any, axis: int) -> None:
     written, complete = _written_kind(node), set(complete_slices(node))
     if written == SLICES:
         for name, drawn in segment_masks(node, volume):
-            if not same_name(name, BACKGROUND):
+            if not says_no_structure(name):
                 complete |= set(_touched(np.moveaxis(drawn, 2 - axis, 0)))
     slices[[n for n in range(len(slices)) if n in complete or written == CASES]] = 0
     if mask.any():

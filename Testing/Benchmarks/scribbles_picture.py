@@ -17,7 +17,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ContrastiveSegLib.dataset.cases import Case, find_cases
-from ContrastiveSegLib.file_io.files import ReadLabels, read_image, read_labels
+from ContrastiveSegLib.file_io.files import read_image, read_labels
+from ContrastiveSegLib.file_io.label_meanings import ReadLabels
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.pictures.overview import draw_slice, save
 from ContrastiveSegLib.runs.run_folder import RunFolder

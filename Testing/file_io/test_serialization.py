@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ContrastiveSegLib.file_io.files import ReadLabels
+from ContrastiveSegLib.file_io.label_meanings import ReadLabels
 from ContrastiveSegLib.file_io.serialization import pack, unpack
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume

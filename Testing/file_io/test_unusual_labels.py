@@ -155,6 +155,58 @@ def test_where_little_is_not_ignored_it_is_scribbles(tmp_path, a_volume, a_label
     np.testing.assert_array_equal(known.array - 1, np.where(labels == 3, IGNORE_LABEL, labels))
 
 
+IGNORING = LabelTable((*TABLE.structures, Structure(3, "Ignore", (0.0, 0.0, 1.0))))
+
+
+def test_a_segment_called_ignore_is_unknown_and_no_structure(tmp_path, a_volume, a_label_map):
+    labels = a_label_map.array.copy()
+    labels[:, :4] = 3
+    write_image(tmp_path / "a.nrrd", a_volume)
+    write_labels(tmp_path / "a.seg.nrrd", Volume(labels, a_volume.geometry), IGNORING)
+    (case,) = find_cases(tmp_path).cases
+
+    read = read_labels(case.labels)
+    marks = read_annotation_mask(case.labels, case, TABLE, a_volume.geometry, plane="axial")
+    known, annotation = annotated_voxels(marks, "auto")
+
+    assert read.table == TABLE == collect_table([case])
+    assert read.notes == (f"a.seg.nrrd: {(labels == 3).sum()} voxels are called 'ignore' and say nothing.",)
+    np.testing.assert_array_equal(known.array - 1, np.where(labels == 3, IGNORE_LABEL, labels))
+    assert annotation.describe() == f"{(labels != 3).mean():.1%} of the voxels, the rest is ignored"
+    assert "'ignore'" in prepared(case, tmp_path).notes[-1]
+
+
+def test_slices_that_nobody_painted_stay_unknown_beside_a_segment_called_ignore(
+    tmp_path, a_volume, a_label_map
+):
+    labels = np.where(np.isin(np.arange(9), [3, 6])[:, None, None], a_label_map.array, 0)
+    labels[3, :2], labels[1, :2] = 3, 3
+    write_image(tmp_path / "a.nrrd", a_volume)
+    write_labels(tmp_path / "a.seg.nrrd", Volume(labels, a_volume.geometry), IGNORING)
+    (case,) = find_cases(tmp_path).cases
+
+    marks = read_annotation_mask(case.labels, case, TABLE, a_volume.geometry, plane="axial")
+    known, annotation = annotated_voxels(marks, "auto")
+
+    assert (annotation.kind, annotation.slices) == ("slices", 2)
+    assert sorted(set(np.nonzero(known.array)[0])) == [3, 6]
+    assert not known.array[3, :2].any()
+    assert known.array[3, 2:].all()
+
+
+def test_names_beside_a_label_map_may_say_ignore(tmp_path, a_label_map):
+    labels = a_label_map.array.copy()
+    labels[:, :4] = 3
+    path = tmp_path / "sub-1_dseg.nii.gz"
+    sitk.WriteImage(Volume(labels, a_label_map.geometry).to_sitk(), str(path))
+    (tmp_path / "sub-1_dseg.tsv").write_text("index\tname\n1\tliver\n2\tspleen\n3\tignore\n")
+
+    read = read_labels(path)
+
+    assert read.table.names == ("liver", "spleen")
+    np.testing.assert_array_equal(read.unknown, labels == 3)
+
+
 def scaled(path: Path, stored: np.ndarray, slope: float) -> Path:
     """A NIfTI file with whole numbers that its header multiplies, as nibabel writes floating point arrays."""
     sitk.WriteImage(sitk.GetImageFromArray(stored), str(path))

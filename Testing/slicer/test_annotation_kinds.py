@@ -69,6 +69,24 @@ def test_some_slices_come_back_with_marks_and_without_painted_background(a_volum
     assert found.voxels["liver"] == mask.sum()
 
 
+def test_what_is_painted_as_ignore_is_kept_and_completes_no_slice(a_volume, tmp_path):
+    node = annotating.begin_annotation("case", a_volume, phantom_table())
+    mask, ignored = _nothing(a_volume), _nothing(a_volume)
+    mask[2, 1:3, 1:3] = True
+    ignored[2, 4:6], ignored[5, 4:6] = True, True
+    _painted(a_volume, node, "liver", mask)
+    node.GetSegmentation().AddEmptySegment("ignore", "ignore")
+    _painted(a_volume, node, "ignore", ignored)
+    path = tmp_path / "case.seg.nrrd"
+
+    annotating.save_annotation(node, a_volume, path)
+
+    read = read_labels(path)
+    assert np.array_equal(read.unknown, ignored)
+    assert np.array_equal(read.background.any((1, 2)), np.arange(len(mask)) == 2)
+    assert annotating.amount(node, a_volume).known == (2,)
+
+
 def test_a_slice_erased_later_is_open_again(a_volume, tmp_path):
     node = annotating.begin_annotation("case", a_volume, phantom_table())
     mask = _nothing(a_volume)
