@@ -8,7 +8,8 @@ A method is a pre-training, a strategy of fine-tuning, or both joined by +. For 
 of all patients but those kept for evaluation, is fine-tuned on k annotated ones, and evaluated on the same
 unseen patients. A strategy that learns from scans nobody annotated is given those of all other patients. A
 benchmark that was interrupted goes on where it was; methods, seeds and numbers of patients can be added
-later. Each seed has its own annotated patients, because a single one says little.
+later. Each seed has its own annotated patients, because a single one says little. With
+--change '{"slice_share": 0.01}' one slice of each annotated volume is annotated.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from accuracy_summary import write_summary
+from sparse_slices import write_slices
 from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN, append, rows_of, scores
 
 from ContrastiveSegLib.dataset.cases import find_cases
@@ -56,7 +58,11 @@ class Who:
 
 @dataclass(frozen=True)
 class Profile:
-    """How much work a run is."""
+    """How much work a run is, and how much of each annotated volume somebody drew.
+
+    Args:
+        slice_share: Share of its slices that are annotated, at least one.
+    """
 
     spacing: float | None
     patch: tuple[int, ...]
@@ -65,6 +71,7 @@ class Profile:
     pretrain_batch: int
     finetune_steps: int
     finetune_batch: int
+    slice_share: float = 1.0
 
 
 PROFILES = {
@@ -190,10 +197,16 @@ def _one_run(
             )
         )
     pretrained = time.perf_counter()
+    only = CaseSelection(only=tuple(who.annotated))
+    slices = run / "slices.csv"
+    if profile.slice_share < 1:
+        run.mkdir(parents=True, exist_ok=True)
+        write_slices(slices, options.data, only, profile.slice_share)
     finetune.run(
         FinetuneSettings(
             run=run,
             labeled=options.data,
+            annotated_slices=slices if profile.slice_share < 1 else None,
             unlabeled=str(options.data) if strategy else "none",
             strategy=strategy or "supervised",
             options=settings if strategy else {},
@@ -203,7 +216,7 @@ def _one_run(
             base_channels=profile.base_channels,
             seed=seed,
             grid=grid,
-            cases=CaseSelection(only=tuple(who.annotated), leave_out=who.left_out),
+            cases=replace(only, leave_out=who.left_out),
         )
     )
     finetuned = time.perf_counter()

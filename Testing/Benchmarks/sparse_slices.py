@@ -72,7 +72,7 @@ def _one_run(options: argparse.Namespace, share: float, consistency: float, seed
     run = options.output / f"slices-{share:g}-consistency{consistency:g}-seed{seed}"
     run.mkdir(parents=True, exist_ok=True)
     chosen = selected(ACDC_ANNOTATED[:PATIENTS])
-    slices = _write_table(run / "slices.csv", options.data, chosen, share)
+    slices = write_slices(run / "slices.csv", options.data, chosen, share)
     finetune.run(
         FinetuneSettings(
             run=run,
@@ -100,7 +100,7 @@ def _one_run(options: argparse.Namespace, share: float, consistency: float, seed
     }
 
 
-def _write_table(path: Path, data: Path, chosen: CaseSelection, share: float) -> int:
+def write_slices(path: Path, data: Path, chosen: CaseSelection, share: float) -> int:
     """List the annotated slices of each case, counted along its coarsest axis; returns how many there are."""
     rows = [("case", "slice")]
     for case in find_cases(data, only=chosen.only).cases:
