@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -77,13 +77,35 @@ def network_arguments(task: Task, cases: Cases) -> dict[str, Any]:
 
 
 def fresh_strategy(task: Task, cases: Cases, *, number: int) -> FinetuningStrategy:
-    """The strategy around a fresh network; each round draws what was not pre-trained anew."""
+    """The strategy around a fresh network; each round draws what was not pre-trained anew.
+
+    Args:
+        number: Of the round; 0: the first network, which may have another strategy.
+    """
     arguments = network_arguments(task, cases)
     network = build_network(task.decided["network"], seed=task.settings.seed + number, **arguments)
     check_sides(network, task.grid.patch)
     if task.start:
         load_parts(network, task.start)
-    return build_strategy(task.settings, network, task.grid.patch)
+    return build_strategy(task.settings if number else _first(task, cases), network, task.grid.patch)
+
+
+def rounds_of(task: Task, cases: Cases) -> int:
+    """How often other cases are predicted; 0 where there are none."""
+    module = load_strategy(task.settings.strategy)
+    options = from_dict(module.Settings, task.settings.options)
+    return int(module.Strategy.rounds_of(options)) if cases.unannotated else 0
+
+
+def _first(task: Task, cases: Cases) -> FinetuneSettings:
+    """The settings of the first network: of another strategy, with what both have in common."""
+    strategy = load_strategy(task.settings.strategy).Strategy
+    name = strategy.first_strategy({case.annotation for case in cases.training}, len(task.grid.patch))
+    if not name:
+        return task.settings
+    known = {one.name for one in fields(load_strategy(name).Settings)}
+    shared = {option: value for option, value in task.settings.options.items() if option in known}
+    return replace(task.settings, strategy=name, options=shared)
 
 
 def judge(task: Task, strategy: FinetuningStrategy, cases: Sequence[PreparedCase]) -> Validation:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ContrastiveSegLib.finetuning._model import Cases, Task, fresh_strategy
+from ContrastiveSegLib.finetuning._model import Cases, Task, fresh_strategy, rounds_of
 from ContrastiveSegLib.finetuning._training import AVERAGE, PREDICTED_IN_STEPS, first_sampler
 from ContrastiveSegLib.training.data import Found
 from ContrastiveSegLib.training.loop import Training
@@ -55,7 +55,7 @@ def try_finetuning(task: Task, cases: Cases, amount: Amount) -> dict[str, Any]:
     )
     parameters = [p for p in strategy.parameters() if p.requires_grad]
     tried = try_steps(strategy, parameters, first_sampler(task, strategy, cases), how)
-    rounds = strategy.rounds if cases.unannotated else 0
+    rounds = rounds_of(task, cases)
     scans = amount.scans if cases.unannotated else 0
     voxels = scans * sum(math.prod(case.shape) for case in cases.unannotated) / max(1, len(cases.unannotated))
     in_steps = rounds * PREDICTED_IN_STEPS * voxels / (tried.batch * math.prod(task.grid.patch))

@@ -1,8 +1,9 @@
-"""Carries out a fine-tuning: one training, or one per round of self-training, each from the same start."""
+"""Carries out a fine-tuning: one training, or one per round of self-training."""
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +12,16 @@ from ContrastiveSegLib.finetuning._model import (
     Cases,
     Task,
     fresh_strategy,
+    rounds_of,
     save,
     teacher_of,
 )
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.finetuning._training import first_sampler, train_network, with_scans
+from ContrastiveSegLib.networks.weights import load_parts
 from ContrastiveSegLib.postprocessing.spatial_prior import Places
+from ContrastiveSegLib.training.completed_labels import complete
+from ContrastiveSegLib.training.halves import Halves
 from ContrastiveSegLib.training.pseudo_labels import (
     PseudoLabels,
     check_space,
@@ -24,7 +29,7 @@ from ContrastiveSegLib.training.pseudo_labels import (
     predict_all,
     write_table,
 )
-from ContrastiveSegLib.training.teacher import dice_of
+from ContrastiveSegLib.training.teacher import Teacher, dice_of
 
 # Dice in the annotated cases that a student may be worse than its teacher. It learned them less by heart: one
 # that was 0.06 worse there was 0.10 better on other patients.
@@ -34,7 +39,7 @@ FORGOTTEN = 0.2
 def learn(task: Task, cases: Cases) -> None:
     """Train to the end, and save the model; what is finished of it already stays."""
     strategy = fresh_strategy(task, cases, number=0)
-    rounds = strategy.rounds if cases.unannotated else 0
+    rounds = rounds_of(task, cases)
     if rounds:
         check_space(cases.unannotated, task.model.path, rounds=rounds)
         task.reporter.info(
@@ -46,14 +51,14 @@ def learn(task: Task, cases: Cases) -> None:
     with task.reporter.bar(steps, "step"):
         strategy = train_network(task, strategy, cases, first_sampler(task, strategy, cases), rounds)
         for number in range(1, rounds + 1):
-            labels = _label(task, strategy, cases, number)
+            student, teacher = _student(task, cases, number), teacher_of(task, strategy, cases)
+            labels = _label(task, teacher, student, cases, number)
             if labels.trouble:
                 _stop(task, f"round {number} of {rounds} does not begin, because {labels.trouble}")
                 break
-            student = fresh_strategy(task, cases, number=number)
-            taught_by = with_scans(task, student, first_sampler(task, student, cases), labels.cases)
+            taught_by = _taught_by(task, teacher, student, cases, labels, number)
             student = train_network(task, student, cases, taught_by, rounds, number)
-            before = dice_of(teacher_of(task, strategy, cases), cases.training, places)
+            before = dice_of(teacher, cases.training, places)
             after = dice_of(teacher_of(task, student, cases), cases.training, labels.places)
             if lost := _forgot(task, before, after):
                 _stop(task, f"the network of round {number} of {rounds} is not kept, because {lost}")
@@ -67,16 +72,25 @@ def learn(task: Task, cases: Cases) -> None:
     )
 
 
-def _label(task: Task, strategy: FinetuningStrategy, cases: Cases, number: int) -> PseudoLabels:
+def _student(task: Task, cases: Cases, number: int) -> FinetuningStrategy:
+    """The network of a round, as it begins."""
+    student = fresh_strategy(task, cases, number=number)
+    if student.continues:
+        load_parts(student.network, task.model.part(number - 1))
+    return student
+
+
+def _label(
+    task: Task, teacher: Teacher, student: FinetuningStrategy, cases: Cases, number: int
+) -> PseudoLabels:
     """Let the network of the round before label the scans, and say what of it teaches."""
     before, earlier = task.model.part(number - 1), task.model.part(number - 2)
-    teacher = teacher_of(task, strategy, cases)
     predict_all(cases.unannotated, teacher, before.pseudo_labels, task.reporter)
     labels = choose(
         cases.unannotated,
         before.pseudo_labels,
         teacher,
-        unknown=strategy.unknown(number),
+        unknown=student.unknown(number),
         annotated=cases.training,
         before=earlier.pseudo_labels if number > 1 else None,
     )
@@ -87,7 +101,7 @@ def _label(task: Task, strategy: FinetuningStrategy, cases: Cases, number: int) 
         f"of their voxels teach: {shares}.",
         kind="pseudo_labels",
         round=number,
-        rounds=strategy.rounds,
+        rounds=student.rounds,
         step=number * task.decided["steps"],
         kept=labels.kept,
         cases=len(labels.cases),
@@ -95,6 +109,28 @@ def _label(task: Task, strategy: FinetuningStrategy, cases: Cases, number: int) 
     )
     task.reporter.warn_all([f"{name} does not teach: {why}" for name, why in labels.left_out.items()])
     return labels
+
+
+def _taught_by(
+    task: Task,
+    teacher: Teacher,
+    student: FinetuningStrategy,
+    cases: Cases,
+    labels: PseudoLabels,
+    number: int,
+) -> Halves:
+    """Annotated patches, and patches with predicted labels.
+
+    Scribbles teach with what the network adds to them, because Dice needs whole slices. Other slices of cases
+    with annotated slices teach like scans, so that the annotated ones are still drawn as often.
+    """
+    folder = task.model.part(number - 1).pseudo_labels
+    completed = complete(cases.training, teacher, labels.places, folder, task.reporter)
+    scribbled = {case.name for case in cases.training if case.annotation == "scribbles"}
+    training = [completed.get(c.name, c) if c.name in scribbled else c for c in cases.training]
+    others = [case for name, case in completed.items() if name not in scribbled]
+    annotated = first_sampler(task, student, replace(cases, training=training))
+    return with_scans(task, student, annotated, [*labels.cases, *others])
 
 
 def _stop(task: Task, why: str) -> None:

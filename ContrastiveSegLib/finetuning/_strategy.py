@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -25,7 +26,8 @@ class FinetuningStrategy(Learner):
         margin: How much larger than the patch the images come, so that rotation finds pixels.
         draws_unknown: Whether it learns from slices without annotation too.
         halves: Whether half of each batch comes from cases that nobody annotated, where there are any.
-        rounds: How often their labels are predicted, each time by the network of the round before; 0: never.
+        rounds: What `rounds_of` says.
+        continues: Whether the network of a round begins as that of the round before.
         first_steps: Share of the steps, at the beginning, that see annotated cases alone.
         last_steps: Share of the steps, at the end of a round, that see annotated cases alone.
         learns_from: Kinds of annotation it is made for.
@@ -38,6 +40,7 @@ class FinetuningStrategy(Learner):
     draws_unknown: bool = False
     halves: bool = False
     rounds: int = 0
+    continues: bool = False
     first_steps: float = 0.0
     last_steps: float = 0.0
     learns_from: ClassVar[tuple[str, ...]] = ("cases", "slices", "scribbles")
@@ -51,6 +54,21 @@ class FinetuningStrategy(Learner):
             patients: How many are annotated.
         """
         return "" if cls.halves else NEVER
+
+    @classmethod
+    def rounds_of(cls, _settings: Any) -> int:
+        """How often the labels of other cases are predicted, each time by the network before; 0: never."""
+        return 0
+
+    @classmethod
+    def first_strategy(cls, _kinds: Collection[str], _dims: int) -> str:
+        """Who teaches the first network, while nothing is predicted yet; empty: this strategy.
+
+        Args:
+            kinds: Of annotations: "cases", "slices", "scribbles".
+            dims: 2 for slices, 3 for blocks.
+        """
+        return ""
 
     def unknown(self, number: int) -> float:
         """Share of each structure's predicted voxels that stay unknown in a round, counted from 1."""

@@ -6,7 +6,7 @@ with noisy student, CVPR 2020, arXiv 1911.04252. Without such scans nothing but 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from ContrastiveSegLib.contrast.augmentation import IntensityAugmentation, augment_intensities
+from ContrastiveSegLib.contrast.mixing import laid_on, random_boxes
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce_at_every_level
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
@@ -38,8 +39,14 @@ class Settings:
     rounds: Annotated[int, Range(1, 10), Label("rounds of self-training")] = 2
     """How often the scans without annotation are labeled and a new network learns; each takes as long."""
 
+    continued: Annotated[bool, Label("each round goes on from the network before")] = True
+    """A round goes on from the network of the round before, instead of from the start of the first one."""
+
     most_patients: Annotated[int, Range(1, 100_000), Label("annotated patients, at most")] = 2
     """With more annotated patients than this, only these teach: other scans did not help then."""
+
+    cutmix: Annotated[float, Range(0.0, 1.0), Label("image pairs that exchange a box", "share")] = 0.5
+    """Share of the pairs of an annotated and a predicted image that exchange a box, with its labels."""
 
     pseudo_weight: Annotated[float, Range(0.0, 10.0), Label("weight of the pseudo-labels")] = 0.5
     """Weight of the predicted labels beside the drawn ones."""
@@ -59,13 +66,25 @@ class Strategy(FinetuningStrategy):
 
     margin = MARGIN
     halves = True
-    learns_from = ("cases", "slices")
+    learns_from = ("cases", "slices", "scribbles")
 
     def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:
         super().__init__()
         self.network, self.settings, self.mirrors = network, settings, settings.mirror
-        self.rounds, self.last_steps = settings.rounds, settings.last_steps
+        self.rounds, self.last_steps = self.rounds_of(settings), settings.last_steps
+        self.continues = settings.continued
         self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror)
+
+    @classmethod
+    def rounds_of(cls, settings: Settings) -> int:
+        return settings.rounds
+
+    @classmethod
+    def first_strategy(cls, kinds: Collection[str], dims: int) -> str:
+        # Dice needs whole slices, and scribbles have none before a network completed them.
+        if "scribbles" not in kinds:
+            return ""
+        return "pclmix" if dims == 2 else "dmpls"
 
     @classmethod
     def why_no_scans(cls, settings: Settings, patients: int) -> str:
@@ -87,16 +106,44 @@ class Strategy(FinetuningStrategy):
             )  # fine to coarse
             return {"dice_ce": dice_ce_at_every_level(maps, labels)}
         drawn, predicted = ~batch.unannotated, batch.unannotated
-        images = torch.cat(
-            [
-                self.augmented.intensity_augmentation(moved[drawn], generator),
-                augment_intensities(moved[predicted], STRONG, generator),
-            ]
+        first, second = exchanged(
+            (self.augmented.intensity_augmentation(moved[drawn], generator), labels[drawn]),
+            (augment_intensities(moved[predicted], STRONG, generator), labels[predicted]),
+            generator,
+            share=self.settings.cutmix,
         )
-        maps = self.network.training_scores(images)
-        count = int(drawn.sum())
+        maps = self.network.training_scores(torch.cat([first[0], second[0]]))
+        count = len(first[0])
         return {
-            "dice_ce": dice_ce_at_every_level([scores[:count] for scores in maps], labels[drawn]),
+            "dice_ce": dice_ce_at_every_level([scores[:count] for scores in maps], first[1]),
             "pseudo_labels": self.settings.pseudo_weight
-            * dice_ce_at_every_level([scores[count:] for scores in maps], labels[predicted]),
+            * dice_ce_at_every_level([scores[count:] for scores in maps], second[1]),
         }
+
+
+Pair = tuple[Tensor, Tensor]  # images (B, C, *S) and labels (B, *S)
+
+
+@torch.no_grad()
+def exchanged(first: Pair, second: Pair, generator: Generator, *, share: float) -> tuple[Pair, Pair]:
+    """Let images of both sides exchange a box in plane, with its labels; images without a partner stay.
+
+    Args:
+        share: Of the pairs that do.
+
+    Source: Yun et al., CutMix, ICCV 2019, arXiv 1905.04899; between annotated and other images as Bai et al.,
+    Bidirectional copy-paste, CVPR 2023, arXiv 2305.00673.
+    """
+    count = min(len(first[0]), len(second[0]))
+    ours, theirs = ((images[:count], labels[:count]) for images, labels in (first, second))
+    boxes = random_boxes(ours[0], generator, area=(0.1, 0.5), aspect=(0.5, 2.0))
+    chosen = torch.rand(count, generator=generator, device=boxes.device) < share
+    boxes = boxes & chosen[:, None, None]
+    mixed = [(laid_on(boxes, b, a), laid_on(boxes, a, b)) for a, b in zip(ours, theirs, strict=True)]
+    one, other = zip(*mixed, strict=True)
+    return _with_rest(one, first, count), _with_rest(other, second, count)
+
+
+def _with_rest(mixed: tuple[Tensor, ...], whole: Pair, count: int) -> Pair:
+    images, labels = (torch.cat([new, old[count:]]) for new, old in zip(mixed, whole, strict=True))
+    return images, labels

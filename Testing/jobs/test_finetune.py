@@ -6,16 +6,13 @@ import csv
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.dataset.cases import find_cases
-from ContrastiveSegLib.file_io.files import read_labels, write_labels
-from ContrastiveSegLib.imaging.labels import LabelTable, Structure
-from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.phantoms.phantom import PhantomCounts, write_phantom_folder
 from ContrastiveSegLib.runs.events import read_new
+from Testing.jobs.strokes import with_strokes
 
 FAST = ["--from", "none", "--steps", "2", "--base-channels", "4", "--batch", "4", "--device", "cpu",
         "--precision", "float32", "--patch", "32", "32", "--spacing", "6"]  # fmt: skip
@@ -74,7 +71,7 @@ def test_scribbles_of_segments_teach_every_strategy_made_for_them(a_labeled_fold
         assert all(row["annotation"].startswith("scribbles in") for row in rows(tmp_path / strategy))
         assert "Scribbles were found, but" not in told(tmp_path / strategy)
 
-    assert finetune(tmp_path / "supervised", scribbles) == 0
+    assert finetune(tmp_path / "supervised", scribbles, "--strategy", "supervised") == 0
     assert "Scribbles were found, but this strategy needs whole slices." in told(tmp_path / "supervised")
 
 
@@ -92,29 +89,6 @@ def test_outside_of_the_line_around_all_structures_is_learned_as_background(a_la
 def share_of(annotation: str) -> float:
     """Of the voxels that are known, in %, as the table of cases says it."""
     return float(re.search(r"\((.*)% of the voxels", annotation)[1])
-
-
-def with_strokes(labeled: Path, folder: Path, *, framed: bool = False) -> Path:
-    """The same images with three rows of each slice painted, background as a segment of that name.
-
-    Args:
-        framed: A line of background runs around all of it, four voxels from the border.
-    """
-    (folder / "images").mkdir(parents=True)
-    for case in find_cases(labeled).cases:
-        read = read_labels(case.labels)
-        whole = np.where(read.volume.array == 0, 99, read.volume.array)
-        painted = np.zeros_like(whole)
-        painted[:, ::5, ::2] = whole[:, ::5, ::2]
-        if framed:
-            painted[:, 4:-4, 4:-4] = np.where(painted[:, 4:-4, 4:-4] > 0, painted[:, 4:-4, 4:-4], 99)
-            painted[:, 5:-5, 5:-5] = np.where(whole == 99, 0, painted)[:, 5:-5, 5:-5]
-        table = LabelTable((*read.table.structures, Structure(99, "background", (0.5, 0.5, 0.5))))
-        write_labels(
-            folder / "images" / f"{case.name}.seg.nrrd", Volume(painted, read.volume.geometry), table
-        )
-        (folder / "images" / case.images[0].name).symlink_to(case.images[0])
-    return folder
 
 
 def test_labels_that_count_less_are_learned_too(a_labeled_folder, tmp_path):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.dataset.cases import find_cases
@@ -22,6 +24,7 @@ from ContrastiveSegLib.settings.job_settings import Compute
 from ContrastiveSegLib.training import norm_statistics, pseudo_labels
 from ContrastiveSegLib.training.fine_tuned import finished_round, load
 from ContrastiveSegLib.training.pseudo_labels import PseudoLabels
+from Testing.jobs.strokes import with_strokes
 
 STEPS = 3
 FAST = ["--from", "none", "--steps", str(STEPS), "--base-channels", "4", "--batch", "4", "--device", "cpu",
@@ -212,6 +215,42 @@ def test_a_strategy_that_does_not_learn_from_scans_says_so(phantom_folder, tmp_p
         "supervised learns from the annotated cases alone: it learns nothing from scans without annotation."
     )
     assert any(text.startswith(said) for text in texts)
+
+
+@pytest.mark.parametrize("words", [[], ["--no-continued"]])
+def test_a_round_goes_on_from_the_network_before_it_unless_that_is_not_wanted(
+    phantom_folder, tmp_path, monkeypatch, words
+):
+    begins, whole = [], _rounds.train_network
+
+    def spy(task, strategy, *rest):
+        begins.append({name: one.clone() for name, one in strategy.network.state_dict().items()})
+        return whole(task, strategy, *rest)
+
+    monkeypatch.setattr(_rounds, "train_network", spy)
+    assert finetune(tmp_path / "run", phantom_folder, *words) == 0
+
+    model = ModelFolder(RunFolder(tmp_path / "run").finetune(1))
+    for number in (1, 2):
+        before = load_file(model.part(number - 1).weights)
+        same = [torch.equal(before[name], one) for name, one in begins[number].items()]
+        assert all(same) != bool(words)
+
+
+def test_scribbles_are_learned_by_pclmix_and_then_completed(phantom_folder, tmp_path, monkeypatch):
+    scribbles = with_strokes(phantom_folder / "labeled", tmp_path / "scribbled")
+    seen = []
+    whole = _rounds.complete
+    monkeypatch.setattr(_rounds, "complete", lambda *given: seen.append(whole(*given)) or seen[-1])
+
+    words = ["--labeled", str(scribbles), "--unlabeled", str(phantom_folder / "unlabeled"), "--rounds", "1"]
+    assert main(["finetune", str(tmp_path / "run"), *words, *FAST]) == 0
+
+    terms = [set(event["terms"]) for event in events_of(tmp_path / "run", "progress")]
+    assert {"scribbles", "mixed_scribbles"} <= terms[0]
+    assert terms[-1] <= {"dice_ce", "pseudo_labels"}
+    assert [case.annotation for case in seen[0].values()] == ["cases"]
+    assert not any("needs whole slices" in event["text"] for event in events_of(tmp_path / "run", "warning"))
 
 
 def test_blocks_and_single_slices_learn_from_scans_too(phantom_folder, tmp_path):
