@@ -169,13 +169,13 @@ class FinetuneStep(Step):
             self.say(_("Done: ") + self._quality(rounds[-1]))
 
     def _quality(self, number: int) -> str:
-        """How good a round is, as far as somebody was kept aside to tell."""
+        """The Dice of a round in held-out patients, if there were any."""
         dice = best_dice(ModelFolder(self.panel.run.finetune(number)).metrics)
         if not dice:
-            return _("no patients kept aside, so nothing says how good it is")
+            return _("no patients were held out, so its accuracy is not known")
         mean = sum(dice.values()) / len(dice)
         each = ", ".join(f"{name} {value:.2f}" for name, value in dice.items())
-        words = _("mean Dice {mean:.2f} of patients kept aside")
+        words = _("mean Dice {mean:.2f} of held-out patients")
         return words.format(mean=mean) + (f" ({each})" if 1 < len(dice) <= MOST_LISTED else "")
 
     def _missing(self) -> str:

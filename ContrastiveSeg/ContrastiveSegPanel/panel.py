@@ -242,7 +242,7 @@ class Panel:
             step.planner.stop()
 
     def _explainDeath(self) -> None:
-        """A job that died while nobody looked left its papers behind."""
+        """A job that died while nobody looked left its state file behind."""
         dead = process.last(self.run.panel, run=self.run)
         if dead is None or self.monitor.isBusy:
             return

@@ -23,6 +23,7 @@ class ResultsBox(Step):
 
     def __init__(self, panel) -> None:
         super().__init__(panel, panel.ui.runInfo)
+        self._sized: tuple = (None, "")  # when the size was asked for, and what it was
         ui = self.ui
         ui.openRunButton.connect("clicked()", self.onOpen)
         ui.exportResultsButton.connect("clicked()", self.onExportResults)
@@ -51,8 +52,14 @@ class ResultsBox(Step):
         if noRun:
             self.show(state_line.MISSING, noRun)
         else:
-            size = run_archive.size_in_words(run_archive.size_of(run.path))
-            self.show(state_line.DONE, f"{run.path.name}: {size}")
+            self.show(state_line.DONE, f"{run.path.name}: {self._size()}")
+
+    def _size(self) -> str:
+        """Of the run, walked through only after something was made in it."""
+        now = (self.panel.state, self.panel.jobName)
+        if self._sized[0] != now:
+            self._sized = (now, run_archive.size_in_words(run_archive.size_of(self.panel.run.path)))
+        return self._sized[1]
 
     def onOpen(self) -> None:
         """Show the run folder in the file manager; where there is none, show its path."""

@@ -1,5 +1,6 @@
 """Step 0, set-up: what is installed, which Python computes, and one real training step as a test."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from .path_field import PathField
 from .step import Step
 
 PASSED = "CheckPassedWith"
+FACTS = "check.json"
 
 
 class SetupStep(Step):
@@ -95,7 +97,7 @@ class SetupStep(Step):
     def onCheck(self) -> None:
         """Start the smoke test in the chosen Python."""
         folder = Path(slicer.app.temporaryPath) / f"ContrastiveSeg-check-{os.getpid()}"
-        self.panel.startJob("check", {}, folder=folder)
+        self.panel.startJob("check", {"output": str(folder / FACTS)}, folder=folder)
 
     def onBegin(self, job, seen) -> None:
         super().onBegin(job, seen)
@@ -108,7 +110,7 @@ class SetupStep(Step):
             self.fail(_nextStep(outcome.text))
             return
         python = self.panel.logic.externalPython()
-        remember(PASSED, f"{python}\n{_summary(job.tail())}")
+        remember(PASSED, f"{python}\n{_summary(job.folder / FACTS)}")
 
     def say(self, text: str) -> None:
         self._log(text)
@@ -118,12 +120,14 @@ class SetupStep(Step):
         self.ui.setupLogBox.collapsed = False
 
 
-def _summary(output: str) -> str:
-    """Device and speed, as the check printed them."""
-    lines = dict(line.split(None, 1) for line in output.splitlines() if len(line.split(None, 1)) == 2)
-    speed = job_words.lastParagraph(output).partition("(")[2].partition(")")[0]
-    facts = [lines.get("device", "").strip(), f"torch {lines.get('torch', '?').strip()}", speed]
-    return ", ".join(fact for fact in facts if fact)
+def _summary(file: Path) -> str:
+    """Device and speed, as the check wrote them down; "" if the file is damaged."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        speed = _("{n:.0f} slices/s").format(n=found["slices_per_s"])
+        return f"{found['device']}, torch {found['torch']}, {speed}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _whyNoInstall(found) -> str:

@@ -9,6 +9,8 @@ import torch
 from ContrastiveSegLib.finetuning.supervised import Settings, Strategy
 from ContrastiveSegLib.networks.backbone import build_network
 from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS
+from ContrastiveSegLib.runs.atomic_write import write_json
+from ContrastiveSegLib.runs.temporary_files import make_output_folder
 from ContrastiveSegLib.session.device import Compute, choose_compute
 from ContrastiveSegLib.session.environment import describe_environment
 from ContrastiveSegLib.settings.job_settings import CheckSettings
@@ -23,11 +25,16 @@ def run(settings: CheckSettings) -> None:
 
     Raises:
         BadSetting: The device asked for is not there.
+        CannotWrite: The file cannot be written.
     """
     compute = choose_compute(settings.compute)
-    for name, value in describe_environment(compute).items():
+    facts = describe_environment(compute)
+    for name, value in facts.items():
         print_line(f"{name:18} {'' if value is None else value}")
     seconds, loss = training_step(compute)
+    if settings.output is not None:
+        make_output_folder(settings.output.parent)
+        write_json(settings.output, {**facts, "seconds_per_step": seconds, "slices_per_s": BATCH / seconds})
     print_line(
         f"One training step of {BATCH} slices of {PATCH[0]} x {PATCH[1]}: {seconds:.3f} s "
         f"({BATCH / seconds:.0f} slices/s), loss {loss:.3f}. This machine is ready."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -215,11 +216,18 @@ def _model_type(folder: Path) -> str:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
+    """Of a file that several families ask about: read once for as long as it stays the same."""
     try:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        found = path.stat()
+        return _sha256_of(path, found.st_mtime_ns, found.st_size)
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+@functools.lru_cache(maxsize=16)
+def _sha256_of(path: Path, _written: int, _size: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()

@@ -57,6 +57,8 @@ __all__ = [
 class CheckSettings:
     """Show device, versions and memory, and take one real training step."""
 
+    output: Path | None = None
+    """JSON file to write the same facts to; empty: they are only printed."""
     compute: Compute = field(default_factory=Compute)
 
 
@@ -91,7 +93,7 @@ class _WhatToPretrain:
     base_channels: BaseChannels | None = None
     """Base channels, of the network's first level; empty: 32 as in the papers, 24 on a CPU."""
     epochs: Annotated[int, Range(1, 100_000), Label("passes over the data")] = 100
-    """Passes over the data."""
+    """Epochs: passes over all volumes."""
     steps: Steps | None = None
     """Training steps in all, instead of epochs."""
     batch: Batch | None = None
@@ -101,7 +103,7 @@ class _WhatToPretrain:
     optimizer: Annotated[Literal["adamw", "sgd"], Label("optimizer", choices=("AdamW", "SGD"))] = "adamw"
     """adamw learns within hundreds of steps; sgd, as in the papers, needs tens of thousands."""
     plan: Annotated[bool, MayChange(), Label("plan only")] = False
-    """Only say, as JSON, what would be learned and how long it takes here, from a few steps on two cases."""
+    """Train nothing; print as JSON what would be learned and how long it takes, by steps on two cases."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,9 +176,9 @@ class _WhatToFinetune:
     lr: Rate | None = None
     """Highest learning rate; empty: the strategy's own."""
     validation: Annotated[float, Range(0, 0.5), Label("validation patients", "share")] | None = None
-    """Share of the patients kept aside to choose the best checkpoint; empty: 0.2 of ten or more patients."""
+    """Share of the patients held out to choose the best checkpoint; empty: 0.2 of ten or more patients."""
     plan: Annotated[bool, MayChange(), Label("plan only")] = False
-    """Only say, as JSON, what would be learned and how long it takes here, from steps on a few cases."""
+    """Train nothing; print as JSON what would be learned and how long it takes, by steps on a few cases."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +232,7 @@ class EvaluateSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportSettings:
-    """Hand a run on: as one zip file, its annotated cases for nnU-Net, or its predictions as DICOM SEG."""
+    """Export a run: as one zip file, its annotated cases for nnU-Net, or its predictions as DICOM SEG."""
 
     run: Run
     """Run folder; it is only read."""
@@ -246,7 +248,7 @@ class ExportSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoSettings:
-    """Show the whole way: pre-train, fine-tune, predict, and compare with training from scratch."""
+    """Show all steps: pre-train, fine-tune, predict, and compare with training from scratch."""
 
     data: Path | None = None
     """Folder with your own data, some of it labeled; empty: generated phantoms."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -236,6 +237,11 @@ def test_scan_shows_cases_labels_and_reasons(
     assert "broken.nii.gz" in shown
 
 
-def test_check_takes_a_real_training_step(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "--device", "cpu"]) == 0
+def test_check_takes_a_real_training_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "new" / "check.json"
+
+    assert main(["check", "--device", "cpu", "--output", str(file)]) == 0
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    assert facts["device"].startswith("cpu")
+    assert facts["slices_per_s"] == pytest.approx(8 / facts["seconds_per_step"])
     assert "This machine is ready" in capsys.readouterr().out

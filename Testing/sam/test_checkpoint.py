@@ -96,6 +96,22 @@ def test_the_checksum_is_that_of_the_file(a_checkpoint: Path) -> None:
     assert "not a checksum that this program knows" in weights.describe()
 
 
+def test_a_checkpoint_that_every_family_asks_about_is_read_once(
+    a_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    monkeypatch.setattr(
+        _checkpoint.hashlib, "sha256", lambda *content: reads.append("") or hashlib.new("sha256", *content)
+    )
+    for family in list_families():
+        _checkpoint.identify(a_checkpoint, family.card.known)
+
+    assert len(reads) == 1
+    a_checkpoint.write_bytes(b"anything else")
+    expected = hashlib.new("sha256", b"anything else").hexdigest()
+    assert _checkpoint.identify(a_checkpoint, {}).sha256 == expected
+
+
 def test_another_checksum_than_the_expected_is_refused(a_checkpoint: Path) -> None:
     with pytest.raises(BadCheckpoint, match=f"expected was {'ab' * 32}"):
         find_weights(CARD, a_checkpoint, checksum="ab" * 32)

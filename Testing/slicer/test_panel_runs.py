@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import slicer
 
+from ContrastiveSegLib.slicer_bridge import run_archive
+
 
 def test_a_run_is_exported_deleted_and_imported(a_quick_panel, phantoms, tmp_path, a_pretrained_run):
     import qt
@@ -25,6 +27,25 @@ def test_a_run_is_exported_deleted_and_imported(a_quick_panel, phantoms, tmp_pat
 
     assert panel.ui.runFolder.currentPath == str(tmp_path / "imported" / "run")
     assert panel.state("pretrain") == "done"
+
+
+def test_a_run_is_walked_through_only_after_something_was_made_in_it(
+    a_quick_panel, phantoms, a_trained_run, monkeypatch
+):
+    panel, sizes = a_quick_panel, []
+    monkeypatch.setattr(run_archive, "size_of", lambda folder: sizes.append(folder) or len(sizes))
+    panel.choose(phantoms, a_trained_run)
+    panel.panel.refresh()
+    before = len(sizes)
+
+    panel.panel.refresh()
+    assert len(sizes) == before
+    (a_trained_run / "predictions").mkdir()
+    (a_trained_run / "predictions" / "a.seg.nrrd").touch()
+    panel.panel.refresh()
+
+    assert len(sizes) == before + 1
+    assert panel.ui.runInfo.text.endswith(f"{before + 1} bytes")
 
 
 def test_each_form_of_export_says_who_reads_it_and_what_it_needs(

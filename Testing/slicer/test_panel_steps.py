@@ -148,14 +148,14 @@ def test_done_says_how_good_a_round_is(a_quick_panel, phantoms, tmp_path):
     panel.choose(phantoms, tmp_path / "run")
     panel.ui.labelsFrom.currentIndex, panel.ui.startFrom.currentIndex = 1, 1
     panel.job("finetune")
-    assert "round 1; no patients kept aside" in panel.ui.finetuneState.text
-    assert "no patients kept aside" in panel.child("finetuneLine").text
+    assert "round 1; no patients were held out" in panel.ui.finetuneState.text
+    assert "no patients were held out" in panel.child("finetuneLine").text
 
     metrics = "step,liver,kidneys\n4,0.9,0.7\n8,0.8,0.7\n"
     (tmp_path / "run" / "finetune" / "01" / "metrics.csv").write_text(metrics, encoding="utf-8")
     panel.panel.refresh()
 
-    assert "mean Dice 0.80 of patients kept aside (liver 0.90, kidneys 0.70)" in panel.ui.finetuneState.text
+    assert "mean Dice 0.80 of held-out patients (liver 0.90, kidneys 0.70)" in panel.ui.finetuneState.text
 
 
 def test_as_many_suggestions_as_asked_for(a_quick_panel, phantoms, tmp_path, a_pretrained_run):
@@ -177,6 +177,8 @@ def test_as_many_suggestions_as_asked_for(a_quick_panel, phantoms, tmp_path, a_p
 
 
 def test_the_check_shows_device_and_speed(a_quick_panel):
+    from ContrastiveSegPanel import memory, setup_step
+
     panel = a_quick_panel
 
     panel.ui.checkButton.click()
@@ -184,6 +186,7 @@ def test_the_check_shows_device_and_speed(a_quick_panel):
 
     assert panel.state("setup") in ("done", "missing")  # packages of this Python may be missing
     assert "One training step of 8 slices" in panel.ui.setupLog.plainText
+    assert memory.recall(setup_step.PASSED).endswith("\nstand-in, torch none, 80 slices/s")
 
 
 def test_what_was_chosen_is_saved_with_the_scene(a_quick_panel, phantoms, tmp_path):
