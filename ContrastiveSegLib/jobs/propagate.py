@@ -23,7 +23,7 @@ from ContrastiveSegLib.propagation.annotated_slice import AnnotatedSlice, find_a
 from ContrastiveSegLib.propagation.gray_slices import Cut, gray_volume
 from ContrastiveSegLib.propagation.prompts import by_box, by_outline
 from ContrastiveSegLib.propagation.propagate import Followed, largest_components, propagate
-from ContrastiveSegLib.propagation.reporter import telling
+from ContrastiveSegLib.propagation.reporter import reporting
 from ContrastiveSegLib.propagation.stopping import StopRules
 from ContrastiveSegLib.propagation.tracking import Guided
 from ContrastiveSegLib.runs.atomic_write import write_atomically
@@ -51,7 +51,7 @@ def run(settings: PropagateSettings) -> None:
     key = find_annotated_slice(drawn.volume, settings.annotation, plane=settings.plane, number=settings.slice)
     gray = Intensities(settings.gray.modality, settings.gray.window)
     slices = key.cut.stack(gray_volume(image.volume, gray, channel=settings.gray.channel))
-    with telling(settings.run, "propagate") as reporter:
+    with reporting(settings.run, "propagate") as reporter:
         reporter.warn_all([*image.notes, *annotation.notes, *drawn.notes])
         propagator = _propagator(settings, key.cut, image.volume.geometry, reporter)
         labels, lines = _followed(propagator, slices, key, reporter)
@@ -81,7 +81,7 @@ def _output(settings: PropagateSettings) -> Path:
 
 
 def _propagator(settings: PropagateSettings, cut: Cut, geometry: Geometry, reporter: Reporter) -> Propagator:
-    """The model; one that knows single slices alone is heard beside place and shade."""
+    """The model; one that knows single slices alone is combined with the other evidence."""
     asked = settings.promptable
     family = choose_family(asked.model, asked.checkpoint, makes=("volumes", "masks"))
     compute = choose_compute(settings.compute)
@@ -92,7 +92,8 @@ def _propagator(settings: PropagateSettings, cut: Cut, geometry: Geometry, repor
     else:
         asking = by_outline if family.card.photographs else by_box(settings.padding)
         pixel_mm = math.sqrt(cut.pixel_mm2(geometry))
-        way, propagator = "with place and shade", Guided(model, asking, pixel_mm, cut.slice_mm(geometry))
+        way = "with spatial prior and intensity model"
+        propagator = Guided(model, asking, pixel_mm, cut.slice_mm(geometry))
     reporter.info(f"{family.name} ({way}), license {family.card.license}: {weights.describe()}")
     return propagator
 

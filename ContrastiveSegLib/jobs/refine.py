@@ -35,8 +35,8 @@ from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.propagation.gray_slices import Cut, gray_volume
 from ContrastiveSegLib.propagation.predicted_labels import Prediction, find_predictions
 from ContrastiveSegLib.propagation.refine import Asked, Rules, refine_volume
-from ContrastiveSegLib.propagation.reporter import telling
-from ContrastiveSegLib.propagation.slice_consistency import STRAYING_MM, SliceConsistency
+from ContrastiveSegLib.propagation.reporter import reporting
+from ContrastiveSegLib.propagation.slice_consistency import DEVIATION_MM, SliceConsistency
 from ContrastiveSegLib.runs.atomic_write import write_atomically
 from ContrastiveSegLib.runs.held_locks import refuse_moved
 from ContrastiveSegLib.runs.run_folder import RunFolder
@@ -61,7 +61,7 @@ COLUMNS = (
     "score",
     "before_mm2",
     "after_mm2",
-    "outline_of_ring",
+    "filled_contour",
 )
 
 
@@ -90,7 +90,7 @@ def run(settings: RefineSettings) -> LostCases:
     asked = settings.promptable
     family = choose_family(asked.model, asked.checkpoint, makes=("masks",))
     compute = choose_compute(settings.compute)
-    with telling(settings.run, "refine", settings) as reporter:
+    with reporting(settings.run, "refine", settings) as reporter:
         reporter.warn_all([f"{out.path} is left out: {out.reason}" for out in left_out])
         model, weights = load_family(family, asked.checkpoint, compute, checksum=asked.checksum)
         reporter.info(f"{family.name}, license {family.card.license}: {weights.describe()}")
@@ -168,16 +168,18 @@ def _one_case(partner: Prediction, work: _Work, settings: RefineSettings, report
     write_labels(target, refined, labels.table, overwrite=target.exists(), mark=mark)
     pixel = Cut.of(coarse.geometry).pixel_mm2(coarse.geometry)
     write_atomically(work.output / f"{name}_refine.csv", _report(asked, labels.table, pixel))
-    accepted = sum(line.verdict.accepted for line in asked)
+    accepted = sum(line.acceptance.accepted for line in asked)
     reporter.log_event("result", case=name, file=str(target), asked=len(asked), accepted=accepted)
     return AGAIN if found.sentence else NEW
 
 
 def _mark(partner: Prediction, work: _Work, settings: RefineSettings) -> Mark:
     """What a refined labeling is made from: image, weights, the labels before, and how the model is asked."""
+    rules = asdict(work.rules)
+    rules["gate"] = rules.pop("acceptance")  # its name in version 0.1, whose results stay
     how = (
         checksum([partner.labels]),
-        asdict(work.rules),
+        rules,
         asdict(work.intensities),
         settings.slice_consistency,
     )
@@ -193,10 +195,11 @@ def _refined(
     slices = cut.stack(gray_volume(image, work.intensities, channel=settings.gray.channel))
     labels = cut.stack(coarse.array)
     pixel_mm = cut.pixel_mm2(coarse.geometry) ** 0.5
-    steadying = _steadying(name, slices, labels, pixel_mm, reporter) if settings.slice_consistency else None
+    wanted = settings.slice_consistency
+    consistency = _consistency(name, slices, labels, pixel_mm, reporter) if wanted else None
     refined, asked = np.zeros_like(labels), []
     with reporter.bar(len(slices), "slice") as advance:
-        for k, found, lines in refine_volume(work.model, slices, labels, work.rules, steadying):
+        for k, found, lines in refine_volume(work.model, slices, labels, work.rules, consistency):
             if reporter.cancelled():
                 raise Cancelled(f"Refining was cancelled at {name}.", "Start it again.")
             refined[k] = found
@@ -206,20 +209,20 @@ def _refined(
     return Volume(cut.unstack(refined), coarse.geometry), asked
 
 
-def _steadying(
+def _consistency(
     name: str, slices: npt.NDArray[np.uint8], labels: npt.NDArray[Any], pixel_mm: float, reporter: Reporter
 ) -> SliceConsistency | None:
-    """What steadies the outlines of a case, if they stray from slice to slice; it is said."""
-    steadying = SliceConsistency.of(slices, labels, pixel_mm)
-    straying = steadying.straying_mm()
-    if straying <= STRAYING_MM:
+    """What corrects the outlines of a case, if they differ much from slice to slice; the user is told."""
+    consistency = SliceConsistency.of(slices, labels, pixel_mm)
+    deviation = consistency.deviation_mm()
+    if deviation <= DEVIATION_MM:
         return None
     reporter.info(
-        f"{name}: outlines lie {straying:.1f} mm from those of the slices beside, and are steadied before "
-        "the model is asked; --no-slice-consistency leaves them as they are.",
+        f"{name}: outlines lie {deviation:.1f} mm from those of the neighboring slices, and are corrected "
+        "before the model is asked; --no-slice-consistency leaves them as they are.",
         case=name,
     )
-    return steadying
+    return consistency
 
 
 def _report(asked: Sequence[Asked], table: LabelTable, pixel_mm2: float) -> str:
@@ -234,13 +237,13 @@ def _report(asked: Sequence[Asked], table: LabelTable, pixel_mm2: float) -> str:
                 "slice": line.slice,
                 "structure": name if line.value > 0 else f"hole in {name}",
                 "component": line.component,
-                "outcome": "accepted" if line.verdict.accepted else "refused",
-                "reason": line.verdict.reason,
-                "overlap": f"{line.verdict.overlap:.3f}",
+                "outcome": "accepted" if line.acceptance.accepted else "refused",
+                "reason": line.acceptance.reason,
+                "overlap": f"{line.acceptance.overlap:.3f}",
                 "score": "" if line.score is None else f"{line.score:.3f}",
                 "before_mm2": f"{line.before * pixel_mm2:.1f}",
                 "after_mm2": "" if line.after is None else f"{line.after * pixel_mm2:.1f}",
-                "outline_of_ring": "yes" if line.is_nested else "",
+                "filled_contour": "yes" if line.is_nested else "",
             }
         )
     return text.getvalue()

@@ -1,7 +1,7 @@
-"""The gate: what departs too far from the coarse outline is refused, or what lies on a fainter border.
+"""Acceptance: refuse a new outline that differs too much from the coarse one, or lies on a fainter border.
 
-Models of the SAM family find something in every box. Without a gate they may replace a lesion by the organ
-around it; with it they sharpen what is nearly right and leave the rest.
+Models of the SAM family find something in every box. Without this test they may replace a lesion by the organ
+around it. With it they improve outlines that are nearly right, and leave the others as they are.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def judge(new: Mask, old: Mask, smallest_overlap: float) -> Acceptance:
     """Compare a new outline with the coarse one.
 
     Args:
-        smallest_overlap: Intersection over union, 0...1; 0 lets everything pass.
+        smallest_overlap: Intersection over union, 0...1; with 0 everything is accepted.
     """
     overlap = overlap_of(new, old)
     if smallest_overlap <= 0:

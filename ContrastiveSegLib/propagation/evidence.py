@@ -1,4 +1,4 @@
-"""Witnesses decide on each pixel together: the expected place, the shade, and what a model found."""
+"""Combine the evidence for each pixel: spatial prior, intensity model and promptable model."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ SMOOTHNESS = 1.5
 
 
 def together(*scores: npt.NDArray[np.float64]) -> Probabilities:
-    """Scores (N, H, W) in log odds, of witnesses that do not know each other, as smooth probabilities."""
+    """Independent scores (N, H, W) in log odds as smooth probabilities."""
     probabilities = softmax(np.sum(scores, axis=0), axis=0)
     return ndimage.gaussian_filter(probabilities, (0, SMOOTHNESS, SMOOTHNESS))
 
 
 def with_evidence(
-    probabilities: Probabilities, classes: Sequence[int], opinions: Iterable[ModelEvidence]
+    probabilities: Probabilities, classes: Sequence[int], evidence: Iterable[ModelEvidence]
 ) -> Probabilities:
-    """The probabilities (N, H, W) after a model has been heard."""
+    """The probabilities (N, H, W), updated by the evidence of a model."""
     scores = np.log(probabilities + 1e-6)
-    for opinion in opinions:
-        inside, outside = -np.logaddexp(0, -opinion.logits), -np.logaddexp(0, opinion.logits)
+    for one in evidence:
+        inside, outside = -np.logaddexp(0, -one.logits), -np.logaddexp(0, one.logits)
         for n, value in enumerate(classes):
-            scores[n] += inside if value in opinion.members else outside
+            scores[n] += inside if value in one.members else outside
     return softmax(scores, axis=0)
 
 

@@ -1,7 +1,8 @@
-"""What a structure looks like in a slice: its filled outline, what lies inside of it, and its components.
+"""The filled contours of the structures in a slice, what lies inside of them, and their components.
 
-A box around a ring, such as the heart's wall, makes every promptable model find what the ring surrounds. So a
-ring is asked for as its filled outline, and what lies inside is taken out afterwards.
+Structures may be nested: the wall of the heart surrounds a chamber. A box around the wall makes every
+promptable model find the chamber. So the model is asked for the filled contour, and what lies inside is taken
+out afterwards.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from skimage.morphology import convex_hull_image
 
 from ContrastiveSegLib.sam._model import Labels, Mask
 
-# Another structure counts as surrounded if so much of it lies within the convex hull of the ring.
+# Another structure counts as nested if this share of it lies within the convex hull.
 SURROUNDED = 0.8
-# A hole that is smaller than this share of the outline is a flaw, not the inside of a ring.
+# A hole that is smaller than this share of the contour is a flaw of the drawing.
 SMALLEST_INSIDE = 0.1
 TOUCHING = np.ones((3, 3), bool)
 
 
 @dataclass(frozen=True, eq=False)
 class FilledContour:
-    """A structure in a slice.
+    """The contour of a structure in a slice, filled where it surrounds something.
 
     Args:
         value: Its label; negative: a hole that no structure fills.
-        outline: (H, W); of a ring with everything inside.
+        outline: (H, W), with everything that lies inside.
         inside: Values that are taken out of the outline.
     """
 
@@ -45,12 +46,12 @@ class FilledContour:
 
 
 def contours_in(labels: npt.NDArray[Any]) -> list[FilledContour]:
-    """The structures of a label map (H, W), outer ones before those they surround."""
+    """The contours of a label map (H, W), outer ones before those they surround."""
     masks = {int(value): labels == value for value in np.unique(labels) if value > 0}
-    figures: list[FilledContour] = []
+    contours: list[FilledContour] = []
     for value, mask in masks.items():
-        figures += _contours_of(value, mask, {v: m for v, m in masks.items() if v != value})
-    return sorted(figures, key=lambda figure: (-len(figure.inside), -int(figure.outline.sum()), figure.value))
+        contours += _contours_of(value, mask, {v: m for v, m in masks.items() if v != value})
+    return sorted(contours, key=lambda one: (-len(one.inside), -int(one.outline.sum()), one.value))
 
 
 def label_map(masks: Mapping[int, Mask]) -> Labels:
@@ -69,7 +70,7 @@ def components_of(outline: Mask) -> list[Mask]:
 
 
 def _contours_of(value: int, mask: Mask, others: dict[int, Mask]) -> list[FilledContour]:
-    """The figure of a structure, and that of its hole if it surrounds nothing that has a name."""
+    """The contour of a structure, and that of its hole if no structure fills the hole."""
     hull = convex_hull_image(mask)
     inside = [v for v, other in others.items() if (other & hull).sum() >= SURROUNDED * other.sum()]
     # Of two that lie in each other's hull only the larger one is around the other.

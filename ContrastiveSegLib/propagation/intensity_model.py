@@ -1,4 +1,4 @@
-"""How bright each structure is: learned from annotated slices, asked of every pixel of the others."""
+"""The intensity model: histograms of each structure, fitted to annotated slices, evaluated in the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ContrastiveSegLib.sam._model import Labels, Slice
 
 Histogram = npt.NDArray[np.float64]
 
-# Fewer pixels are no histogram.
+# A histogram needs at least this number of pixels.
 FEWEST = 20
 
 
@@ -26,7 +26,7 @@ class IntensityModel:
 
     @classmethod
     def of(cls, slices: npt.NDArray[np.uint8], labels: Labels, pixel_mm: float) -> IntensityModel:
-        """Count the gray values of slices (K, H, W) under their labels (K, H, W); empty ones say nothing."""
+        """Count the gray values of slices (K, H, W) under their labels (K, H, W), without empty slices."""
         counts: dict[int, Histogram] = {}
         for image, shown in zip(slices, labels, strict=True):
             near = ndimage.distance_transform_edt(shown == 0) <= NEAR_MM / pixel_mm
@@ -37,14 +37,14 @@ class IntensityModel:
         return cls({value: found / found.sum() for value, found in counts.items() if found.sum() >= FEWEST})
 
     def moved_towards(self, other: IntensityModel, share: float) -> IntensityModel:
-        """By this share those of another slice, for the classes it shows."""
+        """The mean with the histograms of another slice, which have this share, for the classes it shows."""
         both = {v: (1 - share) * h + share * other.histograms.get(v, h) for v, h in self.histograms.items()}
         return IntensityModel({**other.histograms, **both})
 
     def log_likelihood(self, image: Slice, classes: Sequence[int]) -> npt.NDArray[np.float64]:
-        """How well the shade of each pixel of (H, W) fits each class: (N, H, W).
+        """The log likelihood of each class at each pixel of (H, W): (N, H, W).
 
-        A class nobody has seen fits like the background, so that other witnesses decide.
+        A class without a histogram fits like the background, so that other evidence decides.
         """
         bins = _bins(image)
         unknown = self.histograms.get(0, np.full(BINS, 1 / BINS))

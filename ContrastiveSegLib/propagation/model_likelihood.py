@@ -1,4 +1,4 @@
-"""What a promptable model says of the figures of a slice, and how far it is to be believed."""
+"""The likelihood of each structure by a promptable model, calibrated on the annotated slice."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from ContrastiveSegLib.propagation.filled_contours import FilledContour, compone
 from ContrastiveSegLib.propagation.prompts import Asking
 from ContrastiveSegLib.sam._model import Answer, Labels, Mask, PromptableModel
 
-# What overlaps less with the outline that was shown is another structure; a ring that is left overlaps more.
-SAME, SAME_RING = 0.3, 0.6
-# No answer of a model is surer than this, in logits.
+# An answer that overlaps less with the outline is another structure. Without the nested structures it must
+# overlap more.
+SAME, SAME_NESTED = 0.3, 0.6
+# The logits of a model are limited to this value.
 SUREST = 4.0
 # Components with fewer pixels are not asked for.
 SMALLEST = 10
@@ -25,7 +26,7 @@ SMALLEST = 10
 
 @dataclass(frozen=True, eq=False)
 class ModelEvidence:
-    """What a model says of a figure.
+    """The answer of a model about one contour.
 
     Args:
         logits: (H, W), positive inside.
@@ -38,52 +39,52 @@ class ModelEvidence:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What an answer is worth, in log odds: where it says inside, and where it says outside (negative)."""
+    """The log odds that an answer adds: where it says inside, and where it says outside (negative)."""
 
     inside: float
     outside: float
 
 
-def calibration_of(opinions: Iterable[ModelEvidence], labels: Labels, reach: float) -> dict[int, Calibration]:
+def calibration_of(evidence: Iterable[ModelEvidence], labels: Labels, reach: float) -> dict[int, Calibration]:
     """How often a model was right about a slice whose labels (H, W) are known, near each border.
 
     Args:
-        reach: Pixels on both sides of a border that count; farther away being right is no merit.
+        reach: Pixels on both sides of a border that count; farther away it is easy to be right.
 
     Returns:
-        For each figure's value; none in figures about which it had nothing to say.
+        For each contour's value; zero where the model gave no answer.
     """
-    heard = {opinion.members[0]: _calibration(opinion, labels, reach) for opinion in opinions}
-    return {**{figure.value: Calibration(0.0, 0.0) for figure in contours_in(np.maximum(labels, 0))}, **heard}
+    without = {contour.value: Calibration(0.0, 0.0) for contour in contours_in(np.maximum(labels, 0))}
+    return without | {one.members[0]: _calibration(one, labels, reach) for one in evidence}
 
 
 def calibrated_evidence(
-    opinions: Iterable[ModelEvidence], trust: Mapping[int, Calibration]
+    evidence: Iterable[ModelEvidence], calibrations: Mapping[int, Calibration]
 ) -> list[ModelEvidence]:
-    """The same opinions as far as the model is to be believed; of a figure that is new to it, half."""
+    """The evidence, weighted by how often the model was right; a new contour gets half of the full weight."""
     found = []
-    for opinion in opinions:
-        worth = trust.get(opinion.members[0], Calibration(SUREST / 2, -SUREST / 2))
-        sure = 1 / (1 + np.exp(-opinion.logits))
-        logits = sure * worth.inside + (1 - sure) * worth.outside
-        found.append(ModelEvidence(logits.astype(np.float32), opinion.members))
+    for one in evidence:
+        calibration = calibrations.get(one.members[0], Calibration(SUREST / 2, -SUREST / 2))
+        inside = 1 / (1 + np.exp(-one.logits))
+        logits = inside * calibration.inside + (1 - inside) * calibration.outside
+        found.append(ModelEvidence(logits.astype(np.float32), one.members))
     return found
 
 
 def ask_about(model: PromptableModel, asking: Asking, encoded: Any, labels: Labels) -> list[ModelEvidence]:
-    """What a model says of each figure of a slice (H, W), if it means the same figure."""
+    """The answers of a model about each contour of a slice (H, W), if they are about the same structure."""
     found = []
-    for figure in contours_in(np.maximum(labels, 0)):
-        components = [component for component in components_of(figure.outline) if component.sum() >= SMALLEST]
+    for contour in contours_in(np.maximum(labels, 0)):
+        components = [one for one in components_of(contour.outline) if one.sum() >= SMALLEST]
         answers = [model.predict(encoded, asking(component)) for component in components]
-        meant = [
-            [answer for answer in each if _is_meant(answer, figure, component, labels)]
+        fitting = [
+            [answer for answer in each if _is_of(answer, contour, component, labels)]
             for component, each in zip(components, answers, strict=True)
         ]
-        heard = [_mean_logits(each) for each in meant if each]
-        if heard:
-            members = (figure.value, *figure.inside)
-            found.append(ModelEvidence(np.max(heard, axis=0), members))
+        logits = [_mean_logits(each) for each in fitting if each]
+        if logits:
+            members = (contour.value, *contour.inside)
+            found.append(ModelEvidence(np.max(logits, axis=0), members))
     return found
 
 
@@ -92,16 +93,16 @@ def _mean_logits(answers: Sequence[Answer]) -> npt.NDArray[np.float32]:
     return mean
 
 
-def _is_meant(answer: Answer, figure: FilledContour, component: Mask, labels: Labels) -> bool:
+def _is_of(answer: Answer, contour: FilledContour, component: Mask, labels: Labels) -> bool:
     if overlap_of(answer.mask, component) <= SAME:
         return False
-    inside = np.isin(labels, figure.inside)
-    return not figure.is_nested or overlap_of(answer.mask & ~inside, component & ~inside) > SAME_RING
+    inside = np.isin(labels, contour.inside)
+    return not contour.is_nested or overlap_of(answer.mask & ~inside, component & ~inside) > SAME_NESTED
 
 
-def _calibration(opinion: ModelEvidence, labels: Labels, reach: float) -> Calibration:
-    """Log ratios of how often it says so where it is true and where it is not, one pixel of each added."""
-    there, said = np.isin(labels, opinion.members), opinion.logits > 0
+def _calibration(evidence: ModelEvidence, labels: Labels, reach: float) -> Calibration:
+    """Log of true positive rate by false positive rate, and the same outside; one pixel of each is added."""
+    there, said = np.isin(labels, evidence.members), evidence.logits > 0
     depth = ndimage.distance_transform_edt(there) + ndimage.distance_transform_edt(~there)
     near = depth <= reach
     right = ((there & said & near).sum() + 1) / ((there & near).sum() + 2)

@@ -1,4 +1,4 @@
-"""What a model is told about an outline that is nearly right, how often, and which of its answers counts.
+"""The prompts for an outline that is nearly right, how often a model is asked, and which answer counts.
 
 Source: boxes as in PolyCL, MELBA 2026:002, https://arxiv.org/abs/2505.19208; outlines and points as SAM was
 trained with, https://arxiv.org/abs/2304.02643.
@@ -16,18 +16,18 @@ from scipy import ndimage
 from ContrastiveSegLib.propagation.acceptance import contrast_across, overlap_of
 from ContrastiveSegLib.sam._model import Answer, Mask, Prompt, PromptableModel, Slice
 
-# How a family is asked for a piece (H, W) of an outline: with one prompt or several.
+# Makes the prompts for a part (H, W) of an outline: one or several.
 Asking = Callable[[Mask], list[Prompt]]
 
 
-def by_outline(piece: Mask) -> list[Prompt]:
-    """As models of photographs are asked: the outline shown, and its exact box alone."""
-    return [showing(piece), Prompt(box_around(piece, 0))]
+def by_outline(part: Mask) -> list[Prompt]:
+    """For models of photographs: the outline with its box, and its exact box alone."""
+    return [showing(part), Prompt(box_around(part, 0))]
 
 
 def by_box(padding: float) -> Asking:
-    """As models for medical images are asked: a box that is wider by so many pixels."""
-    return lambda piece: [Prompt(box_around(piece, padding))]
+    """For models of medical images: a box that is wider by this number of pixels."""
+    return lambda part: [Prompt(box_around(part, padding))]
 
 
 def showing(outline: Mask) -> Prompt:

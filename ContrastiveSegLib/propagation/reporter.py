@@ -1,4 +1,4 @@
-"""Tell what happens in a run folder, or, where the user named none, on the terminal alone."""
+"""Report into a run folder, or, where the user named none, to the terminal alone."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ContrastiveSegLib.session.reporter import Reporter, working
 
 
 @contextmanager
-def telling(run: Path | None, job: str, settings: object = None) -> Iterator[Reporter]:
-    """The voice of a job; without a run folder its events go to a folder that vanishes at the end."""
+def reporting(run: Path | None, job: str, settings: object = None) -> Iterator[Reporter]:
+    """The reporter of a job; without a run folder its events go to a folder that vanishes at the end."""
     if run is not None:
         with working(RunFolder(run), job, settings) as reporter:
             yield reporter

@@ -1,7 +1,7 @@
-"""Steady what was drawn slice by slice, by the slices beside and by the shades of the whole volume.
+"""Inter-slice consistency: correct outlines by those of the neighboring slices and by an intensity model.
 
-Who errs in each slice anew can be mended by what lies beside. Outlines that agree from slice to slice gain
-nothing from it, so that is asked first.
+Errors that differ from slice to slice can be corrected by the neighbors. Outlines that agree from slice to
+slice gain nothing from it, so the deviation is measured first.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from ContrastiveSegLib.propagation.optical_flow import moved_along
 from ContrastiveSegLib.propagation.spatial_prior import FARTHEST, expected, with_holes
 from ContrastiveSegLib.sam._model import Labels, Mask
 
-# What a slice beside counts, where the slice itself counts 1, and how far an outline is expected to stray;
-# less than that is the anatomy itself. Chosen on sixteen cardiac patients (Testing/Benchmarks/RESULTS.md).
-BESIDE, STRAYING_MM = 0.5, 2.0
-# So many slices tell how far outlines stray.
+# The weight of a neighboring slice, where the slice itself has 1, and how far an outline is expected to
+# deviate; less than that is the anatomy itself. Chosen on sixteen cardiac patients
+# (Testing/Benchmarks/RESULTS.md).
+BESIDE, DEVIATION_MM = 0.5, 2.0
+# Number of slices on which the deviation is measured.
 ASKED = 20
 
 
@@ -34,17 +35,17 @@ class SliceConsistency:
 
     slices: npt.NDArray[np.uint8]
     labels: Labels
-    shades: IntensityModel
+    intensity_model: IntensityModel
     pixel_mm: float
 
     @classmethod
     def of(cls, slices: npt.NDArray[np.uint8], labels: npt.NDArray[Any], pixel_mm: float) -> SliceConsistency:
-        """Learn the shade of each structure from all slices."""
+        """Fit the intensity model to all slices."""
         named = np.stack([with_holes(drawn.astype(np.int32)) for drawn in labels])
         return cls(slices, named, IntensityModel.of(slices, named, pixel_mm), pixel_mm)
 
-    def straying_mm(self) -> float:
-        """How far outlines lie from those of the slice beside, moved along: the median, 0 without any."""
+    def deviation_mm(self) -> float:
+        """Median distance of outlines from those of the next slice, moved by optical flow; 0 without any."""
         drawn = [k for k in range(len(self.labels) - 1) if self.labels[k].any() and self.labels[k + 1].any()]
         asked = {drawn[n] for n in np.linspace(0, len(drawn) - 1, ASKED).astype(int)} if drawn else set()
         distances = []
@@ -54,20 +55,20 @@ class SliceConsistency:
             distances += [_distance(self.labels[k] == value, moved == value) for value in shared]
         return float(np.median(distances)) * self.pixel_mm if distances else 0.0
 
-    def slice(self, k: int, gate: float) -> Labels:
-        """The labels (H, W) of slice `k`, steadied; a structure that departs too far stays as it was.
+    def slice(self, k: int, smallest_overlap: float) -> Labels:
+        """The corrected labels (H, W) of slice `k`; a structure that would change too much stays as it was.
 
         Args:
-            gate: Smallest overlap (intersection over union) of a structure with what it was.
+            smallest_overlap: Intersection over union of a structure with what it was.
         """
         was = self.labels[k]
         classes = [0, *(int(value) for value in np.unique(was) if value)]
-        places = self._expected([(1.0, was), *((BESIDE, moved) for moved in self._beside(k))], classes)
-        shades = self.shades.log_likelihood(self.slices[k], classes)
-        now = np.maximum(decided(together(places, shades), classes, was), 0)
-        kept = [v for v in classes if v > 0 and not judge(now == v, was == v, gate).accepted]
-        now[np.isin(now, kept)] = 0
-        return np.where(np.isin(was, kept), was, now)
+        prior = self._expected([(1.0, was), *((BESIDE, moved) for moved in self._beside(k))], classes)
+        likelihood = self.intensity_model.log_likelihood(self.slices[k], classes)
+        now = np.maximum(decided(together(prior, likelihood), classes, was), 0)
+        unchanged = [v for v in classes if v > 0 and not judge(now == v, was == v, smallest_overlap).accepted]
+        now[np.isin(now, unchanged)] = 0
+        return np.where(np.isin(was, unchanged), was, now)
 
     def _beside(self, k: int) -> list[Labels]:
         """The labels of the slices below and above, moved to where they lie in this one."""
@@ -79,14 +80,14 @@ class SliceConsistency:
     def _expected(
         self, shown: Sequence[tuple[float, Labels]], classes: Sequence[int]
     ) -> npt.NDArray[np.float64]:
-        """Log odds (N, H, W) of each class: the mean over the slices that show it, by what they count."""
-        reach = max(1.0, STRAYING_MM / self.pixel_mm)
+        """Log odds (N, H, W) of each class: the weighted mean over the slices that show it."""
+        reach = max(1.0, DEVIATION_MM / self.pixel_mm)
         scores = np.full((len(classes), *self.labels.shape[1:]), FARTHEST)
         for score, value in zip(scores, classes, strict=True):
-            heard = [(weight, labels) for weight, labels in shown if (labels == value).any()]
-            if heard:
-                each = [expected(labels, [value], reach)[0] for _, labels in heard]
-                score[:] = np.average(each, axis=0, weights=[weight for weight, _ in heard])
+            those = [(weight, labels) for weight, labels in shown if (labels == value).any()]
+            if those:
+                each = [expected(labels, [value], reach)[0] for _, labels in those]
+                score[:] = np.average(each, axis=0, weights=[weight for weight, _ in those])
         return scores
 
 

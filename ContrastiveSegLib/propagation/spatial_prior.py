@@ -1,4 +1,4 @@
-"""Where structures are expected: near where they were, and a ring around what it surrounds now."""
+"""The spatial prior: structures are expected near where they were, a wall around what it surrounds now."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from scipy import ndimage
 from ContrastiveSegLib.propagation.filled_contours import FilledContour, contours_in
 from ContrastiveSegLib.sam._model import Labels, Mask
 
-# However deep inside or far outside, other witnesses are still heard; in log odds.
+# The prior is limited to these log odds, so that other evidence can still decide.
 DEEPEST, FARTHEST = 2.0, -8.0
-# A ring that was moved with what it surrounds strays less than one that stayed where it was.
+# A wall that was moved with what it surrounds deviates less than one that stayed where it was.
 MOVED = 0.5
 
 
 def expected(
     labels: Labels, classes: Sequence[int], reach: float, moved: Sequence[int] = ()
 ) -> npt.NDArray[np.float64]:
-    """How much speaks for each class at each pixel: (N, H, W), in log odds.
+    """The prior of each class at each pixel: (N, H, W), in log odds.
 
     Args:
         labels: (H, W), where the classes were.
-        reach: Pixels that a border may stray; one unit of log odds.
-        moved: Rings that already went with what they surround.
+        reach: Pixels that a border may deviate; one unit of log odds.
+        moved: Walls that were moved with what they surround.
     """
     scores = []
     for value in classes:
@@ -36,50 +36,50 @@ def expected(
 
 
 def with_holes(labels: Labels) -> Labels:
-    """A copy in which a hole that no structure fills has a value of its own: minus that of its ring."""
+    """A copy in which holes that no structure fills have a value: minus that of the structure around."""
     named = labels.copy()
-    for figure in contours_in(labels):
-        if figure.value < 0:
-            named[figure.outline] = figure.value
+    for contour in contours_in(labels):
+        if contour.value < 0:
+            named[contour.outline] = contour.value
     return named
 
 
 def with_nested_moved(
     before: Labels, now: Labels, thickness: Mapping[int, float]
 ) -> tuple[Labels, tuple[int, ...]]:
-    """Lay each ring around what it surrounds now.
+    """Lay each wall around what it surrounds now.
 
     Args:
         before: (H, W), the slice before, holes named.
         now: (H, W), a first guess at this slice.
-        thickness: Of rings that were annotated; others stay where they are.
+        thickness: Of annotated walls; others stay where they are.
 
     Returns:
-        Where the structures are expected, and which of them are such rings.
+        Where the structures are expected, and which of them are such walls.
     """
     places, moved = before.copy(), []
-    for figure in contours_in(np.maximum(before, 0)):
-        inside = np.isin(now, figure.inside)
-        if figure.is_nested and figure.value in thickness and inside.any():
-            places[np.isin(before, (figure.value, *figure.inside))] = 0
-            places[around(inside, thickness[figure.value])] = figure.value
+    for contour in contours_in(np.maximum(before, 0)):
+        inside = np.isin(now, contour.inside)
+        if contour.is_nested and contour.value in thickness and inside.any():
+            places[np.isin(before, (contour.value, *contour.inside))] = 0
+            places[around(inside, thickness[contour.value])] = contour.value
             places[inside] = now[inside]
-            moved.append(figure.value)
+            moved.append(contour.value)
     return places, tuple(moved)
 
 
-def thickness_of(figures: Iterable[FilledContour], labels: Labels) -> dict[int, float]:
-    """Pixels that each ring of a slice (H, W) is thick: twice the mean distance from its inside."""
+def thickness_of(contours: Iterable[FilledContour], labels: Labels) -> dict[int, float]:
+    """The thickness in pixels of each wall of a slice (H, W): twice the mean distance from its inside."""
     found = {}
-    for figure in figures:
-        if figure.is_nested:
-            ring = labels == figure.value
-            distance = ndimage.distance_transform_edt(~(figure.outline & ~ring))
-            found[figure.value] = 2 * float(distance[ring].mean())
+    for contour in contours:
+        if contour.is_nested:
+            wall = labels == contour.value
+            distance = ndimage.distance_transform_edt(~(contour.outline & ~wall))
+            found[contour.value] = 2 * float(distance[wall].mean())
     return found
 
 
 def around(inside: Mask, thickness: float) -> Mask:
-    """A ring of this thickness around what lies inside (H, W)."""
-    ring: Mask = (ndimage.distance_transform_edt(~inside) <= thickness) & ~inside
-    return ring
+    """A wall of this thickness around what lies inside (H, W)."""
+    wall: Mask = (ndimage.distance_transform_edt(~inside) <= thickness) & ~inside
+    return wall

@@ -1,8 +1,8 @@
-"""Follow structures by where they moved, by how bright they are, and by what a promptable model says.
+"""Follow structures by a spatial prior, an intensity model, and the answers of a promptable model.
 
-A model that has never seen an organ takes what surrounds it for a part of it, and goes on where it ends. The
-annotated slice knows better: it shows the shades of each structure and of its surroundings, and how far the
-model is right.
+A model that has never seen an organ takes its surroundings for a part of it, and goes on where it ends. The
+annotated slice shows the intensities of each structure and of its surroundings, and how often the model
+is right.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from ContrastiveSegLib.propagation.prompts import Asking
 from ContrastiveSegLib.propagation.spatial_prior import expected, thickness_of, with_holes, with_nested_moved
 from ContrastiveSegLib.sam._model import Answer, Labels, Mask, PromptableModel, Slice
 
-# Share by which the shades become those of each new slice.
+# Share of each new slice in the intensity model.
 LEARNED = 0.3
-# How far a border strays from where everything moved: as a share of the distance of two slices, and at least
-# so many pixels, because less would not be seen.
-STRAYING, SHORTEST_REACH = 0.7, 1.0
+# How far a border deviates from the optical flow: as a share of the distance of two slices, and at least this
+# number of pixels, because less cannot be seen.
+DEVIATION, SHORTEST_REACH = 0.7, 1.0
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Guided:
     """A Propagator made of a PromptableModel.
 
     Args:
-        asking: How the model is asked for a piece of what is expected.
+        asking: Makes the prompts for a part of what is expected.
         pixel_mm: Side of a pixel.
-        slice_mm: Distance of two slices; the farther, the more a border strays.
+        slice_mm: Distance of two slices; the farther, the more a border deviates.
     """
 
     model: PromptableModel
@@ -52,58 +52,64 @@ class Guided:
 
     @property
     def reach(self) -> float:
-        """Pixels that a border is expected to stray from slice to slice, one unit of log odds."""
-        return max(SHORTEST_REACH, STRAYING * self.slice_mm / self.pixel_mm)
+        """Pixels that a border is expected to deviate from slice to slice, one unit of log odds."""
+        return max(SHORTEST_REACH, DEVIATION * self.slice_mm / self.pixel_mm)
 
     def start(self, slices: npt.NDArray[np.uint8], key: int, masks: Mapping[int, Mask]) -> GuidedWalk:
-        """Learn from the annotated slice the shades of each structure, and how far to believe the model."""
+        """Fit the intensity model to the annotated slice, and calibrate the promptable model on it."""
         drawn = label_map(masks)
         labels = with_holes(drawn)
-        opinions = self.asked(slices[key], labels)
-        shades = IntensityModel.of(slices[key : key + 1], labels[None], self.pixel_mm)
-        known = Known(calibration_of(opinions, labels, self.reach), thickness_of(contours_in(drawn), labels))
-        return GuidedWalk(self, slices, key, shades, known)
+        evidence = self.asked(slices[key], labels)
+        intensity_model = IntensityModel.of(slices[key : key + 1], labels[None], self.pixel_mm)
+        known = Known(calibration_of(evidence, labels, self.reach), thickness_of(contours_in(drawn), labels))
+        return GuidedWalk(self, slices, key, intensity_model, known)
 
     def asked(self, image: Slice, labels: Labels) -> list[ModelEvidence]:
-        """What the model says of the figures of a slice (H, W)."""
+        """The answers of the model about the contours of a slice (H, W)."""
         return ask_about(self.model, self.asking, self.model.encode(image), labels)
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the annotated slice says for all others: how far to believe the model, and how thick rings are."""
+    """What the annotated slice shows for all others: calibrations of the model, thickness of walls."""
 
-    trust: Mapping[int, Calibration]
+    calibrations: Mapping[int, Calibration]
     thickness: Mapping[int, float]
 
 
 class GuidedWalk:
-    """One way through the volume; remembers where it is, and the shades on its way."""
+    """One way through the volume; remembers where it is, and adapts the intensity model on its way."""
 
     def __init__(
-        self, guide: Guided, slices: npt.NDArray[np.uint8], key: int, shades: IntensityModel, known: Known
+        self,
+        guide: Guided,
+        slices: npt.NDArray[np.uint8],
+        key: int,
+        intensities: IntensityModel,
+        known: Known,
     ) -> None:
-        self.guide, self.slices, self.here, self.shades, self.known = guide, slices, key, shades, known
+        self.guide, self.slices, self.here, self.known = guide, slices, key, known
+        self.intensity_model = intensities
 
     def step(self, k: int, before: Mapping[int, Mask]) -> dict[int, Answer]:
-        """A first guess, the rings laid around it, and what the model makes of that."""
+        """A first guess, walls laid around it, and the evidence of the model about that."""
         left, self.here = self.here, k
         was = with_holes(label_map(before))
         was = moved_along(was, self.slices[left], self.slices[k], self.guide.pixel_mm)
         classes = [0, *(int(value) for value in np.unique(was) if value)]
-        shades = self.shades.log_likelihood(self.slices[k], classes)
-        guess = decided(together(expected(was, classes, self.guide.reach), shades), classes, was)
+        likelihood = self.intensity_model.log_likelihood(self.slices[k], classes)
+        guess = decided(together(expected(was, classes, self.guide.reach), likelihood), classes, was)
         places, moved = with_nested_moved(was, guess, self.known.thickness)
-        probabilities = together(expected(places, classes, self.guide.reach, moved), shades)
+        probabilities = together(expected(places, classes, self.guide.reach, moved), likelihood)
         guess = decided(probabilities, classes, was)
         if guess.any():
-            opinions = self.guide.asked(self.slices[k], guess)
+            evidence = self.guide.asked(self.slices[k], guess)
             probabilities = with_evidence(
-                probabilities, classes, calibrated_evidence(opinions, self.known.trust)
+                probabilities, classes, calibrated_evidence(evidence, self.known.calibrations)
             )
             guess = decided(probabilities, classes, was)
         seen = IntensityModel.of(self.slices[k : k + 1], guess[None], self.guide.pixel_mm)
-        self.shades = self.shades.moved_towards(seen, LEARNED)
+        self.intensity_model = self.intensity_model.moved_towards(seen, LEARNED)
         return {value: _answer(guess, value, probabilities, classes) for value in before}
 
 

@@ -207,7 +207,7 @@ def test_it_says_who_is_heard(a_case: Path, a_sam_folder: Path, caplog: Any) -> 
     with caplog.at_level("INFO", "ContrastiveSegLib"):
         propagate.run(settings(a_case, a_sam_folder))
 
-    assert "sam (with place and shade), license Apache-2.0" in caplog.text
+    assert "sam (with spatial prior and intensity model), license Apache-2.0" in caplog.text
 
 
 def test_borders_stray_as_far_as_slices_are_apart(a_case: Path, a_sam_folder: Path, monkeypatch: Any) -> None:

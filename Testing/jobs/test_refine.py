@@ -162,7 +162,7 @@ def test_a_channel_that_is_not_there_is_refused(a_study: Path, a_sam_folder: Pat
 
 
 @pytest.mark.parametrize("steady", [True, False])
-def test_outlines_that_stray_are_steadied_and_it_is_said(
+def test_outlines_that_differ_between_slices_are_corrected_and_it_is_said(
     a_study: Path, a_sam_folder: Path, steady: bool
 ) -> None:
     strayed = labels()
@@ -172,8 +172,8 @@ def test_outlines_that_stray_are_steadied_and_it_is_said(
     refine.run(settings(a_study, a_sam_folder, run=a_study, slice_consistency=steady))
 
     events, _ = read_new(RunFolder(a_study).events, 0)
-    steadied = [event["case"] for event in events if "steadied" in event.get("text", "")]
-    assert steadied == (["p1"] if steady else [])
+    corrected = [event["case"] for event in events if "are corrected before" in event.get("text", "")]
+    assert corrected == (["p1"] if steady else [])
 
 
 def test_models_of_photographs_are_shown_outlines_and_those_for_medicine_boxes_alone(

@@ -29,9 +29,9 @@ def test_the_overlap_is_intersection_over_union() -> None:
     ],
 )
 def test_the_gate_compares_with_the_coarse_outline(new: np.ndarray, reason: str) -> None:
-    verdict = judge(new, bar(10), 0.5)
+    acceptance = judge(new, bar(10), 0.5)
 
-    assert (verdict.reason, verdict.accepted) == (reason, not reason)
+    assert (acceptance.reason, acceptance.accepted) == (reason, not reason)
 
 
 def test_an_outline_of_another_size_is_another_structure_however_low_the_gate() -> None:

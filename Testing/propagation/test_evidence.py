@@ -1,4 +1,4 @@
-"""Witnesses decide together: scores add up, opinions move the odds, pieces stay where they were."""
+"""Evidence is combined: scores add up, a model changes the odds, components stay where they were."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def test_scores_add_up_and_are_shared_out_among_the_classes() -> None:
 
 def test_an_opinion_moves_the_odds_of_those_inside_by_its_logits() -> None:
     probabilities = np.full((3, *SHAPE), 1 / 3)
-    opinion = ModelEvidence(np.full(SHAPE, 2.0, np.float32), members=(2, 3))
+    one = ModelEvidence(np.full(SHAPE, 2.0, np.float32), members=(2, 3))
 
-    background, wall, chamber = with_evidence(probabilities, [0, 2, 3], [opinion])
+    background, wall, chamber = with_evidence(probabilities, [0, 2, 3], [one])
 
     np.testing.assert_allclose(wall / background, np.exp(2), rtol=1e-3)
     np.testing.assert_allclose(wall, chamber)
@@ -43,11 +43,11 @@ def test_an_opinion_moves_the_odds_of_those_inside_by_its_logits() -> None:
 def test_two_opinions_make_a_ring_between_them() -> None:
     probabilities = np.full((3, *SHAPE), 1 / 3)
     outline, chamber = disk(15), disk(8)
-    opinions = [ModelEvidence(logits(outline), (2, 3)), ModelEvidence(logits(chamber), (3,))]
+    evidence = [ModelEvidence(logits(outline), (2, 3)), ModelEvidence(logits(chamber), (3,))]
     before = np.where(outline, 2, 0).astype(np.int32)
     before[chamber] = 3
 
-    found = decided(with_evidence(probabilities, [0, 2, 3], opinions), [0, 2, 3], before)
+    found = decided(with_evidence(probabilities, [0, 2, 3], evidence), [0, 2, 3], before)
 
     np.testing.assert_array_equal(found, before)
 
@@ -62,8 +62,8 @@ def test_pieces_that_do_not_touch_where_it_was_are_dropped_and_gaps_filled() -> 
 
 
 def test_a_named_hole_is_no_gap() -> None:
-    ring, hole = disk(12) & ~disk(6), disk(6)
-    probabilities = np.stack([np.full(SHAPE, 0.3), np.where(ring, 0.9, 0.1), np.where(hole, 0.9, 0.1)])
-    before = np.where(ring, 4, np.where(hole, -4, 0)).astype(np.int32)
+    outer, hole = disk(12) & ~disk(6), disk(6)
+    probabilities = np.stack([np.full(SHAPE, 0.3), np.where(outer, 0.9, 0.1), np.where(hole, 0.9, 0.1)])
+    before = np.where(outer, 4, np.where(hole, -4, 0)).astype(np.int32)
 
     np.testing.assert_array_equal(decided(probabilities, [0, 4, -4], before), before)

@@ -27,52 +27,52 @@ def heart() -> np.ndarray:
 def test_a_wall_is_asked_for_with_what_it_surrounds() -> None:
     labels = heart()
 
-    figures = {figure.value: figure for figure in contours_in(labels)}
+    contours = {contour.value: contour for contour in contours_in(labels)}
 
-    assert figures[2].inside == (3,)
-    np.testing.assert_array_equal(figures[2].outline, labels >= 2)
-    np.testing.assert_array_equal(figures[3].outline, labels == 3)
-    assert not figures[3].is_nested
-    assert not figures[1].is_nested
+    assert contours[2].inside == (3,)
+    np.testing.assert_array_equal(contours[2].outline, labels >= 2)
+    np.testing.assert_array_equal(contours[3].outline, labels == 3)
+    assert not contours[3].is_nested
+    assert not contours[1].is_nested
 
 
 def test_a_wall_that_is_open_on_one_side_still_surrounds_its_chamber() -> None:
     labels = heart()
     labels[18:22, 33:38] = 0
 
-    figures = {figure.value: figure for figure in contours_in(labels)}
+    contours = {contour.value: contour for contour in contours_in(labels)}
 
-    assert figures[2].inside == (3,)
+    assert contours[2].inside == (3,)
 
 
 def test_rings_come_before_what_they_surround() -> None:
-    assert [figure.value for figure in contours_in(heart())].index(2) == 0
+    assert [contour.value for contour in contours_in(heart())].index(2) == 0
 
 
 def test_a_hole_without_a_name_is_a_figure_of_its_own() -> None:
     labels = heart()
     labels[labels == 3] = 0
 
-    figures = {figure.value: figure for figure in contours_in(labels)}
+    contours = {contour.value: contour for contour in contours_in(labels)}
 
-    assert figures[2].inside == (-2,)
-    np.testing.assert_array_equal(figures[-2].outline, disk((20, 25), 7))
+    assert contours[2].inside == (-2,)
+    np.testing.assert_array_equal(contours[-2].outline, disk((20, 25), 7))
 
 
 def test_a_pinhole_is_a_flaw_and_not_the_inside_of_a_ring() -> None:
     labels = np.where(disk((20, 25), 12), 2, 0)
     labels[20, 25] = 0
 
-    (figure,) = contours_in(labels)
+    (contour,) = contours_in(labels)
 
-    assert not figure.is_nested
+    assert not contour.is_nested
 
 
 def test_two_structures_side_by_side_surround_nothing() -> None:
     labels = np.zeros(SHAPE, int)
     labels[10:30, 5:25], labels[10:30, 25:45] = 1, 2
 
-    assert not any(figure.is_nested for figure in contours_in(labels))
+    assert not any(contour.is_nested for contour in contours_in(labels))
 
 
 def test_pieces_touch_at_a_corner_and_the_largest_comes_first() -> None:

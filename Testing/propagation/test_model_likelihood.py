@@ -1,4 +1,4 @@
-"""A model is heard where it means the same figure, and believed as far as it was right."""
+"""The answers of a model count where they are about the same structure, by how often it was right."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_model_is_believed_as_far_as_it_was_right_about_the_annotated_slice() 
     labels = np.where(disk(8), 3, 0).astype(np.int32)
     right, greedy = ModelEvidence(logits(disk(8)), (3,)), ModelEvidence(logits(disk(14)), (3,))
 
-    honest, useless = (calibration_of([opinion], labels, reach=4.0)[3] for opinion in (right, greedy))
+    honest, useless = (calibration_of([one], labels, reach=4.0)[3] for one in (right, greedy))
 
     near = [((disk(8 + 4) | disk(8)) & ~disk(8)).sum(), (disk(8) & ~disk(4)).sum()]
     assert min(near) > 60  # so many pixels that one more hardly counts
@@ -98,9 +98,9 @@ def test_trust_is_the_ratio_of_right_to_wrong_near_the_border() -> None:
 
 
 def test_a_believed_opinion_is_worth_what_it_was_worth_before() -> None:
-    opinions = [ModelEvidence(logits(disk(8), 30.0), (3,)), ModelEvidence(logits(disk(8), 30.0), (5,))]
+    evidence = [ModelEvidence(logits(disk(8), 30.0), (3,)), ModelEvidence(logits(disk(8), 30.0), (5,))]
 
-    known, new = calibrated_evidence(opinions, {3: Calibration(2.5, -0.5)})
+    known, new = calibrated_evidence(evidence, {3: Calibration(2.5, -0.5)})
 
     np.testing.assert_allclose(known.logits, np.where(disk(8), 2.5, -0.5), atol=1e-6)
     np.testing.assert_allclose(new.logits, np.where(disk(8), SUREST / 2, -SUREST / 2), atol=1e-6)

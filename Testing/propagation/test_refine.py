@@ -1,4 +1,4 @@
-"""A box asks, the model answers, the gate decides."""
+"""A prompt, the answer of the model, and what is accepted of it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_worn_structures_become_the_true_ones_and_the_ring_between_them_too() ->
     refined, asked = refine_slice(model, BLANK, coarse, RULES)
 
     np.testing.assert_array_equal(refined, labeled(CHAMBER, WALL_OUTLINE, BESIDE))
-    assert all(line.verdict.accepted for line in asked)
+    assert all(line.acceptance.accepted for line in asked)
     assert {line.value: line.is_nested for line in asked} == {1: False, 2: True, 3: False}
 
 
@@ -50,8 +50,8 @@ def test_a_model_that_sees_only_the_chamber_cannot_take_the_wall_away() -> None:
 
     np.testing.assert_array_equal(refined, labeled(CHAMBER, WALL_OUTLINE, BESIDE))
     (wall,) = [line for line in asked if line.value == 2]
-    assert not wall.verdict.accepted
-    assert wall.verdict.reason == "overlap 0.32 is below 0.50"
+    assert not wall.acceptance.accepted
+    assert wall.acceptance.reason == "overlap 0.32 is below 0.50"
 
 
 def test_a_ring_of_which_nothing_would_be_left_is_refused_even_if_its_outline_passes() -> None:
@@ -61,7 +61,7 @@ def test_a_ring_of_which_nothing_would_be_left_is_refused_even_if_its_outline_pa
     refined, asked = refine_slice(model, BLANK, coarse, RULES)
 
     (wall,) = [line for line in asked if line.value == 2]
-    assert wall.verdict.reason == "of the ring that would be left: nothing was found"
+    assert wall.acceptance.reason == "of the wall that would be left: nothing was found"
     np.testing.assert_array_equal(refined, coarse)
 
 
@@ -72,8 +72,8 @@ def test_a_chamber_that_would_take_its_wall_is_refused() -> None:
     refined, asked = refine_slice(model, BLANK, coarse, RULES)
 
     (chamber,) = [line for line in asked if line.value == 3]
-    assert chamber.verdict.overlap > 0.5
-    assert chamber.verdict.reason.startswith("of the ring around it: overlap 0.")
+    assert chamber.acceptance.overlap > 0.5
+    assert chamber.acceptance.reason.startswith("of the wall around it: overlap 0.")
     np.testing.assert_array_equal(refined, coarse)
 
 
@@ -84,7 +84,7 @@ def test_what_the_gate_refuses_stays_pixel_by_pixel() -> None:
     refined, asked = refine_slice(model, BLANK, coarse, RULES)
 
     np.testing.assert_array_equal(refined, coarse)
-    assert asked[0].verdict.reason.startswith("overlap")
+    assert asked[0].acceptance.reason.startswith("overlap")
     assert (asked[0].before, asked[0].after) == (coarse.astype(bool).sum(), model.answers[0].sum())
 
 
@@ -111,10 +111,10 @@ def test_what_a_model_of_photographs_finds_must_not_lie_on_a_fainter_border(phot
     back, (accepted,) = refine_slice(Painted(organ), image, np.where(wider, 1, 0), rules)
 
     np.testing.assert_array_equal(away, organ if photographs else wider)
-    assert refused.verdict.reason.startswith("its border is fainter" if photographs else "")
-    assert refused.verdict.accepted is not photographs
+    assert refused.acceptance.reason.startswith("its border is fainter" if photographs else "")
+    assert refused.acceptance.accepted is not photographs
     np.testing.assert_array_equal(back, organ)
-    assert accepted.verdict.accepted
+    assert accepted.acceptance.accepted
 
 
 def test_of_several_passes_a_model_of_photographs_answers_with_the_clearest() -> None:
@@ -140,7 +140,7 @@ def test_without_the_gate_the_same_answer_is_taken() -> None:
     coarse = np.where(disk((24, 20), 5), 4, 0).astype(np.int16)
     model = Painted(disk((24, 30), 14))
 
-    refined, _ = refine_slice(model, BLANK, coarse, Rules(gate=0))
+    refined, _ = refine_slice(model, BLANK, coarse, Rules(acceptance=0))
 
     np.testing.assert_array_equal(refined == 4, disk((24, 30), 14))
 
@@ -154,7 +154,11 @@ def test_small_pieces_are_not_asked_for_and_stay() -> None:
 
     np.testing.assert_array_equal(refined, coarse)
     assert model.prompts == []
-    assert (asked[0].verdict.reason, asked[0].score, asked[0].after) == ("too small to ask for", None, None)
+    assert (asked[0].acceptance.reason, asked[0].score, asked[0].after) == (
+        "too small to ask for",
+        None,
+        None,
+    )
 
 
 def test_each_piece_of_a_structure_has_its_own_box() -> None:

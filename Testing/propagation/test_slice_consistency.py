@@ -1,4 +1,4 @@
-"""Steadying: slices beside and shades mend an outline, what is right stays, what would depart too far too."""
+"""Neighbors and intensities correct an outline; what is right stays, as does what would change too much."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ def photographed(mask: np.ndarray, contrast: float = 90) -> np.ndarray:
 
 
 def jagged(mask: np.ndarray, pixels: float) -> np.ndarray:
-    """The outline of each slice strays smoothly, and on another side than in the next one."""
+    """The outline of each slice deviates smoothly, and on another side than in the next one."""
     generator = np.random.default_rng(1)
-    strayed = np.zeros_like(mask)
+    deviating = np.zeros_like(mask)
     for k, true in enumerate(mask):
         depth = ndimage.distance_transform_edt(true) - ndimage.distance_transform_edt(~true)
         noise = ndimage.gaussian_filter(generator.normal(size=true.shape), 6)
-        strayed[k] = depth + pixels * noise / noise.std() > 0
-    return strayed
+        deviating[k] = depth + pixels * noise / noise.std() > 0
+    return deviating
 
 
-def steadied(slices: np.ndarray, labels: np.ndarray, gate: float = 0.5) -> np.ndarray:
+def corrected(slices: np.ndarray, labels: np.ndarray, smallest_overlap: float = 0.5) -> np.ndarray:
     volume = SliceConsistency.of(slices, labels, pixel_mm=1.0)
-    return np.stack([volume.slice(k, gate) for k in range(len(slices))])
+    return np.stack([volume.slice(k, smallest_overlap) for k in range(len(slices))])
 
 
 def test_outlines_that_differ_from_slice_to_slice_are_mended() -> None:
     true = tube()
     worn = jagged(true, 4.0)
 
-    mended = steadied(photographed(true), worn.astype(np.int16)) == ORGAN
+    mended = corrected(photographed(true), worn.astype(np.int16)) == ORGAN
 
     before, after = ([dice(one, other) for one, other in zip(m, true, strict=True)] for m in (worn, mended))
     assert np.mean(before) < 0.87
@@ -57,7 +57,7 @@ def test_where_no_shade_tells_the_slices_beside_still_do() -> None:
     true = tube()
     worn = jagged(true, 4.0)
 
-    mended = steadied(np.full(SHAPE, 100, np.uint8), worn.astype(np.int16)) == ORGAN
+    mended = corrected(np.full(SHAPE, 100, np.uint8), worn.astype(np.int16)) == ORGAN
 
     assert dice(mended, true) > dice(worn, true) + 0.02
 
@@ -66,7 +66,7 @@ def test_a_single_slice_is_mended_by_its_shades_alone() -> None:
     true = tube()[4:5]
     worn = jagged(true, 2.0)
 
-    mended = steadied(photographed(true), worn.astype(np.int16)) == ORGAN
+    mended = corrected(photographed(true), worn.astype(np.int16)) == ORGAN
 
     assert dice(mended, true) > dice(worn, true) + 0.03
 
@@ -74,18 +74,18 @@ def test_a_single_slice_is_mended_by_its_shades_alone() -> None:
 def test_what_is_right_stays() -> None:
     true = tube()
 
-    assert dice(steadied(photographed(true), true.astype(np.int16)) == ORGAN, true) > 0.99
+    assert dice(corrected(photographed(true), true.astype(np.int16)) == ORGAN, true) > 0.99
 
 
-@pytest.mark.parametrize("gate", [0.0, 0.9])
-def test_what_would_depart_too_far_stays_pixel_by_pixel(gate: float) -> None:
+@pytest.mark.parametrize("smallest_overlap", [0.0, 0.9])
+def test_what_would_depart_too_far_stays_pixel_by_pixel(smallest_overlap: float) -> None:
     true = tube()
     labels = true.astype(np.int16)
     labels[4] = drawings.disk(SHAPE[1:], (32, 32), 18)
 
-    mended = steadied(photographed(true), labels, gate)
+    mended = corrected(photographed(true), labels, smallest_overlap)
 
-    assert np.array_equal(mended[4], labels[4]) is (gate > 0)
+    assert np.array_equal(mended[4], labels[4]) is (smallest_overlap > 0)
 
 
 def test_nothing_appears_where_a_structure_was_not_and_holes_stay_open() -> None:
@@ -94,7 +94,7 @@ def test_nothing_appears_where_a_structure_was_not_and_holes_stay_open() -> None
     labels[4] = np.where(tube(16)[4], ORGAN, 0)
     labels[8] = 0
 
-    mended = steadied(photographed(tube(9)), labels)
+    mended = corrected(photographed(tube(9)), labels)
 
     assert [set(np.unique(each)) for each in mended] == [set(np.unique(each)) for each in labels]
     assert not mended[2][32, 30]
@@ -106,7 +106,7 @@ def test_outlines_that_agree_from_slice_to_slice_do_not_stray() -> None:
 
     for labels in (true, worn):
         assert (
-            SliceConsistency.of(photographed(true), labels.astype(np.int16), pixel_mm=1.0).straying_mm() < 1
+            SliceConsistency.of(photographed(true), labels.astype(np.int16), pixel_mm=1.0).deviation_mm() < 1
         )
 
 
@@ -115,7 +115,7 @@ def test_straying_is_the_distance_of_neighboring_outlines(wider: float, expected
     still = np.full(SHAPE, 100, np.uint8)
     labels = np.stack([drawings.disk(SHAPE[1:], (32, 32), 14 + wider * (k % 2)) for k in range(SHAPE[0])])
 
-    found = SliceConsistency.of(still, labels.astype(np.int16), pixel_mm=0.5).straying_mm()
+    found = SliceConsistency.of(still, labels.astype(np.int16), pixel_mm=0.5).deviation_mm()
 
     assert found == pytest.approx(0.5 * expected, abs=0.3)
 
@@ -124,19 +124,19 @@ def test_a_single_outline_does_not_stray() -> None:
     labels = np.zeros(SHAPE, np.int16)
     labels[3] = tube()[3]
 
-    assert SliceConsistency.of(photographed(tube()), labels, pixel_mm=1.0).straying_mm() == 0
+    assert SliceConsistency.of(photographed(tube()), labels, pixel_mm=1.0).deviation_mm() == 0
 
 
 @pytest.mark.parametrize("steady", [True, False])
-def test_the_model_is_asked_about_what_was_steadied(steady: bool) -> None:
+def test_the_model_is_asked_about_what_was_corrected(steady: bool) -> None:
     true = tube()
     worn = jagged(true, 4.0).astype(np.int16)
-    slices, steadying = photographed(true), SliceConsistency.of(photographed(true), worn, pixel_mm=1.0)
+    slices, consistency = photographed(true), SliceConsistency.of(photographed(true), worn, pixel_mm=1.0)
     model = Painted(drawings.disk(SHAPE[1:], (2, 2), 1))  # finds something else: every answer is refused
 
-    found = list(refine_volume(model, slices, worn, Rules(), steadying if steady else None))
+    found = list(refine_volume(model, slices, worn, Rules(), consistency if steady else None))
 
     after = np.stack([labels for _, labels, _ in found])
     assert np.array_equal(after, worn) is not steady
-    assert not any(line.verdict.accepted for _, _, lines in found for line in lines)
+    assert not any(line.acceptance.accepted for _, _, lines in found for line in lines)
     assert [line.before for _, _, lines in found for line in lines] == [int(m.sum()) for m in after]

@@ -1,4 +1,4 @@
-"""Where structures are expected: a border strays so far, a ring goes with what it surrounds."""
+"""Where structures are expected: a border deviates a little, a wall goes with what it surrounds."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def test_a_ring_that_was_moved_strays_less() -> None:
 
 
 def test_a_hole_without_a_name_gets_one() -> None:
-    ring = np.where(disk(15) & ~disk(8), 5, 0).astype(np.int32)
+    outer = np.where(disk(15) & ~disk(8), 5, 0).astype(np.int32)
 
-    named = with_holes(ring)
+    named = with_holes(outer)
 
     np.testing.assert_array_equal(named == -5, disk(8))
-    np.testing.assert_array_equal(named == 5, ring == 5)
+    np.testing.assert_array_equal(named == 5, outer == 5)
     np.testing.assert_array_equal(with_holes(ring_and_chamber(8, 15)), ring_and_chamber(8, 15))
 
 

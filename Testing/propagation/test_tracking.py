@@ -1,4 +1,4 @@
-"""Guided by place and shade: structures are followed where the model takes too much or nothing."""
+"""With prior and intensity model, structures are followed where the model takes too much or nothing."""
 
 from __future__ import annotations
 
