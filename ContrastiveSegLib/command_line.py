@@ -23,6 +23,7 @@ from ContrastiveSegLib.settings.method_catalog import (
     find_method,
     list_methods,
     settings_class,
+    without_retired,
 )
 from ContrastiveSegLib.settings.network_catalog import network_names
 from ContrastiveSegLib.settings.recommended import braces
@@ -184,7 +185,9 @@ def _method_arguments(
     chooser, _ = chooser_of(cls)
     # A settings file for another method says nothing about this one.
     options = given.get("options", {}) if given.get(chooser, entry.name) == entry.name else {}
-    options = check_fields(settings_class(entry), options, source=word_after("--settings", words))
+    options = check_fields(
+        settings_class(entry), without_retired(entry, options), source=word_after("--settings", words)
+    )
     return [
         Argument(
             ("options", field.name),

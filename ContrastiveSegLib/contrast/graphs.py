@@ -12,18 +12,13 @@ from torch.nn import functional as F
 
 
 @torch.no_grad()
-def nearest_neighbors(features: Tensor, *, forbidden: Tensor | None = None) -> Tensor:
-    """The most similar other row of each row, by cosine: (N, D) to (N,).
-
-    Args:
-        forbidden: (N, N) boolean, pairs that may not be chosen; a row never chooses itself.
-    """
+def nearest_neighbors(features: Tensor) -> Tensor:
+    """The most similar other row of each row, by cosine: (N, D) to (N,)."""
     with torch.autocast(features.device.type, enabled=False):
         unit = F.normalize(features.float(), dim=-1)
         similarity = unit @ unit.T
     itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
-    closed = itself if forbidden is None else itself | forbidden
-    return similarity.masked_fill(closed, -torch.inf).argmax(1)
+    return similarity.masked_fill(itself, -torch.inf).argmax(1)
 
 
 @torch.no_grad()

@@ -31,19 +31,17 @@ def on_feature_grid(regions: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def chosen_pixels(
-    pixels: int, images: int, generator: Generator, *, how: Literal["all", "random", "strided"], count: int
+    pixels: int, images: int, generator: Generator, *, how: Literal["all", "random"], count: int
 ) -> Tensor:
     """Which pixels of each image take part: indices (B, n).
 
     Args:
-        how: "random": `count` of them, drawn anew for each image; "strided": every 16th in row order, as the
-            authors' code does, which on a map 32 wide keeps two columns only.
+        how: "random": `count` of them, drawn anew for each image.
     """
     device = generator.device
     if how == "random" and count < pixels:
         return torch.rand(images, pixels, generator=generator, device=device).argsort(1)[:, :count]
-    step = 16 if how == "strided" else 1
-    return torch.arange(0, pixels, step, device=device).expand(images, -1)
+    return torch.arange(pixels, device=device).expand(images, -1)
 
 
 def same_region(regions: Tensor) -> Tensor:

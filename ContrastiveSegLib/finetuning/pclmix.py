@@ -62,9 +62,6 @@ class Settings:
     het: Annotated[bool, Label("let the decoders agree")] = True
     """Ask the two decoders to agree."""
 
-    het_on_logits: Annotated[bool, Label("compare raw scores")] = False
-    """Compare the decoders by their raw scores, as the paper's code does, instead of by probabilities."""
-
     aux: Annotated[
         Literal["cnn", "swin"], Label("second decoder", choices=("convolutions", "windowed attention"))
     ] = "swin"
@@ -137,8 +134,9 @@ class Strategy(FinetuningStrategy):
             terms["mixed_scribbles"] = self._taught(mixed, mix.paste(labels, labels))
             terms["pseudo_labels"] = self._taught(mixed, pseudo_labels(plain, mix))
         if settings.het:
-            apart = torch.stack([self._apart(*scores) for scores in seen]).sum()
-            terms["agreement"] = settings.w_het * risen(self.progress / settings.rise) * apart
+            differences = [F.mse_loss(first.softmax(1), second.softmax(1)) for first, second in seen]
+            rise = risen(self.progress / settings.rise)
+            terms["agreement"] = settings.w_het * rise * torch.stack(differences).sum()
         return terms
 
     def _scores(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -149,11 +147,6 @@ class Strategy(FinetuningStrategy):
     def _taught(self, scores: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
         first, second = (partial_cross_entropy(each, labels) for each in scores)
         return first + self.settings.lambda_t * second
-
-    def _apart(self, first: Tensor, second: Tensor) -> Tensor:
-        if self.settings.het_on_logits:
-            return F.mse_loss(first, second)
-        return F.mse_loss(first.softmax(1), second.softmax(1))
 
     def _contrast(
         self, features: Tensor, scores: tuple[Tensor, Tensor], labels: Tensor, generator: Generator

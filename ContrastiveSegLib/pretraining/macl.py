@@ -44,9 +44,9 @@ class Settings:
 
     invariance_aug: Annotated[
         Literal["identity", "jitter"],
-        Label("gray values of unmoved views", choices=("unchanged", "jittered")),
+        Label("gray values of the dense views", choices=("unchanged", "jittered")),
     ] = "identity"
-    """Gray values of the unmoved views: unchanged (the paper) or jittered (the authors' code)."""
+    """Gray values in the dense contrast: unchanged, as in the paper, or jittered, as in the authors' code."""
 
 
 class Method(PretrainingMethod):

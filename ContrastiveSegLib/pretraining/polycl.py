@@ -41,9 +41,6 @@ class Settings:
     central: Annotated[float, Range(0.05, 1.0), Label("central part of each scan")] = 1.0
     """Part of each scan, around its middle, that takes part; published 0.3, for the liver."""
 
-    static: Annotated[bool, Label("draw the triplets only once")] = False
-    """Keep the same positive and negative for each slice, as the authors' code; otherwise draw anew."""
-
     temperature: Annotated[float, Range(0.01, 10.0), Label("temperature of the contrast")] = 0.5
     """How sharply positive and negative are told apart; lower is sharper."""
 
@@ -75,7 +72,7 @@ class Method(PretrainingMethod):
     def __init__(self, network: Backbone, settings: Settings) -> None:
         super().__init__()
         self.network, self.settings = network, settings
-        self.partners = Triplet(settings.selection, settings.m_negative, settings.central, settings.static)
+        self.partners = Triplet(settings.selection, settings.m_negative, settings.central)
         self.projector = Projector(network.widths[-1])
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:  # noqa: ARG002 (no views)

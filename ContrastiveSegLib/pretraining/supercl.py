@@ -48,12 +48,10 @@ class Settings:
     """Weight of the contrast between slices of different structure."""
 
     graph: Annotated[
-        Literal["both_views", "exclude_twin", "per_image"],
-        Label(
-            "nodes of the structure graph", choices=("both views", "both views, no twins", "one per image")
-        ),
+        Literal["both_views", "per_image"],
+        Label("nodes of the structure graph", choices=("both views", "one per image")),
     ] = "both_views"
-    """Nodes of the structure graph: both views (published), both without edges between twins, or images."""
+    """Nodes of the structure graph: both views of each image (published), or one node for each image."""
 
     asp_norm: Annotated[
         Literal["image", "region"],
@@ -62,10 +60,10 @@ class Settings:
     """Average superpixel pooling divides by the pixels of the image (published) or of the superpixel."""
 
     sampling: Annotated[
-        Literal["random", "all", "strided"],
-        Label("contrasted pixels", choices=("drawn at random", "all", "every 16th")),
+        Literal["random", "all"],
+        Label("contrasted pixels", choices=("drawn at random", "all")),
     ] = "random"
-    """Pixels that are contrasted: drawn at random, all, or every 16th in row order (published)."""
+    """Pixels that are contrasted: drawn at random, or all."""
 
     pixels: Annotated[int, Range(4, 65536), Label("pixels per slice")] = 256
     """Pixels drawn per slice on the grid of the deepest features."""
@@ -138,8 +136,7 @@ class Method(PretrainingMethod):
         if self.settings.graph == "per_image":
             linked = two_views(connected(nearest_neighbors(views[0] + views[1])))
         else:
-            twins = two_views(own) if self.settings.graph == "exclude_twin" else None
-            linked = connected(nearest_neighbors(torch.cat(views), forbidden=twins))
+            linked = connected(nearest_neighbors(torch.cat(views)))
         count = components(linked)
         self.watched["components"], self.watched["component_size"] = count, len(linked) / count
         return linked | two_views(own)

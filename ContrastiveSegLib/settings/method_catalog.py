@@ -17,6 +17,11 @@ from ContrastiveSegLib.settings.rules import Label, MethodOf, Pattern, Range, ru
 from ContrastiveSegLib.settings.schema import Settings, from_dict, to_dict
 
 KINDS = ("pretraining", "finetuning")
+# Options that are gone, with the value that means what is done now: settings of earlier runs name them.
+RETIRED: dict[tuple[str, str], dict[str, Any]] = {
+    ("pretraining", "polycl"): {"static": False},
+    ("finetuning", "pclmix"): {"het_on_logits": False},
+}
 
 # The words a type hint in a method's Settings may use. Nothing else is known where hints are evaluated, so
 # that reading a method can neither run its code nor import what it imports.
@@ -108,7 +113,14 @@ def complete_options(
         BadSetting: No such method, an unknown key, a wrong type or a value out of range.
     """
     entry = find_method(kind, name, folder)
+    options = without_retired(entry, options)
     return to_dict(from_dict(settings_class(entry), options, source=source or f"the settings of {name}"))
+
+
+def without_retired(entry: MethodEntry, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of an earlier run, without those that the method no longer has and that changed nothing."""
+    retired = RETIRED.get((entry.kind, entry.name), {})
+    return {key: value for key, value in options.items() if key not in retired or value != retired[key]}
 
 
 def chooser_of(cls: type) -> tuple[str, str]:

@@ -58,7 +58,7 @@ class Neighbor(Partners):
 
 
 class Triplet(Partners):
-    """A positive and a negative slice for each anchor, drawn anew every time or once and for all.
+    """A positive and a negative slice for each anchor, drawn anew every time.
 
     Source: docs/methods/polycl.md, with tables in place of repeated tries.
 
@@ -68,7 +68,6 @@ class Triplet(Partners):
             flag, negative with the other flag.
         negative: For "M": from the same scan (the paper's figure) or from another (the authors' code).
         central: Part of each scan, around its middle, that takes part.
-        static: Whether a slice keeps its partners.
     """
 
     count = 2
@@ -78,9 +77,8 @@ class Triplet(Partners):
         selection: Literal["S", "O", "M"],
         negative: Literal["same_scan", "other_scan"] = "other_scan",
         central: float = 1.0,
-        static: bool = False,
     ) -> None:
-        self.selection, self.negative, self.central, self.static = selection, negative, central, static
+        self.selection, self.negative, self.central = selection, negative, central
 
     def arrange(self, cases: Sequence[PreparedCase], flags: Flags) -> list[Place]:
         self.flag: dict[Place, bool] = {}
@@ -97,8 +95,6 @@ class Triplet(Partners):
         return [place for place in self.flag if self._has_partners(place)]
 
     def draw(self, random: np.random.Generator, place: Place) -> list[Place]:
-        if self.static:
-            random = np.random.default_rng(place)
         positives = self.groups[self._positives(place)]
         # The anchor is the one to leave out: whoever draws the last takes its place instead.
         n = random.integers(len(positives) - 1)

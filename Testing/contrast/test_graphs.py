@@ -31,13 +31,6 @@ def test_length_does_not_matter():
     assert torch.equal(nearest_neighbors(rows * torch.arange(1, 7)[:, None]), nearest_neighbors(rows))
 
 
-def test_forbidden_pairs_are_not_chosen():
-    forbidden = torch.zeros(6, 6, dtype=torch.bool)
-    forbidden[0, 1] = True
-
-    assert nearest_neighbors(on_circle(0, 5, 12, 90, 97, 200), forbidden=forbidden)[0] == 2
-
-
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("count", [2, 3, 17, 64])
 def test_components_are_those_of_scipy(count, seed):

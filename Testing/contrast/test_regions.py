@@ -80,11 +80,10 @@ def test_pixels_are_drawn_without_repetition_and_by_the_seed():
     assert not torch.equal(first, other)
 
 
-def test_all_pixels_and_every_sixteenth():
+def test_all_pixels_are_taken_if_asked_or_if_there_are_no_more():
     generator = Generator()
 
     assert chosen_pixels(64, 2, generator, how="all", count=5).tolist() == [list(range(64))] * 2
-    assert chosen_pixels(64, 1, generator, how="strided", count=5).tolist() == [[0, 16, 32, 48]]
     assert chosen_pixels(64, 1, generator, how="random", count=100).tolist() == [list(range(64))]
 
 

@@ -212,7 +212,6 @@ def test_the_agreement_rises_over_its_share_of_the_training():
         ({"contrast": False}, {"contrast"}, set()),
         ({"het": False}, {"agreement"}, set()),
         ({"mix": "off"}, {"mixed_scribbles", "pseudo_labels"}, {"agreement"}),
-        ({"het_on_logits": True}, set(), {"agreement"}),
         ({"w_het": 2.0}, set(), {"agreement"}),
         ({"lambda_ctr": 0.2}, set(), {"contrast"}),
         ({"lambda_t": 0.5}, set(), {"scribbles", "mixed_scribbles", "pseudo_labels"}),

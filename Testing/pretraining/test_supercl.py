@@ -16,7 +16,7 @@ from ContrastiveSegLib.pretraining import supercl
 from ContrastiveSegLib.training.batches import Batch
 
 COUNT = 6
-HEIGHTS = [0.10, 0.15, 0.50, 0.55, 0.80, 1.00]
+SLICE_POSITIONS = [0.10, 0.15, 0.50, 0.55, 0.80, 1.00]
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def six_slices():
     coarse = torch.randint(1, 5, (COUNT, 4, 4), generator=random)
     regions = coarse.repeat_interleave(16, 1).repeat_interleave(16, 2)
     regions[:, 1:] += torch.randint(0, 3, (COUNT, 63, 64), generator=random)
-    return Batch(images, torch.tensor(HEIGHTS), torch.arange(COUNT), regions=regions)
+    return Batch(images, torch.tensor(SLICE_POSITIONS), torch.arange(COUNT), regions=regions)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_slices_at_similar_heights_are_positives_of_the_instance_term(
 
     terms = method.loss_terms(six_slices, Generator())
 
-    near = [[abs(a - b) < threshold or a == b for a in HEIGHTS] for b in HEIGHTS]
+    near = [[abs(a - b) < threshold or a == b for a in SLICE_POSITIONS] for b in SLICE_POSITIONS]
     expected = slow_contrast(
         rows_of(method, six_slices.images),
         lambda a, b: near[a % COUNT][b % COUNT],
@@ -90,7 +90,7 @@ def test_slices_without_heights_are_told_apart_one_by_one(make_method, six_slice
     assert terms["instance"].item() == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize(("sampling", "kept"), [("all", range(16)), ("strided", [0]), ("random", None)])
+@pytest.mark.parametrize(("sampling", "kept"), [("all", range(16)), ("random", None)])
 def test_pixels_of_a_superpixel_are_positives_within_their_slice(
     make_method, six_slices, slow_contrast, sampling, kept, monkeypatch
 ):
@@ -112,7 +112,7 @@ def test_pixels_of_a_superpixel_are_positives_within_their_slice(
         labels = [int(six_slices.regions[n, 16 * (i // 4), 16 * (i % 4)]) for i in index] * 2
         losses.append(slow_contrast(rows, lambda a, b, w=labels: w[a] == w[b], temperature=0.2))
         superpixels.append(len(set(labels)))
-    assert len(drawn[0][0]) == {"all": 16, "strided": 1, "random": 7}[sampling]
+    assert len(drawn[0][0]) == {"all": 16, "random": 7}[sampling]
     assert terms["intra"].item() == pytest.approx(0.6 * sum(losses) / COUNT, rel=1e-4)
     assert method.watched["superpixels"].item() == pytest.approx(sum(superpixels) / COUNT)
 
@@ -129,13 +129,12 @@ def structure_of(features, regions, divisor):
     return np.array([sums[r] / (counts[r] if divisor == "region" else 16) for r in where])
 
 
-def labels_of(nodes, forbidden):
-    """Weak labels: each node is linked with the most similar other one that is allowed."""
+def labels_of(nodes):
+    """Weak labels: each node is linked with the most similar other one."""
     unit = [node / np.linalg.norm(node) for node in nodes]
     count = len(unit)
     nearest = [
-        max((b for b in range(count) if b != a and not forbidden(a, b)), key=lambda b, a=a: unit[a] @ unit[b])
-        for a in range(count)
+        max((b for b in range(count) if b != a), key=lambda b, a=a: unit[a] @ unit[b]) for a in range(count)
     ]
     graph = coo_array((np.ones(count), (range(count), nearest)), shape=(count, count))
     return connected_components(graph, directed=False)[1]
@@ -151,7 +150,7 @@ def nodes_of(method, images, maps, divisor):
 
 
 @pytest.mark.parametrize("divisor", ["image", "region"])
-@pytest.mark.parametrize("graph", ["both_views", "exclude_twin", "per_image"])
+@pytest.mark.parametrize("graph", ["both_views", "per_image"])
 def test_slices_of_shared_structure_are_positives_of_the_inter_term(
     make_method, six_slices, slow_contrast, graph, divisor
 ):
@@ -161,11 +160,10 @@ def test_slices_of_shared_structure_are_positives_of_the_inter_term(
 
     nodes = nodes_of(method, six_slices.images, [six_slices.regions] * 2, divisor)
     if graph == "per_image":
-        labels = labels_of([nodes[n] + nodes[n + COUNT] for n in range(COUNT)], lambda *_: False)
+        labels = labels_of([nodes[n] + nodes[n + COUNT] for n in range(COUNT)])
         labels = np.tile(labels, 2)
     else:
-        twins = graph == "exclude_twin"
-        labels = labels_of(nodes, lambda a, b: twins and a % COUNT == b % COUNT)
+        labels = labels_of(nodes)
     expected = slow_contrast(
         rows_of(method, six_slices.images),
         lambda a, b: labels[a] == labels[b] or a % COUNT == b % COUNT,
@@ -192,7 +190,7 @@ def test_the_structures_that_are_compared_have_the_chosen_divisor(
 
 def test_the_graphs_differ(make_method, six_slices):
     values = set()
-    for graph in ("both_views", "exclude_twin", "per_image"):
+    for graph in ("both_views", "per_image"):
         method = make_method(graph=graph)
         method.loss_terms(six_slices, Generator())
         values.add(round(float(method.watched["component_size"]), 3))
@@ -233,7 +231,7 @@ def test_each_view_may_have_superpixels_of_its_own(make_method, six_slices, slow
     of_first = make_method(sampling="all", temperature=0.2).loss_terms(
         dataclasses.replace(six_slices, regions=maps[0]), Generator()
     )
-    labels = labels_of(nodes_of(method, six_slices.images, maps, "image"), lambda *_: False)
+    labels = labels_of(nodes_of(method, six_slices.images, maps, "image"))
     expected = slow_contrast(
         rows_of(method, six_slices.images),
         lambda a, b: labels[a] == labels[b] or a % COUNT == b % COUNT,

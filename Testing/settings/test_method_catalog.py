@@ -186,3 +186,11 @@ def test_the_methods_of_this_engine_can_be_read_without_torch() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_an_option_that_is_gone_is_passed_over_where_it_changed_nothing() -> None:
+    assert complete_options("pretraining", "polycl", {"static": False}) == complete_options(
+        "pretraining", "polycl", {}
+    )
+    with pytest.raises(BadSetting, match="no setting 'static'"):
+        complete_options("pretraining", "polycl", {"static": True})

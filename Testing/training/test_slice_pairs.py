@@ -168,14 +168,3 @@ def test_as_many_partners_come_as_are_announced(partners, count):
 
     assert partners.count == count
     assert len(partners.draw(np.random.default_rng(0), place)) == count
-
-
-def test_static_partners_stay_and_differ_from_slice_to_slice():
-    partners = Triplet("O", static=True)
-    places = partners.arrange(*cases_and_flags([[False, True, True], [True, False, False, True]]))
-
-    first = {place: partners.draw(np.random.default_rng(0), place) for place in places}
-    again = {place: partners.draw(np.random.default_rng(1), place) for place in places}
-
-    assert first == again
-    assert len({tuple(drawn) for drawn in first.values()}) > 5
