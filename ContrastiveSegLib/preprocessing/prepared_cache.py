@@ -23,11 +23,12 @@ from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.disk import make_folder
 from ContrastiveSegLib.errors import BadFile, BadFolder
 from ContrastiveSegLib.file_io.files import read_image
-from ContrastiveSegLib.file_io.structure_files import label_files
+from ContrastiveSegLib.file_io.structure_files import label_files, structure_table
 from ContrastiveSegLib.imaging.case_errors import attempt
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.hounsfield import gray_notes
-from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.imaging.label_values import BACKGROUND
+from ContrastiveSegLib.imaging.labels import LabelTable, same_name
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.preprocessing.array_store import (
     array_file,
@@ -150,7 +151,7 @@ def _prepare_one(case: Case, folder: Path, recipe: Recipe) -> Outcome:
 def _with_labels(
     outcome: Outcome, prepared: PreparedCase, source: Path, folder: Path, recipe: Recipe
 ) -> Outcome:
-    """The outcome with the class index of each voxel, IGNORE_LABEL where nobody vouched."""
+    """The outcome with the class index of each voxel, IGNORE_LABEL where nothing is annotated."""
     case, table = outcome.case, recipe.table
     only = recipe.slices[case.name] if recipe.slices is not None else None
     asked = (table.to_json() if table else None, recipe.annotation, recipe.outlined, only)
@@ -255,8 +256,16 @@ def _table_or_reason(case: Case, annotation: str) -> LabelTable | str | None:
     path = annotation_file(case, annotation)
     if path is None:
         return None
-    read, reason = attempt(case.name, read_annotation, path, case)
-    return read.table if read else reason
+    table, reason = attempt(case.name, _table_of, path, case)
+    return reason if table is None else table
+
+
+def _table_of(path: Path, case: Case) -> LabelTable:
+    """The structures of a label file; those of a folder with one file for each follow from the names."""
+    if not path.is_dir():
+        return read_annotation(path, case).table
+    named = structure_table(label_files(path)).structures
+    return LabelTable(tuple(one for one in named if not same_name(one.name, BACKGROUND)))
 
 
 def _plain(geometry: Geometry) -> list[list[float]]:

@@ -38,6 +38,13 @@ def test_the_table_of_a_folder_names_the_structures_of_all_its_files(tmp_path, a
     assert [(s.value, s.name) for s in table.structures] == [(1, "liver"), (2, "spleen")]
 
 
+def test_files_of_one_structure_each_are_named_without_being_read(tmp_path):
+    for name in ("liver", "spleen", "Background"):
+        (tmp_path / f"{name}.nii.gz").write_bytes(b"")
+
+    assert collect_table([Case("one", (), tmp_path)]).names == ("liver", "spleen")
+
+
 def test_the_table_that_came_with_a_folder_is_taken_as_it_is(a_table):
     assert collect_table([], a_table) is a_table
 
