@@ -16,7 +16,7 @@ from collections.abc import Mapping, MutableMapping
 # MKL computes on the same threads. libgomp honors the first variable, libomp both. To Intel's library the
 # first only means what it does anyway, spin for 200 ms and then sleep; the second means sleep at once. All
 # read them once, when PyTorch is loaded.
-ASLEEP = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+PASSIVE_WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 
 # Whoever set one of these has decided how to wait.
 DECIDED_BY = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
@@ -29,7 +29,7 @@ FREE_CORE = "CONTRASTIVESEG_FREE_CORE"
 def wait_asleep() -> None:
     """Let the threads of PyTorch sleep while they wait, unless the user has decided or it is too late."""
     if "torch" not in sys.modules and not is_waiting_decided():
-        os.environ.update(ASLEEP)
+        os.environ.update(PASSIVE_WAITING)
 
 
 def is_waiting_decided(variables: Mapping[str, str] = os.environ) -> bool:

@@ -23,16 +23,16 @@ seen = {}
 class Spy(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in ("torch", "monai", "safetensors", "transformers"):
-            seen[asked] = {k: v for k, v in os.environ.items() if k in ASLEEP}
+            seen[asked] = {k: v for k, v in os.environ.items() if k in PASSIVE_WAITING}
             raise ImportError(name)
 
-from ContrastiveSegLib.threads import ASLEEP
+from ContrastiveSegLib.threads import PASSIVE_WAITING
 sys.meta_path.insert(0, Spy())
 for module in list(pkgutil.walk_packages(ContrastiveSegLib.__path__, "ContrastiveSegLib.")):
     asked = module.name
     for name in [name for name in sys.modules if name.startswith("ContrastiveSegLib")]:
         del sys.modules[name]
-    for name in ASLEEP:
+    for name in PASSIVE_WAITING:
         os.environ.pop(name, None)
     try:
         importlib.import_module(asked)
@@ -63,7 +63,7 @@ def test_whichever_module_is_imported_first_threads_sleep_before_torch_is_loaded
 
     assert len(seen) > 80
     assert {"ContrastiveSegLib.jobs.finetune", "ContrastiveSegLib.networks.unet"} <= set(seen)
-    assert [name for name, variables in seen.items() if variables != threads.ASLEEP] == []
+    assert [name for name, variables in seen.items() if variables != threads.PASSIVE_WAITING] == []
 
 
 def test_the_command_line_is_read_without_torch() -> None:

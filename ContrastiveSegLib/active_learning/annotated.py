@@ -74,7 +74,7 @@ def find_annotated_or_warn(
 
 
 def annotated_slices(outcome: Outcome | None, slices: int) -> npt.NDArray[np.bool_]:
-    """(slices,) those of which a person vouched for any voxel."""
+    """(slices,) those with an annotated voxel."""
     if outcome is None or outcome.prepared is None:
         return np.zeros(slices, bool)
     return np.asarray((outcome.prepared.label_map >= 0).any(axis=(1, 2)), bool)

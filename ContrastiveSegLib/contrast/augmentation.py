@@ -1,4 +1,4 @@
-"""Random views of a batch, drawn on the device: same pixels with other gray values, or moved pixels.
+"""Random views of a batch, drawn on the device: intensity augmentation, or spatial augmentation.
 
 Source: docs/methods/index.md (jitter and blur; mirror, elastic, rotation, scale).
 """
@@ -46,7 +46,7 @@ class SpatialAugmentation:
 
 # What contrastive pre-training sees: two of three images slightly turned, scaled, shifted and bent, about as
 # gently as the papers turn BraTS. Their CT recipe turns by any angle and mirrors (docs/decisions).
-PRETRAINING_MOVEMENT = SpatialAugmentation(
+PRETRAINING_TRANSFORM = SpatialAugmentation(
     rotation=math.radians(20), scale=0.2, shift=0.1, flip=False, elastic=0.01, probability=0.67
 )
 PRETRAINING_APPEARANCE = IntensityAugmentation()
@@ -76,7 +76,7 @@ def random_view(images: Tensor, generator: Generator) -> Tensor:
 @torch.no_grad()
 def spatial_augmentation(images: Tensor, generator: Generator) -> Tensor:
     """Move the pixels as pre-training does: a view of the spatial variance group."""
-    return warp(images, random_grid(images, PRETRAINING_MOVEMENT, generator))
+    return warp(images, random_grid(images, PRETRAINING_TRANSFORM, generator))
 
 
 @torch.no_grad()
@@ -113,8 +113,8 @@ def random_grid(
     """
     source, size = images.shape[2:], tuple(size or images.shape[2:])
     draw = _Draw(images, generator)
-    moved = (draw.vector(1.0).abs() < how.probability).float()
-    angle, scale = draw.vector(how.rotation) * moved, 1 + draw.vector(how.scale) * moved
+    chosen = (draw.vector(1.0).abs() < how.probability).float()
+    angle, scale = draw.vector(how.rotation) * chosen, 1 + draw.vector(how.scale) * chosen
     mirror = 1 - 2 * (draw.vector(1.0, 2) > 0).float() if how.flip else torch.ones(len(images), 2)
     mirror = mirror.to(images.device)
     rotate = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], -1).view(-1, 2, 2)
@@ -122,12 +122,12 @@ def random_grid(
     lengths = torch.tensor([source[-1], source[-2]], device=images.device, dtype=torch.float32)
     # Rotation is rigid in pixels, so the unit square of grid_sample is stretched to pixels and back.
     matrix = rotate * (scale[:, None] * mirror)[:, None, :] * pixels / lengths[:, None]
-    shift = draw.vector(how.shift, 2) * moved[:, None] * 2 * pixels / lengths
+    shift = draw.vector(how.shift, 2) * chosen[:, None] * 2 * pixels / lengths
     across = _centers(size[-1], images.device)[:, None] * matrix[:, None, :, 0] + shift[:, None]  # (B, W, 2)
     down = _centers(size[-2], images.device)[:, None] * matrix[:, None, :, 1]  # (B, H, 2)
     grid = down[:, :, None] + across[:, None]
     if how.elastic:
-        strength = 2 * how.elastic * moved[:, None] * pixels / lengths  # (B, 2); the unit square is 2 wide
+        strength = 2 * how.elastic * chosen[:, None] * pixels / lengths  # (B, 2); the unit square is 2 wide
         grid += _smooth_displacement(draw, strength, size[-2:])
     return grid if images.ndim == 4 else _every_slice(grid, size[0])
 

@@ -44,7 +44,7 @@ def certain_labels(probabilities: Tensor, labels: Tensor, limit: float) -> Tenso
 
     Args:
         probabilities: (B, C, *S) float32.
-        labels: (B, *S) class indices, IGNORE_LABEL where nobody vouched.
+        labels: (B, *S) class indices, IGNORE_LABEL where nothing is annotated.
 
     Returns:
         (B, *S) class indices or IGNORE_LABEL.

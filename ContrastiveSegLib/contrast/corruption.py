@@ -28,7 +28,7 @@ def uncertain_region(labels: Tensor, scores: Tensor, *, entropy: bool, reach: fl
     """The band along the borders of structures, and where the network near them is undecided: (B, *S).
 
     Args:
-        labels: (B, *S) class indices, negative where nobody vouched.
+        labels: (B, *S) class indices, negative where nothing is annotated.
         scores: (B, classes, *S) of the network.
         entropy: Whether to believe the network already.
         reach: As in `structure_cells`.

@@ -1,4 +1,4 @@
-"""Who should attract whom: boolean masks (B, B) from identity, height and part of the body."""
+"""Who should attract whom: boolean masks (B, B) from identity, slice position and part of the body."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def same_image(slice_positions: Tensor) -> Tensor:
 
 
 def near_slice_position(slice_positions: Tensor, *, threshold: float) -> Tensor:
-    """Images at a similar height in the body attract each other, across all volumes: (B,) to (B, B).
+    """Images with similar slice positions attract each other, across all volumes: (B,) to (B, B).
 
     Args:
         slice_positions: 0 at one end of the volume, 1 at the other; NaN where unknown (then only itself).
-        threshold: Heights that differ by less than this are positives.
+        threshold: Slice positions that differ by less than this are positives.
 
     Source: Zeng et al., Positional contrastive learning, MICCAI 2021, arXiv 2106.09157.
     """
@@ -38,7 +38,7 @@ def same_part(slice_positions: Tensor, *, parts: int) -> Tensor:
     Source: Chaitanya et al., Contrastive learning of global and local features, NeurIPS 2020,
     arXiv 2006.10511.
     """
-    # Heights are (i + 1) / n: the last slice of the first of four parts has 1/4, or nearly in float32.
+    # Slice positions are (i + 1) / n: the last slice of the first of four parts has 1/4, nearly in float32.
     part = (slice_positions * parts - 1e-4).floor().clamp(0, parts - 1)
     return (part[:, None] == part[None, :]) | same_image(slice_positions)
 

@@ -58,7 +58,7 @@ def structure_cells(
     Dilation runs on the device; the small maps of cells are thinned on the CPU.
 
     Args:
-        labels: (B, *S) class indices, negative where nobody vouched; such cells are never chosen.
+        labels: (B, *S) class indices, negative where nothing is annotated; such cells are never chosen.
         size: Of the feature grid.
         classes: Structures and background.
         reach: How far the ring reaches across slices, as a part of how far it does in plane: thick slices.

@@ -1,4 +1,4 @@
-"""Which voxels a person vouched for: whole cases, whole slices, or scribbles.
+"""Which voxels are annotated: whole cases, whole slices, or scribbles.
 
 What was drawn says where structures are. What the untouched voxels mean depends on the kind of annotation:
 

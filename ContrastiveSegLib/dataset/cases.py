@@ -107,7 +107,7 @@ def some_names(cases: Sequence[Case], shown: int = 3) -> str:
 
 
 def _without_results(found: Survey) -> Survey:
-    """Leave out what the program itself made: nobody vouched for it. One remark for each folder."""
+    """Leave out what the program itself made: no person checked it. One remark for each folder."""
     by_folder: dict[Path, list[FoundFile]] = defaultdict(list)
     for file in found.files:
         if file.made:

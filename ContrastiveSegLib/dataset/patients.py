@@ -56,7 +56,7 @@ def remarks_on(groups: Sequence[Group], patients: Sequence[str]) -> tuple[str, .
     if len(distinct) == 1 and len(groups) > 1:
         return (
             f"All {len(groups)} cases count as images of one patient ({patients[0]}), so that none can be "
-            f"kept aside for validation. {REMEDY}",
+            f"held out for validation. {REMEDY}",
         )
     by_stem: dict[str, set[str]] = defaultdict(set)
     for patient in distinct:

@@ -71,7 +71,7 @@ def read_segments(image: sitk.Image, path: Path, layers: int) -> tuple[tuple[Seg
                 f"only {layers} layers.",
                 SAVE_AGAIN,
             )
-        notes.extend(_twin_notes(segment, _name(image, number), segments, path))
+        notes.extend(_notes_on_duplicates(segment, _name(image, number), segments, path))
         segments.append(segment)
     return tuple(segments), tuple(notes)
 
@@ -155,8 +155,8 @@ def _name(image: sitk.Image, number: int) -> str:
     return next((name for name in names if name), f"Segment {number}")
 
 
-def _twin_notes(segment: Segment, name: str, before: list[Segment], path: Path) -> list[str]:
-    """Say when a segment has the name or the voxels of one that came before."""
+def _notes_on_duplicates(segment: Segment, name: str, before: list[Segment], path: Path) -> list[str]:
+    """Notes on a segment that has the name or the voxels of an earlier one."""
     notes = []
     if segment.structure.name != name:
         notes.append(f"{path.name}: a second segment '{name}' is called '{segment.structure.name}'.")

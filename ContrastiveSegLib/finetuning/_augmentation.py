@@ -47,7 +47,7 @@ class Augmentation:
 
     @torch.no_grad()
     def __call__(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Images (B, C, *patch) and labels (B, *patch), IGNORE_LABEL where nobody vouched.
+        """Images (B, C, *patch) and labels (B, *patch), IGNORE_LABEL where nothing is annotated.
 
         Raises:
             ValueError: The batch was drawn without labels.

@@ -1,4 +1,4 @@
-"""Losses that look only where a person vouched for the label."""
+"""Losses that look only at annotated voxels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def dice_ce(scores: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         scores: (B, classes, *S), of any precision.
-        labels: (B, *S) class indices, IGNORE_LABEL where nobody vouched.
+        labels: (B, *S) class indices, IGNORE_LABEL where nothing is annotated.
 
     Source: Isensee et al., nnU-Net, Nature Methods 2021, doi 10.1038/s41592-020-01008-z.
     """
@@ -56,7 +56,7 @@ def partial_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         scores: (B, classes, *S), of any precision.
-        labels: (B, *S) class indices, IGNORE_LABEL where nobody vouched.
+        labels: (B, *S) class indices, IGNORE_LABEL where nothing is annotated.
     """
     total = F.cross_entropy(scores.float(), labels, ignore_index=IGNORE_LABEL, reduction="sum")
     return total / (labels != IGNORE_LABEL).sum().clamp(min=1)

@@ -38,7 +38,7 @@ class Settings:
 
 
 class Strategy(FinetuningStrategy):
-    """Dice and cross-entropy on augmented patches, where a person vouched for the labels."""
+    """Dice and cross-entropy on augmented patches, where something is annotated."""
 
     margin = MARGIN
     learns_from = ("cases", "slices")

@@ -1,4 +1,4 @@
-"""A labeling in a few figures that can be compared between cases: how large each structure is, and where."""
+"""A few numbers that can be compared between cases: the volume of each structure, and its position."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy.typing as npt
 
 from ContrastiveSegLib.imaging.volume import Geometry
 
-ROW, COLUMN, HEIGHT = "place along rows", "place along columns", "height in the stack"
+ROW, COLUMN, SLICE = "position along rows", "position along columns", "slice position"
 
 
 def sizes_of(labels: npt.NDArray[Any], names: list[str], grid: Geometry) -> dict[str, float]:
-    """Figures of a labeling (K, H, W); nan for what is not there.
+    """Volumes and positions in a label map (K, H, W); nan for what is not there.
 
     Returns:
         "volume of NAME": its logarithm, in ml, so that double and half are equally far. ROW, COLUMN: the
-        center of all structures, in mm from the center of the image. HEIGHT: likewise, 0 lowest, 1 highest.
+        center of all structures, in mm from the center of the image. SLICE: likewise, 0 lowest, 1 highest.
     """
     voxel_ml = math.prod(grid.spacing) / 1000
     counts = np.bincount(labels[labels > 0].ravel(), minlength=len(names) + 1)[1:]
@@ -31,12 +31,12 @@ def sizes_of(labels: npt.NDArray[Any], names: list[str], grid: Geometry) -> dict
 
 def _place(mask: npt.NDArray[np.bool_], grid: Geometry) -> dict[str, float]:
     if not mask.any():
-        return {ROW: math.nan, COLUMN: math.nan, HEIGHT: math.nan}
+        return {ROW: math.nan, COLUMN: math.nan, SLICE: math.nan}
     k, row, column = (float(where.mean()) for where in np.nonzero(mask))
     _, row_mm, column_mm = grid.spacing_khw
     slices, rows, columns = mask.shape
     return {
         ROW: (row - (rows - 1) / 2) * row_mm,
         COLUMN: (column - (columns - 1) / 2) * column_mm,
-        HEIGHT: k / max(slices - 1, 1),
+        SLICE: k / max(slices - 1, 1),
     }

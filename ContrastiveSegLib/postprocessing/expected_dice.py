@@ -34,7 +34,7 @@ class Certainty:
         self._levels: list[npt.NDArray[np.uint8]] = []
         self._classes = 0
 
-    def hear(self, slices: Iterable[Slice]) -> Iterator[Slice]:
+    def collect(self, slices: Iterable[Slice]) -> Iterator[Slice]:
         """The same slices (N, H, W), background first."""
         for probabilities in slices:
             kind = np.uint8 if len(probabilities) <= 256 else np.int16
@@ -46,7 +46,7 @@ class Certainty:
     def of_each(self, groups: Sequence[Group], places: Places, grid: Geometry) -> Array:
         """(structures,) mean probability in the kept components of each; nan where a structure is missing.
 
-        Asked once, at the end; what was heard is forgotten then.
+        Asked once, at the end; what was collected is deleted then.
 
         Args:
             groups: Of classes of which one component is kept, the one at its place if that is known.

@@ -1,4 +1,4 @@
-"""metrics.csv of a fine-tuning: the Dice of patients kept aside, at each time they were looked at."""
+"""metrics.csv of a fine-tuning: the Dice of held-out patients at each validation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def best_dice(path: Path) -> dict[str, float]:
-    """Dice per structure of the weights that were kept; empty when no patients were kept aside.
+    """Dice per structure of the saved weights; empty if no patients were held out.
 
     The best weights are those with the highest mean over structures, of two the later, as training decides.
     Structures that no patient has are left out.

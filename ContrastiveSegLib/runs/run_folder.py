@@ -14,9 +14,9 @@ from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically, write_json
 from ContrastiveSegLib.runs.file_lock import held_locks, hold
-from ContrastiveSegLib.runs.kept_settings import kept_jobs, kept_settings
 from ContrastiveSegLib.runs.model_folder import ModelFolder
 from ContrastiveSegLib.runs.run_marker import claim, is_run
+from ContrastiveSegLib.runs.saved_settings import saved_jobs, saved_settings
 from ContrastiveSegLib.settings.method_catalog import with_all_options
 from ContrastiveSegLib.settings.rules import rules_of
 from ContrastiveSegLib.settings.schema import differences, to_dict, validate
@@ -197,7 +197,7 @@ class RunFolder:
             CannotWrite: The run folder cannot be written.
         """
         settings = with_all_options(validate(settings))
-        jobs = kept_jobs(self.settings) if self.settings.exists() else {}
+        jobs = saved_jobs(self.settings) if self.settings.exists() else {}
         if job in jobs:
             changed = self._differences(job, settings)
             if not changed:
@@ -218,7 +218,7 @@ class RunFolder:
             round_number: The round of fine-tuning; 0 for the run itself.
         """
         path = self.settings_of(round_number)
-        jobs = kept_jobs(path, of_round=round_number > 0)
+        jobs = saved_jobs(path, of_round=round_number > 0)
         decided = jobs.get("decided", {})
         if job not in decided:
             decided[job] = make()
@@ -266,7 +266,7 @@ class RunFolder:
             BadCheckpoint: It is damaged.
         """
         known = {"run": self.path} if "run" in rules_of(cls) else {}
-        return kept_settings(self.settings_of(round_number), job, cls, of_round=round_number > 0, **known)
+        return saved_settings(self.settings_of(round_number), job, cls, of_round=round_number > 0, **known)
 
     def _differences(self, job: str, settings: Any, round_number: int = 0) -> dict[str, tuple[Any, Any]]:
         """What was asked otherwise before; options that a method got since then had their defaults."""
@@ -277,7 +277,7 @@ class RunFolder:
         return differences(before, settings)
 
     def _round_data(self, number: int) -> str:
-        written = kept_jobs(self.settings_of(number), of_round=True)
+        written = saved_jobs(self.settings_of(number), of_round=True)
         return str(written.get("data", {}).get("identity", ""))
 
     def _other_settings(self, changed: dict[str, tuple[Any, Any]]) -> BadSetting:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.threads import ASLEEP, is_waiting_decided, leave_a_core
+from ContrastiveSegLib.threads import PASSIVE_WAITING, is_waiting_decided, leave_a_core
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,7 +55,7 @@ class Engine:
         """The variables of the job's process."""
         kept = {k: v for k, v in outside.items() if self.keeps_environment or not _is_foreign(k)}
         if not is_waiting_decided(kept):
-            kept.update(ASLEEP)
+            kept.update(PASSIVE_WAITING)
         leave_a_core(kept)
         # A console on Windows may know no umlauts; what the job says goes into a file in UTF-8.
         return {**kept, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}

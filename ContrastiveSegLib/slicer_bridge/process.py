@@ -119,7 +119,7 @@ class Job:
     def close(self) -> None:
         """Forget an ended process, so that nobody finds it again."""
         try:
-            _papers(self.folder).unlink(missing_ok=True)
+            _state_file(self.folder).unlink(missing_ok=True)
         except OSError:
             # The folder is gone or read-only; a process id that leads nowhere does no harm there.
             return
@@ -164,13 +164,13 @@ def start(
     words = [*engine.command, name, "--settings", str(order)]
     process = _launch(words, engine, _output(folder, name))
     job = Job(name, folder, process.pid, run, position, round(time.time(), 3), tuple(words), process)
-    papers = {"job": name, "pid": process.pid, "position": position, "started": job.started, "run": bool(run)}
-    write_json(_papers(folder), {**papers, "words": words})
+    state = {"job": name, "pid": process.pid, "position": position, "started": job.started, "run": bool(run)}
+    write_json(_state_file(folder), {**state, "words": words})
     return job
 
 
 def find(folder: Path, *, run: RunFolder | None = None) -> Job | None:
-    """The job that was started with these papers and still runs; None if there is none.
+    """The job that was started in this folder and still runs; None if there is none.
 
     Args:
         folder: As it was given to `start`.
@@ -181,22 +181,22 @@ def find(folder: Path, *, run: RunFolder | None = None) -> Job | None:
 
 
 def last(folder: Path, *, run: RunFolder | None = None) -> Job | None:
-    """The job of the papers in a folder, running or dead; None without papers."""
+    """The last job of a folder, running or dead; None if there is none."""
     try:
-        papers = json.loads(_papers(folder).read_text(encoding="utf-8"))
-        has_run = run or (RunFolder(folder.parent) if papers["run"] else None)
-        words = tuple(str(word) for word in papers.get("words", ()))
+        state = json.loads(_state_file(folder).read_text(encoding="utf-8"))
+        has_run = run or (RunFolder(folder.parent) if state["run"] else None)
+        words = tuple(str(word) for word in state.get("words", ()))
         job = Job(
-            str(papers["job"]),
+            str(state["job"]),
             folder,
-            int(papers["pid"]),
+            int(state["pid"]),
             has_run,
-            int(papers["position"]),
-            float(papers["started"]),
+            int(state["position"]),
+            float(state["started"]),
             words,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        # No papers, or damaged ones: nothing that could be taken up again.
+        # No state, or a damaged one: nothing that could be continued.
         return None
     is_possible = job.name.isidentifier() and 0 < job.pid < 2**31 and job.position >= 0
     return job if is_possible else None
@@ -241,7 +241,7 @@ def _is_ours(job: Job) -> bool:
         return True
 
 
-def _papers(folder: Path) -> Path:
+def _state_file(folder: Path) -> Path:
     return folder / "process.json"
 
 

@@ -25,9 +25,9 @@ class Batch:
 
     Attributes:
         images: (B, C, *S) float32 on the device, gray values about 0...1.
-        slice_positions: (B,) height of the slice, or of the patch's center, in its volume: 0...1.
+        slice_positions: (B,) position of the slice, or of the patch's center, in its volume: 0...1.
         cases: (B,) index of the case each image comes from.
-        labels: (B, *S) int64 class indices, IGNORE_LABEL where nobody vouched, or None without annotations.
+        labels: (B, *S) int64 class indices, IGNORE_LABEL where not annotated, or None without annotations.
         regions: (B, *S) int64 superpixels from 1 on, 0 beyond the border, or None if nobody asked.
         partners: (P, B, C, *S) the slices that come with each image, or None if nobody asked.
         unannotated: (B,) which images come from cases that nobody annotated, or None if none was asked for.

@@ -16,7 +16,7 @@ JUDGED_FROM = 10  # parts that pass before anything is said
 RECENT = 6  # parts that are judged
 FIRST = 2  # parts that the recent ones are compared with
 
-OFF_COLLAPSE, SPREAD = "off_collapse", "spread"
+ABOVE_CHANCE, SPREAD = "above_chance_level", "spread"
 SAME_LOSS, SAME_FEATURES = "the loss stays at the value it has", "they are what they would be"
 
 
@@ -44,12 +44,12 @@ class CollapseWatch:
         """
         part = min(BINS - 1, (step - 1) * BINS // max(1, self.steps))
         self.names = tuple(terms)
-        distances = {name: abs(watched[name]) for name in (OFF_COLLAPSE, SPREAD) if name in watched}
+        distances = {name: abs(watched[name]) for name in (ABOVE_CHANCE, SPREAD) if name in watched}
         for name, value in {**terms, **distances}.items():
             self._sums[name][part] += weight * value
         self._weights[part] += weight
 
-    def verdict(self, step: int) -> str:
+    def reason(self, step: int) -> str:
         """What shows a collapse, "" if nothing does.
 
         A term at its collapse value shows none while another term falls: the network learns, and the term
@@ -61,7 +61,7 @@ class CollapseWatch:
         if self._stays_below(SPREAD, COLLAPSED_SPREAD):
             return SAME_FEATURES
         learns = any(self._has_fallen(name) for name in self.names[1:])
-        return SAME_LOSS if not learns and self._stays_below(OFF_COLLAPSE, COLLAPSED_LOSS) else ""
+        return SAME_LOSS if not learns and self._stays_below(ABOVE_CHANCE, COLLAPSED_LOSS) else ""
 
     def _stays_below(self, name: str, limit: float) -> bool:
         """Whether the recent values are below a limit, and not on their way out."""

@@ -154,7 +154,9 @@ def segment(
     slices = predictor.slices(working.array, mirror=mirror)
     if intensity_refinement:
         slices = refine_by_intensities(slices, working.array, working.geometry.spacing_khw[-1])
-    slices = remove_unlikely(certainty.hear(slices), model.single_components, model.places, working.geometry)
+    slices = remove_unlikely(
+        certainty.collect(slices), model.single_components, model.places, working.geometry
+    )
     winners, uncertainty = restore_probabilities(slices, working.geometry, original)
     each = certainty.of_each(model.single_components, model.places, working.geometry)
     del certainty  # before the next whole volumes are made

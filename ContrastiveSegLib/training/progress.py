@@ -20,7 +20,7 @@ SECONDS_BETWEEN_REPORTS = 1.0
 
 
 class Reported(Protocol):
-    """What must be known of a training to speak about it: see `loop.Training`."""
+    """What must be known of a training to report about it: see `loop.Training`."""
 
     @property
     def schedule(self) -> Schedule: ...
@@ -46,7 +46,7 @@ class Reached(Protocol):
 
 
 class Report:
-    """Collects what each step says, and speaks now and then.
+    """Collects the values of each step, and reports from time to time.
 
     Args:
         start: The step that the training begins at.
@@ -68,9 +68,9 @@ class Report:
         self.images += progress.batch
         last = progress.step == self.how.schedule.steps
         if last or time.monotonic() - self.since >= SECONDS_BETWEEN_REPORTS:
-            self._speak(progress)
+            self._report(progress)
 
-    def _speak(self, progress: Reached) -> None:
+    def _report(self, progress: Reached) -> None:
         steps, seconds = progress.step - self.from_step, time.monotonic() - self.since
         terms = {name: float(total) / steps for name, total in self.sums.items()}
         if not all(math.isfinite(value) for value in terms.values()):
@@ -78,7 +78,7 @@ class Report:
         watched = {name: float(total) / steps for name, total in self.watched.items()}
         collapse = self.how.collapse(progress.batch) if self.how.collapse else None
         if collapse is not None:
-            watched["off_collapse"] = next(iter(terms.values())) / collapse - 1
+            watched["above_chance_level"] = next(iter(terms.values())) / collapse - 1
         done = self.how.before + progress.step
         self.watch.log_event(
             "progress",
@@ -101,7 +101,7 @@ class Report:
         at_end = progress.step == self.how.schedule.steps
         if self.warned and not at_end:
             return
-        what = self.collapse.verdict(progress.step)
+        what = self.collapse.reason(progress.step)
         if what:
             self.warned = True
             remedy = (

@@ -18,7 +18,7 @@ from ContrastiveSegLib.disk import make_folder
 from ContrastiveSegLib.errors import Cancelled, CannotWrite
 from ContrastiveSegLib.evaluation.outliers import find_outliers
 from ContrastiveSegLib.imaging.case_errors import attempt
-from ContrastiveSegLib.imaging.structure_sizes import COLUMN, HEIGHT, ROW, sizes_of
+from ContrastiveSegLib.imaging.structure_sizes import COLUMN, ROW, SLICE, sizes_of
 from ContrastiveSegLib.postprocessing.confidence import (
     certain,
     count_levels,
@@ -45,7 +45,7 @@ from ContrastiveSegLib.training.teacher import Teacher
 BYTES_PER_VOXEL = 4  # class and confidence as they are predicted, and what is left of them as int16
 AGREEMENT = "agreement with the round before"
 # Differences between cases that are nothing to speak of: a factor of 1.35 of a volume, mm, parts of a stack.
-SMALLEST_SPREAD = {ROW: 8.0, COLUMN: 8.0, HEIGHT: 0.06, AGREEMENT: 0.03}
+SMALLEST_SPREAD = {ROW: 8.0, COLUMN: 8.0, SLICE: 0.06, AGREEMENT: 0.03}
 SMALLEST_SPREAD_OF_VOLUMES = 0.3
 # Where at most this share of the cases lacks a structure, those are odd.
 RARELY = 0.1

@@ -41,6 +41,6 @@ def weighted(
     times: int,
 ) -> list[PreparedCase]:
     """The training cases, drawn so many times as often, and further ones; no patient that is validated on."""
-    kept_aside = {case.patient for case in validation}
-    more = [case for case in further if case.patient not in kept_aside]
+    held_out = {case.patient for case in validation}
+    more = [case for case in further if case.patient not in held_out]
     return [*(replace(case, weight=times) for case in training), *more]

@@ -46,7 +46,7 @@ class Teacher:
     def label(self, case: PreparedCase, places: Places) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
         """Classes (K, H, W) of the kept components, and how certain the network is of each structure."""
         certainty = Certainty()
-        slices = certainty.hear(self._probabilities(case))
+        slices = certainty.collect(self._probabilities(case))
         slices = remove_unlikely(slices, self.components, places, case.working)
         labels = np.stack([probabilities.argmax(0) for probabilities in slices])
         return keep_largest(labels, self.components), certainty.of_each(self.components, places, case.working)
@@ -87,7 +87,7 @@ def dice_of(teacher: Teacher, cases: Sequence[PreparedCase], places: Places) -> 
 
 
 def _dice(found: npt.NDArray[Any], true: npt.NDArray[Any], structures: int) -> npt.NDArray[np.float64]:
-    """Dice of each structure where somebody vouched for the labels; nan where neither labeling shows it."""
+    """Dice of each structure in the annotated voxels; nan where neither labeling shows it."""
     found = np.where(np.asarray(true) == IGNORE_LABEL, IGNORE_LABEL, found)
     dice = np.full(structures, np.nan)
     for index in range(1, structures + 1):

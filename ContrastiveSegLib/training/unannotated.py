@@ -70,9 +70,9 @@ def choose_unannotated(
 
     Nothing is learned from patients that are validated on.
     """
-    kept_aside = {case.patient for case in validation}
+    held_out = {case.patient for case in validation}
     usable = (outcome.prepared for outcome in outcomes if outcome.prepared)
-    cases = tuple(case.as_unannotated() for case in usable if case.patient not in kept_aside)
+    cases = tuple(case.as_unannotated() for case in usable if case.patient not in held_out)
     if len(cases) >= FEWEST:
         reporter.info(f"{len(cases)} scans that nobody annotated are learned from too.")
         return cases

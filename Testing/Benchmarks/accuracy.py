@@ -279,7 +279,7 @@ def _monitors(run: Path) -> dict[str, Any]:
     watched = last.get("watched", {})
     return {
         "pretrain_loss": round(sum(last["terms"].values()), 4) if last else "",
-        "off_collapse": round(watched["off_collapse"], 4) if "off_collapse" in watched else "",
+        "off_collapse": round(watched["above_chance_level"], 4) if "above_chance_level" in watched else "",
         "spread": round(watched["spread"], 4) if "spread" in watched else "",
     }
 

@@ -224,7 +224,7 @@ def test_mixed_precision_does_not_reach_positions_and_gray_values(draw, how, ima
 
 @pytest.mark.parametrize("shape", [(3, 2, 16, 20), (3, 2, 4, 16, 20)], ids=["2D", "3D"])
 def test_two_views_are_drawn_independently_first_views_first(shape, a_generator, monkeypatch):
-    monkeypatch.setattr(augmentation, "PRETRAINING_MOVEMENT", STILL)
+    monkeypatch.setattr(augmentation, "PRETRAINING_TRANSFORM", STILL)
     monkeypatch.setattr(augmentation, "PRETRAINING_APPEARANCE", IntensityAugmentation(noise=0))
     unchanged = IntensityAugmentation(brightness=0, contrast=0, gamma=0, noise=0, blur=0)
     images = torch.ones(shape) * torch.tensor([0.2, 0.5, 0.8]).view(-1, *(1,) * (len(shape) - 1))

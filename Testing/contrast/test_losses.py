@@ -16,7 +16,7 @@ from ContrastiveSegLib.contrast.losses import (
 from ContrastiveSegLib.contrast.positives import near_slice_position, same_image, two_views
 
 EXACT = 1e-5
-HEIGHTS = torch.tensor([0.10, 0.15, 0.50, 0.90])
+SLICE_POSITIONS = torch.tensor([0.10, 0.15, 0.50, 0.90])
 PARTITIONS = torch.tensor([1, 1, 2, 4])
 
 
@@ -51,9 +51,9 @@ def six_problems() -> torch.Tensor:
 @pytest.mark.parametrize(
     ("positives", "expected"),
     [
-        (same_image(HEIGHTS), 0.617173),
-        (near_slice_position(HEIGHTS, threshold=0.1), 2.164028),
-        (near_slice_position(HEIGHTS, threshold=0.45), 7.034706),
+        (same_image(SLICE_POSITIONS), 0.617173),
+        (near_slice_position(SLICE_POSITIONS, threshold=0.1), 2.164028),
+        (near_slice_position(SLICE_POSITIONS, threshold=0.45), 7.034706),
         (PARTITIONS[:, None] == PARTITIONS[None], 2.164028),
     ],
     ids=["SimCLR", "PCL 0.1", "PCL 0.45", "GCL"],
@@ -66,7 +66,10 @@ def test_the_values_of_the_specification_come_out(positives, expected):
 
 @pytest.mark.parametrize(
     ("positives", "expected"),
-    [(same_image(HEIGHTS), 0.432021), (near_slice_position(HEIGHTS, threshold=0.1), 1.514819)],
+    [
+        (same_image(SLICE_POSITIONS), 0.432021),
+        (near_slice_position(SLICE_POSITIONS, threshold=0.1), 1.514819),
+    ],
     ids=["SimCLR", "PCL"],
 )
 def test_the_printed_form_leaves_the_base_temperature_out(positives, expected):
@@ -76,7 +79,7 @@ def test_the_printed_form_leaves_the_base_temperature_out(positives, expected):
 
 
 def test_many_problems_at_once_give_the_value_of_the_specification():
-    positives = two_views(near_slice_position(HEIGHTS, threshold=0.1))
+    positives = two_views(near_slice_position(SLICE_POSITIONS, threshold=0.1))
 
     loss = contrastive_loss(six_problems(), positives)
 

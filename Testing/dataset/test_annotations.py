@@ -1,4 +1,4 @@
-"""Which voxels a person vouched for: whole cases, whole slices, or scribbles."""
+"""Which voxels are annotated: whole cases, whole slices, or scribbles."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_marks_lie_on_the_grid_of_the_image(a_drawn_case, any_volume):
     assert np.count_nonzero(found.volume.array) == 16 + any_volume.geometry.size[0]
 
 
-def test_prepared_labels_are_unknown_where_nobody_vouched(a_drawn_case, tmp_path):
+def test_prepared_labels_are_unknown_where_nothing_is_annotated(a_drawn_case, tmp_path):
     def labels(kind: str) -> np.ndarray:
         recipe = Recipe(WorkingGrid("axial", 1.0, 0.0, (16, 16)), Intensities(), TABLE, annotation=kind)
         (outcome,) = prepare_cases([a_drawn_case], tmp_path / "prepared", recipe)

@@ -1,4 +1,4 @@
-"""Folders of MONAI Label and BIDS: labels find their image, what nobody vouched for is left out."""
+"""Folders of MONAI Label and BIDS: labels find their image, unchecked labels are left out."""
 
 from __future__ import annotations
 

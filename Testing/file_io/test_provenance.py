@@ -51,7 +51,7 @@ def test_one_corrected_voxel_makes_it_somebody_elses(a_result):
     assert provenance_of(a_result) == Provenance(MARK, is_unchanged=False)
 
 
-def test_saving_it_again_in_a_program_that_writes_its_own_header_vouches_for_it(
+def test_saving_it_again_in_a_program_that_writes_its_own_header_makes_it_an_annotation(
     tmp_path, a_label_map, a_label_table
 ):
     path = tmp_path / "case1.seg.nrrd"

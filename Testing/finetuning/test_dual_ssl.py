@@ -164,7 +164,7 @@ def test_every_network_learns_with_both_modules(make_strategy, name, patch):
     assert strategy.projection.weight.grad.abs().sum() > 0
 
 
-def test_the_network_is_not_asked_about_voxels_that_nobody_vouched_for(make_strategy, monkeypatch):
+def test_the_network_is_not_asked_about_voxels_that_are_not_annotated(make_strategy, monkeypatch):
     strategy, batch = make_strategy(restoration=False), a_batch(*PATCH)
     batch.labels[:, :, 42:] = -1
     chosen = []

@@ -1,4 +1,4 @@
-"""Losses that look only where a person vouched for the label."""
+"""Losses that look only at annotated voxels."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_a_patch_without_any_structure_gives_a_finite_loss(a_strategy, a_batch):
     assert all(p.grad.isfinite().all() for p in a_strategy.parameters())
 
 
-def test_consistency_is_the_squared_difference_where_nobody_vouched():
+def test_consistency_is_the_squared_difference_where_nothing_is_annotated():
     scores, others = torch.randn(2, 2, 3, 4, 5, generator=Generator().manual_seed(0))
     where = torch.zeros(2, 4, 5, dtype=torch.bool)
     where[0, 1, 2] = where[1, 3, 4] = True

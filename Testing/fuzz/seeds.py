@@ -91,9 +91,9 @@ def write_tables(folder: Path, run: Path) -> None:
     torch.save({"model": tensors}, folder / "foreign.pt")
     save_file(tensors, folder / "foreign.safetensors")
     export_run(RunFolder(run), folder / "run.zip")
-    papers = {"job": "finetune", "pid": 2**22 + 1, "position": 0, "started": 1.0, "run": True, "words": ["x"]}
+    state = {"job": "finetune", "pid": 2**22 + 1, "position": 0, "started": 1.0, "run": True, "words": ["x"]}
     written = {
-        "panel/process.json": json.dumps(papers).encode(),
+        "panel/process.json": json.dumps(state).encode(),
         "annotations/.written.json": b'{"files": ["images/c.nii", "labels/c.seg.nrrd"]}',
         "suggestions.csv": b"kind,case,slice,axis,score,reason\ncase,c,,,0.5,far\nslice,d,3,k,0.25,unsure\n",
         "finetune/01/metrics.csv": b"step,liver,spleen\n1,0.5,0.25\n2,0.75,\n",

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ContrastiveSegLib.imaging.structure_sizes import COLUMN, HEIGHT, ROW, sizes_of
+from ContrastiveSegLib.imaging.structure_sizes import COLUMN, ROW, SLICE, sizes_of
 from ContrastiveSegLib.imaging.volume import Geometry
 
 
@@ -22,7 +22,7 @@ def test_volumes_and_place_of_a_box():
     assert math.isnan(figures["volume of lung"])
     assert figures[ROW] == pytest.approx((2.5 - 4.5) * 3)
     assert figures[COLUMN] == pytest.approx((13.5 - 9.5) * 2)
-    assert figures[HEIGHT] == pytest.approx(3.5 / 4)
+    assert figures[SLICE] == pytest.approx(3.5 / 4)
 
 
 def test_an_empty_labeling_has_no_figures():

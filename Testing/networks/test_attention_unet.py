@@ -10,10 +10,10 @@ from torch import nn
 from ContrastiveSegLib.networks.backbone import Backbone
 
 
-def monai_twin(network: Backbone, dims: int) -> AttentionUnet:
+def monai_network(network: Backbone, dims: int) -> AttentionUnet:
     """MONAI's network with the same weights: layers nested in each other, from the outside in."""
-    twin = AttentionUnet(dims, 1, 3, channels=network.widths, strides=(2,) * 4)
-    first, layer, head = twin.model
+    published = AttentionUnet(dims, 1, 3, channels=network.widths, strides=(2,) * 4)
+    first, layer, head = published.model
     first.load_state_dict(network.encoder[0].state_dict())
     head.load_state_dict(network.head.state_dict())
     for encoder, decoder in zip(network.encoder[1:], network.decoder[::-1], strict=True):
@@ -23,7 +23,7 @@ def monai_twin(network: Backbone, dims: int) -> AttentionUnet:
         nested = isinstance(layer.submodule, nn.Sequential)
         (layer.submodule[0] if nested else layer.submodule).load_state_dict(encoder.state_dict())
         layer = layer.submodule[1] if nested else None
-    return twin
+    return published
 
 
 @pytest.mark.parametrize("size", [(32, 48), (16, 32, 16)], ids=["2D", "3D"])
@@ -31,7 +31,7 @@ def test_scores_are_those_of_monai_with_the_same_weights(size, make_network):
     network = make_network("attention_unet", spatial_dims=len(size))
     images = torch.rand(2, 1, *size)
 
-    expected = monai_twin(network, len(size))(images)
+    expected = monai_network(network, len(size))(images)
 
     torch.testing.assert_close(network(images), expected)
 

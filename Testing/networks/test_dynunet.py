@@ -12,32 +12,37 @@ from torch.nn import functional as F
 from ContrastiveSegLib.networks.backbone import Backbone, build_network, pools_for
 
 
-def monai_twin(network: Backbone, pools: Sequence[Sequence[int]]) -> DynUNet:
+def monai_network(network: Backbone, pools: Sequence[Sequence[int]]) -> DynUNet:
     """MONAI's network with the same weights."""
     dims = len(pools[0])
     strides = [(1,) * dims, *pools]
-    twin = DynUNet(
+    published = DynUNet(
         dims, 1, 3, [3] * 5, strides, strides[1:], network.widths, deep_supervision=True, deep_supr_num=2
     )
-    theirs = [twin.input_block, *twin.downsamples, twin.bottleneck, *twin.upsamples]
-    theirs += [twin.output_block, *twin.deep_supervision_heads]
+    theirs = [
+        published.input_block,
+        *published.downsamples,
+        published.bottleneck,
+        *published.upsamples,
+    ]
+    theirs += [published.output_block, *published.deep_supervision_heads]
     ours = [*network.encoder, *network.decoder, network.head.final, *network.head.deep]
     for block, source in zip(theirs, ours, strict=True):
         block.load_state_dict(source.state_dict())
-    return twin
+    return published
 
 
 @pytest.mark.parametrize("size", [(32, 48), (8, 32, 32)], ids=["2D", "3D"])
 def test_scores_are_those_of_monai_with_the_same_weights(size, make_network):
     pools = pools_for(size)
     network = make_network("dynunet", spatial_dims=len(size), pools=pools)
-    twin, images = monai_twin(network, pools), torch.rand(2, 1, *size)
+    published, images = monai_network(network, pools), torch.rand(2, 1, *size)
 
     maps = network.training_scores(images)
 
-    torch.testing.assert_close(network(images), twin.eval()(images))
+    torch.testing.assert_close(network(images), published.eval()(images))
     enlarged = torch.stack([F.interpolate(scores, size) for scores in maps], dim=1)
-    torch.testing.assert_close(enlarged, twin.train()(images))
+    torch.testing.assert_close(enlarged, published.train()(images))
 
 
 def test_channels_double_up_to_the_cap_of_nnunet():

@@ -11,20 +11,33 @@ from torch import Tensor
 from ContrastiveSegLib.networks.backbone import Backbone, build_network
 
 
-def monai_twin(network: Backbone, dims: int) -> SwinUNETR:
+def monai_network(network: Backbone, dims: int) -> SwinUNETR:
     """MONAI's network with the same weights."""
-    twin = SwinUNETR(in_channels=1, out_channels=3, feature_size=network.widths[0], spatial_dims=dims)
-    swin, encoder = twin.swinViT, network.encoder
-    pairs = [(swin.patch_embed, encoder.tokens), (twin.out, network.head)]
+    published = SwinUNETR(in_channels=1, out_channels=3, feature_size=network.widths[0], spatial_dims=dims)
+    swin, encoder = published.swinViT, network.encoder
+    pairs = [(swin.patch_embed, encoder.tokens), (published.out, network.head)]
     pairs += zip([swin.layers1, swin.layers2, swin.layers3, swin.layers4], encoder.stages, strict=True)
-    skips = [twin.encoder1, twin.encoder2, twin.encoder3, twin.encoder4, torch.nn.Identity(), twin.encoder10]
+    skips = [
+        published.encoder1,
+        published.encoder2,
+        published.encoder3,
+        published.encoder4,
+        torch.nn.Identity(),
+        published.encoder10,
+    ]
     pairs += zip(skips, encoder.skips, strict=True)
-    decoders = [twin.decoder5, twin.decoder4, twin.decoder3, twin.decoder2, twin.decoder1]
+    decoders = [
+        published.decoder5,
+        published.decoder4,
+        published.decoder3,
+        published.decoder2,
+        published.decoder1,
+    ]
     pairs += zip(decoders, network.decoder, strict=True)
     for theirs, ours in pairs:
         block = theirs[0] if isinstance(theirs, torch.nn.ModuleList) else theirs
         block.load_state_dict(ours.state_dict())
-    return twin
+    return published
 
 
 def move_channels(tokens: Tensor, pattern: str) -> Tensor:
@@ -40,7 +53,7 @@ def test_scores_are_those_of_monai_with_the_same_weights(size, make_network, mon
     network = make_network("swin_unetr", spatial_dims=len(size))
     images = torch.rand(1, 1, *size)
 
-    expected = monai_twin(network, len(size))(images)
+    expected = monai_network(network, len(size))(images)
 
     torch.testing.assert_close(network(images), expected)
 

@@ -16,7 +16,7 @@ from ContrastiveSegLib.postprocessing.expected_dice import Certainty, Expectatio
 def heard(probabilities: np.ndarray, groups=()) -> np.ndarray:
     """Certainty of each structure in (N, K, H, W)."""
     certainty = Certainty()
-    passed = list(certainty.hear(np.moveaxis(probabilities, 1, 0)))
+    passed = list(certainty.collect(np.moveaxis(probabilities, 1, 0)))
     assert np.array_equal(np.stack(passed, 1), probabilities)
     return certainty.of_each(groups, {}, Geometry(probabilities.shape[:0:-1]))
 
@@ -80,7 +80,7 @@ def test_three_left_out_cases_are_too_few():
 def test_the_certainty_of_a_volume_takes_less_than_twelve_bytes_per_voxel():
     probabilities = np.random.default_rng(0).dirichlet(np.ones(4), (1, 40, 64, 64)).astype(np.float16)
     certainty = Certainty()
-    for part in certainty.hear(np.moveaxis(probabilities, -1, 1).swapaxes(0, 2)[:, :, 0]):
+    for part in certainty.collect(np.moveaxis(probabilities, -1, 1).swapaxes(0, 2)[:, :, 0]):
         assert len(part) == 4
 
     tracemalloc.start()

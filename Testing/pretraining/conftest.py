@@ -10,7 +10,7 @@ from torch import Generator
 
 from ContrastiveSegLib.training.batches import Batch
 
-HEIGHTS = (0.10, 0.15, 0.50, 0.90)
+SLICE_POSITIONS = (0.10, 0.15, 0.50, 0.90)
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def some_images():
 @pytest.fixture
 def a_batch(some_images):
     """Four images at different slice positions of four cases."""
-    return Batch(some_images, slice_positions=torch.tensor(HEIGHTS), cases=torch.arange(4))
+    return Batch(some_images, slice_positions=torch.tensor(SLICE_POSITIONS), cases=torch.arange(4))
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from torch.nn import functional as F
 from ContrastiveSegLib.pretraining import gcl
 from ContrastiveSegLib.training.batches import Batch
 
-HEIGHTS = [0.25, 0.20, 0.26, 1.00]  # the first quarter ends with 0.25
+SLICE_POSITIONS = [0.25, 0.20, 0.26, 1.00]  # the first quarter ends with 0.25
 
 
 @pytest.mark.parametrize(("parts", "labels"), [(4, [0, 0, 1, 3]), (2, [0, 0, 0, 1]), (5, [1, 0, 1, 4])])
 def test_the_term_equals_a_slow_loop(a_network, some_images, with_simple_views, slow_contrast, parts, labels):
     method = with_simple_views(gcl).Method(a_network, gcl.Settings(parts=parts, temperature=0.2)).eval()
 
-    terms = method.loss_terms(Batch(some_images, torch.tensor(HEIGHTS), torch.arange(4)), Generator())
+    terms = method.loss_terms(Batch(some_images, torch.tensor(SLICE_POSITIONS), torch.arange(4)), Generator())
 
     views = [*some_images[:, None], *some_images.flip(-2)[:, None]]
     rows = [method.projector(a_network.encode(view)[-1])[0] for view in views]
@@ -43,7 +43,7 @@ def test_places_attract_themselves_under_other_gray_values(a_network, some_image
     monkeypatch.setattr(gcl, "intensity_augmentation", lambda images, _: images * next(contrast))
     method = gcl.Method(a_network, gcl.Settings(local=0.7, places=1000, temperature=0.2)).eval()
 
-    terms = method.loss_terms(Batch(some_images, torch.tensor(HEIGHTS), torch.arange(4)), Generator())
+    terms = method.loss_terms(Batch(some_images, torch.tensor(SLICE_POSITIONS), torch.arange(4)), Generator())
 
     def places(images: torch.Tensor) -> torch.Tensor:
         decoded = method.place_projector(a_network.decode(a_network.encode(images), 3))
@@ -62,7 +62,7 @@ def test_places_attract_themselves_under_other_gray_values(a_network, some_image
 def test_places_train_decoder_blocks_too(make_network, some_images):
     method = gcl.Method(make_network(), gcl.Settings(local=1.0))
 
-    terms = method.loss_terms(Batch(some_images, torch.tensor(HEIGHTS), torch.arange(4)), Generator())
+    terms = method.loss_terms(Batch(some_images, torch.tensor(SLICE_POSITIONS), torch.arange(4)), Generator())
     terms["place"].backward()
 
     assert method.trains == ("encoder", "decoder.0", "decoder.1", "decoder.2")

@@ -11,14 +11,14 @@ from ContrastiveSegLib.pretraining import macl
 from ContrastiveSegLib.training.batches import Batch
 
 COUNT = 3
-HEIGHTS = [0.30, 0.35, 0.90]
+SLICE_POSITIONS = [0.30, 0.35, 0.90]
 
 
 @pytest.fixture
 def three_slices():
     """Three slices of 128 pixels: their deepest features have 8 x 8 places, shrunken by four 2 x 2."""
     images = torch.rand(COUNT, 1, 128, 128, generator=Generator().manual_seed(0))
-    return Batch(images, torch.tensor(HEIGHTS), torch.arange(COUNT))
+    return Batch(images, torch.tensor(SLICE_POSITIONS), torch.arange(COUNT))
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_the_terms_equal_slow_loops(make_method, three_slices, slow_contrast, bl
         seen = [branches(method, *views_of(image, jitter)) for image in three_slices.images]
 
     def contrast(rows):
-        near = [[abs(a - b) < 0.1 for a in HEIGHTS] for b in HEIGHTS]
+        near = [[abs(a - b) < 0.1 for a in SLICE_POSITIONS] for b in SLICE_POSITIONS]
         return slow_contrast(rows, lambda a, b: near[a % COUNT][b % COUNT], temperature=0.2)
 
     both = {name: [one[name][branch] for branch in (0, 1) for one in seen] for name in seen[0]}
@@ -114,7 +114,7 @@ def test_equivariance_of_features_that_scale_with_the_slice_costs_nothing(make_m
         return [*features[:-1], deepest + extra * (images.shape[-1] < 128)]
 
     monkeypatch.setattr(method.network, "encode", ramps)
-    batch = Batch(ramp, torch.tensor(HEIGHTS), torch.arange(COUNT))
+    batch = Batch(ramp, torch.tensor(SLICE_POSITIONS), torch.arange(COUNT))
 
     exact = method.loss_terms(batch, Generator())["equivariance"].item()
     extra += 0.25

@@ -14,7 +14,7 @@ from ContrastiveSegLib.networks.backbone import check_sides, fitting_patch, pool
 from ContrastiveSegLib.pretraining import macl, polycl, simclr, simtriplet, wcl
 from ContrastiveSegLib.pretraining._needs import check_needs, check_shape, lacking
 
-WITHOUT_HEIGHTS = "byol, densecl, desd, dira, moco, polycl, simclr, simsiam, supercl, swav, wcl"
+WITHOUT_POSITIONS = "byol, densecl, desd, dira, moco, polycl, simclr, simsiam, supercl, swav, wcl"
 WITHOUT_SCANS = (
     "byol, densecl, desd, dira, gcl, macl, moco, pcl, simclr, simsiam, simtriplet, supercl, swav, wcl"
 )
@@ -47,7 +47,7 @@ def test_single_slices_have_no_place_in_the_body(some_data):
 
     assert str(refused.value) == (
         "pcl cannot learn from these data. Every case is a single slice, so its place in the body is not "
-        f"known. Methods that do without: {WITHOUT_HEIGHTS}."
+        f"known. Methods that do without: {WITHOUT_POSITIONS}."
     )
 
 
@@ -140,7 +140,7 @@ def test_a_remedy_stands_before_the_other_methods():
 
     assert (error.what, error.remedy) == (
         "gcl cannot learn from these data. What happened.",
-        f"What to do. Methods that do without: {WITHOUT_HEIGHTS}.",
+        f"What to do. Methods that do without: {WITHOUT_POSITIONS}.",
     )
 
 

@@ -11,7 +11,7 @@ from torch import Generator
 from ContrastiveSegLib.pretraining import pcl
 from ContrastiveSegLib.training.batches import Batch
 
-HEIGHTS = [0.10, 0.15, 0.50, 0.90]
+SLICE_POSITIONS = [0.10, 0.15, 0.50, 0.90]
 
 
 def two_simple_views(images: torch.Tensor, _: Generator) -> torch.Tensor:
@@ -22,7 +22,7 @@ def two_simple_views(images: torch.Tensor, _: Generator) -> torch.Tensor:
 @pytest.fixture
 def a_batch() -> Batch:
     images = torch.rand(4, 1, 32, 32, generator=Generator().manual_seed(0))
-    return Batch(images, slice_positions=torch.tensor(HEIGHTS), cases=torch.tensor([0, 1, 2, 3]))
+    return Batch(images, slice_positions=torch.tensor(SLICE_POSITIONS), cases=torch.tensor([0, 1, 2, 3]))
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.1, 0.45, 1.0])
@@ -34,7 +34,7 @@ def test_the_term_equals_a_slow_loop(a_network, a_batch, monkeypatch, threshold)
 
     views = [*a_batch.images[:, None], *a_batch.images.flip(-2)[:, None]]
     rows = [method.projector(a_network.encode(view)[-1])[0].detach() for view in views]
-    unit, slice_positions = [row / row.norm() for row in rows], HEIGHTS * 2
+    unit, slice_positions = [row / row.norm() for row in rows], SLICE_POSITIONS * 2
     losses = []
     for a in range(8):
         similar = {b: (unit[a] @ unit[b]).item() / 0.2 for b in range(8) if b != a}
@@ -54,5 +54,5 @@ def test_cases_do_not_matter_only_heights_do(a_network, a_batch):
         batch = Batch(a_batch.images, torch.tensor(slice_positions), torch.tensor(cases))
         return method.loss_terms(batch, Generator().manual_seed(0))["position"].item()
 
-    assert term(HEIGHTS, [0, 1, 2, 3]) == term(HEIGHTS, [0, 0, 0, 0])
-    assert term(HEIGHTS, [0, 1, 2, 3]) != term([0.1, 0.9, 0.5, 0.15], [0, 1, 2, 3])
+    assert term(SLICE_POSITIONS, [0, 1, 2, 3]) == term(SLICE_POSITIONS, [0, 0, 0, 0])
+    assert term(SLICE_POSITIONS, [0, 1, 2, 3]) != term([0.1, 0.9, 0.5, 0.15], [0, 1, 2, 3])

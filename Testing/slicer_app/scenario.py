@@ -151,7 +151,7 @@ def finetune(user) -> None:
     user.unfold("finetune")
     user.job("finetune")
     assert user.state("finetune") == "done", user.ui.finetuneState.text
-    assert "kept aside" in user.ui.finetuneState.text, user.ui.finetuneState.text
+    assert "held" in user.ui.finetuneState.text, user.ui.finetuneState.text
 
 
 def predict_a_volume(user) -> None:

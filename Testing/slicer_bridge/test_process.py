@@ -139,7 +139,7 @@ def test_a_killed_job_is_noticed_and_leaves_the_run_usable(
     _until(lambda: not job.is_running())
 
     assert process.find(run.panel, run=run) is None
-    assert process.last(run.panel, run=run) is not None  # its papers say that it did not come to its end
+    assert process.last(run.panel, run=run) is not None  # its state says that it did not come to its end
     again = _start(run, an_engine, ended_jobs)
     _until(lambda: not again.is_running())
     assert again.new_events()[-1]["outcome"] == "done"
@@ -158,7 +158,7 @@ def test_another_process_with_the_same_id_is_not_taken_for_the_job(
     assert process.find(run.panel, run=run) is None
 
 
-def test_half_written_papers_are_no_job(tmp_path: Path) -> None:
+def test_half_written_state_is_no_job(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     run.panel.mkdir(parents=True)
     (run.panel / "process.json").write_text('{"job": "pre', encoding="utf-8")
@@ -207,10 +207,10 @@ def a_stranger() -> Iterator[subprocess.Popen[bytes]]:
     stranger.wait(10)
 
 
-def _papers(run: RunFolder, **changes: Any) -> None:
+def _write_state(run: RunFolder, **changes: Any) -> None:
     run.panel.mkdir(parents=True, exist_ok=True)
-    papers = {"job": "pretrain", "pid": 1, "position": 0, "started": time.time(), "run": True, **changes}
-    (run.panel / "process.json").write_text(json.dumps(papers), encoding="utf-8")
+    state = {"job": "pretrain", "pid": 1, "position": 0, "started": time.time(), "run": True, **changes}
+    (run.panel / "process.json").write_text(json.dumps(state), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_stranger_with_the_id_of_a_job_is_never_ended(
 ) -> None:
     run = RunFolder(tmp_path / "run")
     run.create()
-    _papers(run, pid=a_stranger.pid, **changes)
+    _write_state(run, pid=a_stranger.pid, **changes)
     job = process.last(run.panel, run=run)
     assert job is not None
 
@@ -247,7 +247,7 @@ def test_a_stranger_with_the_id_of_a_job_is_never_ended(
 )
 def test_ids_that_are_none_are_no_job(tmp_path: Path, pid: Any) -> None:
     run = RunFolder(tmp_path / "run")
-    _papers(run, pid=pid)
+    _write_state(run, pid=pid)
 
     assert process.find(run.panel, run=run) is None
     end_tree(
@@ -258,7 +258,7 @@ def test_ids_that_are_none_are_no_job(tmp_path: Path, pid: Any) -> None:
 @pytest.mark.parametrize(
     "text", ["[]", "null", '"text"', '{"job": []}', "{}", '{"job": "../../x", "pid": 1}']
 )
-def test_damaged_papers_are_no_job(tmp_path: Path, text: str) -> None:
+def test_damaged_state_is_no_job(tmp_path: Path, text: str) -> None:
     run = RunFolder(tmp_path / "run")
     run.panel.mkdir(parents=True)
     (run.panel / "process.json").write_text(text, encoding="utf-8")

@@ -25,7 +25,7 @@ def verdicts(reports: list[dict], steps: int) -> list[str]:
     watch, found = CollapseWatch(steps), []
     for report in reports:
         watch.take(report["step"], report["terms"], report["watched"])
-        found.append(watch.verdict(report["step"]))
+        found.append(watch.reason(report["step"]))
     return found
 
 
@@ -34,7 +34,7 @@ def made_up(steps: int, **courses) -> list[dict]:
     reports = []
     for step in range(1, steps + 1):
         values = {name: course(step / steps) for name, course in courses.items()}
-        watched = {"off_collapse": values.pop("off")} if "off" in values else {}
+        watched = {"above_chance_level": values.pop("off")} if "off" in values else {}
         watched |= {"spread": values.pop("spread")} if "spread" in values else {}
         reports.append({"step": step, "terms": values, "watched": watched})
     return reports
@@ -42,7 +42,7 @@ def made_up(steps: int, **courses) -> list[dict]:
 
 def test_supercl_on_acdc_learns_though_its_first_term_touches_the_collapse_value():
     reports = recorded("supercl_acdc_learns")
-    touching = [r["step"] for r in reports if abs(r["watched"]["off_collapse"]) < COLLAPSED_LOSS]
+    touching = [r["step"] for r in reports if abs(r["watched"]["above_chance_level"]) < COLLAPSED_LOSS]
 
     for steps in (125, 200, 250, 500):
         # A single look at the first term cried wolf here.
@@ -121,7 +121,7 @@ def test_after_a_resumption_terms_whose_beginning_nobody_saw_count_as_fallen():
 def test_a_long_training_is_remembered_in_fifty_parts():
     watch = CollapseWatch(1_000_000)
     for step in range(1, 1_000_001, 997):
-        watch.take(step, {"position": 4.9}, {"off_collapse": 0.0}, weight=997)
+        watch.take(step, {"position": 4.9}, {"above_chance_level": 0.0}, weight=997)
 
     assert max(map(len, watch._sums.values())) == 50
-    assert watch.verdict(1_000_000) == SAME_LOSS
+    assert watch.reason(1_000_000) == SAME_LOSS

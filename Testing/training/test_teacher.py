@@ -60,5 +60,5 @@ def test_annotated_cases_are_judged_as_they_are_predicted(make_case, a_teacher):
 
     assert dice_of(a_teacher, [case], {}) == pytest.approx([2 * 16 / (16 + 22)])
     assert dice_of(replace(a_teacher, components=((1,),)), [case], {}) == pytest.approx([1])
-    assert dice_of(a_teacher, [partly], {}) == pytest.approx([1])  # nobody vouched for what is right of it
+    assert dice_of(a_teacher, [partly], {}) == pytest.approx([1])  # the right part is not annotated
     assert np.isnan(dice_of(a_teacher, [replace(case, images=0 * images, labels=0 * labels)], {})).all()

@@ -11,7 +11,7 @@ from ContrastiveSegLib.settings.schema import read_jobs, read_settings
 Settings = TypeVar("Settings")
 
 
-def kept_jobs(path: Path, *, of_round: bool = False) -> dict[str, Any]:
+def saved_jobs(path: Path, *, of_round: bool = False) -> dict[str, Any]:
     """One object per job, unchecked.
 
     Raises:
@@ -26,7 +26,7 @@ def kept_jobs(path: Path, *, of_round: bool = False) -> dict[str, Any]:
         raise _damaged(path, error, of_round) from error
 
 
-def kept_settings(
+def saved_settings(
     path: Path, job: str, cls: type[Settings], *, of_round: bool = False, **known: Any
 ) -> Settings:
     """What one job was asked.
@@ -40,7 +40,7 @@ def kept_settings(
         BadSetting: The run was not asked for this job, or by another version of the program.
         BadCheckpoint: The file is damaged.
     """
-    kept_jobs(path, of_round=of_round)
+    saved_jobs(path, of_round=of_round)
     try:
         return read_settings(path, job, cls, **known)
     except BadSetting as error:
