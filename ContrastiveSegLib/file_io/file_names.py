@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# The longest first: .seg.nrrd is an .nrrd too.
-VOLUME_SUFFIXES = (".seg.nrrd", ".nii.gz", ".nrrd", ".nhdr", ".nii", ".mha", ".mhd")
+from ContrastiveSegLib.file_io.formats import FORMATS
+
+# The longest first: .seg.nrrd is an .nrrd too, and x.nii.gz is not called x.nii.
+_OF_FORMATS = (suffix for kind in FORMATS for suffix in kind.suffixes)
+VOLUME_SUFFIXES = (".seg.nrrd", *sorted(_OF_FORMATS, key=len, reverse=True))
 # These hold the voxels that an .mhd or .nhdr beside them describes.
 VOXEL_SUFFIXES = (".zraw", ".raw.gz", ".raw")
 

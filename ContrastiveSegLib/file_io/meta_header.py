@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ContrastiveSegLib.file_io.formats import has_format
 from ContrastiveSegLib.file_io.header_limits import (
     LONGEST_FIELD,
     LONGEST_HEADER,
@@ -42,10 +43,10 @@ FOUR = ("Color", "SequenceID")
 
 def is_meta(path: Path) -> bool:
     """Whether the name says MetaImage."""
-    return path.name.lower().endswith((".mha", ".mhd"))
+    return has_format(path.name, "meta_header")
 
 
-def screen_meta(path: Path) -> Promise:
+def screen(path: Path) -> Promise:
     """What the header promises.
 
     Raises:

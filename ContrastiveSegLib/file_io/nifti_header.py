@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.file_io.header_limits import damaged
+from ContrastiveSegLib.file_io.formats import has_format
+from ContrastiveSegLib.file_io.header_limits import MOST_INFLATION, Promise, check_held, damaged
 from ContrastiveSegLib.imaging.header_geometry import (
     CORRECT,
     leaning_note,
@@ -23,6 +24,7 @@ from ContrastiveSegLib.imaging.header_geometry import (
 from ContrastiveSegLib.imaging.volume import GRID_TOLERANCE_VOXELS, Geometry
 
 HEADER_BYTES, HEADER_BYTES_2 = 348, 540
+SPACE_AXES = 3
 
 # NIfTI's codes of the floating point types, and numpy's.
 FLOAT_TYPES = {16: "f4", 64: "f8"}
@@ -68,7 +70,7 @@ class NiftiHeader:
 
 def is_nifti(path: Path) -> bool:
     """Whether the name says NIfTI in one file."""
-    return path.name.lower().endswith((".nii", ".nii.gz"))
+    return has_format(path.name, "nifti_header")
 
 
 def open_uncompressed(path: Path) -> gzip.GzipFile:
@@ -76,6 +78,31 @@ def open_uncompressed(path: Path) -> gzip.GzipFile:
     with path.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
     return gzip.open(path, "rb") if compressed else path.open("rb")  # type: ignore[return-value]
+
+
+def screen(path: Path) -> Promise:
+    """What the header promises.
+
+    Raises:
+        BadFile: The header cannot be true, or the file is too short for it.
+        OSError: The file cannot be opened.
+    """
+    header = read_nifti_header(path)
+    size = path.stat().st_size
+    if header is None:
+        # Analyze: how much it holds is not known here.
+        return Promise(size, size, is_certain=False)
+    axes, *sizes = header.dim
+    if not 1 <= axes <= 7:
+        raise damaged(path, f"it has {axes} dimensions")
+    # ITK takes 1 for a number of voxels below: a whole volume would be one slice.
+    if min(sizes[: min(axes, SPACE_AXES)]) < 1:
+        raise damaged(path, f"it has {' x '.join(map(str, sizes[:axes]))} voxels")
+    bytes_of_voxels = header.data_end - header.data_start
+    with open_uncompressed(path) as file:
+        is_compressed = isinstance(file, gzip.GzipFile)
+    check_held(path, bytes_of_voxels, size, inflation=MOST_INFLATION if is_compressed else 1)
+    return Promise(bytes_of_voxels, bytes_of_voxels)
 
 
 def read_nifti_header(path: Path) -> NiftiHeader | None:

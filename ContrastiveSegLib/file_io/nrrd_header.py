@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ContrastiveSegLib.file_io.formats import has_format
 from ContrastiveSegLib.file_io.header_limits import (
     LONGEST_FIELD,
     LONGEST_HEADER,
@@ -65,10 +66,10 @@ SPELLINGS = {
 
 def is_nrrd(path: Path) -> bool:
     """Whether the name says NRRD."""
-    return path.name.lower().endswith((".nrrd", ".nhdr"))
+    return has_format(path.name, "nrrd_header")
 
 
-def screen_nrrd(path: Path) -> Promise:
+def screen(path: Path) -> Promise:
     """What the header promises.
 
     Raises:

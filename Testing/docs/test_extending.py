@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+import settings_tables as tables
 
 from ContrastiveSegLib.command_line import read_order
+from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.file_io.file_names import VOLUME_SUFFIXES
+from ContrastiveSegLib.file_io.formats import FORMATS
 from ContrastiveSegLib.registry import list_entries
-from ContrastiveSegLib.settings.job_settings import JOBS
+from ContrastiveSegLib.settings.job_settings import JOBS, ScanSettings
 from ContrastiveSegLib.settings.method_catalog import list_methods
 from ContrastiveSegLib.settings.network_catalog import network_names
-from ContrastiveSegLib.settings.rules import rules_of
+from ContrastiveSegLib.settings.rules import Formerly, Range, rules_of
 
 # One that is there for each kind; its files must be those that the page lists.
 EXAMPLES = {
@@ -22,7 +28,20 @@ EXAMPLES = {
     "network": ["unet", "dynunet"],
     "job": ["scan", "predict", "suggest"],
     "export": ["nnunet_raw", "dicom_seg"],
+    "format": ["nrrd", "meta", "nifti"],
+    "setting": ["any"],
     "panel-step": ["pretrain", "predict"],
+}
+
+
+# Files of the program that an addition touches, and whether a test of its own belongs to it.
+COUNTS = {
+    "method": (1, True),
+    "strategy": (1, True),
+    "network": (1, True),
+    "job": (2, True),
+    "format": (2, True),
+    "setting": (1, False),
 }
 
 
@@ -39,6 +58,46 @@ def test_what_is_there_has_the_files_that_the_page_lists(kind: str, name: str, r
 
     assert paths
     assert [path for path in paths if not (root / path).is_file()] == []
+
+
+@pytest.mark.parametrize("kind", COUNTS)
+def test_an_addition_touches_few_files(kind: str, root: Path) -> None:
+    paths = [path for path in _listed(root, kind) if path.endswith(".py")]
+    program = [path for path in paths if path.startswith("ContrastiveSeg")]
+
+    assert (len(program), len(program) < len(paths)) == COUNTS[kind]
+    assert len(paths) - len(program) <= 1
+
+
+def test_every_format_of_files_checks_its_header(root: Path) -> None:
+    room = root / "ContrastiveSegLib" / "file_io"
+    checked = {entry.name for entry in list_entries(room) if entry.defines("screen")} - {"screening"}
+
+    assert {kind.module for kind in FORMATS} == checked
+    assert {suffix for kind in FORMATS for suffix in kind.suffixes} | {".seg.nrrd"} == set(VOLUME_SUFFIXES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanWithOneMore(ScanSettings):
+    """As scan, with a setting that nothing else names."""
+
+    brand_new: Annotated[int, Range(1, 5), Formerly("brand_old")] = 2
+    """A number that is new."""
+
+
+def test_a_new_field_is_a_flag_with_help_a_check_and_an_earlier_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(JOBS, "scan", ScanWithOneMore)
+
+    assert read_order(["scan", "data", "--brand-new", "3"]).settings.brand_new == 3
+    assert read_order(["scan", "data", "--brand-old", "4"]).settings.brand_new == 4
+    with pytest.raises(BadSetting, match="brand_new"):
+        read_order(["scan", "data", "--brand-new", "6"])
+    with pytest.raises(SystemExit):
+        read_order(["scan", "--help"])
+    assert "A number that is new." in capsys.readouterr().out
+    assert any(row.flag.startswith("--brand-new") for row in tables.job_rows("scan"))
 
 
 @pytest.mark.parametrize(

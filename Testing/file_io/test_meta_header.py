@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.file_io.meta_header import screen_meta
+from ContrastiveSegLib.file_io.meta_header import screen
 from ContrastiveSegLib.file_io.opening import open_image
 
 FIELDS = {
@@ -32,7 +32,7 @@ def write(path: Path, **changes: str | None) -> Path:
 def test_a_sound_header_promises_what_itk_reads(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mha", Comment="a = b : c")
 
-    assert screen_meta(path).bytes == 48
+    assert screen(path).bytes == 48
     assert sitk.GetArrayFromImage(open_image(path)).ravel().tolist() == list(range(24))
 
 
@@ -84,5 +84,5 @@ def test_what_itk_writes_is_let_through(tmp_path: Path, name: str, compressed: b
     image = sitk.GetImageFromArray(np.zeros((9, 40, 50, 2), kind), isVector=True)
     sitk.WriteImage(image, str(tmp_path / name), useCompression=compressed)
 
-    assert screen_meta(tmp_path / name).bytes == 9 * 40 * 50 * 2 * np.dtype(kind).itemsize
+    assert screen(tmp_path / name).bytes == 9 * 40 * 50 * 2 * np.dtype(kind).itemsize
     assert open_image(tmp_path / name).GetSize() == (50, 40, 9)

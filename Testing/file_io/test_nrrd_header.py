@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.file_io.nrrd_header import screen_nrrd
+from ContrastiveSegLib.file_io.nrrd_header import screen
 from ContrastiveSegLib.file_io.opening import open_image
 
 FIELDS = {
@@ -32,8 +32,8 @@ def write(path: Path, voxels: bytes = VOXELS, **changes: str | None) -> Path:
 def test_a_sound_header_promises_what_itk_reads(tmp_path: Path) -> None:
     path = write(tmp_path / "a.nrrd")
 
-    assert screen_nrrd(path).voxels == 24
-    assert screen_nrrd(path).bytes == 48
+    assert screen(path).voxels == 24
+    assert screen(path).bytes == 48
     np.testing.assert_array_equal(sitk.GetArrayFromImage(open_image(path)).ravel(), np.arange(24))
 
 
@@ -116,7 +116,7 @@ def test_voxels_in_files_of_their_own_are_measured_there(tmp_path: Path) -> None
     with pytest.raises(
         BadFile, match=r"c\.nhdr is cut off or damaged: it holds 24 bytes where its header promises 48"
     ):
-        screen_nrrd(short)
+        screen(short)
 
 
 @pytest.mark.parametrize("name", ["a.nrrd", "a.nhdr", "a.seg.nrrd"])
@@ -126,4 +126,4 @@ def test_what_itk_writes_is_let_through(tmp_path: Path, name: str, compressed: b
     image.SetMetaData("Segment0_Tags", "x" * 50_000)
     sitk.WriteImage(image, str(tmp_path / name), useCompression=compressed)
 
-    assert screen_nrrd(tmp_path / name).voxels == 3 * 4 * 5 * 2
+    assert screen(tmp_path / name).voxels == 3 * 4 * 5 * 2

@@ -14,11 +14,11 @@ from ContrastiveSegLib.networks.backbone import check_sides, fitting_patch, pool
 from ContrastiveSegLib.pretraining import macl, polycl, simclr, simtriplet, wcl
 from ContrastiveSegLib.pretraining._needs import check_needs, check_shape, lacking
 
-WITHOUT_POSITIONS = "byol, densecl, desd, dira, moco, polycl, simclr, simsiam, supercl, swav, wcl"
+WITHOUT_POSITIONS = "byol, densecl, desd, dira, mae, moco, polycl, simclr, simsiam, supercl, swav, wcl"
 WITHOUT_SCANS = (
-    "byol, densecl, desd, dira, gcl, macl, moco, pcl, simclr, simsiam, simtriplet, supercl, swav, wcl"
+    "byol, densecl, desd, dira, gcl, macl, mae, moco, pcl, simclr, simsiam, simtriplet, supercl, swav, wcl"
 )
-FOR_BLOCKS = "byol, densecl, desd, dira, gcl, macl, moco, pcl, simclr, simsiam, supercl, swav, wcl"
+FOR_BLOCKS = "byol, densecl, desd, dira, gcl, macl, mae, moco, pcl, simclr, simsiam, supercl, swav, wcl"
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_two_scans_are_enough(some_data):
     assert check_needs("polycl", ("scans",), *some_data(9, 9), None) == {}
 
 
-def test_without_organ_flags_the_remedies_are_named(some_data, tmp_path):
+def test_without_slice_level_labels_the_remedies_are_named(some_data, tmp_path):
     (tmp_path / "images" / "case0.nrrd").touch()
 
     with pytest.raises(BadFolder) as refused:
