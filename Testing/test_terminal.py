@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -62,17 +63,48 @@ def test_names_in_any_script_go_through_every_job(
         ["predict", str(run), "--images", str(data), "--device", "cpu", "--precision", "float32"],
         ["suggest", str(run), "--images", str(data), "--device", "cpu", "--kind", "slices", "--count", "1"],
         ["evaluate", "--predictions", str(run / "predictions"), "--labels", str(data)],
+        ["export", str(run), "--output", str(tmp_path / "архив.zip")],
+        ["export", str(run), "--to", "nnunet-raw", "--output", str(tmp_path / "δεδομένα")],
+        ["export", str(run), "--to", "dicom-seg", "--output", str(tmp_path / "σειρά")],  # of no series
         ["finetune", str(tmp_path / "λάθος"), "--labeled", str(tmp_path / "δεν υπάρχει")],
     ]
 
     codes = [main(job) for job in words]
 
-    assert codes[:-1] == [0] * 5, printed.getvalue().decode("latin-1")
-    assert codes[-1] == 1
+    assert codes == [*[0] * 7, 1, 1], printed.getvalue().decode("latin-1")
     assert b"\\u" in printed.getvalue()
     assert "Ελένη" in (run / "finetune" / "01" / "cases.csv").read_text(encoding="utf-8")
     assert "σπασμένο" in (run / "log.txt").read_text(encoding="utf-8")
     assert (run / "predictions" / "王小明.seg.nrrd").is_file()
+
+
+def test_names_in_any_script_go_through_promptable_models(
+    tmp_path: Path, a_sam_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = narrow_terminal("cp1252", monkeypatch)
+    data, model = tmp_path / "病人", tmp_path / "μοντέλο"
+    shutil.copytree(a_sam_folder, model)
+    gray = np.random.default_rng(0).normal(100, 20, GRID.shape).astype(np.float32)
+    labels = np.zeros(GRID.shape, np.int16)
+    labels[3, 8:20, 8:20] = 1
+    write_image(data / "images" / "Ελένη.nrrd", Volume(gray, GRID))
+    write_image(data / "images" / "Νίκος.nrrd", Volume(gray, GRID))
+    write_labels(data / "drawn" / "Ελένη.seg.nrrd", Volume(labels, GRID), TABLE)
+    (data / "drawn" / "Νίκος.seg.nrrd").write_bytes(b"no labels")
+    asked = ["--checkpoint", str(model), "--device", "cpu", "--precision", "float32"]
+    drawn = ["--annotation", str(data / "drawn" / "Ελένη.seg.nrrd")]
+    words = [
+        ["propagate", "--image", str(data / "images" / "Ελένη.nrrd"), *drawn, *asked],
+        ["refine", "--predictions", str(data / "drawn"), "--images", str(data / "images"), *asked],
+        ["models", "--checkpoint", str(model)],
+    ]
+
+    codes = [main(job) for job in words]
+
+    assert codes == [0, 0, 0], printed.getvalue().decode("latin-1")
+    assert printed.getvalue().count(b"\\u") > 10
+    assert (data / "drawn" / "Ελένη_propagated.seg.nrrd").is_file()
+    assert (data / "drawn_refined" / "Ελένη.seg.nrrd").is_file()
 
 
 def test_an_archive_with_a_name_in_another_script_is_told(

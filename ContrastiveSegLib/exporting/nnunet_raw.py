@@ -17,14 +17,15 @@ import numpy.typing as npt
 
 from ContrastiveSegLib.dataset.annotations import annotated_voxels, annotation_file, read_annotation_mask
 from ContrastiveSegLib.dataset.cases import Case
-from ContrastiveSegLib.dataset.dataset_json import DATASET_FILE, IGNORE
-from ContrastiveSegLib.errors import BadFile, BadFolder, BadSetting, CannotWrite
+from ContrastiveSegLib.dataset.dataset_json import DATASET_FILE
+from ContrastiveSegLib.errors import BadFile, BadFolder, CannotWrite
 from ContrastiveSegLib.exporting._format import Exported, write_each
 from ContrastiveSegLib.file_io.files import read_image, write_image, write_labels
 from ContrastiveSegLib.imaging.case_errors import LostCases
 from ContrastiveSegLib.imaging.grid import derive_grid
 from ContrastiveSegLib.imaging.hounsfield import modality_of
-from ContrastiveSegLib.imaging.labels import LabelTable, Structure, same_name
+from ContrastiveSegLib.imaging.label_values import IGNORE
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.preprocessing.prepared_cache import collect_table
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_json
@@ -77,7 +78,6 @@ def export(run: RunFolder, output: Path, reporter: Reporter) -> Exported:
 
     Raises:
         BadFolder: Nothing is annotated, or not one case can be used.
-        BadSetting: A structure has a name that nnU-Net keeps for itself.
         CannotWrite: The folder has files already, or the disk refuses.
     """
     settings = _settings_of(run)
@@ -113,11 +113,6 @@ def _settings_of(run: RunFolder) -> FinetuneSettings:
 
 
 def _from_one_on(table: LabelTable) -> LabelTable:
-    if any(same_name(name, IGNORE) for name in table.names):
-        raise BadSetting(
-            f"A structure is called '{IGNORE}', which is nnU-Net's word for voxels that nobody annotated.",
-            "Give the structure another name in the label files.",
-        )
     return LabelTable(
         tuple(
             Structure(value, structure.name, structure.color, structure.terminology)

@@ -140,12 +140,15 @@ def test_a_run_without_annotations_is_a_sentence(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_structure_called_ignore_is_refused_before_anything_is_written(a_run, tmp_path, capsys):
+def test_a_segment_called_ignore_becomes_that_of_nnunet(a_run, tmp_path, a_label_map):
     file = a_run.annotations / "labels" / "whole.seg.nrrd"
-    table = LabelTable((Structure(3, "Ignore", (1, 0, 0)), Structure(7, "spleen", (0, 1, 0))))
+    table = LabelTable((Structure(3, "liver", (1, 0, 0)), Structure(7, "Ignore", (0, 1, 0))))
     write_labels(file, read_labels(file).volume, table, overwrite=True)
+    (a_run.annotations / "labels" / "sparse.seg.nrrd").unlink()
 
-    assert _export(a_run, tmp_path / "raw") == 1
+    assert _export(a_run, tmp_path / "Dataset123_Liver") == 0
 
-    assert "A structure is called 'ignore', which is nnU-Net's word" in capsys.readouterr().err
-    assert not (tmp_path / "raw").exists()
+    facts = json.loads((tmp_path / "Dataset123_Liver" / "dataset.json").read_text(encoding="utf-8"))
+    assert facts["labels"] == {"background": 0, "liver": 1, "ignore": 2}
+    written = _array(tmp_path / "Dataset123_Liver" / "labelsTr" / "whole.nii.gz")
+    np.testing.assert_array_equal(written, np.minimum(a_label_map.array, 2))

@@ -13,24 +13,28 @@ from ContrastiveSegLib.networks.weights import read_model_card
 from ContrastiveSegLib.phantoms.phantom import PhantomCounts, write_phantom_folder
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.settings.job_settings import FinetuneSettings
+from Testing.test_terminal import narrow_terminal
 
 FLAGS = ["--pretrain-steps", "2", "--finetune-steps", "2", "--device", "cpu"]
 
 
-def test_the_demo_ends_with_a_table_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = tmp_path / "data [1]"
+def test_the_demo_ends_with_a_table_and_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal that cannot print the name of its folder."""
+    printed = narrow_terminal("cp1252", monkeypatch)
+    data = tmp_path / "данные [1]"
     write_phantom_folder(data, PhantomCounts(unlabeled=1, labeled=2, test=2), seed=0, shape=(6, 48, 48))
-    folder = tmp_path / "demo"
+    folder = tmp_path / "δοκιμή"
 
     assert main(["demo", "--data", str(data), "--folder", str(folder), *FLAGS]) == 0
 
-    shown = capsys.readouterr().out
+    shown = printed.getvalue().decode("cp1252")
     assert "Dice scratch" in shown
     assert "HD95 mm pre-trained" in shown
     assert "all structures" in shown
     predictions = sorted(folder.glob("runs/*/*/predictions/*.seg.nrrd"))
     assert len(predictions) == 4
-    assert all(str(path) in shown for path in predictions)
+    names = [str(path).encode("cp1252", "backslashreplace").decode("cp1252") for path in predictions]
+    assert all(name in shown for name in names)
     for picture in ("overview.png", "curves.png"):
         array = sitk.GetArrayFromImage(sitk.ReadImage(folder / picture))
         assert array.shape[0] > 200
