@@ -138,7 +138,7 @@ def warp(images: Tensor, grid: Tensor, *, mode: str = "bilinear") -> Tensor:
 
 
 def _every_slice(grid: Tensor, slices: int) -> Tensor:
-    """The same in-plane movement for all slices: (B, H, W, 2) to (B, K, H, W, 3)."""
+    """The same in-plane transform for all slices: (B, H, W, 2) to (B, K, H, W, 3)."""
     depths = _centers(slices, grid.device)
     grid = grid[:, None].expand(-1, slices, -1, -1, -1)
     return torch.cat([grid, depths[None, :, None, None, None].expand(*grid.shape[:-1], 1)], -1)

@@ -38,10 +38,10 @@ class Augmentation:
         self, patch: Sequence[int], rotation: float = 30.0, *, mirror: bool = False, beyond: int = 0
     ) -> None:
         self.patch, self.beyond = tuple(patch), beyond
-        self.movement = SpatialAugmentation(
+        self.spatial = SpatialAugmentation(
             rotation=math.radians(rotation), scale=0.25, shift=0.0, flip=mirror, elastic=0.01
         )
-        self.appearance = IntensityAugmentation(
+        self.intensity = IntensityAugmentation(
             brightness=0.25, contrast=0.25, gamma=0.4, noise=0.05, blur=0.7, probability=0.3
         )
 
@@ -64,7 +64,7 @@ class Augmentation:
         """
         if batch.labels is None:
             raise ValueError("fine-tuning needs a batch with labels")
-        grid = random_grid(batch.images, self.movement, generator, size=self.patch)
+        grid = random_grid(batch.images, self.spatial, generator, size=self.patch)
         # Beyond the image the grid finds 0, so labels are counted from `beyond` while they move.
         labels = warp((batch.labels - self.beyond)[:, None].float(), grid, mode="nearest")[:, 0]
         return warp(batch.images, grid), labels.long() + self.beyond
@@ -72,4 +72,4 @@ class Augmentation:
     @torch.no_grad()
     def intensity_augmentation(self, images: Tensor, generator: Generator) -> Tensor:
         """Images (B, C, *patch) with other gray values, each time others."""
-        return augment_intensities(images, self.appearance, generator)
+        return augment_intensities(images, self.intensity, generator)

@@ -58,7 +58,7 @@ def test_without_mirroring_left_stays_left():
 
 
 def test_the_rotation_is_limited_by_its_setting():
-    assert Augmentation(PATCH, rotation=90).movement.rotation == pytest.approx(np.pi / 2)
+    assert Augmentation(PATCH, rotation=90).spatial.rotation == pytest.approx(np.pi / 2)
 
 
 def test_only_what_was_known_before_is_known_after_and_nothing_beyond_the_image(a_batch):
