@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = "lib/Slicer-5.12/qt-scripted-modules"
 ALLOWED_AT_FILE_SCOPE = {"slicer", "vtk", "qt", "ctk", "SimpleITK", "numpy", "scipy"}
-OWN = {"ContrastiveSegLib", "ContrastiveSegPanel"}
+OWN = {"ContrastiveSegLib", "ContrastiveSegPanel", "ContrastiveSegSelfTest"}
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +43,13 @@ def test_every_tracked_file_of_module_and_library_is_packaged(an_installed_exten
         files = [
             path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts
         ]
-        missing = [
-            str(path)
-            for path in files
-            if path.name != "CMakeLists.txt" and not (place / path.relative_to(base)).is_file()
+        tests = [
+            path for path in files if base.name == "ContrastiveSeg" and path.is_relative_to(base / "Testing")
         ]
-        assert files
-        assert missing == []
+        shipped = [path for path in files if path.name != "CMakeLists.txt" and path not in tests]
+        assert [str(path) for path in shipped if not (place / path.relative_to(base)).is_file()] == []
+        assert [str(path) for path in tests if (place / path.relative_to(base)).exists()] == []
+        assert shipped
 
 
 def test_the_installed_library_imports_without_the_checkout(an_installed_extension: Path) -> None:

@@ -56,3 +56,8 @@ def test_settings_cannot_be_changed_afterwards() -> None:
 
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.epochs = 3  # type: ignore[misc]
+
+
+def test_the_class_itself_takes_the_names_of_today() -> None:
+    with pytest.raises(TypeError, match="width"):
+        PretrainSettings(run=Path("run"), images=Path("images"), width=16)  # type: ignore[call-arg]

@@ -20,6 +20,7 @@ from ContrastiveSegLib.slicer_bridge import case_listing, process
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "ContrastiveSeg" / "ContrastiveSeg.py"
+SELF_TEST = MODULE.parent / "Testing" / "Python"
 LIST = "list"  # the job that looks through a folder
 PATIENCE = 5  # with a busy computer; a test that passes waits no longer for it
 # Flags and commands: for those who type, not for those who click.
@@ -50,7 +51,7 @@ def learned(phantoms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _stand_in() -> Any:
     """The stand-in for the engine, in this process and without its pauses."""
-    path = MODULE.parent / "ContrastiveSegPanel" / "self_test_engine.py"
+    path = SELF_TEST / "ContrastiveSegSelfTest" / "engine.py"
     spec = importlib.util.spec_from_file_location("stand_in_for_tests", path)
     assert spec is not None
     assert spec.loader is not None
@@ -240,7 +241,8 @@ def _pretend_installed(a_slicer: Any) -> None:
 
 def _use_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """For this panel and those that a restart makes."""
-    from ContrastiveSegPanel.self_test import standIn
+    monkeypatch.syspath_prepend(SELF_TEST)
+    from ContrastiveSegSelfTest.story import standIn
 
     from ContrastiveSegLib.slicer_bridge.engine import Engine
 

@@ -5,6 +5,7 @@ user would look for; `play` does them one after the other and takes a picture af
 """
 
 import json
+import sys
 from pathlib import Path
 from unittest import mock
 
@@ -53,7 +54,8 @@ def compare(facts, expected: Path) -> None:
 
 def use_stand_in(user) -> None:
     """Let jobs be done by the self test's engine, which needs no PyTorch."""
-    from ContrastiveSegPanel.self_test import standIn
+    sys.path.insert(0, str(Path(slicer.modules.contrastiveseg.path).parent / "Testing" / "Python"))
+    from ContrastiveSegSelfTest.story import standIn
 
     user.widget.logic.engine = standIn
     user.widget.panel.setup.whyNoJobs = lambda: ""

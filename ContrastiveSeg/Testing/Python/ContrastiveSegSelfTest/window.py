@@ -4,8 +4,7 @@ import time
 from unittest import mock
 
 import slicer
-
-from . import sample_data
+from ContrastiveSegPanel import sample_data
 
 NAME = "ContrastiveSeg"
 STEPS = ("setup", "data", "pretrain", "annotate", "finetune", "predict")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import slicer
+from ContrastiveSegPanel import job_words
 
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.file_io.files import read_labels, write_image
@@ -16,15 +17,14 @@ from ContrastiveSegLib.slicer_bridge import annotating, annotation_files, nodes,
 from ContrastiveSegLib.slicer_bridge.curves import Curves
 from ContrastiveSegLib.slicer_bridge.engine import Engine
 
-from . import job_words
-from .self_test_window import openPanel, openSampleData
+from .window import openPanel, openSampleData
 
 TIMEOUT_S = 120
 
 
 def standIn() -> Engine:
     """An engine that needs no torch."""
-    return Engine((sys.executable, "-u", str(Path(__file__).with_name("self_test_engine.py"))))
+    return Engine((sys.executable, "-u", str(Path(__file__).with_name("engine.py"))))
 
 
 def run(test, logic, registerSampleData) -> None:

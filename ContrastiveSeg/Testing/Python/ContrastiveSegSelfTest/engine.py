@@ -1,6 +1,6 @@
 """Stands in for the engine where torch is missing: writes a run folder as the jobs do, in seconds.
 
-Started by the self test as `python self_test_engine.py JOB --settings FILE`. It learns nothing: structures
+Started by the self test as `python engine.py JOB --settings FILE`. It learns nothing: structures
 are thresholds. Everything that crosses the border between processes is as in a real job.
 """
 
