@@ -1,4 +1,4 @@
-"""Predictions that are unlike those of the other cases: by how much, and in which figure."""
+"""Predictions that are unlike those of the other cases: by how much, and in which measure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def find_outliers(
 
     Args:
         figures: The same figures of each case; nan where a case has none, which is no outlier.
-        smallest_spread: Differences that are nothing to speak of, for each figure.
+        smallest_spread: Differences that are nothing to speak of, for each measure.
     """
     odd: list[list[str]] = [[] for _ in figures]
     for name in figures[0] if figures else ():

@@ -1,4 +1,4 @@
-"""Strong augmentation of annotated patches: image and labels moved alike, then other gray values."""
+"""Strong augmentation of annotated patches: spatial for image and labels, then intensity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the whole story: learn from scans, fine-tune, predict, and compare with the annotated cases alone."""
+"""Run all steps: learn from scans, fine-tune, predict, and compare with the annotated cases alone."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ BATCH = 8  # of fine-tuning
 
 
 @dataclass(frozen=True)
-class Story:
+class Demo:
     """Who takes part: patients to learn from, annotated patients, and patients never seen in training."""
 
     data: Path
@@ -55,7 +55,7 @@ class Story:
 
 
 def run(settings: DemoSettings) -> LostCases:
-    """Tell the story and show it: a table, the predicted files, and two pictures.
+    """Run all steps and show the results: a table, the predicted files, and two pictures.
 
     Returns:
         How many of the cases were lost in pre-training.
@@ -63,21 +63,21 @@ def run(settings: DemoSettings) -> LostCases:
     Raises:
         ContrastiveSegError: Whatever the user can mend.
     """
-    story = _story(settings, _data(settings))
+    demo = _demo(settings, _data(settings))
     lost = pretrain.run(
         PretrainSettings(
-            run=story.runs["pre-trained"].path,
-            images=story.data,
+            run=demo.runs["pre-trained"].path,
+            images=demo.data,
             method=settings.method,
             steps=settings.pretrain_steps,
             seed=settings.seed,
-            cases=CaseSelection(leave_out=story.unseen, patient_pattern=story.patient_pattern),
+            cases=CaseSelection(leave_out=demo.unseen, patient_pattern=demo.patient_pattern),
             compute=settings.compute,
             **(COARSE if _on_phantoms(settings) else {}),
         )
     )
-    reports = {name: _train_and_test(settings, story, name) for name in story.runs}
-    _show(settings, story, reports)
+    reports = {name: _train_and_test(settings, demo, name) for name in demo.runs}
+    _show(settings, demo, reports)
     return lost
 
 
@@ -96,7 +96,7 @@ def _data(settings: DemoSettings) -> Path:
     return folder
 
 
-def _story(settings: DemoSettings, data: Path) -> Story:
+def _demo(settings: DemoSettings, data: Path) -> Demo:
     """Draw two annotated and up to six unseen patients from those with labels.
 
     Raises:
@@ -116,7 +116,7 @@ def _story(settings: DemoSettings, data: Path) -> Story:
     # Names are taken as they are, even with a * or [ in them.
     order = [glob.escape(str(name)) for name in np.random.default_rng(settings.seed).permutation(patients)]
     folder = settings.folder / "runs" / f"{data.resolve().name}-{settings.method}-seed{settings.seed}"
-    return Story(
+    return Demo(
         data,
         annotated=tuple(order[:LABELED]),
         unseen=tuple(order[LABELED : LABELED + TEST]),
@@ -129,14 +129,14 @@ def _on_phantoms(settings: DemoSettings) -> bool:
     return not (settings.data or settings.dataset)
 
 
-def _train_and_test(settings: DemoSettings, story: Story, name: str) -> EvaluationReport:
+def _train_and_test(settings: DemoSettings, demo: Demo, name: str) -> EvaluationReport:
     """Fine-tune on the annotated patients, predict the unseen ones, compare with their labels."""
-    run, reference = story.runs[name], story.runs["pre-trained"]
+    run, reference = demo.runs[name], demo.runs["pre-trained"]
     card = read_model_card(ModelFolder(reference.pretrain))  # both get the same grid and network
     finetune.run(
         FinetuneSettings(
             run=run.path,
-            labeled=story.data,
+            labeled=demo.data,
             start="none" if name == "scratch" else str(reference.path),
             unlabeled="none" if name == "scratch" else "",  # of pre-training
             options={} if name == "scratch" else {"rounds": ROUNDS},
@@ -145,37 +145,35 @@ def _train_and_test(settings: DemoSettings, story: Story, name: str) -> Evaluati
             seed=settings.seed,
             base_channels=card["arguments"]["base_channels"],
             grid=GridSettings(spacing=card["grid"]["spacing"], patch=tuple(card["grid"]["patch"])),
-            cases=CaseSelection(only=story.annotated, patient_pattern=story.patient_pattern),
+            cases=CaseSelection(only=demo.annotated, patient_pattern=demo.patient_pattern),
             compute=settings.compute,
         )
     )
-    unseen = CaseSelection(only=story.unseen, patient_pattern=story.patient_pattern)
-    predict.run(PredictSettings(run=run.path, images=story.data, cases=unseen, compute=settings.compute))
-    return evaluate.evaluate(run.predictions, story.data, selection=unseen)
+    unseen = CaseSelection(only=demo.unseen, patient_pattern=demo.patient_pattern)
+    predict.run(PredictSettings(run=run.path, images=demo.data, cases=unseen, compute=settings.compute))
+    return evaluate.evaluate(run.predictions, demo.data, selection=unseen)
 
 
-def _show(settings: DemoSettings, story: Story, reports: dict[str, EvaluationReport]) -> None:
-    listing = find_cases(story.data, only=story.unseen, patient_pattern=story.patient_pattern)
+def _show(settings: DemoSettings, demo: Demo, reports: dict[str, EvaluationReport]) -> None:
+    listing = find_cases(demo.data, only=demo.unseen, patient_pattern=demo.patient_pattern)
     labeled = [case for case in listing.cases if case.labels]
     table = collect_table(labeled, listing.table)
-    seen = (attempt(case.name, _shown, case, story.runs)[0] for case in labeled)
+    seen = (attempt(case.name, _shown, case, demo.runs)[0] for case in labeled)
     shown = [*itertools.islice((case for case in seen if case), SHOWN)]
     overview, curves = settings.folder / "overview.png", settings.folder / "curves.png"
     draw_overview(overview, shown, table)
     draw_curves(
         curves,
         {
-            "Pre-training": {settings.method: (story.runs["pre-trained"], "pretrain")},
-            "Fine-tuning": {name: (run, "finetune") for name, run in story.runs.items()},
+            "Pre-training": {settings.method: (demo.runs["pre-trained"], "pretrain")},
+            "Fine-tuning": {name: (run, "finetune") for name, run in demo.runs.items()},
         },
     )
     _print("\nPredicted segmentations:")
     for case in labeled:
-        for run in story.runs.values():
+        for run in demo.runs.values():
             _print(f"  {run.prediction(case.name)}")
-    _print(
-        f"\nUnseen patients: {len(story.unseen)}; annotated patients to learn from: {len(story.annotated)}."
-    )
+    _print(f"\nUnseen patients: {len(demo.unseen)}; annotated patients to learn from: {len(demo.annotated)}.")
     _print("\n".join(comparison(reports)))
     _print(f"\nPictures: {overview} (outlines on slices), {curves} (losses)")
 

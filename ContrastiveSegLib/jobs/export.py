@@ -1,4 +1,4 @@
-"""Hand a run on: as one file, or in the form that another program reads."""
+"""Export a run: as one file, or in the form that another program reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Improve predicted structures with a promptable model; what departs too far stays as it was."""
+"""Improve predicted structures with a promptable model; what would change too much stays as it was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gray values of a volume say of its own prediction: each structure has its shade in this scan.
+"""Correct a prediction by the gray values of its own volume: each structure has its own intensities there.
 
 One step of expectation and maximization, as Van Leemput et al., Automated model-based tissue classification
 of MR images of the brain, IEEE Trans Med Imaging 1999, doi 10.1109/42.811270. There a normal distribution of

@@ -1,4 +1,4 @@
-"""A prepared case: slices of the working grid that remember their height in the body."""
+"""A prepared case: slices of the working grid with their slice positions."""
 
 from __future__ import annotations
 

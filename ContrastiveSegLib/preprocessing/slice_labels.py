@@ -1,4 +1,4 @@
-"""Which slices show the organ: one flag per slice, from annotations or from a simple table (slices.csv)."""
+"""Which slices show the organ: one label per slice, from annotations or from a simple table (slices.csv)."""
 
 from __future__ import annotations
 

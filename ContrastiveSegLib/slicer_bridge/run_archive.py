@@ -1,4 +1,4 @@
-"""Hand a run folder on: its size, one file to export, the way back in, and delete.
+"""Share a run folder: its size, export into one file, import, and delete.
 
 Exporting gigabytes takes minutes, so the panel starts this file as a process of its own:
 `python -m ContrastiveSegLib.slicer_bridge.run_archive export RUN FILE.zip`. Standard library only.

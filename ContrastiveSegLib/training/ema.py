@@ -1,4 +1,4 @@
-"""The moving average of weights: steadier than the last ones, at the price of one addition per step.
+"""The moving average of weights: smoother than the last ones, at the price of one addition per step.
 
 Source: Polyak and Juditsky, Acceleration of stochastic approximation by averaging, 1992; as an exponential
 average, Tarvainen and Valpola, Mean teachers, NeurIPS 2017, arXiv 1703.01780.

@@ -1,4 +1,4 @@
-"""A few steps of a training, in a quiet corner, to know how long all of them will take."""
+"""A few steps of a training that writes nothing, to know how long all of them will take."""
 
 from __future__ import annotations
 
