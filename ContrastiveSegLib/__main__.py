@@ -15,13 +15,15 @@ from typing import Any
 
 from ContrastiveSegLib.command_line import Order, read_order
 from ContrastiveSegLib.disk import cannot_write
-from ContrastiveSegLib.errors import Cancelled, ContrastiveSegError
+from ContrastiveSegLib.distributed.processes import is_first_to_say, refuse_several
+from ContrastiveSegLib.errors import Cancelled, ContrastiveSegError, ProcessLost
 from ContrastiveSegLib.registry import load_entry
 from ContrastiveSegLib.runs.log import LogFile, VisibleFormatter
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.terminal import clean_terminal, print_any_letter, visible
 
 LOGGER = logging.getLogger("ContrastiveSegLib")
+STOPPING = ("SIGINT", "SIGTERM", "SIGUSR1")
 DONE, FAILED, MOST_LOST, INTERRUPTED = 0, 1, 3, 130
 
 
@@ -36,7 +38,8 @@ def main(words: Sequence[str]) -> int:
     verbose = bool({"-v", "--verbose"} & set(words))
     try:
         order = read_order(words)
-        with clean_terminal(), _messages(order, verbose=verbose), _stopping_saved():
+        refuse_several(order.job, plan=getattr(order.settings, "plan", False))
+        with clean_terminal(), _messages(order, verbose=verbose), stopping_saved(_shared(order)):
             return _do(order)
     except (Exception, KeyboardInterrupt) as error:
         with clean_terminal():
@@ -76,7 +79,9 @@ def _report(error: BaseException, *, verbose: bool) -> int:
         return DONE
     if verbose:
         traceback.print_exception(error)
-    sys.stderr.write(visible(explain(error)) + "\n")
+    # Of several processes the first says what holds for all.
+    if is_first_to_say() or not isinstance(error, (Cancelled, ProcessLost)):
+        sys.stderr.write(visible(explain(error)) + "\n")
     return INTERRUPTED if isinstance(error, (KeyboardInterrupt, Cancelled)) else FAILED
 
 
@@ -90,7 +95,7 @@ def _messages(order: Order, *, verbose: bool) -> Iterator[None]:
     handlers: list[logging.Handler] = [console]
     # Of several processes that torchrun started, only the first writes to the run folder.
     run = getattr(order.settings, "run", None)
-    if run is not None and os.environ.get("RANK", "0") == "0":
+    if run is not None and is_first_to_say():
         folder = RunFolder(run)
         handlers.append(LogFile(folder.log, wanted=lambda: folder.exists))
     LOGGER.setLevel(logging.INFO)
@@ -104,11 +109,20 @@ def _messages(order: Order, *, verbose: bool) -> Iterator[None]:
             handler.close()
 
 
+def _shared(order: Order) -> list[RunFolder]:
+    """The run folder that this process works in without holding it, because the first process does."""
+    return [] if is_first_to_say() else [RunFolder(order.settings.run)]
+
+
 @contextmanager
-def _stopping_saved() -> Iterator[None]:
-    """Let Ctrl-C, and a cluster's SIGTERM, end a job in a run folder as the panel's Cancel does."""
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, _stop) for number in signals]
+def stopping_saved(shared: Sequence[RunFolder] = ()) -> Iterator[None]:
+    """Let Ctrl-C, and a cluster's SIGTERM or SIGUSR1, end a job in a run folder as Cancel in the panel."""
+
+    def stop(_number: int, _frame: Any) -> None:
+        _stop(shared)
+
+    signals = [getattr(signal, name) for name in STOPPING if hasattr(signal, name)]
+    before = [signal.signal(number, stop) for number in signals]
     try:
         yield
     finally:
@@ -116,9 +130,9 @@ def _stopping_saved() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _stop(_number: int, _frame: Any) -> None:
+def _stop(shared: Sequence[RunFolder]) -> None:
     """First time: ask the job to save and leave. Second time, or with nothing to save: stop at once."""
-    running = [run for run in RunFolder.held() if not run.cancel_requested()]
+    running = [run for run in (*RunFolder.held(), *shared) if not run.cancel_requested()]
     if not running:
         raise KeyboardInterrupt
     for run in running:

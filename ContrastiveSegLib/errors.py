@@ -9,6 +9,7 @@ ContrastiveSegError
 ├── Cancelled       the user asked the job to stop; everything was saved
 ├── TooLarge        even the smallest batch does not fit into memory
 ├── Diverged        the loss is no longer a number
+├── ProcessLost     another process of the same job has failed
 └── CannotWrite     a result cannot be written where it was asked to go
 """
 
@@ -59,6 +60,10 @@ class TooLarge(ContrastiveSegError):
 
 class Diverged(ContrastiveSegError):
     """The loss is no longer a number."""
+
+
+class ProcessLost(ContrastiveSegError):
+    """Another process of the same job has failed."""
 
 
 class CannotWrite(ContrastiveSegError):

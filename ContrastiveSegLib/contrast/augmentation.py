@@ -15,6 +15,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from ContrastiveSegLib.distributed.rows import of_all, own
+
 
 @dataclass(frozen=True)
 class IntensityAugmentation:
@@ -96,8 +98,7 @@ def augment_intensities(images: Tensor, how: IntensityAugmentation, generator: G
     if how.blur:
         images = _blur(images, draw.up_to(how.blur))
     if how.noise:
-        noise = torch.randn(images.shape, generator=generator, device=images.device, dtype=images.dtype)
-        images = images + noise * draw.up_to(how.noise)
+        images = images + draw.noise(images) * draw.up_to(how.noise)
     return images
 
 
@@ -175,17 +176,25 @@ def _blur(images: Tensor, sigma: Tensor) -> Tensor:
 
 
 class _Draw:
-    """Random numbers for one batch, on its device, one set per image."""
+    """Random numbers for one batch, on its device, one set per image.
+
+    They are drawn for the images of all processes, so that each image gets the same wherever it is computed.
+    """
 
     def __init__(self, images: Tensor, generator: Generator, probability: float = 1.0) -> None:
         self.batch, self.ndim, self.device = len(images), images.ndim, images.device
         self.generator, self.probability = generator, probability
 
     def _uniform(self, *shape: int) -> Tensor:
-        return torch.rand(self.batch, *shape, generator=self.generator, device=self.device)
+        return own(torch.rand(of_all(self.batch), *shape, generator=self.generator, device=self.device))
 
     def normal(self, *shape: int) -> Tensor:
-        return torch.randn(self.batch, *shape, generator=self.generator, device=self.device)
+        return own(torch.randn(of_all(self.batch), *shape, generator=self.generator, device=self.device))
+
+    def noise(self, images: Tensor) -> Tensor:
+        """A number for each voxel, in the shape of the images."""
+        shape = of_all(self.batch), *images.shape[1:]
+        return own(torch.randn(shape, generator=self.generator, device=self.device, dtype=images.dtype))
 
     def vector(self, limit: float, *shape: int) -> Tensor:
         """-limit ... limit: (B, *shape)."""

@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from ContrastiveSegLib.distributed.rows import of_all, own, total
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 TINY = 1e-6
@@ -82,14 +83,15 @@ def choose_anchors(
     index = torch.arange(classes, device=labels.device)[None, :, None]
     of_class = labels[:, None] == index  # (B, C, N)
     of_class = of_class & (of_class.sum(-1, keepdim=True) >= limits.fewest)
-    pairs = of_class.any(-1).sum().clamp(min=1)
+    pairs = total(of_class.any(-1).sum()).clamp(min=1)
     wanted = (limits.total // pairs).clamp(max=limits.each)
     hard, easy = of_class & (predicted != labels)[:, None], of_class & (predicted == labels)[:, None]
     hard_there, easy_there = hard.sum(-1), easy.sum(-1)  # (B, C)
     # Where one kind is short, the other fills up.
     hard_taken = torch.minimum(hard_there, torch.maximum(wanted // 2, wanted - easy_there))
     easy_taken = torch.minimum(easy_there, wanted - hard_taken)
-    order = torch.rand(labels.shape, generator=generator, device=labels.device)[:, None]
+    shape = of_all(len(labels)), *labels.shape[1:]
+    order = own(torch.rand(shape, generator=generator, device=labels.device))[:, None]
     taken = _first(hard, order, hard_taken) | _first(easy, order, easy_taken)
     return taken.any(1)
 

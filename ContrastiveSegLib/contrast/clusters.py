@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ContrastiveSegLib.distributed.rows import gathered, mean, own
+
 
 @torch.no_grad()
 def balanced_assignments(scores: Tensor, *, sharpness: float = 0.05, rounds: int = 3) -> Tensor:
@@ -18,16 +20,16 @@ def balanced_assignments(scores: Tensor, *, sharpness: float = 0.05, rounds: int
     Source: Caron et al., SwAV, NeurIPS 2020, arXiv 2006.09882, equation 3 and algorithm 1.
     """
     # In logarithms: at a small epsilon every exponential of an image far from all prototypes would be 0.
-    shares = scores.float() / sharpness
+    shares = gathered(scores).float() / sharpness
     for _ in range(rounds):
         shares = shares.log_softmax(0)
         shares = shares.log_softmax(1)
-    return shares.exp()
+    return own(shares.exp())
 
 
 def swapped_loss(scores: Tensor, targets: Tensor, *, temperature: float = 0.1) -> Tensor:
     """Predict one view's assignment from the other's scores: cross-entropy, mean over rows (N, K)."""
-    return -(targets * (scores.float() / temperature).log_softmax(1)).sum(1).mean()
+    return mean(-(targets * (scores.float() / temperature).log_softmax(1)).sum(1))
 
 
 class Teacher(nn.Module):
@@ -47,7 +49,7 @@ class Teacher(nn.Module):
     def forward(self, scores: Tensor) -> Tensor:
         """Scores (N, K) to targets (N, K), rows sum to 1."""
         targets = ((scores.float() - self.center) / self.temperature).softmax(1)
-        self.center.lerp_(scores.float().mean(0), 1 - self.momentum)
+        self.center.lerp_(gathered(scores.float()).mean(0), 1 - self.momentum)
         return targets
 
 

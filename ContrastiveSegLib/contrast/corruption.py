@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from ContrastiveSegLib.contrast.structure import dilated, largest_around
+from ContrastiveSegLib.distributed.rows import of_all, own
 
 OUTSIDE, INSIDE = 3, 2  # voxels of the band along the border of a structure
 NEARBY = 10  # voxels from a structure, within which an undecided network counts
@@ -57,10 +58,10 @@ def corrupted(
         The images, and the mask (B, *S) of what was corrupted.
     """
     owner = _random_blocks(where, blocks, generator)
-    shares = torch.tensor(SHARES, device=images.device).expand(len(images), -1)
-    kinds = torch.multinomial(shares, blocks, replacement=True, generator=generator)  # (B, N)
+    shares = torch.tensor(SHARES, device=images.device).expand(of_all(len(images)), -1)
+    kinds = own(torch.multinomial(shares, blocks, replacement=True, generator=generator))  # (B, N)
     kind = _per_voxel(kinds, owner, outside=-1)
-    noise = torch.rand(images.shape, generator=generator, device=images.device, dtype=images.dtype)
+    noise = _drawn(images.shape, generator).to(images.dtype)
     changed = torch.where((kind == NOISE)[:, None], noise, images)
     changed = torch.where((kind == MEAN)[:, None], _means(images, owner, blocks), changed)
     changed = torch.where((kind == CURVE)[:, None], _curved(images, owner, blocks, generator), changed)
@@ -91,12 +92,17 @@ def _random_blocks(where: Tensor, blocks: int, generator: Generator) -> Tensor:
     size, device = where.shape[1:], where.device
     weights = where.flatten(1).float()
     empty = weights.amax(1, keepdim=True) == 0
-    centers = torch.multinomial(weights + empty, blocks, replacement=True, generator=generator)  # (B, N)
+    # Not multinomial(): how many numbers that draws depends on what it draws from.
+    ranks = (weights + empty).cumsum(1)
+    drawn = torch.minimum(_drawn((len(where), blocks), generator) * ranks[:, -1:], ranks[:, -1:] - 0.5)
+    centers = torch.searchsorted(ranks, drawn, right=True)  # (B, N)
     covers = ~empty.view(-1, 1, *(1,) * len(size))
     for axis, n in enumerate(size):
         at = centers // math.prod(size[axis + 1 :]) % n
         low, high = _sides(n)
-        side = torch.randint(low, high + 1, at.shape, generator=generator, device=device)
+        side = own(
+            torch.randint(low, high + 1, (of_all(len(at)), blocks), generator=generator, device=device)
+        )
         begin = (at - side // 2)[:, :, None]
         line = torch.arange(n, device=device)
         inside = (line >= begin) & (line < begin + side[:, :, None])  # (B, N, n)
@@ -129,7 +135,8 @@ def _means(images: Tensor, owner: Tensor, blocks: int) -> Tensor:
 
 def _curved(images: Tensor, owner: Tensor, blocks: int, generator: Generator) -> Tensor:
     """Gray values sent through the curve of their block: (B, C, *S)."""
-    tables = random_curves(len(images) * (blocks + 1), generator, images.device).view(len(images), -1)
+    tables = random_curves(of_all(len(images)) * (blocks + 1), generator, images.device)
+    tables = own(tables.view(of_all(len(images)), -1))
     position = images.flatten(2).clamp(0, 1) * (KNOTS - 1)
     below = position.long().clamp(max=KNOTS - 2)
     index = (owner.flatten(1)[:, None] * KNOTS + below).flatten(1)  # (B, C * V)
@@ -154,12 +161,17 @@ def random_curves(count: int, generator: Generator, device: torch.device) -> Ten
     return torch.where(falls, 1 - rising, rising)
 
 
+def _drawn(shape: Sequence[int], generator: Generator) -> Tensor:
+    """Numbers from 0 to 1, those of an image whichever process has it: (B, ...)."""
+    return own(torch.rand(of_all(shape[0]), *shape[1:], generator=generator, device=generator.device))
+
+
 def _shuffled(images: Tensor, owner: Tensor, where: Tensor, generator: Generator) -> Tensor:
     """Voxels of `where` (B, *S) in random order within their block, all channels alike."""
     index = where.flatten().nonzero()[:, 0]
     voxels = owner[0].numel()
     block = index // voxels * (int(owner.max()) + 1) + owner.flatten()[index]
-    lots = torch.rand(len(index), generator=generator, device=images.device, dtype=torch.float64)
+    lots = _drawn(owner.shape, generator).flatten()[index].double()
     target, source = index[block.argsort(stable=True)], index[(block + lots).argsort()]
     rows = images.transpose(0, 1).flatten(1)  # (C, B * V)
     rows = rows.index_copy(1, target, rows[:, source])

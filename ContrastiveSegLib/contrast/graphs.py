@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ContrastiveSegLib.distributed.rows import gathered
+
 
 @torch.no_grad()
 def nearest_neighbors(features: Tensor) -> Tensor:
-    """The most similar other row of each row, by cosine: (N, D) to (N,)."""
+    """The most similar other row of each row, by cosine: (N, D) to (N,), of the images of all processes."""
     with torch.autocast(features.device.type, enabled=False):
-        unit = F.normalize(features.float(), dim=-1)
+        unit = F.normalize(gathered(features).float(), dim=-1)
         similarity = unit @ unit.T
     itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
     return similarity.masked_fill(itself, -torch.inf).argmax(1)

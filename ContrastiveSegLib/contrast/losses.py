@@ -1,4 +1,8 @@
-"""Losses on plain matrices: features (N, D), with positives (N, N), with partners, or with a queue."""
+"""Losses on plain matrices: features (N, D), with positives (N, N), with partners, or with a queue.
+
+Where several processes work together, the rows of features are those of one process, masks are those of all,
+and each loss is that of all.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from ContrastiveSegLib.distributed.rows import gathered, gathered_lists, mean, total
 
 BASE_TEMPERATURE = 0.07
 
@@ -25,7 +31,8 @@ def contrastive_loss(
     collapse value.
 
     Args:
-        features: (..., N, D), any length; they are normalized here. Leading axes are independent problems.
+        features: (..., N, D), a row per image, any length; they are normalized here. Leading axes are
+            independent problems.
         positives: (..., N, N) boolean; the diagonal is ignored.
         base_temperature: The released code of SupCon, PCL, MACL and SuperCL multiplies by
             temperature / 0.07; the printed equations do not. Give `temperature` for the printed form.
@@ -36,6 +43,25 @@ def contrastive_loss(
     Source: Khosla et al., Supervised contrastive learning, NeurIPS 2020, arXiv 2004.11362, equation 2;
     docs/methods/index.md.
     """
+    summed, anchors = _over_anchors(gathered(features, dim=-2), positives, temperature)
+    return (temperature / base_temperature) * summed / anchors.clamp(min=1)
+
+
+def contrastive_loss_in_each_image(
+    features: Tensor, positives: Tensor, *, temperature: float = 0.1
+) -> Tensor:
+    """`contrastive_loss` of the rows of each image among themselves.
+
+    Args:
+        features: (B, N, D).
+        positives: (B, N, N) boolean.
+    """
+    summed, anchors = _over_anchors(features, positives, temperature)
+    return (temperature / BASE_TEMPERATURE) * total(summed) / total(anchors).clamp(min=1)
+
+
+def _over_anchors(features: Tensor, positives: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """The sum over the anchors that have a positive, and how many these are."""
     with torch.autocast(features.device.type, enabled=False):
         features = F.normalize(features.float(), dim=-1)
         similarity = features @ features.transpose(-1, -2) / temperature  # (..., N, N)
@@ -46,7 +72,7 @@ def contrastive_loss(
     count = positives.sum(-1)
     per_anchor = -(log_probability * positives).sum(-1) / count.clamp(min=1)
     anchors = (count > 0).expand_as(per_anchor)
-    return (temperature / base_temperature) * (per_anchor * anchors).sum() / anchors.sum().clamp(min=1)
+    return (per_anchor * anchors).sum(), anchors.sum()
 
 
 def labeled_pairs_loss(features: Tensor, labels: Tensor, *, temperature: float = 0.05) -> Tensor:
@@ -63,6 +89,7 @@ def labeled_pairs_loss(features: Tensor, labels: Tensor, *, temperature: float =
 
     Source: docs/strategies/dual_ssl.md.
     """
+    features, labels = gathered_lists(features), gathered_lists(labels)
     with torch.autocast(features.device.type, enabled=False):
         features = F.normalize(features.float(), dim=1)
         similarity = features @ features.T / temperature  # (N, N)
@@ -83,7 +110,7 @@ def collapse_value(
 def spread(features: Tensor) -> Tensor:
     """How far the directions of features (N, D) differ: 1 when they point everywhere, 0 after a collapse."""
     with torch.no_grad(), torch.autocast(features.device.type, enabled=False):
-        unit = F.normalize(features.detach().float().flatten(0, -2), dim=-1)
+        unit = F.normalize(gathered(features.detach().float().flatten(0, -2)), dim=-1)
         return (1 - unit.mean(0).square().sum()).clamp(min=0).sqrt()
 
 
@@ -108,7 +135,9 @@ def queue_loss(queries: Tensor, keys: Tensor, queue: Tensor, *, temperature: flo
         queries, keys = F.normalize(queries.float(), dim=-1), F.normalize(keys.detach().float(), dim=-1)
         own = (queries * keys).sum(-1, keepdim=True)
         logits = torch.cat([own, queries @ queue.float().T], dim=1) / temperature
-        return F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))
+        return mean(
+            F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long), reduction="none")
+        )
 
 
 def matching_loss(rows: Tensor, partners: Tensor, *, temperature: float = 0.1) -> Tensor:
@@ -121,7 +150,7 @@ def matching_loss(rows: Tensor, partners: Tensor, *, temperature: float = 0.1) -
     with torch.autocast(rows.device.type, enabled=False):
         rows, partners = F.normalize(rows.float(), dim=-1), F.normalize(partners.float(), dim=-1)
         similarity = rows @ partners.transpose(-1, -2) / temperature  # (..., N, N)
-    return (similarity.logsumexp(-1) - similarity.diagonal(dim1=-2, dim2=-1)).mean()
+    return mean(similarity.logsumexp(-1) - similarity.diagonal(dim1=-2, dim2=-1))
 
 
 def distance_to(predictions: Tensor, targets: Tensor) -> Tensor:
@@ -131,7 +160,7 @@ def distance_to(predictions: Tensor, targets: Tensor) -> Tensor:
     SimSiam's negative cosine, up to a constant.
     """
     with torch.autocast(predictions.device.type, enabled=False):
-        return (2 - 2 * F.cosine_similarity(predictions.float(), targets.detach().float(), dim=-1)).mean()
+        return mean(2 - 2 * F.cosine_similarity(predictions.float(), targets.detach().float(), dim=-1))
 
 
 def triplet_loss(anchors: Tensor, positives: Tensor, negatives: Tensor, *, temperature: float) -> Tensor:
@@ -142,4 +171,4 @@ def triplet_loss(anchors: Tensor, positives: Tensor, negatives: Tensor, *, tempe
     with torch.autocast(anchors.device.type, enabled=False):
         near = F.cosine_similarity(anchors.float(), positives.float(), dim=-1)
         far = F.cosine_similarity(anchors.float(), negatives.float(), dim=-1)
-        return F.softplus((far - near) / temperature).mean()
+        return mean(F.softplus((far - near) / temperature))

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ContrastiveSegLib.distributed.rows import gathered, total
+
 NOTHING = -1e4  # a similarity whose exponential is 0; infinity would make gradients that are no numbers
 
 
@@ -30,7 +32,7 @@ class ClassMemory(nn.Module):
 
     @torch.no_grad()
     def push(self, features: Tensor, labels: Tensor) -> None:
-        """Add, for each image and class it shows, the mean of its features, at unit length.
+        """Add, for each image of all processes and class it shows, the mean of its features, at unit length.
 
         Args:
             features: (B, N, D).
@@ -39,8 +41,8 @@ class ClassMemory(nn.Module):
         classes, length, _ = self.rows.shape
         with torch.autocast(features.device.type, enabled=False):
             member = labels[:, None] == torch.arange(classes, device=labels.device)[:, None]  # (B, C, N)
-            means = F.normalize(member.float() @ features.float(), dim=-1)  # (B, C, D)
-        there = member.any(-1)
+            means = gathered(F.normalize(member.float() @ features.float(), dim=-1))  # (B, C, D)
+        there = gathered(member.any(-1))
         there = there & (there.cumsum(0) <= length)
         rank = there.cumsum(0) - 1
         places = (self.oldest + rank) % length  # (B, C)
@@ -65,8 +67,9 @@ def memory_contrast(anchors: Tensor, labels: Tensor, memory: ClassMemory, *, tem
     """
     usable = memory.filled[labels] > 0
     anchors, labels = anchors[usable], labels[usable]
+    count = total(usable.sum())
     if not len(anchors):
-        return anchors.float().sum()  # 0, and still a part of the graph
+        return total(anchors.float().sum()) / count.clamp(min=1)  # 0 here, and still a part of the graph
     # What is pushed before the backward pass must not change the rows that this loss has seen.
     rows, counts = memory.rows.clone(), memory.filled.clone()
     _, length, _ = rows.shape
@@ -77,4 +80,4 @@ def memory_contrast(anchors: Tensor, labels: Tensor, memory: ClassMemory, *, tem
     negatives = similarity.masked_fill(~valid | own, NOTHING).flatten(1).logsumexp(1)  # (A,)
     positives = similarity[torch.arange(len(labels), device=rows.device), labels]  # (A, M)
     each = torch.logaddexp(positives, negatives[:, None]) - positives
-    return ((each * valid[labels]).sum(1) / counts[labels]).mean()
+    return total(((each * valid[labels]).sum(1) / counts[labels]).sum()) / count

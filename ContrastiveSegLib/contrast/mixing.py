@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from ContrastiveSegLib.distributed.rows import of_all, own, picked
+
 SHARE = 0.2  # of the area of a slice
 
 
@@ -20,7 +22,7 @@ class Mix:
     """Which rectangle of which slice lies on which other one.
 
     Attributes:
-        inside: (B,) index of the slice that each rectangle is taken from.
+        inside: (B,) index, among the slices of all processes, of the one each rectangle is taken from.
         outside: (B,) index of the slice it is laid on.
         rectangles: (B, H, W) boolean, true inside.
         swapped: Whether the two decoders have exchanged their roles in this step.
@@ -32,9 +34,12 @@ class Mix:
     swapped: bool
 
     def paste(self, inside: Tensor, outside: Tensor) -> Tensor:
-        """Values (B, H, W) or (B, C, H, W): of `inside` within the rectangles, of `outside` around them."""
+        """Values (B, H, W) or (B, C, H, W): of `inside` within the rectangles, of `outside` around them.
+
+        No gradient reaches them.
+        """
         region = self.rectangles if inside.ndim == 3 else self.rectangles[:, None]
-        return torch.where(region, inside[self.inside], outside[self.outside])
+        return torch.where(region, picked(inside, self.inside), picked(outside, self.outside))
 
 
 def random_mix(images: Tensor, generator: Generator, *, dynamic: bool) -> Mix:
@@ -44,20 +49,20 @@ def random_mix(images: Tensor, generator: Generator, *, dynamic: bool) -> Mix:
         images: (B, C, H, W).
         dynamic: A coin decides which order lies on top, and with it whose rectangles and which decoder.
     """
-    count, device = len(images), images.device
+    count, device = of_all(len(images)), images.device
     rectangles = random_rectangles(images, generator)
-    first = torch.randperm(count, generator=generator, device=device)
-    second = torch.randperm(count, generator=generator, device=device)
+    first = own(torch.randperm(count, generator=generator, device=device))
+    second = own(torch.randperm(count, generator=generator, device=device))
     coin = torch.rand((), generator=generator, device=device)
     swapped = dynamic and bool(coin < 0.5)
     inside, outside = (second, first) if swapped else (first, second)
-    return Mix(inside, outside, rectangles[inside], swapped)
+    return Mix(inside, outside, picked(rectangles, inside), swapped)
 
 
 def random_rectangles(images: Tensor, generator: Generator, *, share: float = SHARE) -> Tensor:
     """One rectangle of this share of the area per image (B, C, H, W), tall or wide: (B, H, W) boolean."""
     rows, columns = images.shape[-2:]
-    draws = torch.rand(3, len(images), generator=generator, device=images.device)
+    draws = own(torch.rand(3, of_all(len(images)), generator=generator, device=images.device).T).T
     # No lower than what the full width can make up for.
     lowest = math.ceil(share * rows)
     height = (torch.exp(draws[0] * math.log(share)) * rows).round().clamp(lowest, rows)
@@ -86,7 +91,7 @@ def random_boxes(
     Source: Yang et al., CVPR 2023, arXiv 2208.09910.
     """
     rows, columns = images.shape[-2:]
-    draws = torch.rand(4, len(images), generator=generator, device=images.device)
+    draws = own(torch.rand(4, of_all(len(images)), generator=generator, device=images.device).T).T
     if sides is None:
         pixels = (area[0] + draws[0] * (area[1] - area[0])) * rows * columns
         ratio = torch.exp(math.log(aspect[0]) + draws[1] * math.log(aspect[1] / aspect[0]))

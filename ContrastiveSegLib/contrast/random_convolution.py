@@ -13,6 +13,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from ContrastiveSegLib.distributed.rows import of_all, own
+
 KERNELS = (3, 5, 7)
 CONVOLVE: dict[int, Any] = {4: F.conv2d, 5: F.conv3d}
 
@@ -23,12 +25,14 @@ def randomly_convolved(images: Tensor, generator: Generator) -> Tensor:
     batch, channels, *size = images.shape
     device = images.device
     kernel = KERNELS[int(torch.randint(len(KERNELS), (), generator=generator, device=device))]
-    shape = (batch * channels, channels, *(min(kernel, n // 2 * 2 - 1) for n in size))
-    weights = torch.randn(shape, generator=generator, device=device) * math.sqrt(2 / math.prod(shape[1:]))
+    shape = (channels, channels, *(min(kernel, n // 2 * 2 - 1) for n in size))
+    weights = own(torch.randn(of_all(batch), *shape, generator=generator, device=device)).flatten(0, 1)
+    weights = weights * math.sqrt(2 / math.prod(shape[1:]))
     with torch.autocast(device.type, enabled=False):
         # One group per image: each has a convolution of its own.
         seen = CONVOLVE[images.ndim](images.reshape(1, -1, *size), weights, padding="same", groups=batch)
-    share = torch.rand(batch, *(1,) * (images.ndim - 1), generator=generator, device=device)
+    ones = (1,) * (images.ndim - 1)
+    share = own(torch.rand(of_all(batch), *ones, generator=generator, device=device))
     mixed = torch.lerp(images, seen.view(images.shape), share).clamp(0, 1)
     axes = tuple(range(1, images.ndim))
     low, high = mixed.amin(axes, keepdim=True), mixed.amax(axes, keepdim=True)

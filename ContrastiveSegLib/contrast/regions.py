@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from ContrastiveSegLib.distributed.rows import of_all, own
 from ContrastiveSegLib.preprocessing.superpixels import REGIONS_PER_PATCH, regions_of
 
 
@@ -40,7 +41,8 @@ def chosen_pixels(
     """
     device = generator.device
     if how == "random" and count < pixels:
-        return torch.rand(images, pixels, generator=generator, device=device).argsort(1)[:, :count]
+        drawn = torch.rand(of_all(images), pixels, generator=generator, device=device)
+        return own(drawn).argsort(1)[:, :count]
     return torch.arange(pixels, device=device).expand(images, -1)
 
 

@@ -19,6 +19,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from ContrastiveSegLib.contrast.regions import on_feature_grid
+from ContrastiveSegLib.distributed.rows import first_own, gathered_lists, of_all, own
 
 SMALLEST_MASK = 10  # cells of a structure in a slice, below which its middle says little
 SMALLEST_RING = 5
@@ -75,8 +76,17 @@ def structure_cells(
     structures = _one_per_slice(inside, thinned(inside, dims=len(size)), SMALLEST_MASK, random)
     surroundings = _one_per_slice(ring, thinned(ring, dims=2), SMALLEST_RING, random)
     surroundings[:, 2] = 0
-    chosen = torch.from_numpy(_at_most(np.concatenate([structures, surroundings]), random)).to(labels.device)
-    return Cells(*chosen.unbind(1))
+    chosen = _at_most(np.concatenate([_of_all(structures), _of_all(surroundings)]), random)
+    chosen[:, 0] -= first_own()
+    here = chosen[(chosen[:, 0] >= 0) & (chosen[:, 0] < len(labels))]
+    return Cells(*torch.from_numpy(here).to(labels.device).unbind(1))
+
+
+def _of_all(cells: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Cells (N, 3) of all processes, with the number that their image has among those of all."""
+    numbered = cells + np.array([first_own(), 0, 0])
+    found: npt.NDArray[np.int64] = gathered_lists(torch.from_numpy(numbered)).numpy()
+    return found
 
 
 def structure_masks(labels: Tensor, classes: int) -> Tensor:
@@ -130,7 +140,8 @@ def _one_per_slice(
     images, structures, *size = masks.shape
     slices = (images, structures, size[0] if len(size) == 3 else 1, size[-2] * size[-1])
     enough = masks.reshape(slices).sum(3) >= smallest
-    lots = random.random(slices) * skeletons.reshape(slices)
+    drawn = own(torch.from_numpy(random.random((of_all(images), *slices[1:])))).numpy()
+    lots = drawn * skeletons.reshape(slices)
     image, structure, k = np.nonzero(enough & (lots.max(3) > 0))
     cell = lots.argmax(3)[image, structure, k]
     return np.stack([image, k * slices[3] + cell, structure + 1], 1)

@@ -6,15 +6,14 @@ import math
 from collections.abc import Sequence
 
 import torch
-from monai.losses import DiceLoss
 from monai.networks import one_hot
 from torch import Tensor
 from torch.nn import functional as F
 
+from ContrastiveSegLib.distributed.rows import total
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
-# One Dice over the batch: a slice without the structure would otherwise count as a full miss.
-_dice = DiceLoss(include_background=False, batch=True)
+SMOOTH = 1e-5  # as in MONAI: a structure that is nowhere, and found nowhere, is no miss
 
 
 def dice_ce(scores: Tensor, labels: Tensor) -> Tensor:
@@ -30,8 +29,19 @@ def dice_ce(scores: Tensor, labels: Tensor) -> Tensor:
     # Softmax first: the scores of unknown positions must not touch those of known ones.
     probabilities = scores.float().softmax(1) * known
     truth = one_hot(labels.clamp(min=0)[:, None], num_classes=scores.shape[1]) * known
-    dice: Tensor = _dice(probabilities, truth)
-    return dice + partial_cross_entropy(scores, labels)
+    return dice_loss(probabilities[:, 1:], truth[:, 1:]) + partial_cross_entropy(scores, labels)
+
+
+def dice_loss(probabilities: Tensor, truth: Tensor) -> Tensor:
+    """1 - Dice, the mean over classes, of probabilities and truth (B, classes, *S).
+
+    One Dice over the images of all processes: a slice without the structure would otherwise count as a full
+    miss. So MONAI's, which knows one process, is written out here.
+    """
+    axes = (0, *range(2, probabilities.ndim))
+    both, each = (probabilities * truth).sum(axes), (probabilities + truth).sum(axes)
+    both, each = total(torch.stack([both, each]))
+    return (1 - (2 * both + SMOOTH) / (each + SMOOTH)).mean()
 
 
 def dice_ce_at_every_level(maps: Sequence[Tensor], labels: Tensor) -> Tensor:
@@ -58,8 +68,8 @@ def partial_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
         scores: (B, classes, *S), of any precision.
         labels: (B, *S) class indices, IGNORE_LABEL where nothing is annotated.
     """
-    total = F.cross_entropy(scores.float(), labels, ignore_index=IGNORE_LABEL, reduction="sum")
-    return total / (labels != IGNORE_LABEL).sum().clamp(min=1)
+    summed = F.cross_entropy(scores.float(), labels, ignore_index=IGNORE_LABEL, reduction="sum")
+    return total(summed) / total((labels != IGNORE_LABEL).sum()).clamp(min=1)
 
 
 def risen(share: float) -> float:

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from ContrastiveSegLib.distributed.exchange import any_of
+from ContrastiveSegLib.distributed.meeting import first_goes_ahead, once
 from ContrastiveSegLib.finetuning._model import (
     Cases,
     Task,
@@ -41,7 +43,7 @@ def learn(task: Task, cases: Cases) -> None:
     strategy = fresh_strategy(task, cases, number=0)
     rounds = rounds_of(task, cases)
     if rounds:
-        check_space(cases.unannotated, task.model.path, rounds=rounds)
+        once(check_space, cases.unannotated, task.model.path, rounds=rounds)
         task.reporter.info(
             f"Self-training takes {rounds + 1} trainings of {task.decided['steps']} steps, and predicts "
             f"{len(cases.unannotated)} scans {rounds} times."
@@ -60,13 +62,14 @@ def learn(task: Task, cases: Cases) -> None:
             student = train_network(task, student, cases, taught_by, rounds, number)
             before = dice_of(teacher, cases.training, places)
             after = dice_of(teacher_of(task, student, cases), cases.training, labels.places)
-            if lost := _forgot(task, before, after):
+            lost = _forgot(task, before, after)
+            if any_of(bool(lost)):
                 _stop(task, f"the network of round {number} of {rounds} is not kept, because {lost}")
                 break
             strategy, places = student, labels.places
     if rounds:
-        save(task, strategy, cases, task.model, places)
-        _clean_up(task, rounds)
+        once(save, task, strategy, cases, task.model, places)
+        once(_clean_up, task, rounds)
     task.reporter.info(
         f"Fine-tuning is finished: {task.model.weights}", kind="result", file=str(task.model.weights)
     )
@@ -85,16 +88,17 @@ def _label(
 ) -> PseudoLabels:
     """Let the network of the round before label the scans, and say what of it teaches."""
     before, earlier = task.model.part(number - 1), task.model.part(number - 2)
-    predict_all(cases.unannotated, teacher, before.pseudo_labels, task.reporter)
-    labels = choose(
-        cases.unannotated,
-        before.pseudo_labels,
-        teacher,
-        unknown=student.unknown(number),
-        annotated=cases.training,
-        before=earlier.pseudo_labels if number > 1 else None,
-    )
-    write_table(before.pseudo_label_table, cases.unannotated, labels)
+    once(predict_all, cases.unannotated, teacher, before.pseudo_labels, task.reporter)
+    with first_goes_ahead():
+        labels = choose(
+            cases.unannotated,
+            before.pseudo_labels,
+            teacher,
+            unknown=student.unknown(number),
+            annotated=cases.training,
+            before=earlier.pseudo_labels if number > 1 else None,
+        )
+    once(write_table, before.pseudo_label_table, cases.unannotated, labels)
     shares = ", ".join(f"{name} {share:.0%}" for name, share in labels.kept.items())
     task.reporter.info(
         f"Round {number} learns from {len(labels.cases)} of {len(cases.unannotated)} predicted scans too; "
@@ -125,7 +129,8 @@ def _taught_by(
     with annotated slices teach like scans, so that the annotated ones are still drawn as often.
     """
     folder = task.model.part(number - 1).pseudo_labels
-    completed = complete(cases.training, teacher, labels.places, folder, task.reporter)
+    with first_goes_ahead():
+        completed = complete(cases.training, teacher, labels.places, folder, task.reporter)
     scribbled = {case.name for case in cases.training if case.annotation == "scribbles"}
     training = [completed.get(c.name, c) if c.name in scribbled else c for c in cases.training]
     others = [case for name, case in completed.items() if name not in scribbled]

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ContrastiveSegLib.distributed.meeting import once
+from ContrastiveSegLib.distributed.processes import alone
 from ContrastiveSegLib.finetuning._model import Cases, Task, judge, save
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.weights import load_parts
@@ -48,9 +50,10 @@ def train_network(
     task.reporter.info(_words(task, cases, how, rounds, number))
     train(strategy, [p for p in strategy.parameters() if p.requires_grad], sampler, how, task.reporter)
     if rounds:
-        take_statistics(strategy.network, _seen_for_norm(task, strategy, cases, sampler))
-    save(task, strategy, cases, folder)
-    folder.last.unlink(missing_ok=True)
+        with alone():
+            take_statistics(strategy.network, _seen_for_norm(task, strategy, cases, sampler))
+    once(save, task, strategy, cases, folder)
+    once(folder.last.unlink, missing_ok=True)
     return strategy
 
 

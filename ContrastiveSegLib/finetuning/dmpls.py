@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from monai.losses import DiceLoss
+from monai.networks import one_hot
 from torch import Generator, Tensor
 
+from ContrastiveSegLib.distributed.rows import of_all, own
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
-from ContrastiveSegLib.finetuning._losses import partial_cross_entropy
+from ContrastiveSegLib.finetuning._losses import dice_loss, partial_cross_entropy
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.networks.backbone import Backbone
@@ -52,8 +53,6 @@ class Strategy(FinetuningStrategy):
         self.network, self.settings, self.mirrors = network, settings, settings.mirror
         self.second = ConvolutionalDecoder(network)
         self.augmented = Augmentation(patch, settings.rotation, mirror=settings.mirror, beyond=IGNORE_LABEL)
-        # One Dice over the batch: a slice without the structure would otherwise count as a full miss.
-        self.dice = DiceLoss(to_onehot_y=True, softmax=True, batch=True)
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         images, labels = self.augmented(batch, generator)
@@ -61,15 +60,16 @@ class Strategy(FinetuningStrategy):
         hidden = [dropped(level, self.settings.dropout, generator) for level in features]
         first = self.network.head(self.network.decode(features)).float()  # (B, classes, *S)
         second = self.second(hidden).float()
-        mixed = mixed_labels(first, second, generator)[:, None]
+        mixed = one_hot(mixed_labels(first, second, generator)[:, None], num_classes=first.shape[1])
         known = partial_cross_entropy(first, labels) + partial_cross_entropy(second, labels)
-        dice = self.dice(first, mixed) + self.dice(second, mixed)
+        dice = dice_loss(first.softmax(1), mixed) + dice_loss(second.softmax(1), mixed)
         return {"scribbles": 0.5 * known, "pseudo_labels": self.settings.pseudo_weight * 0.5 * dice}
 
 
 def dropped(features: Tensor, share: float, generator: Generator) -> Tensor:
     """Set this share of the features to zero and enlarge the others, so that the mean stays."""
-    kept = torch.rand(features.shape, generator=generator, device=features.device) >= share
+    shape = of_all(len(features)), *features.shape[1:]
+    kept = own(torch.rand(shape, generator=generator, device=features.device)) >= share
     return features * kept / (1 - share)
 
 

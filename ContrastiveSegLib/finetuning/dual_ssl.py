@@ -23,6 +23,7 @@ from ContrastiveSegLib.contrast.corruption import corrupted, uncertain_region
 from ContrastiveSegLib.contrast.losses import labeled_pairs_loss
 from ContrastiveSegLib.contrast.random_convolution import randomly_convolved
 from ContrastiveSegLib.contrast.structure import structure_cells
+from ContrastiveSegLib.distributed.rows import mean, total
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce, dice_ce_at_every_level
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
@@ -136,7 +137,7 @@ class Strategy(FinetuningStrategy):
             self.network(randomly_convolved(images, generator)).float().softmax(1)[:, 1:].flatten(1)
             for _ in range(2)
         )
-        return (1 - F.cosine_similarity(one, other)).mean()
+        return mean(1 - F.cosine_similarity(one, other))
 
 
 def contrasted_level(network: Backbone, patch: Sequence[int]) -> int:
@@ -159,4 +160,4 @@ def restoration_error(restored: Tensor, images: Tensor, mask: Tensor) -> Tensor:
 
 
 def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
-    return (values * mask).sum() / mask.sum().clamp(min=1)
+    return total((values * mask).sum()) / total(mask.sum()).clamp(min=1)

@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 
 from ContrastiveSegLib.contrast.augmentation import IntensityAugmentation, augment_intensities
 from ContrastiveSegLib.contrast.mixing import laid_on, random_boxes
+from ContrastiveSegLib.distributed.rows import mean, of_all, own, picked, total
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce, dice_ce_at_every_level, risen
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
@@ -124,16 +125,16 @@ class Strategy(FinetuningStrategy):
         """
         certain, guess = self.teacher(scans).float().softmax(1).max(1)
         usual, flat = self.confidence, guess.flatten()
-        counts = torch.bincount(flat, minlength=len(usual))
-        means = torch.bincount(flat, certain.flatten(), minlength=len(usual)) / counts.clamp(min=1)
+        counts = total(torch.bincount(flat, minlength=len(usual)))
+        means = total(torch.bincount(flat, certain.flatten(), minlength=len(usual))) / counts.clamp(min=1)
         momentum = min(1 - 1 / int(self.steps), THRESHOLD_MOMENTUM)
         usual.copy_(torch.where(counts > 0, torch.lerp(means.to(usual), usual, momentum), usual))
         limits = usual.clone()
         limits[0] = usual[1:].mean()
         taught = certain >= limits[guess]
         self.watched = {
-            "taught_share": taught.float().mean(),
-            "structure_share": (taught & (guess > 0)).sum() / (guess > 0).sum().clamp(min=1),
+            "taught_share": mean(taught.float()),
+            "structure_share": total((taught & (guess > 0)).sum()) / total((guess > 0).sum()).clamp(min=1),
         }
         return torch.where(taught, guess, IGNORE_LABEL)
 
@@ -143,8 +144,8 @@ class Strategy(FinetuningStrategy):
         if self.settings.mix == "none":
             return view, guessed
         boxes = random_boxes(view, generator)
-        order = torch.randperm(len(view), generator=generator, device=view.device)
-        return laid_on(boxes, view[order], view), laid_on(boxes, guessed[order], guessed)
+        order = own(torch.randperm(of_all(len(view)), generator=generator, device=view.device))
+        return laid_on(boxes, picked(view, order), view), laid_on(boxes, picked(guessed, order), guessed)
 
     def _copied_both_ways(
         self,
@@ -157,11 +158,12 @@ class Strategy(FinetuningStrategy):
         count = min(len(annotated[0]), len(scans[0]))
         images, known = (each[:count] for each in annotated)
         others, guessed = augment_intensities(scans[0][:count], STRONG, generator), scans[1][:count]
-        order = torch.randperm(count, generator=generator, device=images.device)
+        order = own(torch.randperm(of_all(count), generator=generator, device=images.device))
         boxes = random_boxes(images, generator, sides=BOX_OF_BCP)
-        inside = laid_on(boxes, images, others), laid_on(boxes, images[order], others, swapped=True)
+        turned = picked(images, order), picked(known, order)
+        inside = laid_on(boxes, images, others), laid_on(boxes, turned[0], others, swapped=True)
         nothing = torch.full_like(known, IGNORE_LABEL)
-        drawn = laid_on(boxes, known, nothing), laid_on(boxes, known[order], nothing, swapped=True)
+        drawn = laid_on(boxes, known, nothing), laid_on(boxes, turned[1], nothing, swapped=True)
         said = laid_on(boxes, nothing, guessed), laid_on(boxes, nothing, guessed, swapped=True)
         maps = self.network.training_scores(torch.cat(inside))
         return {
@@ -177,5 +179,6 @@ class Strategy(FinetuningStrategy):
 
 def _half_of(features: Tensor, generator: Generator) -> Tensor:
     """Features (B, D, *S) with half of the channels of each image 0 and the others doubled."""
-    kept = torch.rand(features.shape[:2], generator=generator, device=features.device) >= 0.5
+    drawn = torch.rand(of_all(len(features)), features.shape[1], generator=generator, device=features.device)
+    kept = own(drawn) >= 0.5
     return 2 * features * kept.view(*kept.shape, *(1,) * (features.ndim - 2))

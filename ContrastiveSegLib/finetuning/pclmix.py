@@ -25,6 +25,7 @@ from ContrastiveSegLib.contrast.certainty import (
 )
 from ContrastiveSegLib.contrast.memory import ClassMemory, memory_contrast
 from ContrastiveSegLib.contrast.mixing import Mix, random_mix
+from ContrastiveSegLib.distributed.rows import mean, total
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import partial_cross_entropy, risen
@@ -134,7 +135,7 @@ class Strategy(FinetuningStrategy):
             terms["mixed_scribbles"] = self._taught(mixed, mix.paste(labels, labels))
             terms["pseudo_labels"] = self._taught(mixed, pseudo_labels(plain, mix))
         if settings.het:
-            differences = [F.mse_loss(first.softmax(1), second.softmax(1)) for first, second in seen]
+            differences = [mean((one.softmax(1) - other.softmax(1)).square()) for one, other in seen]
             rise = risen(self.progress / settings.rise)
             terms["agreement"] = settings.w_het * rise * torch.stack(differences).sum()
         return terms
@@ -169,7 +170,10 @@ class Strategy(FinetuningStrategy):
             rows[chosen], wanted[chosen], self.memory, temperature=self.settings.temperature
         )
         self.memory.push(rows, wanted)
-        self.watched = {"certain": (wanted != IGNORE_LABEL).float().mean(), "anchors": chosen.sum().float()}
+        self.watched = {
+            "certain": mean((wanted != IGNORE_LABEL).float()),
+            "anchors": total(chosen.sum()).float(),
+        }
         return loss
 
 

@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from ContrastiveSegLib.contrast.augmentation import IntensityAugmentation, augment_intensities
 from ContrastiveSegLib.contrast.mixing import laid_on, random_boxes
+from ContrastiveSegLib.distributed.rows import of_all, own
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce_at_every_level
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
@@ -137,7 +138,7 @@ def exchanged(first: Pair, second: Pair, generator: Generator, *, share: float) 
     count = min(len(first[0]), len(second[0]))
     ours, theirs = ((images[:count], labels[:count]) for images, labels in (first, second))
     boxes = random_boxes(ours[0], generator, area=(0.1, 0.5), aspect=(0.5, 2.0))
-    chosen = torch.rand(count, generator=generator, device=boxes.device) < share
+    chosen = own(torch.rand(of_all(count), generator=generator, device=boxes.device)) < share
     boxes = boxes & chosen[:, None, None]
     mixed = [(laid_on(boxes, b, a), laid_on(boxes, a, b)) for a, b in zip(ours, theirs, strict=True)]
     one, other = zip(*mixed, strict=True)

@@ -14,6 +14,7 @@ from typing import Annotated
 import torch
 from torch import Generator, Tensor
 
+from ContrastiveSegLib.distributed.rows import total
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce_at_every_level, risen
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
@@ -70,4 +71,4 @@ class Strategy(FinetuningStrategy):
 def disagreement(scores: Tensor, others: Tensor, where: Tensor) -> Tensor:
     """Mean squared difference of the probabilities of two maps (B, classes, *S), `where` (B, *S) says."""
     apart = (scores.float().softmax(1) - others.float().softmax(1)).square().mean(1)
-    return (apart * where).sum() / where.sum().clamp(min=1)
+    return total((apart * where).sum()) / total(where.sum()).clamp(min=1)

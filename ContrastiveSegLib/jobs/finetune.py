@@ -15,6 +15,8 @@ import psutil
 
 from ContrastiveSegLib.dataset.annotations import annotation_file
 from ContrastiveSegLib.dataset.cases import Case
+from ContrastiveSegLib.distributed.joining import joined
+from ContrastiveSegLib.distributed.meeting import check_alike, first_goes_ahead, once
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder
 from ContrastiveSegLib.file_io.structure_files import label_files
 from ContrastiveSegLib.finetuning._decisions import decide_finetuning
@@ -39,6 +41,7 @@ from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.annotated import check_annotations, listed_slices
 from ContrastiveSegLib.training.data import (
     Found,
+    facts_of,
     find_readable_cases,
     left_out_words,
     losses,
@@ -85,27 +88,31 @@ def run(settings: FinetuneSettings) -> LostCases:
     if settings.plan:
         print(json.dumps(_plan(settings, folder, compute)), flush=True)
         return LostCases()
-    with working(folder, "finetune", settings) as reporter:
-        start = _start_of(settings, folder)
-        found = _find(settings, folder, reporter)
-        number, _ = folder.begin_finetune(settings, data=_identity(found, start, settings))
+    with joined("finetune", settings), working(folder, "finetune", settings) as reporter:
+        with first_goes_ahead():
+            start = _start_of(settings, folder)
+            found = _find(settings, folder, reporter)
+            number, _ = folder.begin_finetune(settings, data=_identity(found, start, settings))
+        check_alike("cases", {"round": number, **facts_of(found.annotated)})
         model = ModelFolder(folder.finetune(number))
         if model.is_finished:
             reporter.info(f"Round {number} of fine-tuning there is finished; there is nothing to do.")
             return LostCases()
-        write_environment(model.environment, compute)
-        decided = decide(
-            folder,
-            "finetune",
-            lambda: decide_finetuning(settings, found.labeled, start, compute),
-            round_number=number,
-        )
+        once(write_environment, model.environment, compute)
+        with first_goes_ahead():
+            decided = decide(
+                folder,
+                "finetune",
+                lambda: decide_finetuning(settings, found.labeled, start, compute),
+                round_number=number,
+            )
         grid, table = from_dict(WorkingGrid, decided["grid"]), _table(found.labeled, settings)
-        write_json(model.labels, table.to_json())
+        once(write_json, model.labels, table.to_json())
         compute = dataclasses.replace(compute, precision=decided["precision"])
         task = Task(settings, decided, grid, table, model, start, compute, reporter)
         reporter.warn_all(found.labeled.listing.notes)
-        cases, kept, lost = _prepare(task, found)
+        with first_goes_ahead():
+            cases, kept, lost = _prepare(task, found)
         learn(dataclasses.replace(task, decided={**decided, "intensities": asdict(kept)}), cases)
         return lost
 
@@ -198,7 +205,7 @@ def _prepare(task: Task, found: _Folders) -> tuple[Cases, Intensities, LostCases
         unannotated = choose_unannotated(others, validation, reporter)
         roles |= {outcome.case.name: "unannotated" for outcome in others}
         everyone, outcomes = together(everyone, found.scans), outcomes + others
-    write_cases(task.model.cases, everyone, outcomes, roles)
+    once(write_cases, task.model.cases, everyone, outcomes, roles)
     return Cases(training, validation, unannotated), kept, losses(everyone, outcomes)
 
 

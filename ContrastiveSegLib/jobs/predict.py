@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.dataset.cases import Case
+from ContrastiveSegLib.distributed.joining import joined
+from ContrastiveSegLib.distributed.meeting import check_alike, once
+from ContrastiveSegLib.distributed.sharing import put_together, shared_out
 from ContrastiveSegLib.errors import Cancelled
 from ContrastiveSegLib.file_io.files import read_geometry, read_image, write_image, write_labels
 from ContrastiveSegLib.file_io.provenance import Mark
@@ -36,6 +39,7 @@ from ContrastiveSegLib.settings.job_settings import PredictSettings
 from ContrastiveSegLib.training.case_results import read_expected, worst_first, write_case_results
 from ContrastiveSegLib.training.data import (
     Found,
+    facts_of,
     find_readable_cases,
     lost_cases_of,
     nothing_left,
@@ -77,12 +81,16 @@ def run(settings: PredictSettings) -> LostCases:
     compute = choose_compute(settings.compute)
     finished_round(folder, settings.round)  # refused here, before anything is written
     elsewhere = settings.output is not None and folder.path.resolve() not in settings.output.resolve().parents
-    with working(folder, "predict", settings, may_only_read=elsewhere) as reporter:
+    with (
+        joined("predict", settings),
+        working(folder, "predict", settings, may_only_read=elsewhere) as reporter,
+    ):
         model = load_round(folder, settings.round, compute)
         model = replace(model, single_components=_single_components(settings, model))
         output = settings.output or folder.predictions
         make_output_folder(output)
         found = find_readable_cases(settings.images, settings.cases)
+        check_alike("cases", facts_of(found))
         warn_of_headers(found, reporter)
         needed = [_needed(geometry, model) for geometry in found.geometries]
         reporter.info(largest([case.name for case in found.cases], needed))
@@ -102,39 +110,54 @@ def run(settings: PredictSettings) -> LostCases:
 def _each_case(
     found: Found, model: Model, output: Path, settings: PredictSettings, reporter: Reporter
 ) -> list[_Done]:
-    """Predict all cases, and write down what became of each.
+    """Predict all cases, shared out over the processes, and write down what became of each.
 
     Raises:
         Cancelled: The user asked to stop; what is done is written down.
     """
     table = RunFolder(settings.run).case_results("predict", folder=output)
     earlier, known = read_expected(table), read_summary(reporter.run.summary(suffix="json", folder=output))
-    done: list[_Done] = []
-    with reporter.bar(len(found.cases), "case") as advance:
-        for number, case in enumerate(found.cases, start=1):
+    own: dict[int, _Done] = {}
+    shares = shared_out([math.prod(geometry.shape) for geometry in found.geometries])
+    with reporter.bar(len(shares), "case") as advance:
+        for number in shares:
             if reporter.cancelled():
-                _write_down(table, found, done, earlier)
-                _write_summary(reporter.run, output, found, done, known)
-                raise Cancelled(f"Prediction was cancelled; what is done is in {output}.", "Start it again.")
-            reporter.log_event("case", case=case.name, number=number, cases=len(found.cases))
+                break
+            case = found.cases[number]
+            reporter.log_event("case", case=case.name, number=number + 1, cases=len(found.cases))
             one, reason = attempt(case.name, _one_case, case, model, output, settings, reporter)
+            if one and one.is_current:
+                one = replace(one, expected=earlier.get(case.name, math.nan))
+            own[number] = one or _Done(None, reason=reason)
             if reason:
                 reporter.warn(f"{case.name} is left out: {reason}", case=case.name)
-            elif one and one.is_current:
-                one = replace(one, expected=earlier.get(case.name, math.nan))
-            done.append(one or _Done(None, reason=reason))
             advance(1)
-    _write_down(table, found, done, earlier)
-    _write_summary(reporter.run, output, found, done, known)
+    done = _of_all(own, found, reporter)
+    once(_write_down, table, found, done, earlier)
+    once(_write_summary, reporter.run, output, found, done, known)
+    if len(done) < len(found.cases):
+        raise Cancelled(f"Prediction was cancelled; what is done is in {output}.", "Start it again.")
+    return [done[number] for number in range(len(found.cases))]
+
+
+def _of_all(own: dict[int, _Done], found: Found, reporter: Reporter) -> dict[int, _Done]:
+    """What became of the cases of all processes; the first one says what went wrong in the others."""
+    every = put_together({number: asdict(one) for number, one in own.items()})
+    done = {number: _Done(**every[number]) for number in sorted(every)}
+    for number, one in done.items():
+        if one.reason and number not in own:
+            name = found.cases[number].name
+            reporter.warn(f"{name} is left out: {one.reason}", case=name)
     return done
 
 
 def _write_summary(
-    run: RunFolder, output: Path, found: Found, done: Sequence[_Done], known: dict[str, dict[str, Any]]
+    run: RunFolder, output: Path, found: Found, done: Mapping[int, _Done], known: dict[str, dict[str, Any]]
 ) -> None:
     """The measures of all predictions that are there; of those that stayed, what an earlier job wrote."""
     entries = {name: entry for name, entry in known.items() if Path(entry["prediction"]).is_file()}
-    for case, one in zip(found.cases, done, strict=False):
+    for number, one in done.items():
+        case = found.cases[number]
         if one.how is not None and not one.is_current:
             entries.pop(case.name, None)  # of a file that is no longer there
         if one.summary:
@@ -143,13 +166,13 @@ def _write_summary(
     write_summary(run.summary(suffix="json", folder=output), table, entries.values())
 
 
-def _write_down(table: Path, found: Found, done: Sequence[_Done], earlier: dict[str, float]) -> None:
+def _write_down(table: Path, found: Found, done: Mapping[int, _Done], earlier: dict[str, float]) -> None:
     """The table of all cases; of those that were not reached the earlier expectation stays."""
-    rest = [
-        _Done(None, earlier.get(case.name, math.nan), reason="The job was cancelled before this case.")
-        for case in found.cases[len(done) :]
+    why = "The job was cancelled before this case."
+    every = [
+        done.get(number) or _Done(None, earlier.get(case.name, math.nan), reason=why)
+        for number, case in enumerate(found.cases)
     ]
-    every = [*done, *rest]
     write_case_results(
         table,
         found.cases,

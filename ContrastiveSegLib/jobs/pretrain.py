@@ -15,6 +15,8 @@ import psutil
 import torch
 from torch import nn
 
+from ContrastiveSegLib.distributed.joining import joined
+from ContrastiveSegLib.distributed.meeting import check_alike, first_goes_ahead, once
 from ContrastiveSegLib.imaging.case_errors import LostCases
 from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, WorkingGrid, count_slices
 from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
@@ -34,6 +36,7 @@ from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.batches import Chosen, Sampler
 from ContrastiveSegLib.training.data import (
     Found,
+    facts_of,
     find_readable_cases,
     grid_for,
     intensities_for,
@@ -70,23 +73,26 @@ def run(settings: PretrainSettings) -> LostCases:
     if settings.plan:
         print(json.dumps(_plan(settings, compute)), flush=True)
         return LostCases()
-    with working(folder, "pretrain", settings) as reporter:
+    with joined("pretrain", settings), working(folder, "pretrain", settings) as reporter:
         # Only what can be done is written down: a mistyped folder must not bind the run folder to it.
-        found = find_readable_cases(settings.images, settings.cases)
-        model = ModelFolder(folder.pretrain)
-        folder.begin("pretrain", settings, replace=not (model.is_finished or model.last.exists()))
+        with first_goes_ahead():
+            found = find_readable_cases(settings.images, settings.cases)
+            model = ModelFolder(folder.pretrain)
+            folder.begin("pretrain", settings, replace=not (model.is_finished or model.last.exists()))
+        check_alike("cases", facts_of(found))
         if model.is_finished:
             reporter.info(f"The pre-training in {folder.path} is finished; there is nothing to do.")
             return LostCases()
-        make_folder(model.path)
-        write_environment(model.environment, compute)
-        decided = decide(folder, "pretrain", lambda: _decide(settings, found, compute))
-        grid = from_dict(WorkingGrid, decided["grid"])
-        needs = _needs(settings)
-        recipe = Recipe(grid, intensities_for(settings.grid), regions="regions" in needs)
-        outcomes = prepare_all(found, folder.prepared, recipe, reporter)
+        once(make_folder, model.path)
+        once(write_environment, model.environment, compute)
+        with first_goes_ahead():
+            decided = decide(folder, "pretrain", lambda: _decide(settings, found, compute))
+            grid = from_dict(WorkingGrid, decided["grid"])
+            needs = _needs(settings)
+            recipe = Recipe(grid, intensities_for(settings.grid), regions="regions" in needs)
+            outcomes = prepare_all(found, folder.prepared, recipe, reporter)
         keep_modality(recipe.intensities, outcomes, reporter)
-        write_cases(model.cases, found, outcomes, {})
+        once(write_cases, model.cases, found, outcomes, {})
         cases = usable(outcomes)
         flags = check_needs(settings.method, needs, found.cases, cases, settings.slice_labels)
         _learn(settings, decided, cases, flags, compute, reporter)
@@ -184,7 +190,8 @@ def _learn(
     )
     with reporter.bar(schedule.steps, "step"):
         train(method, trainable_parameters(method), sampler, how, reporter)
-    save_model(
+    once(
+        save_model,
         folder,
         method.network,
         name=settings.network,
@@ -194,7 +201,7 @@ def _learn(
         grid=asdict(grid),
         intensities=asdict(intensities_for(settings.grid)),
     )
-    folder.last.unlink(missing_ok=True)
+    once(folder.last.unlink, missing_ok=True)
     reporter.info(f"Pre-training is finished: {folder.weights}", kind="result", file=str(folder.weights))
 
 

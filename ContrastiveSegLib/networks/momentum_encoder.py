@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ContrastiveSegLib.distributed.rows import gathered
 from ContrastiveSegLib.networks.backbone import Backbone
 
 
@@ -69,8 +70,8 @@ class Queue(nn.Module):
 
     @torch.no_grad()
     def push(self, features: Tensor) -> None:
-        """Replace the oldest rows by these (N, width); of more than fit, the first ones."""
-        features = F.normalize(features.detach().float(), dim=1)[: len(self.rows)]
+        """Replace the oldest rows by these (N, width) of all processes; of more than fit, the first ones."""
+        features = F.normalize(gathered(features.detach()).float(), dim=1)[: len(self.rows)]
         places = (self.oldest + torch.arange(len(features), device=features.device)) % len(self.rows)
         self.rows[places] = features
         self.oldest.copy_((self.oldest + len(features)) % len(self.rows))

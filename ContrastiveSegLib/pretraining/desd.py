@@ -14,6 +14,7 @@ from torch import Generator, Tensor, nn
 
 from ContrastiveSegLib.contrast.augmentation import two_random_views
 from ContrastiveSegLib.contrast.clusters import Teacher, distillation_loss
+from ContrastiveSegLib.distributed.rows import gathered
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import Mlp, Prototypes, average
 from ContrastiveSegLib.networks.momentum_encoder import MomentumEncoder, rising_momentum
@@ -74,7 +75,7 @@ class Method(PretrainingMethod):
         targets = self.teacher(self.slow_head(self.slow_network.encode(views)[-1])).roll(len(batch.images), 0)
         self.watch(average(features[0]))
         # Of a slow class that all images share, nothing can be learned: the teacher's doubt shows it.
-        self.watched["teacher_entropy"] = torch.special.entr(targets.mean(0)).sum()
+        self.watched["teacher_entropy"] = torch.special.entr(gathered(targets).mean(0)).sum()
         losses = [
             distillation_loss(head(seen), targets, temperature=self.settings.temperature)
             for head, seen in zip(self.heads, features, strict=True)

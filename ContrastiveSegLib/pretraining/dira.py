@@ -9,15 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import torch
-from monai.losses import PatchAdversarialLoss
 from monai.networks.nets import PatchDiscriminator
 from torch import Generator, Tensor
 from torch.func import functional_call
-from torch.nn import functional as F
 
 from ContrastiveSegLib.contrast.augmentation import intensity_augmentation, spatial_augmentation
 from ContrastiveSegLib.contrast.losses import queue_loss
+from ContrastiveSegLib.distributed.rows import mean
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import CONV, ImageProjector
 from ContrastiveSegLib.networks.momentum_encoder import MomentumEncoder, Queue
@@ -61,7 +59,6 @@ class Method(PretrainingMethod):
         self.critic = PatchDiscriminator(dims, 32, channels, num_layers_d=2)
         self.slow_network, self.slow_projector = MomentumEncoder(network), MomentumEncoder(self.projector)
         self.queue = Queue(settings.queue, width)
-        self.judgement = PatchAdversarialLoss(criterion="least_squares", no_activation_leastsq=True)
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         how = self.settings
@@ -78,7 +75,7 @@ class Method(PretrainingMethod):
         restored = self.restore(self.network.decode(features)).float()
         return {
             "queue": told_apart,
-            "restoration": how.restoration * F.mse_loss(restored, original),
+            "restoration": how.restoration * mean((restored - original).square()),
             "adversary": how.adversary * self._fooled(restored),
             "critic": self._critic_errs(original, restored.detach()),
         }
@@ -87,12 +84,16 @@ class Method(PretrainingMethod):
         """How little the critic is fooled, as it is now: its own weights take no gradient from this."""
         fixed = {name: value.detach() for name, value in self.critic.named_parameters()}
         seen = functional_call(self.critic, fixed, (restored,))[-1].float()
-        return self.judgement(seen, target_is_real=True, for_discriminator=False)
+        return least_squares(seen, 1.0)
 
     def _critic_errs(self, original: Tensor, restored: Tensor) -> Tensor:
         verdicts = [self.critic(images)[-1].float() for images in (original, restored)]
-        errors = [
-            self.judgement(verdict, target_is_real=real, for_discriminator=True)
-            for verdict, real in zip(verdicts, (True, False), strict=True)
-        ]
-        return 0.5 * torch.stack(errors).sum()
+        return 0.5 * (least_squares(verdicts[0], 1.0) + least_squares(verdicts[1], 0.0))
+
+
+def least_squares(verdict: Tensor, wanted: float) -> Tensor:
+    """How far a verdict of the critic, patch by patch, is from 1 (original) or 0 (restored).
+
+    Source: Mao et al., Least squares generative adversarial networks, ICCV 2017, arXiv 1611.04076.
+    """
+    return mean((verdict - wanted).square())

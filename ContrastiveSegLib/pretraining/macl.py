@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional as F
 
 from ContrastiveSegLib.contrast.augmentation import intensity_augmentation, spatial_augmentation
 from ContrastiveSegLib.contrast.losses import collapse_value, contrastive_loss
 from ContrastiveSegLib.contrast.positives import near_slice_position, two_views
 from ContrastiveSegLib.contrast.regions import resized
+from ContrastiveSegLib.distributed.rows import mean
 from ContrastiveSegLib.networks.backbone import Backbone, fitting_patch
 from ContrastiveSegLib.networks.heads import ImageProjector, PixelProjector
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
@@ -96,7 +96,7 @@ class Method(PretrainingMethod):
         locally = torch.cat([self.pixel_projector(features), places])  # (2B, D, *s)
         self.watch(globally, positives)
         size = dominant[-1].shape[2:]
-        difference = F.l1_loss(dominant[-1].chunk(2)[0].float(), resized(features, size).float())
+        difference = mean((dominant[-1].chunk(2)[0].float() - resized(features, size).float()).abs())
         terms = {
             "global": contrastive_loss(globally, positives, temperature=how.temperature),
             "dense": how.dense * self._at_each_place(locally, positives),

@@ -16,6 +16,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from ContrastiveSegLib.contrast.augmentation import spatial_augmentation
+from ContrastiveSegLib.distributed.rows import of_all, own, total
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import CONV
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
@@ -54,7 +55,7 @@ class Method(PretrainingMethod):
         self.watch(features[-1].flatten(2).mean(2))
         restored = self.restore(self.network.decode(features)).float()
         errors = F.mse_loss(restored, images.float(), reduction="none").mean(1, keepdim=True)
-        return {"restoration": (errors * hidden).sum() / hidden.sum()}
+        return {"restoration": total((errors * hidden).sum()) / total(hidden.sum())}
 
 
 @torch.no_grad()
@@ -68,7 +69,7 @@ def hidden_blocks(images: Tensor, share: float, blocks: int, generator: Generato
     size = images.shape[2:]
     grid = [max(1, min(blocks, side // 2)) for side in size]
     count = math.prod(grid)
-    lots = torch.rand(len(images), count, generator=generator, device=images.device)
+    lots = own(torch.rand(of_all(len(images)), count, generator=generator, device=images.device))
     order = lots.argsort(1).argsort(1)
     chosen = order < min(max(1, round(share * count)), count - 1)
     return F.interpolate(chosen.view(-1, 1, *grid).float(), size=size, mode="nearest") > 0

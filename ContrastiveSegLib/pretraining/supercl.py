@@ -14,7 +14,11 @@ from torch import Generator, Tensor
 
 from ContrastiveSegLib.contrast.augmentation import intensity_augmentation, spatial_augmentation
 from ContrastiveSegLib.contrast.graphs import components, connected, nearest_neighbors
-from ContrastiveSegLib.contrast.losses import collapse_value, contrastive_loss
+from ContrastiveSegLib.contrast.losses import (
+    collapse_value,
+    contrastive_loss,
+    contrastive_loss_in_each_image,
+)
 from ContrastiveSegLib.contrast.positives import near_slice_position, same_image, two_views
 from ContrastiveSegLib.contrast.regions import (
     average_structure,
@@ -24,6 +28,7 @@ from ContrastiveSegLib.contrast.regions import (
     same_region,
     superpixels_of,
 )
+from ContrastiveSegLib.distributed.rows import mean
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
@@ -105,7 +110,11 @@ class Method(PretrainingMethod):
             "instance": contrastive_loss(images, positions, temperature=how.temperature),
             "intra": how.intra * self._within(pixels, maps[0], generator),
             "inter": how.inter
-            * contrastive_loss(images, self._alike(pixels, maps), temperature=how.temperature),
+            * contrastive_loss(
+                images,
+                self._alike(pixels, maps, same_image(batch.slice_positions)),
+                temperature=how.temperature,
+            ),
         }
 
     def _regions(self, batch: Batch, still: Tensor) -> list[Tensor]:
@@ -122,17 +131,22 @@ class Method(PretrainingMethod):
         )
         rows = torch.cat([pick_pixels(view, index) for view in pixels], dim=1)  # (B, 2n, D)
         labels = regions.flatten(1).gather(1, index).repeat(1, 2)
-        self.watched["superpixels"] = (same_region(labels).float().sum(2).reciprocal().sum(1)).mean()
-        return contrastive_loss(rows, same_region(labels), temperature=self.settings.temperature)
+        self.watched["superpixels"] = mean(same_region(labels).float().sum(2).reciprocal().sum(1))
+        return contrastive_loss_in_each_image(
+            rows, same_region(labels), temperature=self.settings.temperature
+        )
 
     @torch.no_grad()
-    def _alike(self, pixels: tuple[Tensor, ...], maps: list[Tensor]) -> Tensor:
-        """IGCP: slices whose averaged superpixels link them are positives: (2B, 2B)."""
+    def _alike(self, pixels: tuple[Tensor, ...], maps: list[Tensor], own: Tensor) -> Tensor:
+        """IGCP: slices whose averaged superpixels link them are positives: (2B, 2B).
+
+        Args:
+            own: (B, B) which images are the same.
+        """
         views = [
             average_structure(seen, regions, divisor=self.settings.asp_norm)
             for seen, regions in zip(pixels, maps, strict=True)
         ]
-        own = same_image(views[0][:, 0])
         if self.settings.graph == "per_image":
             linked = two_views(connected(nearest_neighbors(views[0] + views[1])))
         else:

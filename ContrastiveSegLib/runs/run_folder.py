@@ -166,7 +166,8 @@ class RunFolder:
     @classmethod
     def held(cls) -> tuple[RunFolder, ...]:
         """The run folders that this process is working in."""
-        return tuple(cls(path.parent) for path in held_locks())
+        runs = (cls(path.parent) for path in held_locks())
+        return tuple(run for run in runs if run.lock_file.resolve() in held_locks())
 
     def request_cancel(self) -> None:
         """Ask the job that works here to save and leave."""

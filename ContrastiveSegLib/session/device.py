@@ -12,6 +12,7 @@ import psutil
 import torch
 from torch import nn
 
+from ContrastiveSegLib.distributed.processes import asked_for, local_rank
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.preprocessing.plan import kind_of_machine
 from ContrastiveSegLib.settings.job_settings import Compute as Settings
@@ -80,7 +81,7 @@ def choose_compute(asked: Settings) -> Compute:
         torch.set_num_threads(asked.threads)
     else:
         _leave_a_core()
-    chosen = torch.device(_best_device() if asked.device == "auto" else asked.device)
+    chosen = _own_device(_best_device() if asked.device == "auto" else asked.device)
     if (chosen.type == "cuda" and not torch.cuda.is_available()) or (
         chosen.type == "mps" and not torch.backends.mps.is_available()
     ):
@@ -90,12 +91,29 @@ def choose_compute(asked: Settings) -> Compute:
         )
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise BadSetting(
-            f'There is no device "{asked.device}": {torch.cuda.device_count()} CUDA device(s) were found.',
-            "Choose cuda:0, or auto.",
+            f'There is no device "{chosen}": {torch.cuda.device_count()} CUDA device(s) were found.',
+            "Choose cuda:0, or auto; with several processes start as many on each computer as it has GPUs.",
         )
     if chosen.type == "cpu" and not is_waiting_decided():
         _warn_of_spinning()
     return Compute(chosen, _best_precision(chosen) if asked.precision == "auto" else asked.precision)
+
+
+def _own_device(name: str) -> torch.device:
+    """The device; of several GPUs the one of this process, where there are several processes.
+
+    Raises:
+        BadSetting: All processes were to compute on one GPU.
+    """
+    chosen, (_, several) = torch.device(name), asked_for()
+    if chosen.type != "cuda" or several == 1:
+        return chosen
+    if chosen.index is not None:
+        raise BadSetting(
+            f"Several processes cannot share the device {name}.",
+            "Choose --device cuda, which gives each process a GPU of its own, or start one process.",
+        )
+    return torch.device("cuda", local_rank())
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ContrastiveSegLib.distributed.processes import is_first
 from ContrastiveSegLib.errors import CannotWrite, RunInUse
 from ContrastiveSegLib.runs.events import heartbeat, log_event
 from ContrastiveSegLib.runs.folder_overlap import remarks_on_places
@@ -81,17 +82,39 @@ class Reporter:
                 self._bar = None
 
 
+class Listener(Reporter):
+    """One of several processes that does the same as the first one, which speaks for all."""
+
+    def log_event(self, kind: str, **facts: Any) -> None:
+        """Said by the first process."""
+
+    def info(self, sentence: str, *, kind: str = "note", **facts: Any) -> None:
+        """Said by the first process."""
+
+    def warn(self, sentence: str, **facts: Any) -> None:
+        """Said by the first process."""
+
+    @contextmanager
+    def bar(self, total: int, unit: str, *, start: int = 0) -> Iterator[Callable[[int], None]]:
+        """Shown by the first process."""
+        del total, unit, start
+        yield lambda _: None
+
+
 @contextmanager
 def working(
     run: RunFolder, job: str, settings: object = None, *, may_only_read: bool = False
 ) -> Iterator[Reporter]:
-    """Hold the run folder, tell start, heartbeat and end, whatever the end is.
+    """Hold the run folder, tell start, heartbeat and end, whatever the end is; the first process does.
 
     Args:
         settings: Of the job; the folders they name are held against the run folder.
         may_only_read: The results go elsewhere, so a run folder that is read-only or in use will do; what
             happens is then told on the terminal alone.
     """
+    if not is_first():
+        yield Listener(run, job)
+        return
     remarks = remarks_on_places(run.path, settings)
     with ExitStack() as stack:
         try:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ContrastiveSegLib.distributed.division import own_images
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.training.slice_pairs import Flags, Partners
@@ -21,16 +22,19 @@ Center = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step sees.
+    """What one training step sees; where several processes share it, the part of this one.
 
     Attributes:
         images: (B, C, *S) float32 on the device, gray values about 0...1.
-        slice_positions: (B,) position of the slice, or of the patch's center, in its volume: 0...1.
-        cases: (B,) index of the case each image comes from.
+        slice_positions: (B,) position of the slice, or of the patch's center, in its volume: 0...1; of the
+            images of all processes, as everything that is compared between images.
+        cases: (B,) index of the case each image comes from; of the images of all processes.
         labels: (B, *S) int64 class indices, IGNORE_LABEL where not annotated, or None without annotations.
         regions: (B, *S) int64 superpixels from 1 on, 0 beyond the border, or None if nobody asked.
         partners: (P, B, C, *S) the slices that come with each image, or None if nobody asked.
         unannotated: (B,) which images come from cases that nobody annotated, or None if none was asked for.
+        divided: How many images were divided over the processes: all of the step, or of each half of it;
+            0 if these are all.
     """
 
     images: Tensor
@@ -40,6 +44,7 @@ class Batch:
     regions: Tensor | None = None
     partners: Tensor | None = None
     unannotated: Tensor | None = None
+    divided: int = 0
 
     def region_maps(self) -> Tensor:
         """The superpixels, for those who cannot do without.
@@ -70,7 +75,8 @@ class Batch:
         return self._each(Tensor.pin_memory)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        return replace(self, **{n: change(v) for n, v in vars(self).items() if isinstance(v, Tensor)})
+        changed: dict[str, Any] = {n: change(v) for n, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **changed)
 
 
 class Draws(Protocol):
@@ -142,24 +148,28 @@ class Sampler:
         set of threads, which waste the time of the first.
         """
         random = np.random.default_rng((self.seed, step))
-        chosen = [self._choose(random, i, step * size + i) for i in range(size)]
+        everything = [self._choose(random, i, step * size + i) for i in range(size)]
+        own = own_images(size)
+        chosen = everything[own]
         batch = Batch(
             torch.from_numpy(self._cut_images(chosen)),
-            slice_positions=torch.tensor([self.cases[c].slice_position(center[0]) for c, center in chosen]),
-            cases=torch.tensor([c for c, _ in chosen]),
+            slice_positions=torch.tensor([self.cases[c].slice_position(at[0]) for c, at in everything]),
+            cases=torch.tensor([c for c, _ in everything]),
             labels=self._cut_labels(chosen) if self.labeled else None,
             regions=self._cut([(self.cases[c].region_map, at) for c, at in chosen]) if self.regions else None,
-            partners=self._cut_partners(self.partners, chosen, random) if self.partners else None,
+            partners=self._cut_partners(self.partners, everything, random) if self.partners else None,
+            divided=size,
         )
         return batch.pinned() if torch.cuda.is_available() else batch
 
     def _cut_partners(
         self, partners: Partners, chosen: Sequence[tuple[int, Center]], random: np.random.Generator
     ) -> Tensor:
-        """(P, B, C, *cut) float32."""
+        """(P, B, C, *cut) float32; chosen are the places of the images of all processes."""
         drawn = [partners.draw(random, (c, center[0])) for c, center in chosen]
         each = [[self._elsewhere(random, place) for place in places] for places in zip(*drawn, strict=True)]
-        return torch.from_numpy(np.stack([self._cut_images(places) for places in each]))
+        own = own_images(len(chosen))
+        return torch.from_numpy(np.stack([self._cut_images(places[own]) for places in each]))
 
     def _cut_images(self, places: Sequence[tuple[int, Center]]) -> npt.NDArray[np.float32]:
         """(B, C, *cut)."""

@@ -89,6 +89,11 @@ def find_readable_cases(folder: Path, selection: CaseSelection, *, results: bool
     return Found(tuple(cases), tuple(geometries), replace(listing, left_out=tuple(left_out)))
 
 
+def facts_of(found: Found) -> dict[str, list[int]]:
+    """What tells two listings apart: the size of each file, by the name of its case."""
+    return {case.name: [path.stat().st_size for path in case.images] for case in found.cases}
+
+
 def together(found: Found, further: Found) -> Found:
     """The cases of two folders, one after the other."""
     left_out = (*found.listing.left_out, *further.listing.left_out)

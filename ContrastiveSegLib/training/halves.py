@@ -6,6 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ContrastiveSegLib.distributed.division import check_division
+from ContrastiveSegLib.distributed.processes import count
+from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.training.batches import Batch, Draws
 
 
@@ -26,15 +29,33 @@ class Halves:
         """The batch of one step; `unannotated` says which images are of the second half."""
         if step < self.since or (self.until is not None and step >= self.until):
             return self.annotated.draw(step, size)
+        if count() > 1:
+            _check_halves(size)
         first, second = self.annotated.draw(step, size - size // 2), self.others.draw(step, size // 2)
+        drawn = np.arange(len(first.images) + len(second.images)) >= len(first.images)
         joined = Batch(
             _joined(first.images, second.images),
             slice_positions=_joined(first.slice_positions, second.slice_positions),
             cases=_joined(first.cases, second.cases),
             labels=_joined(_labels(first), _labels(second)),
-            unannotated=torch.from_numpy(np.arange(size) >= size - size // 2),
+            unannotated=torch.from_numpy(drawn),
+            divided=size // 2,
         )
         return joined.pinned() if torch.cuda.is_available() else joined
+
+
+def _check_halves(size: int) -> None:
+    """Refuse halves that cannot be divided over the processes in the same way.
+
+    Raises:
+        BadSetting: Says what can.
+    """
+    check_division(size // 2)
+    if size % 2:
+        raise BadSetting(
+            f"Half of each step is of scans that nobody annotated, and {size} images have no half.",
+            f"Choose --batch {size + 1}, or start one process.",
+        )
 
 
 def _labels(batch: Batch) -> Tensor:

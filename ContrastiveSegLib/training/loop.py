@@ -15,6 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ContrastiveSegLib.distributed.division import check_division, divided
+from ContrastiveSegLib.distributed.exchange import add_gradients, any_of
+from ContrastiveSegLib.distributed.layers import synchronize
+from ContrastiveSegLib.distributed.processes import count, is_first, rank
 from ContrastiveSegLib.errors import Cancelled, TooLarge
 from ContrastiveSegLib.session.device import Compute, is_out_of_memory
 from ContrastiveSegLib.training.batches import Batch, Draws
@@ -67,11 +71,14 @@ def train(
     """Run the schedule to its end; afterwards `learner` holds the last, the average, or the best weights.
 
     Raises:
+        BadSetting: There are fewer images per step than processes.
         Cancelled: The user asked to stop; the state was saved.
         Diverged: The loss is no longer a number.
         TooLarge: Not even a batch of two fits into memory.
     """
+    check_division(how.schedule.batch)
     how.compute.place(learner)
+    synchronize(learner, how.compute.device)
     progress = _Progress(learner, parameters, how)
     progress.resume()
     learner.train()
@@ -107,11 +114,12 @@ def _one_step(batch: Batch, progress: _Progress) -> None:
     for group in progress.optimizer.param_groups:
         group["lr"] = how.schedule.lr_at(progress.step)
     progress.learner.progress = progress.step / how.schedule.steps
-    with how.compute.mixed():
+    with divided(batch.divided), how.compute.mixed():
         terms = progress.learner.loss_terms(batch, generator)
     total = torch.stack(list(terms.values())).sum()
     progress.optimizer.zero_grad(set_to_none=True)
     progress.scaler.scale(total).backward()
+    add_gradients(progress.parameters)
     progress.scaler.unscale_(progress.optimizer)
     nn.utils.clip_grad_norm_(progress.parameters, LARGEST_GRADIENT)
     progress.scaler.step(progress.optimizer)
@@ -129,7 +137,7 @@ def _end_of_step(progress: _Progress, watch: Watch) -> None:
         progress.validate()
     if at_end_of_epoch or progress.is_checkpoint_due():
         progress.save()
-    if watch.cancelled():
+    if any_of(watch.cancelled()):
         progress.save()
         raise Cancelled(
             f"Training was cancelled after step {progress.step} of {schedule.steps}; everything is saved.",
@@ -173,6 +181,12 @@ class _Progress:
     def save(self) -> None:
         if not all(bool(parameter.isfinite().all()) for parameter in self.parameters):
             raise diverged(self.step, self.terms)  # the last state that can be resumed stays on disk
+        if is_first():
+            self._write()
+        self.saved_at = time.monotonic()
+
+    def _write(self) -> None:
+        """Everything that a training goes on from, whatever the number of processes."""
         save_state(
             self.how.state,
             {
@@ -186,7 +200,6 @@ class _Progress:
                 "best_score": self.best_score,
             },
         )
-        self.saved_at = time.monotonic()
 
     def resume(self) -> None:
         state = load_state(self.how.state, self.how.compute.device)
@@ -219,6 +232,11 @@ class _Progress:
         self.optimizer.zero_grad(set_to_none=True)
         if self.how.compute.device.type == "cuda":
             torch.cuda.empty_cache()
+        if count() > 1:  # the others wait in the middle of the step, and cannot begin it again
+            raise TooLarge(
+                f"Memory ran out in process {rank()} of {count()} with {self.batch} images per step.",
+                "Start more processes, so that each has fewer images, or a new run with a smaller --batch.",
+            )
         if self.batch <= 2:
             raise TooLarge(
                 f"Not even {self.batch} images fit into the memory of {self.how.compute.describe()}.",

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.disk import make_folder
+from ContrastiveSegLib.distributed.processes import is_first
 from ContrastiveSegLib.errors import Cancelled, CannotWrite
 from ContrastiveSegLib.evaluation.outliers import find_outliers
 from ContrastiveSegLib.imaging.case_errors import attempt
@@ -207,7 +208,7 @@ def _cleaned(
     """Classes and levels (2, K, H, W) with one component of each group; written back for the next round."""
     labels, levels = predicted = np.load(array_file(_stem(folder, n)))
     kept = keep_likely(labels, groups, places, case.working)
-    if (kept != labels).any():
+    if (kept != labels).any() and is_first():
         predicted = np.stack([kept, levels]).astype(predicted.dtype)
         store(_stem(folder, n), predicted, read_facts(_stem(folder, n)) or {})
     return predicted
@@ -218,7 +219,8 @@ def _with_labels(case: PreparedCase, folder: Path, n: int, lowest: npt.NDArray[n
     stem = folder / f"{n:05d}-certain"
     taught = certain(labels, levels, lowest)
     classes = count_classes(taught)
-    store(stem, taught, {"lowest": lowest.tolist(), "classes_of_slices": classes})
+    if is_first():
+        store(stem, taught, {"lowest": lowest.tolist(), "classes_of_slices": classes})
     return replace(case, labels=open_array(array_file(stem), classes), annotation="cases")
 
 

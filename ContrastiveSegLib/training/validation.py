@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ContrastiveSegLib.distributed.processes import is_first
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.inference.predictor import Predictor
@@ -40,7 +41,8 @@ class Validation:
     def score(self, step: int) -> float:
         """Mean Dice over structures of the mean over patients, on the working grid."""
         dice = self.dice()
-        self._write(step, dice)
+        if is_first():
+            self._write(step, dice)
         self.log_event(
             "validation", step=step, dice=dict(zip(self.table.names, map(float, dice), strict=True))
         )

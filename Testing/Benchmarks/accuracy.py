@@ -9,7 +9,8 @@ of all patients but those kept for evaluation, is fine-tuned on k annotated ones
 unseen patients. A strategy that learns from scans nobody annotated is given those of all other patients. A
 benchmark that was interrupted goes on where it was; methods, seeds and numbers of patients can be added
 later. Each seed has its own annotated patients, because a single one says little. With
---change '{"slice_share": 0.01}' one slice of each annotated volume is annotated.
+--change '{"slice_share": 0.01}' one slice of each annotated volume is annotated. Processes with the same
+command share the runs and fill one table.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +27,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from accuracy_summary import write_summary
+from shared_runs import alone_at, saved_when_stopped, taken
 from sparse_slices import write_slices
 from unseen_patients import ACDC_ANNOTATED, ACDC_UNSEEN, append, rows_of, scores
 
@@ -93,14 +96,15 @@ def main() -> None:
     for seed in range(options.first_seed, options.seeds):
         for name in options.methods:
             run = options.output / f"{_file_name(name)}-seed{seed}"
-            for count in options.annotated:
-                if not _is_done(table, name, seed, count):
-                    chosen = _rotated(annotated[: max(ROTATED, *options.annotated)], seed, count)
-                    who = Who(chosen, judged, together(unseen, judged))
-                    row = _one_run(options, profile, run, name, seed, who)
+            for count in taken(run, [n for n in options.annotated if not _is_done(table, name, seed, n)]):
+                chosen = _rotated(annotated[: max(ROTATED, *options.annotated)], seed, count)
+                who = Who(chosen, judged, together(unseen, judged))
+                row = _one_run(options, profile, run, name, seed, who)
+                with alone_at(table):
                     append(table, row)
                     write_summary(table, options.profile)
-    write_summary(table, options.profile)
+    with alone_at(table):
+        write_summary(table, options.profile)
 
 
 def _options() -> argparse.Namespace:
@@ -292,4 +296,4 @@ def _is_done(table: Path, name: str, seed: int, count: int) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(saved_when_stopped(main))

@@ -1,0 +1,64 @@
+"""What the processes exchange within a step: sums, parts, gradients, and whether one wants to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from ContrastiveSegLib.distributed.meeting import lost
+from ContrastiveSegLib.distributed.processes import count
+
+
+def added(values: Tensor) -> Tensor:
+    """The sum of these values over all processes."""
+    result = values.detach().clone(memory_format=torch.contiguous_format)
+    _all_answer(dist.all_reduce, result)
+    return result
+
+
+def each_of(values: Tensor) -> list[Tensor]:
+    """These values of each process; of all the same shape."""
+    values = values.detach().contiguous()
+    sent = values.view(torch.uint8) if values.dtype == torch.bool else values
+    parts = [torch.empty_like(sent) for _ in range(count())]
+    _all_answer(dist.all_gather, parts, sent)
+    return [part.view(values.dtype) for part in parts]
+
+
+def any_of(statement: bool) -> bool:
+    """Whether it is true in any process."""
+    if count() == 1:
+        return statement
+    # On the CPU, so that a GPU does not have to finish its step first.
+    answer = torch.tensor([int(statement)])
+    _all_answer(dist.all_reduce, answer, op=dist.ReduceOp.MAX)
+    return bool(answer)
+
+
+@torch.no_grad()
+def add_gradients(parameters: Sequence[nn.Parameter]) -> None:
+    """Add up the gradients over all processes; a parameter without gradient in all of them stays so."""
+    if count() == 1:
+        return
+    given = torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)
+    grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    sums = added(torch.cat([given, *(grad.flatten().float() for grad in grads)]))
+    there, *parts = sums.split([len(grads), *(grad.numel() for grad in grads)])
+    for parameter, part, is_there in zip(parameters, parts, there.tolist(), strict=True):
+        parameter.grad = part.view_as(parameter).to(parameter.dtype) if is_there else None
+
+
+def _all_answer(call: Callable[..., Any], *arguments: Any, **named: Any) -> None:
+    """Wait until every process has done the same call.
+
+    Raises:
+        ProcessLost: One of them has ended.
+    """
+    try:
+        call(*arguments, **named)
+    except RuntimeError as error:
+        raise lost() from error

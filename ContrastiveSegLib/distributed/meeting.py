@@ -1,0 +1,130 @@
+"""What the processes agree on outside of a step: who goes first, who failed, and that all do the same job."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ContrastiveSegLib.distributed.processes import count, is_first, next_turn, rank, store
+from ContrastiveSegLib.errors import BadSetting, Cancelled, ProcessLost
+
+FAILED, CANCELLED = "failed", "cancelled"
+LOOKS_EVERY_S = 0.1
+MESSAGE_WITHIN_S = 5.0  # after a process has gone; its message may still be under way
+
+
+@contextmanager
+def first_goes_ahead() -> Iterator[None]:
+    """The first process does what is in the block before the others, which then find it done.
+
+    Raises:
+        Cancelled: The user asked the first one to stop.
+        ProcessLost: One of them has failed.
+    """
+    turn = f"turn {next_turn()}"
+    if count() > 1 and not is_first():
+        wait_for(turn)
+    yield
+    if count() > 1 and is_first():
+        store().set(turn, "")
+
+
+def once(act: Callable[..., Any], *arguments: Any, **named: Any) -> None:
+    """Let the first process alone do something; the others wait until it is done.
+
+    Raises:
+        ProcessLost: One of them has failed.
+    """
+    with first_goes_ahead():
+        if is_first():
+            act(*arguments, **named)
+
+
+def wait_for(key: str, *, most_s: float | None = None) -> bool:
+    """Wait until a process has written under this name; whether it came within the time, if there is one.
+
+    Raises:
+        ProcessLost: One of them has failed.
+    """
+    until = None if most_s is None else time.monotonic() + most_s
+    try:
+        while not store().check([key]):
+            if store().check([FAILED]):
+                raise lost()
+            if store().check([CANCELLED]):
+                raise Cancelled(*json.loads(store().get(CANCELLED)))
+            if until is not None and time.monotonic() > until:
+                return False
+            time.sleep(LOOKS_EVERY_S)
+    except RuntimeError as error:  # the process that keeps what is told has gone
+        raise lost() from error
+    return True
+
+
+def check_alike(what: str, facts: Mapping[str, Any]) -> None:
+    """Make sure that all processes were given the same.
+
+    Args:
+        what: Such as "settings".
+        facts: Plain values by name.
+
+    Raises:
+        BadSetting: Names what differs from the first process.
+        ProcessLost: One of them has failed.
+    """
+    if count() == 1:
+        return
+    key = f"alike {what}"
+    own = json.loads(json.dumps(facts, default=str))
+    if is_first():
+        store().set(key, json.dumps(own))
+    wait_for(key)
+    first = json.loads(store().get(key))
+    if listed := [_difference(name, first, own) for name in {**first, **own} if _differs(name, first, own)]:
+        raise BadSetting(
+            f"Process {rank()} of {count()} has other {what} than process 0: {'; '.join(listed[:3])}.",
+            "Start all processes with the same command, the same files and the same version.",
+        )
+
+
+def tell_cancelled(error: Cancelled) -> None:
+    """Let those stop too that wait for this process."""
+    with contextlib.suppress(RuntimeError):  # they have gone
+        store().set(CANCELLED, json.dumps([error.what, error.remedy]))
+
+
+def tell_failure(error: BaseException) -> bool:
+    """Tell the others why this process ends; whether it was the first to tell."""
+    text = f"Process {rank()} of {count()} failed: {error or type(error).__name__}"
+    try:
+        told: bytes = store().compare_set(FAILED, "", text)
+    except RuntimeError:  # the process that keeps what is told has gone
+        return True
+    return told.decode() == text
+
+
+def lost() -> ProcessLost:
+    """The error for a process of which nothing is heard any more, with its message if it left one."""
+    text, until = "", time.monotonic() + MESSAGE_WITHIN_S
+    try:
+        while not text and time.monotonic() < until:
+            text = store().get(FAILED).decode() if store().check([FAILED]) else ""
+            time.sleep(LOOKS_EVERY_S)
+    except RuntimeError:
+        text = ""
+    return ProcessLost(
+        text or "Another process of this job ended without a message, as one does that is killed.",
+        "All processes have stopped. Start the job again to go on from what was saved.",
+    )
+
+
+def _differs(name: str, first: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
+    return name not in first or name not in own or bool(first[name] != own[name])
+
+
+def _difference(name: str, first: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+    return f"{name} is {own.get(name, 'missing')!r} here and {first.get(name, 'missing')!r} there"
