@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import tempfile
@@ -99,13 +100,9 @@ def run(settings: FinetuneSettings) -> LostCases:
             reporter.info(f"Round {number} of fine-tuning there is finished; there is nothing to do.")
             return LostCases()
         once(write_environment, model.environment, compute)
+        make = functools.partial(decide_finetuning, settings, found.labeled, start, compute)
         with first_goes_ahead():
-            decided = decide(
-                folder,
-                "finetune",
-                lambda: decide_finetuning(settings, found.labeled, start, compute),
-                round_number=number,
-            )
+            decided = decide(folder, "finetune", make, round_number=number)
         grid, table = from_dict(WorkingGrid, decided["grid"]), _table(found.labeled, settings)
         once(write_json, model.labels, table.to_json())
         compute = dataclasses.replace(compute, precision=decided["precision"])
