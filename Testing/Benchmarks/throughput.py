@@ -81,7 +81,7 @@ class Race:
 
 def main() -> None:
     """Let each whole step take turns with its bare network, and print the table."""
-    asked = _arguments()
+    asked = arguments()
     compute = choose_compute(
         ComputeSettings(device=asked.device, precision=asked.precision, threads=asked.threads)
     )
@@ -90,16 +90,20 @@ def main() -> None:
     print(f"{compute.describe()}; {sides}, batch {asked.batch}, base channels {asked.base_channels}")
     print(f"{'':<12}{'whole step':>16}{'bare network':>16}{'ratio':>8}")
     with tempfile.TemporaryDirectory() as folder:
-        races = [_pretraining(name, asked, compute, Path(folder)) for name in asked.methods]
-        if not asked.no_finetuning:
-            races += [_finetuning(name, asked, compute, Path(folder)) for name in asked.strategies]
-        for race in races:
+        for race in races(asked, compute, Path(folder)):
             race.bare()
             turns = [(race.whole(), race.bare()) for _ in range(asked.turns)]
             whole, bare = (statistics.median(times) for times in zip(*turns, strict=True))
             ratio = statistics.median(b / w for w, b in turns)
             speeds = "".join(f"{asked.batch / seconds:>12.1f} /s " for seconds in (whole, bare))
             print(f"{race.name:<12}{speeds}{ratio:>8.2f}", flush=True)
+
+
+def races(asked: argparse.Namespace, compute: Compute, folder: Path) -> Iterator[Race]:
+    """Those that were asked for."""
+    yield from (_pretraining(name, asked, compute, folder) for name in asked.methods)
+    if not asked.no_finetuning:
+        yield from (_finetuning(name, asked, compute, folder) for name in asked.strategies)
 
 
 def _pretraining(name: str, asked: argparse.Namespace, compute: Compute, folder: Path) -> Race:
@@ -265,15 +269,12 @@ def _wait(compute: Compute) -> None:
         torch.cuda.synchronize()
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def arguments() -> argparse.Namespace:
+    lines = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=lines)
     parser.add_argument("--size", type=int, default=128, help="sides of a patch (default %(default)s)")
     parser.add_argument("--batch", type=int, default=16, help="images per step (default %(default)s)")
-    parser.add_argument(
-        "--channels", type=int, default=1, help="channels of the images (default %(default)s)"
-    )
+    parser.add_argument("--channels", type=int, default=1, help="of the images (default %(default)s)")
     parser.add_argument("--base-channels", type=int, help="of the network; default: the device's")
     parser.add_argument(
         "--methods", nargs="*", default=["simclr", "pcl", "supercl", "macl"], help="pre-training methods"
