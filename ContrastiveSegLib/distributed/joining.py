@@ -64,7 +64,8 @@ def joined(job: str, settings: Any, *, within_s: float = MEETS_WITHIN_S) -> Iter
             facts = {"ContrastiveSeg": __version__, "torch": torch.__version__}
             check_alike("versions", facts)
             check_alike("settings", {"job": job, **_by_name(settings)})
-            with _connected(own, several), _watched():
+            _wait_for_all("alike")  # making connections would wait for one that was refused
+            with _watched(), _connected(own, several):
                 yield
                 _wait_for_all("done")
         except Cancelled as error:

@@ -159,13 +159,12 @@ def everything(steps: int) -> dict[str, Seen]:
     """What every method makes of a step, and of a training of some steps."""
     seen = {name: one_step(learner, sampler, size) for name, learner, sampler, size in learners()}
     for name, learner, sampler, size in learners():
-        parameters = (
-            trainable_parameters(learner)
-            if isinstance(learner, PretrainingMethod)
-            else [p for p in learner.parameters() if p.requires_grad]
-        )
+        # Both recipes; fine-tuning knows AdamW alone.
+        parameters, recipe = [p for p in learner.parameters() if p.requires_grad], "adamw_one_cycle"
+        if isinstance(learner, PretrainingMethod):
+            parameters, recipe = trainable_parameters(learner), "sgd_cosine"
         with tempfile.TemporaryDirectory() as folder:
-            training = how(Path(folder) / "last", steps=steps, batch=size, epoch=steps)
+            training = how(Path(folder) / "last", steps=steps, batch=size, epoch=steps, recipe=recipe)
             seen[name] |= after_training(learner, parameters, sampler, training)
     return seen
 
