@@ -14,8 +14,6 @@ import torch
 from torch import Generator, Tensor
 
 from ContrastiveSegLib.contrast.augmentation import IntensityAugmentation, augment_intensities
-from ContrastiveSegLib.contrast.mixing import laid_on, random_boxes
-from ContrastiveSegLib.distributed.rows import of_all, own
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce_at_every_level
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
@@ -45,9 +43,6 @@ class Settings:
 
     most_patients: Annotated[int, Range(1, 100_000), Label("annotated patients, at most")] = 2
     """With more annotated patients than this, only these teach: other scans did not help then."""
-
-    cutmix: Annotated[float, Range(0.0, 1.0), Label("image pairs that exchange a box", "share")] = 0.5
-    """Share of the pairs of an annotated and a predicted image that exchange a box, with its labels."""
 
     pseudo_weight: Annotated[float, Range(0.0, 10.0), Label("weight of the pseudo-labels")] = 0.5
     """Weight of the predicted labels beside the drawn ones."""
@@ -107,44 +102,16 @@ class Strategy(FinetuningStrategy):
             )  # fine to coarse
             return {"dice_ce": dice_ce_at_every_level(maps, labels)}
         drawn, predicted = ~batch.unannotated, batch.unannotated
-        first, second = exchanged(
-            (self.augmented.intensity_augmentation(moved[drawn], generator), labels[drawn]),
-            (augment_intensities(moved[predicted], STRONG, generator), labels[predicted]),
-            generator,
-            share=self.settings.cutmix,
+        images = torch.cat(
+            [
+                self.augmented.intensity_augmentation(moved[drawn], generator),
+                augment_intensities(moved[predicted], STRONG, generator),
+            ]
         )
-        maps = self.network.training_scores(torch.cat([first[0], second[0]]))
-        count = len(first[0])
+        maps = self.network.training_scores(images)
+        count = int(drawn.sum())
         return {
-            "dice_ce": dice_ce_at_every_level([scores[:count] for scores in maps], first[1]),
+            "dice_ce": dice_ce_at_every_level([scores[:count] for scores in maps], labels[drawn]),
             "pseudo_labels": self.settings.pseudo_weight
-            * dice_ce_at_every_level([scores[count:] for scores in maps], second[1]),
+            * dice_ce_at_every_level([scores[count:] for scores in maps], labels[predicted]),
         }
-
-
-Pair = tuple[Tensor, Tensor]  # images (B, C, *S) and labels (B, *S)
-
-
-@torch.no_grad()
-def exchanged(first: Pair, second: Pair, generator: Generator, *, share: float) -> tuple[Pair, Pair]:
-    """Let images of both sides exchange a box in plane, with its labels; images without a partner stay.
-
-    Args:
-        share: Of the pairs that do.
-
-    Source: Yun et al., CutMix, ICCV 2019, arXiv 1905.04899; between annotated and other images as Bai et al.,
-    Bidirectional copy-paste, CVPR 2023, arXiv 2305.00673.
-    """
-    count = min(len(first[0]), len(second[0]))
-    ours, theirs = ((images[:count], labels[:count]) for images, labels in (first, second))
-    boxes = random_boxes(ours[0], generator, area=(0.1, 0.5), aspect=(0.5, 2.0))
-    chosen = own(torch.rand(of_all(count), generator=generator, device=boxes.device)) < share
-    boxes = boxes & chosen[:, None, None]
-    mixed = [(laid_on(boxes, b, a), laid_on(boxes, a, b)) for a, b in zip(ours, theirs, strict=True)]
-    one, other = zip(*mixed, strict=True)
-    return _with_rest(one, first, count), _with_rest(other, second, count)
-
-
-def _with_rest(mixed: tuple[Tensor, ...], whole: Pair, count: int) -> Pair:
-    images, labels = (torch.cat([new, old[count:]]) for new, old in zip(mixed, whole, strict=True))
-    return images, labels

@@ -9,14 +9,14 @@ import torch
 from torch import Generator
 
 from ContrastiveSegLib.finetuning import supervised
-from ContrastiveSegLib.finetuning.self_training import Settings, Strategy, exchanged
+from ContrastiveSegLib.finetuning.self_training import Settings, Strategy
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 PATCH = (32, 32)
 
 
 def strategy(make_network, **settings) -> Strategy:
-    learner = Strategy(make_network(), PATCH, Settings(**{"cutmix": 0.0, **settings}))
+    learner = Strategy(make_network(), PATCH, Settings(**settings))
     learner.eval()  # the halves must not meet in a batch norm
     return learner
 
@@ -60,49 +60,3 @@ def test_later_rounds_trust_more_of_what_was_predicted(make_network):
     assert [learner.unknown(number) for number in (1, 2, 3)] == [0.5, 0.2, 0.2]
     assert learner.rounds == 3
     assert learner.halves
-
-
-def sides(ours: int, theirs: int, size=(16, 20)):
-    """Images and labels that say whose they are, and which."""
-
-    def side(count: int, first: int):
-        labels = torch.arange(first, first + count).view(-1, *(1,) * len(size)).expand(count, *size)
-        return labels[:, None].float().clone(), labels.clone()
-
-    return side(ours, 0), side(theirs, 1000)
-
-
-@pytest.mark.parametrize("size", [(16, 20), (3, 16, 20)])
-def test_pairs_exchange_a_box_of_image_and_labels_both_ways(size):
-    (images, labels), (others, guessed) = exchanged(*sides(4, 3, size), Generator().manual_seed(0), share=1.0)
-
-    assert (images[:, 0] == labels).all()
-    assert (others[:, 0] == guessed).all()
-    for n in range(3):
-        box = labels[n] == 1000 + n
-        assert (labels[n][~box] == n).all()
-        assert (guessed[n] == torch.where(box, n, 1000 + n)).all()
-        rows, columns = box.any(-1), box.any(-2)
-        assert (box == (rows[..., :, None] & columns[..., None, :])).all(), "a box in plane"
-        assert 0.05 < box.float().mean() < 0.55
-    assert (labels[3] == 3).all(), "no partner"
-
-
-def test_a_share_of_the_pairs_exchanges_something_and_none_without():
-    pairs = sides(400, 400)
-    counts = []
-    for share in (0.0, 0.5):
-        (_, labels), _ = exchanged(*pairs, Generator().manual_seed(0), share=share)
-        counts.append(int((labels >= 1000).flatten(1).any(1).sum()))
-
-    assert counts[0] == 0
-    assert 160 < counts[1] < 240
-
-
-def test_exchanged_boxes_bring_predicted_labels_to_both_terms(make_network, a_batch):
-    other = halved(replace(a_batch, labels=a_batch.labels.clone()))
-    other.labels[2:] = IGNORE_LABEL
-
-    mixed, plain = (terms_of(strategy(make_network, cutmix=1.0), batch) for batch in (halved(a_batch), other))
-
-    assert mixed["dice_ce"] != plain["dice_ce"]
