@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from safetensors.torch import load_file
 
@@ -55,6 +60,7 @@ def test_what_two_began_three_go_on_with_and_two_fine_tune_ends_as_with_one(
     _assert_alike(ModelFolder(alone.pretrain), ModelFolder(shared.pretrain), 1e-5)
     # AdamW makes whole steps of gradients that are nothing but rounding; test_every_learner looks closer.
     _assert_alike(ModelFolder(alone.finetune(1)), ModelFolder(shared.finetune(1)), 5e-3)
+    _compare_predictions(alone, phantoms / "test", start_together)
     ends = [event["outcome"] for event in read_new(shared.events)[0] if event["kind"] == "end"]
     assert ends == ["Cancelled", "done", "done"]  # said by the first process alone
     tables = [ModelFolder(run.pretrain).cases.read_text("utf-8") for run in (shared, alone)]
@@ -79,6 +85,24 @@ def test_processes_with_other_settings_end_all_and_name_the_difference(phantoms,
         assert (
             "Process 1 of 2 has other settings than process 0: batch is 6 here and 7 there" in process.stderr
         )
+
+
+def _compare_predictions(run: RunFolder, images: Path, start_together: Callable[..., Any]) -> None:
+    """Two processes share the cases out, and leave the same files as one, with one table of all."""
+    words = ["predict", str(run.path), "--images", str(images), *COMPUTE, "--output"]
+    alone, shared = run.path.parent / "by one", run.path.parent / "by two"
+
+    assert main([*words, str(alone)]) == 0
+    ended = start_together(["-m", "ContrastiveSegLib", *words, str(shared)], 2)
+
+    assert [process.returncode for process in ended] == [0, 0], ended[0].stderr + ended[1].stderr
+    names = sorted(path.name for path in alone.iterdir())
+    assert names == sorted(path.name for path in shared.iterdir())
+    for name in (name for name in names if name.endswith(".seg.nrrd")):
+        one, two = (sitk.GetArrayFromImage(sitk.ReadImage(str(folder / name))) for folder in (alone, shared))
+        assert np.array_equal(one, two)
+    table = (shared / "predict_cases.csv").read_text("utf-8")
+    assert table == (alone / "predict_cases.csv").read_text("utf-8")
 
 
 def _assert_alike(one: ModelFolder, other: ModelFolder, far: float) -> None:
