@@ -49,7 +49,9 @@ def add_gradients(parameters: Sequence[nn.Parameter]) -> None:
     sums = added(torch.cat([given, *(grad.flatten().float() for grad in grads)]))
     there, *parts = sums.split([len(grads), *(grad.numel() for grad in grads)])
     for parameter, part, is_there in zip(parameters, parts, there.tolist(), strict=True):
-        parameter.grad = part.view_as(parameter).to(parameter.dtype) if is_there else None
+        # In the memory format of the parameter: fused optimizers go through both in the order of memory.
+        like_it = torch.empty_like(parameter)
+        parameter.grad = like_it.copy_(part.view(parameter.shape)) if is_there else None
 
 
 def _all_answer(call: Callable[..., Any], *arguments: Any, **named: Any) -> None:
