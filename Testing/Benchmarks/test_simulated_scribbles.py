@@ -49,7 +49,7 @@ def test_a_disc_gets_a_line_instead_of_a_dot(a_heart):
         assert drawn.sum() < 0.25 * (a_heart[0] == 2).sum()
 
 
-def test_only_the_largest_of_several_pieces_is_painted():
+def test_only_the_largest_of_several_components_is_painted():
     mask = np.zeros((40, 40), bool)
     mask[4:8, 4:30] = mask[30:33, 30:33] = True
 
@@ -92,7 +92,7 @@ def test_a_branch_is_a_way_between_two_ends_of_the_skeleton():
     assert len([pair for pair in seen if len(pair) == 2]) == 3
 
 
-def test_a_ring_gives_an_arc():
+def test_a_wall_gives_an_arc():
     ring = np.zeros((12, 12), bool)
     ring[2:10, 2] = ring[2:10, 9] = ring[2, 2:10] = ring[9, 2:10] = True
 

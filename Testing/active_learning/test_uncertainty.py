@@ -28,7 +28,7 @@ def test_a_slice_where_all_classes_are_alike_has_the_greatest_uncertainty():
     np.testing.assert_allclose(found, [0, 0.5, 1], atol=2e-3)
 
 
-def test_slices_of_another_grid_take_the_value_at_their_height():
+def test_slices_of_another_grid_take_the_value_at_their_slice_position():
     images = np.ones((1, 2, 32, 32), np.float16)
     images[0, 1] = 0
 

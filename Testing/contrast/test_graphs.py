@@ -1,4 +1,4 @@
-"""Graphs of nearest neighbors: golden values of the specification, and a walk by scipy."""
+"""Graphs of nearest neighbors: golden values of the formulas, and components found by scipy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contrastive loss equals the values of the specification, a slow loop, or what a pencil gives."""
+"""The contrastive loss equals golden values of the formula, a slow loop, and values computed by hand."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def six_problems() -> torch.Tensor:
     ],
     ids=["SimCLR", "PCL 0.1", "PCL 0.45", "GCL"],
 )
-def test_the_values_of_the_specification_come_out(positives, expected):
+def test_the_values_of_the_formula_come_out(positives, expected):
     loss = contrastive_loss(two_views_of_four(), two_views(positives))
 
     assert loss.item() == pytest.approx(expected, abs=EXACT)
@@ -78,7 +78,7 @@ def test_the_printed_form_leaves_the_base_temperature_out(positives, expected):
     assert loss.item() == pytest.approx(expected, abs=EXACT)
 
 
-def test_many_problems_at_once_give_the_value_of_the_specification():
+def test_many_problems_at_once_give_the_value_of_the_formula():
     positives = two_views(near_slice_position(SLICE_POSITIONS, threshold=0.1))
 
     loss = contrastive_loss(six_problems(), positives)
@@ -86,7 +86,7 @@ def test_many_problems_at_once_give_the_value_of_the_specification():
     assert loss.item() == pytest.approx(2.836236, abs=EXACT)
 
 
-def test_pixels_with_the_labels_of_regions_give_the_value_of_the_specification():
+def test_pixels_with_the_labels_of_regions_give_the_value_of_the_formula():
     p, v, c = np.ogrid[:16, :2, :8]
     values = np.sin(0.9 * p + 0.5 * v + 0.3 * c).transpose(1, 0, 2).reshape(32, 8)
     regions = torch.tensor([0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3]).repeat(2)

@@ -23,7 +23,7 @@ def a_memory() -> ClassMemory:
 
 
 def slow_contrast(anchors, labels, memory, temperature):
-    """Section 2.4 of the specification, anchor by anchor, positive by positive, over the valid rows alone."""
+    """The loss of docs/strategies/pclmix.md, anchor by anchor, over the valid rows alone."""
     losses = []
     for anchor, label in zip(anchors.double(), labels.tolist(), strict=True):
         anchor = anchor / anchor.norm()

@@ -19,7 +19,7 @@ def test_an_image_attracts_only_itself():
     ]
 
 
-def test_near_heights_attract_each_other_in_pairs():
+def test_near_slice_positions_attract_each_other_in_pairs():
     slice_positions = torch.rand(20, generator=torch.Generator().manual_seed(0))
 
     positives = near_slice_position(slice_positions, threshold=0.2)
@@ -38,13 +38,13 @@ def test_a_threshold_of_zero_leaves_each_image_to_itself():
     )
 
 
-def test_an_unknown_height_attracts_only_itself():
+def test_an_unknown_slice_position_attracts_only_itself():
     positives = near_slice_position(torch.tensor([0.5, float("nan"), float("nan")]), threshold=1.0)
 
     assert torch.equal(positives, torch.eye(3, dtype=torch.bool))
 
 
-def test_random_heights_attract_as_many_as_the_specification_computes():
+def test_random_slice_positions_attract_as_many_as_the_formula_gives():
     slice_positions = torch.rand(2000, generator=torch.Generator().manual_seed(0))
 
     share = near_slice_position(slice_positions, threshold=0.1).float().mean().item()
@@ -96,7 +96,7 @@ def test_parts_are_those_of_exact_arithmetic_also_at_their_ends(slices, parts):
     assert torch.equal(positives, labels[:, None] == labels)
 
 
-def test_four_quarters_of_divisible_volumes_are_the_partitions_of_the_specification():
+def test_four_quarters_of_divisible_volumes_are_the_partitions_of_the_formula():
     """Section 1.3: part = round(n / 4), label = min(floor(i / part), 3) + 1."""
     slices = {n: [min(i // round(n / 4), 3) for i in range(n)] for n in (4, 8, 12, 40)}
     slice_positions = torch.tensor([(i + 1) / n for n, labels in slices.items() for i in range(len(labels))])

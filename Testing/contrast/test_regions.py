@@ -1,4 +1,4 @@
-"""Regions on the grid of features: golden values of the specification, and slow loops."""
+"""Regions on the grid of features: golden values of the formulas, and slow loops."""
 
 from __future__ import annotations
 

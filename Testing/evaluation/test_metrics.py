@@ -50,7 +50,7 @@ def slow_figures(prediction: np.ndarray, truth: np.ndarray) -> tuple[float, floa
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_figures_are_those_of_a_loop_over_all_surface_pairs(seed: int) -> None:
+def test_distances_are_those_of_a_loop_over_all_surface_pairs(seed: int) -> None:
     prediction, truth = blobs(seed), blobs(seed + 10)
 
     agreements = compare(prediction, truth, spacing_khw=SPACING_KHW, values=[3, 1, 2])
@@ -65,7 +65,7 @@ def test_figures_are_those_of_a_loop_over_all_surface_pairs(seed: int) -> None:
 # MONAI 1.6 warns about an argument that it gives itself.
 @pytest.mark.filterwarnings("ignore::FutureWarning:monai")
 @pytest.mark.parametrize("shape", [(6, 20, 22), (1, 20, 22)])
-def test_figures_are_those_of_monai(shape: tuple[int, int, int]) -> None:
+def test_distances_are_those_of_monai(shape: tuple[int, int, int]) -> None:
     torch = pytest.importorskip("torch")
     metrics = pytest.importorskip("monai.metrics")
     prediction, truth = blobs(3, shape), blobs(4, shape)

@@ -9,7 +9,7 @@ import numpy as np
 from ContrastiveSegLib.evaluation.outliers import find_outliers
 
 
-def test_a_case_far_from_the_median_is_named_by_its_figure():
+def test_a_case_far_from_the_median_is_named_by_its_measure():
     random = np.random.default_rng(0)
     figures = [{"size": float(n), "place": 0.0} for n in random.normal(5, 0.2, 40)]
     figures[7]["size"] = 9.0

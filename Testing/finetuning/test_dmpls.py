@@ -38,7 +38,7 @@ def slow_dice(scores, labels):
     return 1 - torch.stack(each).mean()
 
 
-def test_the_terms_are_those_of_the_specification(a_network, scribbles):
+def test_the_terms_are_those_of_the_formula(a_network, scribbles):
     strategy = Strategy(a_network, PATCH, Settings())
     images, labels = scribbles.images[..., 5:37, 5:37], scribbles.labels[..., 5:37, 5:37]
     strategy.augmented = lambda *_: (images, labels)

@@ -86,7 +86,7 @@ def test_the_teacher_is_the_average_of_the_network(make_network, a_halved_batch)
     terms_of(learner, a_halved_batch)
     with torch.no_grad():
         next(learner.network.parameters()).add_(1.0)
-    terms_of(learner, a_halved_batch)  # step 1: 1 - 1 / (1 + 1), as the specification counts
+    terms_of(learner, a_halved_batch)  # step 1: 1 - 1 / (1 + 1), as docs/strategies/mean_teacher.md counts
 
     assert torch.allclose(next(learner.teacher.parameters()), first + 0.5)
     for _ in range(50):

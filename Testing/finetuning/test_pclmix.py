@@ -65,7 +65,7 @@ def partial(scores, labels):
     return F.cross_entropy(scores, labels, ignore_index=IGNORE_LABEL)
 
 
-def test_the_terms_are_those_of_the_specification(make_strategy, scribbles):
+def test_the_terms_are_those_of_the_formula(make_strategy, scribbles):
     strategy = make_strategy()
     images, labels = scribbles.images[..., 5:37, 5:37], scribbles.labels[..., 5:37, 5:37]
 
@@ -90,7 +90,7 @@ def test_the_terms_are_those_of_the_specification(make_strategy, scribbles):
         assert terms[name] == pytest.approx(value.item(), rel=1e-4), name
 
 
-def test_the_contrast_is_that_of_the_specification_step_by_step(make_strategy, scribbles):
+def test_the_contrast_is_that_of_the_formula_step_by_step(make_strategy, scribbles):
     strategy = make_strategy()
     strategy.loss_terms(scribbles, generator(1))
     memory = copy.deepcopy(strategy.memory)

@@ -25,7 +25,7 @@ def test_volumes_and_place_of_a_box():
     assert figures[SLICE] == pytest.approx(3.5 / 4)
 
 
-def test_an_empty_labeling_has_no_figures():
+def test_an_empty_label_map_has_no_sizes():
     figures = sizes_of(np.zeros((2, 3, 4), np.int16), ["heart"], Geometry((4, 3, 2)))
 
     assert all(math.isnan(value) for value in figures.values())

@@ -87,7 +87,7 @@ def test_mirroring_averages_over_the_four_mirrored_copies():
 @pytest.mark.parametrize(
     ("size", "window"), [((100, 40), (128, 64)), ((20, 20), (64, 64)), ((2048, 1024), (64, 64))]
 )
-def test_a_slice_goes_in_one_piece_while_it_fits(size, window):
+def test_a_slice_goes_as_a_whole_while_it_fits(size, window):
     seen = set()
 
     def network(images: Tensor) -> Tensor:

@@ -83,7 +83,7 @@ def test_every_odd_entry_of_what_was_decided_names_the_file(a_run: Path, job: st
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
-def test_every_odd_entry_of_a_sealed_page_names_the_file(a_run: Path, stage: str) -> None:
+def test_every_odd_entry_of_a_sealed_model_card_names_the_file(a_run: Path, stage: str) -> None:
     source = ModelFolder(RunFolder(a_run).pretrain if stage == "pretrain" else RunFolder(a_run).finetune(1))
     wrong, refused = [], 0
 

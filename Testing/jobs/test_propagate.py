@@ -203,14 +203,16 @@ def test_a_structure_that_vanishes_at_once_is_warned_of(
     assert any(record.levelname == "WARNING" and "liver" in record.message for record in caplog.records)
 
 
-def test_it_says_who_is_heard(a_case: Path, a_sam_folder: Path, caplog: Any) -> None:
+def test_it_says_which_evidence_counts(a_case: Path, a_sam_folder: Path, caplog: Any) -> None:
     with caplog.at_level("INFO", "ContrastiveSegLib"):
         propagate.run(settings(a_case, a_sam_folder))
 
     assert "sam (with spatial prior and intensity model), license Apache-2.0" in caplog.text
 
 
-def test_borders_stray_as_far_as_slices_are_apart(a_case: Path, a_sam_folder: Path, monkeypatch: Any) -> None:
+def test_borders_deviate_as_far_as_slices_are_apart(
+    a_case: Path, a_sam_folder: Path, monkeypatch: Any
+) -> None:
     made = []
     monkeypatch.setattr(propagate, "Guided", lambda *given: made.append(given) or _Nothing())
 

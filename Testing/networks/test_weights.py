@@ -155,7 +155,7 @@ def test_another_format_version_is_refused(a_saved_model):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}'])
-def test_a_damaged_page_is_refused(a_saved_model, text):
+def test_a_damaged_model_card_is_refused(a_saved_model, text):
     a_saved_model.model.write_text(text)
 
     with pytest.raises(BadCheckpoint, match=r"model\.json"):
@@ -184,7 +184,7 @@ def test_a_file_in_the_way_is_reported(a_model_folder, a_network):
         {"more": None},
     ],
 )
-def test_a_page_that_was_changed_is_refused(a_model_folder, a_network, change):
+def test_a_model_card_that_was_changed_is_refused(a_model_folder, a_network, change):
     labels = {"structures": [{"value": 1, "name": "liver"}, {"value": 2, "name": "spleen"}]}
     facts = {"labels": labels, "grid": {"spacing": 1.5}, "mirrored": False}
     save_model(a_model_folder, a_network, name="unet", arguments=ARGUMENTS, parts=EVERYTHING, **facts)
@@ -195,7 +195,7 @@ def test_a_page_that_was_changed_is_refused(a_model_folder, a_network, change):
         load_model(a_model_folder)
 
 
-def test_a_page_of_the_first_version_has_no_seal_and_opens(a_saved_model):
+def test_a_model_card_of_the_first_version_has_no_seal_and_opens(a_saved_model):
     card = json.loads(a_saved_model.model.read_text())
     del card["seal"]
     a_saved_model.model.write_text(json.dumps(card, indent=4, sort_keys=True))
@@ -214,7 +214,7 @@ def test_a_page_of_the_first_version_has_no_seal_and_opens(a_saved_model):
         {"parts": 3},
     ],
 )
-def test_a_page_without_seal_that_describes_no_model_is_refused_in_words(a_saved_model, change):
+def test_a_model_card_without_seal_that_describes_no_model_is_refused_in_words(a_saved_model, change):
     card = {**json.loads(a_saved_model.model.read_text()), **change}
     del card["seal"]
     a_saved_model.model.write_text(json.dumps(card))
@@ -223,7 +223,7 @@ def test_a_page_without_seal_that_describes_no_model_is_refused_in_words(a_saved
         load_parts(load_model(a_saved_model)[0], a_saved_model)
 
 
-def test_a_page_with_the_earlier_name_of_base_channels_is_read(a_saved_model, a_network):
+def test_a_model_card_with_the_earlier_name_of_base_channels_is_read(a_saved_model, a_network):
     arguments = {"width" if name == "base_channels" else name: value for name, value in ARGUMENTS.items()}
     rewrite_card(a_saved_model, arguments=arguments)
 

@@ -84,7 +84,7 @@ def test_organs_lie_where_a_body_has_them() -> None:
         assert centers[WALL][2] > centers[LIVER][2] > centers[KIDNEYS][2], "heart above liver above kidneys"
 
 
-def test_a_structure_is_at_similar_heights_in_every_body() -> None:
+def test_a_structure_has_similar_slice_positions_in_every_body() -> None:
     heights = []
     for seed in range(6):
         _, labels = make_phantom_case(seed, shape=SMALL)

@@ -14,7 +14,7 @@ def _map(*rows: str) -> np.ndarray:
     return np.array([[[int(letter) for letter in row] for row in rows]])
 
 
-def test_a_structure_in_two_pieces_in_any_map_is_not_single() -> None:
+def test_a_structure_of_two_components_in_any_map_is_not_single() -> None:
     whole = _map("1102", "0002")
     parted = _map("1010", "0022")
 
@@ -22,7 +22,7 @@ def test_a_structure_in_two_pieces_in_any_map_is_not_single() -> None:
     assert single_components([whole, parted], (1, 2)) == ((2,),)
 
 
-def test_pieces_that_touch_at_a_corner_are_one() -> None:
+def test_components_that_touch_at_a_corner_are_one() -> None:
     assert single_components([_map("10", "01")], (1,)) == ((1,),)
     assert single_components([_map("100", "001")], (1,)) == ()
 
@@ -31,7 +31,7 @@ def test_a_structure_that_no_map_shows_is_not_said_to_be_single() -> None:
     assert single_components([_map("00")], (1,)) == ()
 
 
-def test_a_few_voxels_beside_a_large_piece_do_not_count() -> None:
+def test_a_few_voxels_beside_a_large_component_do_not_count() -> None:
     labels = np.ones((1, 20, 20), int)
     labels[0, 18:, 18:] = 0
     labels[0, 19, 19] = 1
@@ -39,7 +39,7 @@ def test_a_few_voxels_beside_a_large_piece_do_not_count() -> None:
     assert single_components([labels], (1,)) == ((1,),)
 
 
-def test_the_largest_piece_stays_and_other_structures_are_untouched() -> None:
+def test_the_largest_component_stays_and_other_structures_are_untouched() -> None:
     labels = _map("11022", "10001", "00201")
 
     kept = keep_largest(labels, [(1,)])
@@ -48,7 +48,7 @@ def test_the_largest_piece_stays_and_other_structures_are_untouched() -> None:
     np.testing.assert_array_equal(labels, _map("11022", "10001", "00201"))
 
 
-def test_structures_that_always_touch_are_one_piece_together() -> None:
+def test_structures_that_always_touch_are_one_component_together() -> None:
     touching, apart = _map("1122", "0000"), _map("1102", "0000")
 
     assert single_components([touching, touching], (1, 2)) == ((1, 2), (1,), (2,))
@@ -64,7 +64,7 @@ def test_what_is_far_from_all_goes_first_however_large_it_is() -> None:
     np.testing.assert_array_equal(kept, _map("0111000", "0222200", "0000000", "0000000", "0000000"))
 
 
-def test_pieces_connect_across_slices() -> None:
+def test_components_connect_across_slices() -> None:
     labels = np.zeros((3, 2, 4), int)
     labels[:, 0, 0] = 1
     labels[0, 1, 2:] = 1
@@ -91,7 +91,7 @@ def test_within_boxes_the_same_is_kept_as_in_the_whole_volume() -> None:
     assert not keep_largest(np.zeros_like(labels), groups).any()
 
 
-def test_pieces_of_many_structures_take_seven_bytes_per_voxel() -> None:
+def test_components_of_many_structures_take_seven_bytes_per_voxel() -> None:
     labels = np.kron(np.random.default_rng(0).integers(0, 6, (24, 24, 24)), np.ones((2, 4, 4))).astype(
         np.int16
     )

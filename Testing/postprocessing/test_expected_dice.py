@@ -32,7 +32,7 @@ def test_certainty_is_the_mean_probability_in_a_loop_over_all_voxels():
         assert found[index - 1] == pytest.approx(sum(said) / len(said), abs=1 / 255)
 
 
-def test_a_piece_that_is_not_kept_does_not_count():
+def test_a_component_that_is_left_out_does_not_count():
     probabilities = np.zeros((3, 1, 3, 9), np.float16)
     probabilities[1, 0, :, :4], probabilities[1, 0, :, 7:] = 1, 0.6  # 12 voxels, and 6 apart from them
     probabilities[0] = 1 - probabilities[1]

@@ -94,7 +94,7 @@ def test_the_answer_is_that_of_bayes_voxel_by_voxel() -> None:
         assert found[1, 0, row, column] == pytest.approx(likely[1] / sum(likely), abs=2e-3)
 
 
-def test_channels_are_heard_as_one() -> None:
+def test_channels_count_as_one() -> None:
     said, image = hesitating(disk(12)), scanned(disk(14))
 
     once = corrected(said, image)

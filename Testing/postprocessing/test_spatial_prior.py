@@ -43,7 +43,7 @@ def scans() -> list[np.ndarray]:
     return found
 
 
-def test_pieces_are_found_with_their_share_and_position():
+def test_components_are_found_with_their_share_and_position():
     labels = labels_with((30, 20, 5, 1), (10, 50, 3, 2))
 
     one, other = sorted(find_components(labels, HEART, GRID), key=lambda piece: -piece.share)
@@ -62,7 +62,7 @@ def test_scans_agree_although_the_annotated_patient_lies_oddly(scans):
     assert all(width < 12 for width in usual.spread)
 
 
-def test_the_likely_piece_is_kept_where_the_largest_is_something_else(scans):
+def test_the_likely_component_is_kept_where_the_largest_is_something_else(scans):
     drawn = drawn_place([(labels_with((33, 22, 5, 1)), GRID)], HEART)
     usual = usual_place([find_components(labels, HEART, GRID) for labels in scans], drawn)
 
@@ -83,7 +83,7 @@ def test_scans_that_do_not_agree_have_no_usual_place():
     assert drawn_place([(labels_with(), GRID)], HEART) is None
 
 
-def test_without_a_place_the_largest_piece_is_kept(scans):
+def test_without_a_place_the_largest_component_is_kept(scans):
     for labels in scans:
         assert np.array_equal(
             keep_likely(labels, [HEART, (1,)], {}, GRID), keep_largest(labels, [HEART, (1,)])
@@ -91,7 +91,7 @@ def test_without_a_place_the_largest_piece_is_kept(scans):
 
 
 @pytest.mark.parametrize("in_memory", [1000, 2**30])
-def test_probabilities_of_unlikely_pieces_become_background(in_memory, monkeypatch):
+def test_probabilities_of_unlikely_components_become_background(in_memory, monkeypatch):
     monkeypatch.setattr(place_module, "WAIT_IN_MEMORY", in_memory)
     labels = labels_with((30, 20, 5, 1), (12, 48, 8, 2))
     probabilities = np.stack([labels == n for n in range(3)]).astype(np.float16)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 
-def test_heights_rise_from_one_slice_to_one(a_labeled_case):
+def test_slice_positions_rise_from_one_slice_to_one(a_labeled_case):
     slice_positions = [a_labeled_case.slice_position(k) for k in range(6)]
 
     assert slice_positions == [1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1]

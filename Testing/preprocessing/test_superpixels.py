@@ -20,7 +20,7 @@ def a_slice() -> np.ndarray:
 
 
 def test_they_are_no_regular_grid(a_slice):
-    """The trap of the specification: compactness 10 belongs to CIELAB, not to gray values 0...1."""
+    """An easy mistake: compactness 10 belongs to CIELAB, not to gray values 0...1."""
     ours = regions_of(a_slice, REGIONS_PER_PATCH)
 
     trapped = slic(a_slice[0], n_segments=100, compactness=10, channel_axis=None, start_label=1)

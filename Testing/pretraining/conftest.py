@@ -49,7 +49,7 @@ def with_simple_views(monkeypatch):
 
 @pytest.fixture
 def slow_contrast():
-    """The contrastive loss of section 1.6 of the specification for a list of rows, anchor by anchor."""
+    """The contrastive loss of docs/methods/index.md for a list of rows, anchor by anchor."""
 
     def loss(rows, is_positive, *, temperature):
         unit = [row.detach().double() / row.detach().double().norm() for row in rows]

@@ -166,9 +166,7 @@ def test_more_blocks_than_there_are_mean_all(make_network):
 
 
 @pytest.mark.parametrize(("side", "deepest", "dominant"), [(512, 32, 8), (192, 12, 3)])
-def test_the_branches_have_the_shapes_of_the_specification(
-    make_network, monkeypatch, side, deepest, dominant
-):
+def test_the_branches_have_the_shapes_of_the_formula(make_network, monkeypatch, side, deepest, dominant):
     """Width 4 in place of 32: 512 channels become 64, and 128 become 16."""
     method = macl.Method(make_network(), macl.Settings()).eval()
     shapes = {}
@@ -198,7 +196,7 @@ def test_the_branches_have_the_shapes_of_the_specification(
     }
 
 
-def test_the_projectors_have_the_widths_of_the_specification(make_network):
+def test_the_projectors_have_the_widths_of_the_formula(make_network):
     method = macl.Method(make_network(base_channels=32), macl.Settings())
 
     def sizes(projector):

@@ -51,7 +51,7 @@ def test_single_slices_have_no_place_in_the_body(some_data):
     )
 
 
-def test_one_case_of_several_slices_is_enough_for_heights(some_data):
+def test_one_case_of_several_slices_is_enough_for_slice_positions(some_data):
     assert check_needs("pcl", ("slice positions",), *some_data(1, 2, 1), None) == {}
 
 

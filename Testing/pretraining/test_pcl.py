@@ -47,7 +47,7 @@ def test_the_term_equals_a_slow_loop(a_network, a_batch, monkeypatch, threshold)
     assert terms["position"].item() == pytest.approx(0.2 / 0.07 * sum(losses) / 8, rel=1e-4)
 
 
-def test_cases_do_not_matter_only_heights_do(a_network, a_batch):
+def test_cases_do_not_matter_only_slice_positions_do(a_network, a_batch):
     method = pcl.Method(a_network, pcl.Settings()).eval()
 
     def term(slice_positions: list[float], cases: list[int]) -> float:

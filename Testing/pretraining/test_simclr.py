@@ -38,7 +38,7 @@ def test_the_term_equals_a_slow_loop(a_network, monkeypatch, temperature):
     assert terms["instance"].item() == pytest.approx(temperature / 0.07 * sum(losses) / 6, rel=1e-4)
 
 
-def test_heights_do_not_matter(a_network):
+def test_slice_positions_do_not_matter(a_network):
     method = simclr.Method(a_network, simclr.Settings()).eval()
     images = torch.rand(3, 1, 32, 32, generator=Generator().manual_seed(0))
 

@@ -63,7 +63,7 @@ def rows_of(method, images):
 
 
 @pytest.mark.parametrize("threshold", [0.06, 0.4])
-def test_slices_at_similar_heights_are_positives_of_the_instance_term(
+def test_slices_at_similar_slice_positions_are_positives_of_the_instance_term(
     make_method, six_slices, slow_contrast, threshold
 ):
     method = make_method(threshold=threshold, temperature=0.2)
@@ -80,7 +80,7 @@ def test_slices_at_similar_heights_are_positives_of_the_instance_term(
     assert terms["instance"].item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_slices_without_heights_are_told_apart_one_by_one(make_method, six_slices, slow_contrast):
+def test_slices_without_slice_positions_are_told_apart_one_by_one(make_method, six_slices, slow_contrast):
     method = make_method(temperature=0.2)
 
     terms = method.loss_terms(dataclasses.replace(six_slices, slice_positions=torch.ones(COUNT)), Generator())

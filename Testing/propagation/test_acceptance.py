@@ -28,18 +28,18 @@ def test_the_overlap_is_intersection_over_union() -> None:
         (bar(0), "nothing was found"),
     ],
 )
-def test_the_gate_compares_with_the_coarse_outline(new: np.ndarray, reason: str) -> None:
+def test_acceptance_compares_with_the_coarse_outline(new: np.ndarray, reason: str) -> None:
     acceptance = judge(new, bar(10), 0.5)
 
     assert (acceptance.reason, acceptance.accepted) == (reason, not reason)
 
 
-def test_an_outline_of_another_size_is_another_structure_however_low_the_gate() -> None:
+def test_an_outline_of_another_size_is_another_structure_however_low_the_limit() -> None:
     assert judge(bar(30), bar(10), 0.2).reason == "3.00 times the area"
     assert judge(bar(3), bar(10), 0.2).reason == "0.30 times the area"
 
 
-def test_without_a_gate_everything_passes() -> None:
+def test_without_acceptance_everything_passes() -> None:
     assert judge(bar(0), bar(10), 0).accepted
     assert judge(bar(40), bar(1), 0).accepted
 

@@ -30,7 +30,7 @@ def test_scores_add_up_and_are_shared_out_among_the_classes() -> None:
     np.testing.assert_allclose(found[1], 1 / (1 + np.exp(2)))
 
 
-def test_an_opinion_moves_the_odds_of_those_inside_by_its_logits() -> None:
+def test_evidence_changes_the_odds_of_those_inside_by_its_logits() -> None:
     probabilities = np.full((3, *SHAPE), 1 / 3)
     one = ModelEvidence(np.full(SHAPE, 2.0, np.float32), members=(2, 3))
 
@@ -40,7 +40,7 @@ def test_an_opinion_moves_the_odds_of_those_inside_by_its_logits() -> None:
     np.testing.assert_allclose(wall, chamber)
 
 
-def test_two_opinions_make_a_ring_between_them() -> None:
+def test_two_answers_make_a_wall_between_them() -> None:
     probabilities = np.full((3, *SHAPE), 1 / 3)
     outline, chamber = disk(15), disk(8)
     evidence = [ModelEvidence(logits(outline), (2, 3)), ModelEvidence(logits(chamber), (3,))]
@@ -52,7 +52,7 @@ def test_two_opinions_make_a_ring_between_them() -> None:
     np.testing.assert_array_equal(found, before)
 
 
-def test_pieces_that_do_not_touch_where_it_was_are_dropped_and_gaps_filled() -> None:
+def test_components_that_do_not_touch_where_it_was_are_dropped_and_gaps_filled() -> None:
     here, there, gap = disk(8, column=15), disk(5, column=40), disk(2, column=15)
     probabilities = np.stack([np.full(SHAPE, 0.5), np.where((here & ~gap) | there, 0.9, 0.1)])
 

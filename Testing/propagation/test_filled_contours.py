@@ -45,11 +45,11 @@ def test_a_wall_that_is_open_on_one_side_still_surrounds_its_chamber() -> None:
     assert contours[2].inside == (3,)
 
 
-def test_rings_come_before_what_they_surround() -> None:
+def test_walls_come_before_what_they_surround() -> None:
     assert [contour.value for contour in contours_in(heart())].index(2) == 0
 
 
-def test_a_hole_without_a_name_is_a_figure_of_its_own() -> None:
+def test_a_hole_without_a_name_is_a_contour_of_its_own() -> None:
     labels = heart()
     labels[labels == 3] = 0
 
@@ -59,7 +59,7 @@ def test_a_hole_without_a_name_is_a_figure_of_its_own() -> None:
     np.testing.assert_array_equal(contours[-2].outline, disk((20, 25), 7))
 
 
-def test_a_pinhole_is_a_flaw_and_not_the_inside_of_a_ring() -> None:
+def test_a_pinhole_is_a_flaw_and_not_the_inside_of_a_wall() -> None:
     labels = np.where(disk((20, 25), 12), 2, 0)
     labels[20, 25] = 0
 
@@ -75,7 +75,7 @@ def test_two_structures_side_by_side_surround_nothing() -> None:
     assert not any(contour.is_nested for contour in contours_in(labels))
 
 
-def test_pieces_touch_at_a_corner_and_the_largest_comes_first() -> None:
+def test_components_touch_at_a_corner_and_the_largest_comes_first() -> None:
     mask = np.zeros((6, 6), bool)
     mask[0, 0] = mask[3:5, 3:5] = mask[5, 5] = True
 

@@ -18,7 +18,7 @@ def a_slice(organ: int, around: int, far: int = 255) -> tuple[np.ndarray, np.nda
     return image, labels
 
 
-def test_each_pixel_fits_the_class_whose_shade_it_has() -> None:
+def test_each_pixel_fits_the_class_whose_intensity_it_has() -> None:
     image, labels = a_slice(organ=200, around=40)
     shades = IntensityModel.of(image[None], labels[None], pixel_mm=1)
 
@@ -66,7 +66,7 @@ def test_all_slices_count_and_empty_ones_do_not() -> None:
     np.testing.assert_allclose(organ, np.mean(alone, axis=0))
 
 
-def test_shades_become_by_a_share_those_of_the_next_slice() -> None:
+def test_intensities_become_by_a_share_those_of_the_next_slice() -> None:
     first, labels = a_slice(organ=200, around=40)
     second, _ = a_slice(organ=100, around=40)
     old, new = (IntensityModel.of(image[None], labels[None], pixel_mm=1) for image in (first, second))

@@ -28,7 +28,7 @@ def logits(mask: np.ndarray, sure: float = 3.0) -> np.ndarray:
     return logits_of(mask, sure)
 
 
-def test_each_figure_is_shown_and_asked_for_by_its_box() -> None:
+def test_each_contour_is_shown_and_asked_for_by_its_box() -> None:
     labels = np.where(disk(15), 2, 0).astype(np.int32)
     labels[disk(8)] = 3
     model = Painted(disk(15), disk(8), sure=20.0)
@@ -53,11 +53,11 @@ def test_a_model_of_boxes_is_asked_by_a_wider_box_alone() -> None:
 
 
 @pytest.mark.parametrize("found", [disk(3), disk(8, column=40)])
-def test_an_answer_about_something_else_is_not_heard(found: np.ndarray) -> None:
+def test_an_answer_about_something_else_does_not_count(found: np.ndarray) -> None:
     assert ask_about(Painted(found), by_outline, None, np.where(disk(12), 1, 0).astype(np.int32)) == []
 
 
-def test_a_ring_is_not_heard_of_where_only_its_inside_was_found() -> None:
+def test_a_wall_has_no_evidence_where_only_its_inside_was_found() -> None:
     labels = np.where(disk(15), 2, 0).astype(np.int32)
     labels[disk(11)] = 3
 
@@ -66,7 +66,7 @@ def test_a_ring_is_not_heard_of_where_only_its_inside_was_found() -> None:
     assert chamber.members == (3,)
 
 
-def test_tiny_pieces_are_not_asked_for() -> None:
+def test_tiny_components_are_not_asked_for() -> None:
     model = Painted(disk(1))
 
     assert ask_about(model, by_outline, None, np.where(disk(1), 1, 0).astype(np.int32)) == []
@@ -97,7 +97,7 @@ def test_trust_is_the_ratio_of_right_to_wrong_near_the_border() -> None:
     assert found.outside == pytest.approx(max(-SUREST, np.log((1 - right) / (1 - wrong))))
 
 
-def test_a_believed_opinion_is_worth_what_it_was_worth_before() -> None:
+def test_a_calibrated_answer_has_the_weight_it_had_before() -> None:
     evidence = [ModelEvidence(logits(disk(8), 30.0), (3,)), ModelEvidence(logits(disk(8), 30.0), (5,))]
 
     known, new = calibrated_evidence(evidence, {3: Calibration(2.5, -0.5)})

@@ -177,7 +177,7 @@ def test_the_surer_structure_has_the_pixel_and_nobody_an_unclaimed_one() -> None
     assert found[9].tolist() == [[False, True, False]]
 
 
-def test_pieces_that_do_not_reach_the_annotated_slice_are_removed() -> None:
+def test_components_that_do_not_reach_the_annotated_slice_are_removed() -> None:
     labels = np.zeros((6, 8, 8), int)
     labels[1:4, 2:4, 2:4] = 1
     labels[5, 6, 6] = 1

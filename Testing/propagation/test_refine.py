@@ -31,7 +31,7 @@ def labeled(chamber: np.ndarray, outline: np.ndarray, beside: np.ndarray) -> np.
     return labels
 
 
-def test_worn_structures_become_the_true_ones_and_the_ring_between_them_too() -> None:
+def test_worn_structures_become_the_true_ones_and_the_wall_between_them_too() -> None:
     coarse = labeled(disk((24, 36), 7), disk((24, 36), 12), disk((24, 11), 5))
     model = Painted(CHAMBER, WALL_OUTLINE, BESIDE)
 
@@ -54,7 +54,7 @@ def test_a_model_that_sees_only_the_chamber_cannot_take_the_wall_away() -> None:
     assert wall.acceptance.reason == "overlap 0.32 is below 0.50"
 
 
-def test_a_ring_of_which_nothing_would_be_left_is_refused_even_if_its_outline_passes() -> None:
+def test_a_wall_of_which_nothing_would_be_left_is_refused_even_if_its_contour_is_accepted() -> None:
     coarse = labeled(disk((24, 36), 11), WALL_OUTLINE, BESIDE)
     model = Painted(disk((24, 36), 11), BESIDE)
 
@@ -77,7 +77,7 @@ def test_a_chamber_that_would_take_its_wall_is_refused() -> None:
     np.testing.assert_array_equal(refined, coarse)
 
 
-def test_what_the_gate_refuses_stays_pixel_by_pixel() -> None:
+def test_what_acceptance_refuses_stays_pixel_by_pixel() -> None:
     coarse = np.where(disk((24, 20), 5), 4, 0).astype(np.int16)
     model = Painted(disk((24, 30), 14))
 
@@ -136,7 +136,7 @@ def test_of_several_passes_a_model_of_photographs_answers_with_the_clearest() ->
     np.testing.assert_array_equal(best, organ)
 
 
-def test_without_the_gate_the_same_answer_is_taken() -> None:
+def test_without_acceptance_the_same_answer_is_taken() -> None:
     coarse = np.where(disk((24, 20), 5), 4, 0).astype(np.int16)
     model = Painted(disk((24, 30), 14))
 
@@ -145,7 +145,7 @@ def test_without_the_gate_the_same_answer_is_taken() -> None:
     np.testing.assert_array_equal(refined == 4, disk((24, 30), 14))
 
 
-def test_small_pieces_are_not_asked_for_and_stay() -> None:
+def test_small_components_are_not_asked_for_and_stay() -> None:
     coarse = np.zeros(SHAPE, np.int16)
     coarse[4:7, 4:7] = 1
     model = Painted(BESIDE)
@@ -161,7 +161,7 @@ def test_small_pieces_are_not_asked_for_and_stay() -> None:
     )
 
 
-def test_each_piece_of_a_structure_has_its_own_box() -> None:
+def test_each_component_of_a_structure_has_its_own_box() -> None:
     one, other = disk((12, 12), 6), disk((34, 48), 8)
     coarse = np.where(one | other, 5, 0).astype(np.int16)
 

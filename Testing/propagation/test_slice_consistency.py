@@ -53,7 +53,7 @@ def test_outlines_that_differ_from_slice_to_slice_are_mended() -> None:
     assert all(now > was for now, was in zip(after, before, strict=True))
 
 
-def test_where_no_shade_tells_the_slices_beside_still_do() -> None:
+def test_where_no_intensity_tells_the_slices_beside_still_do() -> None:
     true = tube()
     worn = jagged(true, 4.0)
 
@@ -62,7 +62,7 @@ def test_where_no_shade_tells_the_slices_beside_still_do() -> None:
     assert dice(mended, true) > dice(worn, true) + 0.02
 
 
-def test_a_single_slice_is_mended_by_its_shades_alone() -> None:
+def test_a_single_slice_is_corrected_by_its_intensities_alone() -> None:
     true = tube()[4:5]
     worn = jagged(true, 2.0)
 
@@ -100,7 +100,7 @@ def test_nothing_appears_where_a_structure_was_not_and_holes_stay_open() -> None
     assert not mended[2][32, 30]
 
 
-def test_outlines_that_agree_from_slice_to_slice_do_not_stray() -> None:
+def test_outlines_that_agree_from_slice_to_slice_do_not_deviate() -> None:
     true = tube()
     worn = np.stack([ndimage.binary_erosion(each, iterations=2) for each in true])
 
@@ -111,7 +111,7 @@ def test_outlines_that_agree_from_slice_to_slice_do_not_stray() -> None:
 
 
 @pytest.mark.parametrize(("wider", "expected"), [(0, 0), (3, 3), (6, 6)])
-def test_straying_is_the_distance_of_neighboring_outlines(wider: float, expected: float) -> None:
+def test_deviation_is_the_distance_of_neighboring_outlines(wider: float, expected: float) -> None:
     still = np.full(SHAPE, 100, np.uint8)
     labels = np.stack([drawings.disk(SHAPE[1:], (32, 32), 14 + wider * (k % 2)) for k in range(SHAPE[0])])
 
@@ -120,7 +120,7 @@ def test_straying_is_the_distance_of_neighboring_outlines(wider: float, expected
     assert found == pytest.approx(0.5 * expected, abs=0.3)
 
 
-def test_a_single_outline_does_not_stray() -> None:
+def test_a_single_outline_has_no_deviation() -> None:
     labels = np.zeros(SHAPE, np.int16)
     labels[3] = tube()[3]
 

@@ -52,7 +52,7 @@ def test_no_place_is_certain() -> None:
     assert (scores.min(), scores.max()) == (FARTHEST, DEEPEST)
 
 
-def test_a_ring_that_was_moved_strays_less() -> None:
+def test_a_wall_that_was_moved_deviates_less() -> None:
     labels = np.where(disk(20), 1, 0).astype(np.int32)
 
     far, near = (expected(labels, [1], 10.0, moved)[0] for moved in ((), (1,)))
@@ -71,7 +71,7 @@ def test_a_hole_without_a_name_gets_one() -> None:
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_ring_goes_with_what_it_surrounds_at_its_thickness(named: bool) -> None:
+def test_a_wall_goes_with_what_it_surrounds_at_its_thickness(named: bool) -> None:
     before, now = ring_and_chamber(8, 14), np.where(disk(6, column=33), 3, 0).astype(np.int32)
     if not named:
         before, now = with_holes(np.where(before == 3, 0, before)), np.where(now == 3, -2, now)
@@ -84,7 +84,7 @@ def test_a_ring_goes_with_what_it_surrounds_at_its_thickness(named: bool) -> Non
     assert dice(places == 2, wanted) > 0.93
 
 
-def test_a_ring_whose_inside_was_lost_stays_where_it_was() -> None:
+def test_a_wall_whose_inside_was_lost_stays_where_it_was() -> None:
     before = ring_and_chamber(8, 14)
 
     places, moved = with_nested_moved(before, np.zeros_like(before), {2: 6.0})
@@ -97,7 +97,7 @@ def measured(labels: np.ndarray) -> dict[int, float]:
     return thickness_of(contours_in(np.maximum(labels, 0)), labels)
 
 
-def test_thickness_is_twice_the_mean_distance_within_the_ring() -> None:
+def test_thickness_is_twice_the_mean_distance_within_the_wall() -> None:
     rows, columns = np.nonzero(disk(14) & ~disk(8))
     away = [np.hypot(*(np.argwhere(disk(8)) - (r, c)).T).min() for r, c in zip(rows, columns, strict=True)]
 
@@ -108,14 +108,14 @@ def test_thickness_is_twice_the_mean_distance_within_the_ring() -> None:
     assert measured(np.where(disk(8), 3, 0).astype(np.int32)) == {}
 
 
-def test_a_ring_is_as_thick_as_asked_everywhere() -> None:
+def test_a_wall_is_as_thick_as_asked_everywhere() -> None:
     inside = np.zeros((40, 60), bool)
     inside[:, :30] = True
 
     np.testing.assert_array_equal(np.flatnonzero(around(inside, 6.4)[10]), np.arange(30, 36))
 
 
-def test_a_ring_that_was_not_annotated_stays_where_it_was() -> None:
+def test_a_wall_that_was_not_annotated_stays_where_it_was() -> None:
     before, now = ring_and_chamber(8, 14), np.where(disk(6, column=33), 3, 0).astype(np.int32)
 
     places, moved = with_nested_moved(before, now, {})

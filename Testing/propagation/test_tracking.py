@@ -94,7 +94,7 @@ def test_structures_are_followed_whatever_the_model_says(
         assert dice(found == value, labels == value) > least
 
 
-def test_a_structure_ends_where_another_shade_takes_its_place() -> None:
+def test_a_structure_ends_where_another_intensity_takes_its_place() -> None:
     labels = np.zeros(SHAPE, np.int32)
     labels[:12, 26:38, 26:38] = LEFT
     slices = np.where(labels, 200, AROUND).astype(np.uint8)
@@ -107,7 +107,7 @@ def test_a_structure_ends_where_another_shade_takes_its_place() -> None:
     assert [line.slice for line in lines if line.reason] == [12]
 
 
-def test_shades_are_learned_from_every_slice(a_heart: tuple[np.ndarray, np.ndarray]) -> None:
+def test_intensities_are_learned_from_every_slice(a_heart: tuple[np.ndarray, np.ndarray]) -> None:
     _, labels = a_heart
     # Light falls off: the last slice is as dark as the wall was in the annotated one.
     light = 1 - 0.06 * np.abs(np.arange(SHAPE[0]) - KEY)[:, None, None]
@@ -142,7 +142,7 @@ def test_the_annotated_slice_stays_and_confidence_falls_away_from_it(
     assert 0 < up[-1] < up[0] == 1
 
 
-def test_a_ring_around_nothing_with_a_name_keeps_its_hole(a_heart: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_wall_around_nothing_with_a_name_keeps_its_hole(a_heart: tuple[np.ndarray, np.ndarray]) -> None:
     slices, labels = a_heart
     wall = np.where(labels == WALL, WALL, 0)
 

@@ -159,7 +159,7 @@ def _winners(network, case, compute):
     return predict_probabilities(network, case.images, (32, 48), compute.device).argmax(0)
 
 
-def test_pieces_are_counted_in_whole_cases_and_slice_by_slice(make_case, a_sparse_case, a_scribbled_case):
+def test_components_are_counted_in_whole_cases_and_slice_by_slice(make_case, a_sparse_case, a_scribbled_case):
     maps = list(maps_of_components([make_case(), a_sparse_case, a_scribbled_case]))
 
     assert [m.shape[0] for m in maps] == [6, 1, 1]

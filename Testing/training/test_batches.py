@@ -204,7 +204,7 @@ def test_labeled_blocks_stay_inside_of_higher_volumes_and_show_their_structure(m
     assert all(batch.labels[i].any() for i in range(0, 16, 2))
 
 
-def test_the_height_of_a_block_is_that_of_its_center(make_case):
+def test_the_slice_position_of_a_block_is_that_of_its_center(make_case):
     gray = np.broadcast_to(np.arange(1, 13)[None, :, None, None] / 12, (1, 12, 40, 40))
     case = make_case(shape=(12, 40, 40), images=gray)
 

@@ -60,7 +60,7 @@ def test_a_run_that_really_collapsed_is_reported_soon_and_at_its_end():
     assert "" not in found[found.index(SAME_FEATURES) :]
 
 
-def test_a_single_term_that_stays_at_its_collapse_value_is_told():
+def test_a_single_term_that_stays_at_its_collapse_value_is_reported():
     found = reasons(made_up(100, position=lambda _: 4.9, off=lambda t: 2e-4 * (-1) ** round(100 * t)), 100)
 
     assert found[18] == ""

@@ -135,7 +135,7 @@ def test_where_structures_are_is_known_without_reading_prepared_labels(
     assert found == expected
 
 
-def test_slices_that_wait_for_their_pieces_keep_no_file_open(tmp_path: Path, make_case) -> None:
+def test_slices_that_wait_for_their_components_keep_no_file_open(tmp_path: Path, make_case) -> None:
     from ContrastiveSegLib.training.annotated import maps_of_components
 
     case = make_case("case")

@@ -70,7 +70,7 @@ def test_between_reports_terms_are_averaged(tmp_path):
 
 
 @pytest.mark.usefixtures("speak_always")
-def test_a_collapse_is_told_while_it_can_be_mended_and_again_at_the_end(tmp_path):
+def test_a_collapse_is_reported_while_it_can_be_corrected_and_again_at_the_end(tmp_path):
     watch = Witness()
 
     training = how(tmp_path / "last", steps=10, collapse=lambda images: 1.25 * images)

@@ -26,7 +26,7 @@ def cases_and_flags(scans):
 
 
 def legal_partners(scans, selection, negative):
-    """Each slice with its positives and negatives, as section 1.3 of the specification defines them."""
+    """Each slice with its positives and negatives, as docs/methods/polycl.md defines them."""
     cases, flags = cases_and_flags(scans)
     every = [
         (c, k)
@@ -128,7 +128,7 @@ def test_a_seed_repeats_the_draw_and_another_differs(selection, negative):
 
 
 def test_only_the_central_part_of_each_scan_takes_part():
-    """Section 1.2 of the specification: 0.3 keeps the slices from 0.35 N to 0.65 N."""
+    """docs/methods/polycl.md: 0.3 keeps the slices from 0.35 N to 0.65 N."""
     partners, random = Triplet("S", central=0.3), np.random.default_rng(0)
 
     places = partners.arrange(*cases_and_flags([20, 40]))
