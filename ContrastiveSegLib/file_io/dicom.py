@@ -165,17 +165,18 @@ def frame_of_reference(series: DicomSeries) -> str:
 def _read_frames(series: DicomSeries) -> tuple[sitk.Image, tuple[str, ...]]:
     """Read the one file of a series; the frames that it may hold are sorted by place."""
     file = series.files[0]
-    image = _execute(series)
-    if image.GetDimension() < 3 or image.GetSize()[2] < 2:
-        return image, _pixel_notes(series, [open_header(file)])
+    header = open_header(file)
+    if len(header.GetSize()) < 3 or header.GetSize()[2] < 2:
+        return _execute(series), _pixel_notes(series, [header])
     frames = read_frames(file)
     if frames is None:
         note = f"{file.name}: its frames have no place; they are read as evenly spaced slices."
-        return image, (note, *_pixel_notes(series, [open_header(file)]))
+        return _execute(series), (note, *_pixel_notes(series, [header]))
+    # Before the voxels: of frames that make up no volume GDCM only says what it cannot do with them.
     offsets = _frame_offsets(series, frames)
     order = np.argsort(offsets)
     notes = place_notes(series.path, frames.positions[order], frames.planes, offsets[order])
-    return sorted_frames(file, image, frames, order), notes
+    return sorted_frames(file, _execute(series), frames, order), notes
 
 
 def _frame_offsets(series: DicomSeries, frames: Frames) -> npt.NDArray[np.float64]:

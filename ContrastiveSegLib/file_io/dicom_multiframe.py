@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from ContrastiveSegLib.imaging.volume import Geometry
 Floats = npt.NDArray[np.float64]
 
 EXPORT = "Export the original series from the scanner or PACS."
+# Pixels of two frames whose sizes differ by less are equally large.
+SAME_SPACING = 1e-3
 HEADER = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "NumberOfFrames")
 
 
@@ -52,22 +55,35 @@ def read_frames(path: Path) -> Frames | None:
         return None
     shared = (header.get("SharedFunctionalGroupsSequence") or [{}])[0]
 
-    def of_each(group: str, *keys: str, default: Sequence[float] = ()) -> Floats:
-        return np.array([_values(frame, shared, group, keys, default) for frame in per_frame], float)
+    def of_each(length: int, group: str, *keys: str, default: Sequence[float] = ()) -> Floats:
+        read = _parsed(path, lambda: [_values(frame, shared, group, keys, default) for frame in per_frame])
+        silent = sum(len(values) != length for values in read)
+        if silent:
+            which = f"its {silent}" if silent == len(read) else f"{silent} of its {len(read)}"
+            raise BadFile(f"{path} does not say where {which} frames lie in the patient.", EXPORT)
+        return np.array(read, float)
 
-    def read() -> Frames:
-        return Frames(
-            of_each("PlanePositionSequence", "ImagePositionPatient"),
-            of_each("PlaneOrientationSequence", "ImageOrientationPatient"),
-            of_each("PixelMeasuresSequence", "PixelSpacing")[:, ::-1],
-            of_each("PixelValueTransformationSequence", "RescaleSlope", "RescaleIntercept", default=(1, 0)),
-            len({_stack(frame) for frame in per_frame}),
-        )
-
-    frames: Frames = _parsed(path, read)
-    if (frames.positions.shape[1:], frames.planes.shape[1:], frames.spacing.shape[1:]) != ((3,), (6,), (2,)):
-        raise BadFile(f"{path} does not say where its {len(per_frame)} frames lie in the patient.", EXPORT)
+    frames = Frames(
+        of_each(3, "PlanePositionSequence", "ImagePositionPatient"),
+        of_each(6, "PlaneOrientationSequence", "ImageOrientationPatient"),
+        of_each(2, "PixelMeasuresSequence", "PixelSpacing")[:, ::-1],
+        of_each(
+            2, "PixelValueTransformationSequence", "RescaleSlope", "RescaleIntercept", default=(1.0, 0.0)
+        ),
+        len({_stack(frame) for frame in per_frame}),
+    )
+    _check_pixels(path, frames.spacing)
     return frames
+
+
+def _check_pixels(path: Path, spacing: Floats) -> None:
+    if not ((spacing > 0) & (spacing < math.inf)).all():
+        raise BadFile(f"{path} has frames with pixels of a size that cannot be.", EXPORT)
+    if not np.allclose(spacing, spacing[0], rtol=SAME_SPACING, atol=0):
+        raise BadFile(
+            f"{path} has frames with pixels of different sizes, {spacing.min():g} to {spacing.max():g} mm.",
+            "Export frames that were taken alike as a series of their own.",
+        )
 
 
 def sorted_frames(path: Path, image: sitk.Image, frames: Frames, order: npt.NDArray[Any]) -> sitk.Image:

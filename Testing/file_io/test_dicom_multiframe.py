@@ -36,6 +36,7 @@ def write_frames(
     planes: Sequence[Sequence[float]] = (),
     spacing: tuple[float, float] = SPACING,
     stacks: Sequence[str] = (),
+    sizes: Sequence[float] = (),
 ) -> np.ndarray:
     """Write a frame for each offset along the normal; gives the stored numbers (N, ROWS, COLUMNS)."""
     stored = (
@@ -62,6 +63,8 @@ def write_frames(
         frame.PlaneOrientationSequence = item(ImageOrientationPatient=list(here))
         if stacks:
             frame.FrameContentSequence = item(StackID=stacks[number])
+        if sizes:
+            frame.PixelMeasuresSequence = item(PixelSpacing=[sizes[number]] * 2, SliceThickness=3.0)
         if slopes:
             frame.PixelValueTransformationSequence = item(
                 RescaleSlope=str(slopes[number]), RescaleIntercept=str(-number), RescaleType="US"
@@ -198,3 +201,30 @@ def test_several_files_of_frames_are_several_phases(tmp_path):
 
     with pytest.raises(BadFile, match="2 files of several frames"):
         read_image([tmp_path])
+
+
+@pytest.mark.parametrize("sizes", [(1.5, 1.5, 2.0), (1.5, 0.0, 1.5)])
+def test_frames_with_pixels_of_several_sizes_are_refused(tmp_path, sizes):
+    write_frames(tmp_path / "a.dcm", (0, 3, 6), sizes=sizes)
+
+    for read in (read_image, read_geometry):
+        with pytest.raises(BadFile, match=r"a\.dcm has frames with pixels of (different sizes|a size that)"):
+            read([tmp_path / "a.dcm"])
+
+
+def test_a_film_of_one_slice_is_called_a_time_series(tmp_path):
+    write_frames(tmp_path / "a.dcm", [0.0] * 9)
+
+    for read in (read_image, read_geometry):
+        with pytest.raises(BadFile, match="9 slices at 1 positions: it is a time series"):
+            read([tmp_path / "a.dcm"])
+
+
+def test_one_frame_without_a_place_is_counted(tmp_path):
+    write_frames(tmp_path / "a.dcm", (0, 3, 6))
+    file = pydicom.dcmread(tmp_path / "a.dcm")
+    del file.PerFrameFunctionalGroupsSequence[1].PlanePositionSequence
+    file.save_as(tmp_path / "a.dcm")
+
+    with pytest.raises(BadFile, match="does not say where 1 of its 3 frames lie in the patient"):
+        read_image([tmp_path / "a.dcm"])
