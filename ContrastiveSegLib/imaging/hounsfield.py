@@ -13,6 +13,8 @@ SAMPLE = 200_000
 AIR, HIGHEST = -500.0, 32_000.0
 # DICOM stores CT as Hounsfield units + 1024; then a body lies here, where otherwise only dense bone is found.
 SHIFT, SHIFTED_BODY, DARKEST_SHIFTED, LEAST_BODY = 1024.0, (-150.0, 200.0), -200.0, 0.1
+# Above cortical bone there is only metal, and no image shows that alone.
+DENSEST = 3000.0
 # A picture of 8 bits, or values scaled to 0...1: none of them are Hounsfield units.
 BYTE, LEAST_SPREAD = 255.0, 20.0
 
@@ -36,7 +38,7 @@ def modality_of(array: npt.NDArray[Any]) -> str:
     """Whether values look like Hounsfield units ("ct"): whole, air far below zero, nothing beyond metal."""
     sample = _sample(array)
     low, high = float(sample.min()), float(sample.max())
-    looks_like_ct = low <= AIR and high <= HIGHEST and bool(np.all(sample == np.round(sample)))
+    looks_like_ct = low <= AIR < high <= HIGHEST and bool(np.all(sample == np.round(sample)))
     return "ct" if looks_like_ct else "other"
 
 
@@ -49,7 +51,8 @@ def reading_of_ct(channel: npt.NDArray[Any]) -> Reading:
     shifted = (sample > SHIFT + SHIFTED_BODY[0]) & (sample < SHIFT + SHIFTED_BODY[1])
     if low > DARKEST_SHIFTED and float(shifted.mean()) > LEAST_BODY:
         return Reading(SHIFT, note=f"its gray values are Hounsfield units + {SHIFT:g}, which was taken off.")
-    if (low >= 0 and high <= BYTE) or high - low < LEAST_SPREAD:
+    shows_nothing = high <= AIR or low >= DENSEST
+    if (low >= 0 and high <= BYTE) or high - low < LEAST_SPREAD or shows_nothing:
         return Reading(
             are_units=False,
             note=f"its gray values, {low:.4g} to {high:.4g}, are no Hounsfield units, though it should be a "

@@ -38,6 +38,8 @@ def whole_numbers(
         BadFile: Fractions, negative or too large numbers.
     """
     notes: tuple[str, ...] = ()
+    if np.iscomplexobj(array):
+        raise BadFile(f"{path} holds complex numbers.", WHOLE)
     if not np.issubdtype(array.dtype, np.integer):
         array, notes = _rounded(array, path, max(ROUNDED, min(0.51 * step, MOST_ROUNDED)))
     low, high = array.min(initial=0), array.max(initial=0)

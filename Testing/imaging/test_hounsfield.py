@@ -24,6 +24,7 @@ GRID = WorkingGrid("axial", 1.0, 0.0, (32, 32))
         ([-1024.5, 0, 1300], "other"),
         ([-400, 0, 1300], "other"),
         ([-1024, 0, 60000], "other"),
+        ([-9216, -8192, -7292], "other"),
     ],
 )
 def test_hounsfield_units_are_recognized(values, expected):
@@ -77,7 +78,9 @@ def test_an_ordinary_ct_needs_no_words(a_ct):
     assert reading_of_ct(a_ct).shift == 0
 
 
-@pytest.mark.parametrize("scale", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
+@pytest.mark.parametrize(
+    "scale", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0), (-9216.0, -7292.0), (31_768.0, 33_668.0)]
+)
 def test_values_that_are_no_hounsfield_units_are_scaled_by_themselves_and_that_is_said(a_ct, scale):
     low, high = scale
     pictured = (low + (high - low) * np.clip((a_ct + 200) / 500, 0, 1)).astype(np.float32)

@@ -86,3 +86,8 @@ def test_only_structures_that_occur_must_be_known():
         BadFile, match=r"case\.nrrd has structures that the label table lacks: structure 2 \(known"
     ):
         renumber(array + 1, own, table, Path("case.nrrd"))
+
+
+def test_complex_numbers_are_no_labels():
+    with pytest.raises(BadFile, match=r"a\.nrrd holds complex numbers\. Save the labels as whole numbers"):
+        whole_numbers(np.ones((1, 2, 2), np.complex64), Path("a.nrrd"))

@@ -26,6 +26,8 @@ import torch
 from ContrastiveSegLib.__main__ import main as job
 from ContrastiveSegLib.file_io.files import read_labels
 from ContrastiveSegLib.file_io.reader import be_the_child
+from ContrastiveSegLib.networks.backbone import build_network
+from ContrastiveSegLib.registry import load_entry
 from ContrastiveSegLib.runs.temporary_files import is_leftover
 from Testing.fuzz.seeds import SMALL, write_dataset
 
@@ -38,12 +40,23 @@ def main(words: list[str]) -> None:
     """Some kills of a seed, one after the other."""
     seed, first, count = map(int, words)
     torch.set_num_threads(1)
+    _load()
     be_the_child()  # what is killed here is the job itself
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         known = {each: _reference(each, folder) for each in JOBS}
         for number in range(first, first + count):
             print(json.dumps({"number": number, **_one(seed, number, known, folder)}), flush=True)
+
+
+def _load() -> None:
+    """Everything that a job loads while it runs, so that it is loaded once and not after each fork."""
+    for name in JOBS:
+        load_entry("jobs", name, what="job")
+    network = build_network("unet", seed=0, base_channels=4)
+    optimizer = torch.optim.AdamW(network.parameters())
+    optimizer.zero_grad()
+    optimizer.step()
 
 
 def _words(name: str, run: Path, data: Path) -> list[str]:
@@ -93,13 +106,15 @@ def _one(seed: int, number: int, known: dict[str, Any], folder: Path) -> dict[st
         return _job(name, run, folder)
 
     first = _in_child(killed, after_s)
+    for path in [path for path in run.rglob("*") if is_leftover(path)]:
+        os.utime(path, (0, 0))  # a start leaves alone what may still be written to
     again = _in_child(lambda: _job(name, run, folder))
     problems = [] if again == 0 else [f"started again it ends with {again}"]
     found, right = _results(run), expected["results"]
     problems += [f"{key} differs" for key in right if found.get(key) != right[key]]
     # Others may write into a folder of results, so there they stay for a quarter of an hour.
     left = [path for path in run.rglob("*") if is_leftover(path) and path.parent.name != "predictions"]
-    problems += [f"{path.name} is left" for path in left]
+    problems += [f"{path.relative_to(run)} is left" for path in left]
     return {
         "job": name,
         "change": at_change,
