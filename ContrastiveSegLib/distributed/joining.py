@@ -36,6 +36,7 @@ MEETS_WITHIN_S = 300.0
 ANSWERS_WITHIN = timedelta(hours=12)
 LOOKS_EVERY_S = 2.0
 ENDS_WITHIN_S = 20.0
+LEAVES_WITHIN_S = 5.0  # torchrun waits 30 seconds before it kills
 
 
 @contextmanager
@@ -119,7 +120,7 @@ def _leave(own: int, several: int) -> None:
     """The first process, which may keep what was told, ends when the others have heard it."""
     with contextlib.suppress(RuntimeError):
         store().set(f"left {own}", "")
-        until = time.monotonic() + ENDS_WITHIN_S
+        until = time.monotonic() + LEAVES_WITHIN_S
         while own == 0 and time.monotonic() < until:
             if store().check([f"left {n}" for n in range(several)]):
                 return

@@ -180,7 +180,7 @@ def test_a_process_that_does_not_come_is_named(monkeypatch):
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(joining, "_store", lambda *_: Texts())
-    monkeypatch.setattr(joining, "ENDS_WITHIN_S", 0.1)
+    monkeypatch.setattr(joining, "LEAVES_WITHIN_S", 0.1)
 
     with (
         pytest.raises(
