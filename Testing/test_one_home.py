@@ -102,3 +102,11 @@ def test_the_environment_is_described_by_packages_that_are_needed() -> None:
 def test_settings_and_engine_know_the_same_modalities() -> None:
     assert rules_of(GridSettings)["modality"].choices == MODALITIES
     assert rules_of(GrayValues)["modality"].choices == MODALITIES
+
+
+def test_every_file_of_contrast_serves_a_pre_training_method() -> None:
+    """What a fine-tuning strategy alone uses lies beside it."""
+    room, methods = ROOT / "ContrastiveSegLib" / "contrast", ROOT / "ContrastiveSegLib" / "pretraining"
+    text = "\n".join(path.read_text("utf-8") for path in methods.glob("*.py"))
+
+    assert [path.stem for path in room.glob("[!_]*.py") if f"contrast.{path.stem} import" not in text] == []

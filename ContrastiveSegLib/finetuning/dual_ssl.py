@@ -4,7 +4,7 @@ Source: Li et al., Dual self-supervised learning for single-source generalizable
 JBHI 2023, arXiv 2505.07165, as far as its abstract goes; contrast after the authors' later code, restoration
 as in docs/strategies/dual_ssl.md. All terms are learned together, on the augmented patches that
 `supervised` sees; with both modules off nothing but `supervised` is left. The paper has one organ. With
-several, each has a class of its own in the contrast (`contrast.structure`), and a region is uncertain along
+several, each has a class of its own in the contrast (`_structure.py`), and a region is uncertain along
 the border of any.
 """
 
@@ -19,14 +19,14 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from ContrastiveSegLib.contrast.corruption import corrupted, uncertain_region
 from ContrastiveSegLib.contrast.losses import labeled_pairs_loss
-from ContrastiveSegLib.contrast.random_convolution import randomly_convolved
-from ContrastiveSegLib.contrast.structure import structure_cells
 from ContrastiveSegLib.distributed.rows import mean, total
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
+from ContrastiveSegLib.finetuning._corruption import corrupted, uncertain_region
 from ContrastiveSegLib.finetuning._losses import dice_ce, dice_ce_at_every_level
+from ContrastiveSegLib.finetuning._random_convolution import randomly_convolved
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
+from ContrastiveSegLib.finetuning._structure import structure_cells
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import CONV
 from ContrastiveSegLib.settings.rules import Label, Range

@@ -16,10 +16,10 @@ import torch
 from torch import Generator, Tensor
 
 from ContrastiveSegLib.contrast.augmentation import IntensityAugmentation, augment_intensities
-from ContrastiveSegLib.contrast.mixing import laid_on, random_boxes
 from ContrastiveSegLib.distributed.rows import mean, of_all, own, picked, total
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce, dice_ce_at_every_level, risen
+from ContrastiveSegLib.finetuning._mixing import laid_on, random_boxes
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.networks.backbone import Backbone

@@ -16,19 +16,19 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from ContrastiveSegLib.contrast.certainty import (
+from ContrastiveSegLib.distributed.rows import mean, total
+from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
+from ContrastiveSegLib.finetuning._certainty import (
     AnchorLimits,
     certain_labels,
     choose_anchors,
     entropy_limit,
     on_cells,
 )
-from ContrastiveSegLib.contrast.memory import ClassMemory, memory_contrast
-from ContrastiveSegLib.contrast.mixing import Mix, random_mix
-from ContrastiveSegLib.distributed.rows import mean, total
-from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import partial_cross_entropy, risen
+from ContrastiveSegLib.finetuning._memory import ClassMemory, memory_contrast
+from ContrastiveSegLib.finetuning._mixing import Mix, random_mix
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.networks.backbone import Backbone

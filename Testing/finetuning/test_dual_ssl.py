@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Generator
 
-from ContrastiveSegLib.contrast.structure import structure_cells
 from ContrastiveSegLib.finetuning import supervised
+from ContrastiveSegLib.finetuning._structure import structure_cells
 from ContrastiveSegLib.finetuning.dual_ssl import (
     Settings,
     Strategy,

@@ -11,17 +11,17 @@ import torch
 from torch import Generator
 from torch.nn import functional as F
 
-from ContrastiveSegLib.contrast.certainty import (
+from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.finetuning._certainty import (
     AnchorLimits,
     certain_labels,
     choose_anchors,
     entropy_limit,
     on_cells,
 )
-from ContrastiveSegLib.contrast.memory import memory_contrast
-from ContrastiveSegLib.contrast.mixing import random_mix
-from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.finetuning._losses import risen
+from ContrastiveSegLib.finetuning._memory import memory_contrast
+from ContrastiveSegLib.finetuning._mixing import random_mix
 from ContrastiveSegLib.finetuning.pclmix import Settings, Strategy, pseudo_labels
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.networks.second_decoder import ConvolutionalDecoder

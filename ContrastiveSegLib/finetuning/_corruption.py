@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from ContrastiveSegLib.contrast.structure import dilated, largest_around
 from ContrastiveSegLib.distributed.rows import of_all, own
+from ContrastiveSegLib.finetuning._structure import dilated, largest_around
 
 OUTSIDE, INSIDE = 3, 2  # voxels of the band along the border of a structure
 NEARBY = 10  # voxels from a structure, within which an undecided network counts

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Generator
 
-from ContrastiveSegLib.contrast.certainty import (
+from ContrastiveSegLib.finetuning._certainty import (
     AnchorLimits,
     certain_labels,
     choose_anchors,

@@ -8,8 +8,8 @@ import torch
 from scipy import ndimage
 from torch import Generator
 
-from ContrastiveSegLib.contrast import corruption
-from ContrastiveSegLib.contrast.corruption import corrupted, random_curves, uncertain_region
+from ContrastiveSegLib.finetuning import _corruption as corruption
+from ContrastiveSegLib.finetuning._corruption import corrupted, random_curves, uncertain_region
 
 
 def a_generator(seed: int = 0) -> Generator:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from ContrastiveSegLib.contrast.random_convolution import randomly_convolved
+from ContrastiveSegLib.finetuning._random_convolution import randomly_convolved
 
 
 @pytest.fixture(params=[(3, 1, 24, 20), (2, 2, 6, 24, 20)])

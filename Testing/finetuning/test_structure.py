@@ -9,8 +9,8 @@ from scipy import ndimage
 from skimage.morphology import skeletonize
 from torch import Generator
 
-from ContrastiveSegLib.contrast import structure
-from ContrastiveSegLib.contrast.structure import Cells, dilated, structure_cells, thinned
+from ContrastiveSegLib.finetuning import _structure as structure
+from ContrastiveSegLib.finetuning._structure import Cells, dilated, structure_cells, thinned
 
 
 def a_generator(seed: int = 0) -> Generator:

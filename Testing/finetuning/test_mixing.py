@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from ContrastiveSegLib.contrast.mixing import laid_on, random_boxes, random_mix, random_rectangles
+from ContrastiveSegLib.finetuning._mixing import laid_on, random_boxes, random_mix, random_rectangles
 
 
 def generator(seed: int = 0) -> Generator:

@@ -9,7 +9,7 @@ import torch
 from torch import Generator
 from torch.nn import functional as F
 
-from ContrastiveSegLib.contrast.memory import ClassMemory, memory_contrast
+from ContrastiveSegLib.finetuning._memory import ClassMemory, memory_contrast
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 
