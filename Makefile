@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 	2>/dev/null && echo "$$name" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: install demo test test-slicer test-slicer-app lint coverage docs proofread help
+.PHONY: install demo test test-slicer test-slicer-app foreign lint coverage docs proofread help
 
 install: $(STAMP) ## make the environment in .venv
 
@@ -58,6 +58,17 @@ $(SLICER_STAMP): Testing/slicer_requirements.txt
 
 test-slicer: $(SLICER_STAMP) ## click the panel in a Slicer for tests
 	QT_QPA_PLATFORM=offscreen $(SLICER_VENV)/bin/python -m $(PYTEST) Testing/slicer
+
+# Programs of others, which read what we write and write what we read. They see our torch and MONAI, but not us.
+FOREIGN_VENV := .venv-foreign
+FOREIGN_STAMP := $(FOREIGN_VENV)/.installed
+foreign: $(FOREIGN_STAMP) ## install the foreign programs that tests compare with
+
+$(FOREIGN_STAMP): Testing/foreign_requirements.txt $(STAMP)
+	$(RUN) -m venv $(FOREIGN_VENV)
+	$(FOREIGN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement Testing/foreign_requirements.txt
+	$(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$($(FOREIGN_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ours.pth"
+	@touch $@
 
 # Slicer with settings and a home of its own, so that those of the user stay as they are. Two sessions, because
 # the second one sees what is there after a restart.

@@ -98,7 +98,9 @@ class ResultsBox(Step):
         annotated = panel.state.annotated
         isAnnotated = annotated.cases or annotated.scribbles or panel.state.finishedRounds
         noAnnotation = "" if isAnnotated else _("Nothing is annotated yet.")
-        return panel.why_no_job(noRun, noResult if name == "dicom-seg" else noAnnotation)
+        noNetwork = "" if panel.state.finishedRounds else _("Fine-tune in step 4 first.")
+        lacks = {"dicom-seg": noResult, "monai-bundle": noNetwork, "nnunet-raw": noAnnotation}
+        return panel.why_no_job(noRun, lacks[name])
 
     def onExport(self) -> None:
         """Write the run in the chosen form, in a process of its own."""

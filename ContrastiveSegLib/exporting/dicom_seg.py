@@ -27,6 +27,7 @@ from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.own_work import PROGRAM
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.session.reporter import Reporter
+from ContrastiveSegLib.settings.job_settings import ExportSettings
 from ContrastiveSegLib.training.prediction_summary import read_summary
 
 SERIES_NUMBER = 900  # behind those of scanners
@@ -50,11 +51,8 @@ class _Predicted:
     file: Path
 
 
-def export(run: RunFolder, output: Path, reporter: Reporter) -> Exported:
-    """Write a file for each prediction of a DICOM series.
-
-    Args:
-        output: Folder for the files CASE.dcm; none of them may be there yet.
+def export(run: RunFolder, settings: ExportSettings, reporter: Reporter) -> Exported:
+    """Write a file for each prediction of a DICOM series: CASE.dcm in the output folder.
 
     Raises:
         BadSetting: highdicom is not installed.
@@ -65,7 +63,7 @@ def export(run: RunFolder, output: Path, reporter: Reporter) -> Exported:
         import highdicom
     except ImportError as error:
         raise BadSetting("Writing DICOM segmentations needs a further package.", INSTALL) from error
-    predicted = _predicted(run)
+    predicted, output = _predicted(run), settings.output
     targets = [output / f"{one.case}.dcm" for one in predicted]
     if taken := [target for target in targets if target.exists()]:
         raise CannotWrite(f"{taken[0]} is there already.", "Choose another folder.")

@@ -31,7 +31,7 @@ from ContrastiveSegLib.preprocessing.prepared_cache import collect_table
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_json
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.session.reporter import Reporter
-from ContrastiveSegLib.settings.job_settings import FinetuneSettings
+from ContrastiveSegLib.settings.job_settings import ExportSettings, FinetuneSettings
 from ContrastiveSegLib.training.annotated import listed_slices
 from ContrastiveSegLib.training.data import Found, find_readable_cases
 
@@ -70,24 +70,23 @@ class _Written:
     has_unknown: bool
 
 
-def export(run: RunFolder, output: Path, reporter: Reporter) -> Exported:
+def export(run: RunFolder, settings: ExportSettings, reporter: Reporter) -> Exported:
     """Write the cases that the latest fine-tuning learned from; of several kinds of annotation alike.
 
-    Args:
-        output: Named DatasetNNN_NAME, or the folder in which such a folder is made (nnUNet_raw).
+    The output is named DatasetNNN_NAME, or is the folder in which such a folder is made (nnUNet_raw).
 
     Raises:
         BadFolder: Nothing is annotated, or not one case can be used.
         CannotWrite: The folder has files already, or the disk refuses.
     """
-    settings = _settings_of(run)
-    found = find_readable_cases(settings.labeled, settings.cases)
-    table = _from_one_on(collect_table(found.cases, found.listing.table, settings.annotation))
+    asked = _settings_of(run)
+    found = find_readable_cases(asked.labeled, asked.cases)
+    table = _from_one_on(collect_table(found.cases, found.listing.table, asked.annotation))
     task = _Task(
-        _folder(output, run.path.resolve().name),
-        settings,
-        listed_slices(found, settings),
-        derive_grid(found.geometries, plane=settings.grid.plane).plane,
+        _folder(settings.output, run.path.resolve().name),
+        asked,
+        listed_slices(found, asked),
+        derive_grid(found.geometries, plane=asked.grid.plane).plane,
         table,
     )
     written, lost = _write_cases(task, found, reporter)

@@ -24,7 +24,7 @@ def run(settings: ExportSettings) -> LostCases:
         raise BadFolder(f"{settings.run} is no run folder.", "Name the folder that a job has written into.")
     module = load_entry("exporting", settings.to.replace("-", "_"), what="format to export to")
     with working(folder, "export", settings, may_only_read=True) as reporter:
-        exported = module.export(folder, settings.output, reporter)
+        exported = module.export(folder, settings, reporter)
         reporter.info(exported.words, kind="result", file=str(exported.path))
         lost: LostCases = exported.lost
         return lost

@@ -232,18 +232,23 @@ class EvaluateSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportSettings:
-    """Export a run: as one zip file, its annotated cases for nnU-Net, or its predictions as DICOM SEG."""
+    """Export a run: its network, annotated cases or predictions for other programs, or all as one file."""
 
     run: Run
     """Run folder; it is only read."""
     to: Annotated[
-        Literal["zip", "nnunet-raw", "dicom-seg"],
-        Label("format", choices=("zip file", "raw data of nnU-Net", "DICOM SEG")),
+        Literal["zip", "nnunet-raw", "dicom-seg", "monai-bundle"],
+        Label("format", choices=("zip file", "raw data of nnU-Net", "DICOM SEG", "MONAI bundle")),
     ] = "zip"
     """zip: all of the run, for this program elsewhere; nnunet-raw: the annotated cases, for nnU-Net 2;
-    dicom-seg: the predictions of DICOM series, for archives and viewers."""
+    dicom-seg: the predictions of DICOM series, for archives and viewers; monai-bundle: the fine-tuned network
+    with all that prediction needs, for MONAI."""
     output: Path
     """Where to write: for zip a new file, for nnunet-raw a folder such as nnUNet_raw, else a folder."""
+    torchscript: Annotated[bool, Label("bare network as TorchScript")] = False
+    """For monai-bundle: add the bare network as TorchScript (models/model.ts)."""
+    onnx: Annotated[bool, Label("bare network as ONNX")] = False
+    """For monai-bundle: add the bare network as ONNX (models/model.onnx)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ContrastiveSegLib.errors import BadCheckpoint, BadFile
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.labels import LabelTable
@@ -13,12 +11,10 @@ from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.inference.predictor import Predictor
 from ContrastiveSegLib.networks.backbone import Backbone, check_sides
 from ContrastiveSegLib.networks.weights import load_model, model_card_errors
-from ContrastiveSegLib.postprocessing.connected_components import keep_largest
+from ContrastiveSegLib.postprocessing.decision import Rules, decide_classes, final_labels
 from ContrastiveSegLib.postprocessing.existing_results import short_digest
 from ContrastiveSegLib.postprocessing.expected_dice import Certainty, Expectation
-from ContrastiveSegLib.postprocessing.intensity_refinement import refine_by_intensities
-from ContrastiveSegLib.postprocessing.restoring import restore_probabilities
-from ContrastiveSegLib.postprocessing.spatial_prior import Places, remove_unlikely
+from ContrastiveSegLib.postprocessing.spatial_prior import Places
 from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.resampling import prepare
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
@@ -150,19 +146,15 @@ def segment(
         the Dice that may be expected.
     """
     certainty = Certainty()
-    predictor = Predictor(model.network, model.grid.patch, model.compute)
-    slices = predictor.slices(working.array, mirror=mirror)
-    if intensity_refinement:
-        slices = refine_by_intensities(slices, working.array, working.geometry.spacing_khw[-1])
-    slices = remove_unlikely(
-        certainty.collect(slices), model.single_components, model.places, working.geometry
-    )
-    winners, uncertainty = restore_probabilities(slices, working.geometry, original)
+    rules = rules_of(model, intensity_refinement=intensity_refinement)
+    slices = Predictor(model.network, model.grid.patch, model.compute).slices(working.array, mirror=mirror)
+    classes, uncertainty = decide_classes(slices, working, original, rules, collect=certainty.collect)
     each = certainty.of_each(model.single_components, model.places, working.geometry)
     del certainty  # before the next whole volumes are made
-    values = np.array([0, *model.table.values], np.int16)
-    components = keep_largest(winners.array, model.single_components)
-    del winners
-    for plane in components:
-        plane[:] = values[plane]
-    return Volume(components, original), uncertainty, model.expectation.dice_of(each)
+    labels = final_labels(classes.array, rules)
+    return Volume(labels, original), uncertainty, model.expectation.dice_of(each)
+
+
+def rules_of(model: Model, *, intensity_refinement: bool = True) -> Rules:
+    """How the probabilities of this model become labels."""
+    return Rules(model.table.values, model.single_components, model.places, intensity_refinement)
