@@ -27,5 +27,6 @@ def formats() -> tuple:
         Format(ZIP, _("Zip file"), _("All of the run, for 'Import run' on another computer")),
         Format("nnunet-raw", _("Data for nnU-Net"), _("The annotated cases, as nnU-Net 2 reads them")),
         Format("dicom-seg", _("DICOM SEG"), _("The predictions of DICOM series, for archives and viewers")),
+        Format("nnssl", _("Weights for nnU-Net"), _("The pre-trained ResEnc-L, as nnU-Net starts from it")),
         Format("monai-bundle", _("MONAI bundle"), _("The fine-tuned network, as MONAI's programs run it")),
     )

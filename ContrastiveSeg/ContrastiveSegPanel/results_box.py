@@ -99,7 +99,13 @@ class ResultsBox(Step):
         isAnnotated = annotated.cases or annotated.scribbles or panel.state.finishedRounds
         noAnnotation = "" if isAnnotated else _("Nothing is annotated yet.")
         noNetwork = "" if panel.state.finishedRounds else _("Fine-tune in step 4 first.")
-        lacks = {"dicom-seg": noResult, "monai-bundle": noNetwork, "nnunet-raw": noAnnotation}
+        noWeights = "" if panel.state.isPretrained else _("Pre-train in step 2 first.")
+        lacks = {
+            "nnssl": noWeights,
+            "dicom-seg": noResult,
+            "monai-bundle": noNetwork,
+            "nnunet-raw": noAnnotation,
+        }
         return panel.why_no_job(noRun, lacks[name])
 
     def onExport(self) -> None:

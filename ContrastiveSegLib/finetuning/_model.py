@@ -13,6 +13,7 @@ from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.inference.predictor import Predictor
 from ContrastiveSegLib.networks.backbone import Backbone, build_network, check_sides, pools_for
+from ContrastiveSegLib.networks.foreign_weights import ForeignWeights, Loaded, Start
 from ContrastiveSegLib.networks.weights import load_parts, save_model
 from ContrastiveSegLib.postprocessing.connected_components import Group, single_components
 from ContrastiveSegLib.postprocessing.expected_dice import Expectation
@@ -37,7 +38,7 @@ class Task:
     grid: WorkingGrid
     table: LabelTable
     model: ModelFolder
-    start: ModelFolder | None
+    start: Start | None
     compute: Compute
     reporter: Reporter
 
@@ -85,7 +86,11 @@ def fresh_strategy(task: Task, cases: Cases, *, number: int) -> FinetuningStrate
     arguments = network_arguments(task, cases)
     network = build_network(task.decided["network"], seed=task.settings.seed + number, **arguments)
     check_sides(network, task.grid.patch)
-    if task.start:
+    if isinstance(task.start, ForeignWeights):
+        loaded = task.start.load_into(network)
+        if number == 0:
+            _tell(task, loaded)
+    elif task.start:
         load_parts(network, task.start)
     return build_strategy(task.settings if number else _first(task, cases), network, task.grid.patch)
 
@@ -106,6 +111,13 @@ def _first(task: Task, cases: Cases) -> FinetuneSettings:
     known = {one.name for one in fields(load_strategy(name).Settings)}
     shared = {option: value for option, value in task.settings.options.items() if option in known}
     return replace(task.settings, strategy=name, options=shared)
+
+
+def _tell(task: Task, loaded: Loaded) -> None:
+    """One sentence for the user, every tensor for the log."""
+    assert task.start
+    task.reporter.info(loaded.sentence(task.start.path))
+    task.reporter.log_event("weights", file=str(task.start.path), **asdict(loaded))
 
 
 def judge(task: Task, strategy: FinetuningStrategy, cases: Sequence[PreparedCase]) -> Validation:

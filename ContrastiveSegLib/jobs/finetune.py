@@ -28,6 +28,7 @@ from ContrastiveSegLib.finetuning._strategy import load_strategy
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.networks.foreign_weights import Start, read_foreign
 from ContrastiveSegLib.networks.weights import read_model_card
 from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, collect_table
@@ -206,10 +207,12 @@ def _prepare(task: Task, found: _Folders) -> tuple[Cases, Intensities, LostCases
     return Cases(training, validation, unannotated), kept, losses(everyone, outcomes)
 
 
-def _start_of(settings: FinetuneSettings, folder: RunFolder) -> ModelFolder | None:
+def _start_of(settings: FinetuneSettings, folder: RunFolder) -> Start | None:
     """The pre-trained model to start from; None for scratch."""
     if settings.start == "none":
         return None
+    if settings.start and Path(settings.start).is_file():
+        return read_foreign(Path(settings.start))
     run = RunFolder(Path(settings.start)) if settings.start else folder
     source = ModelFolder(run.pretrain)
     if not source.is_finished:
@@ -246,7 +249,7 @@ def _table(found: Found, settings: FinetuneSettings) -> LabelTable:
     return table
 
 
-def _identity(found: _Folders, start: ModelFolder | None, settings: FinetuneSettings) -> str:
+def _identity(found: _Folders, start: Start | None, settings: FinetuneSettings) -> str:
     """A checksum of annotations, starting weights and scans: when any changes, a new round begins."""
     digest = hashlib.sha256(start.model.read_bytes() if start else b"scratch")
     if settings.annotated_slices and settings.annotated_slices.is_file():

@@ -162,7 +162,8 @@ class _WhatToFinetune:
     unlabeled: Annotated[str, Label("scans without annotation")] = ""
     """Folder with scans to learn from without annotation; empty: those of pre-training; none: no scans."""
     start: Annotated[str, Flag("from"), Label("start from")] = ""
-    """Weights to start from; empty: this run's pre-training; none: from scratch; or another run folder."""
+    """Weights to start from; empty: this run's pre-training; none: from scratch; or another run folder, or a
+    file of nnU-Net, nnssl or MONAI."""
     strategy: Annotated[str, MethodOf("finetuning")] = "self_training"
     """Fine-tuning strategy; its own settings become flags: see --strategy NAME --help."""
     network: Annotated[str, NetworkName(), Label("network")] = ""
@@ -237,14 +238,15 @@ class ExportSettings:
     run: Run
     """Run folder; it is only read."""
     to: Annotated[
-        Literal["zip", "nnunet-raw", "dicom-seg", "monai-bundle"],
-        Label("format", choices=("zip file", "raw data of nnU-Net", "DICOM SEG", "MONAI bundle")),
+        Literal["zip", "nnunet-raw", "dicom-seg", "monai-bundle", "nnssl"],
+        Label("format", choices=("zip file", "raw data of nnU-Net", "DICOM SEG", "MONAI bundle", "nnssl")),
     ] = "zip"
     """zip: all of the run, for this program elsewhere; nnunet-raw: the annotated cases, for nnU-Net 2;
     dicom-seg: the predictions of DICOM series, for archives and viewers; monai-bundle: the fine-tuned network
-    with all that prediction needs, for MONAI."""
+    with all that prediction needs, for MONAI; nnssl: the pre-trained network, for nnU-Net."""
     output: Path
-    """Where to write: for zip a new file, for nnunet-raw a folder such as nnUNet_raw, else a folder."""
+    """Where to write: for zip a new file, for nnunet-raw a folder such as nnUNet_raw, for nnssl a new file,
+    else a folder."""
     torchscript: Annotated[bool, Label("bare network as TorchScript")] = False
     """For monai-bundle: add the bare network as TorchScript (models/model.ts)."""
     onnx: Annotated[bool, Label("bare network as ONNX")] = False

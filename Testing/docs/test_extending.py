@@ -27,7 +27,7 @@ EXAMPLES = {
     "strategy": ["supervised", "pclmix"],
     "network": ["unet", "dynunet"],
     "job": ["scan", "predict", "suggest"],
-    "export": ["nnunet_raw", "dicom_seg", "monai_bundle"],
+    "export": ["nnunet_raw", "dicom_seg", "monai_bundle", "nnssl"],
     "format": ["nrrd", "meta", "nifti"],
     "setting": ["any"],
     "panel-step": ["pretrain", "predict"],

@@ -43,7 +43,7 @@ def images_of(size: tuple[int, ...], channels: int = 1) -> Tensor:
 def test_all_networks_are_found():
     names = network_names()
     assert names[0] == "unet"  # the recommended one
-    assert sorted(names) == sorted((*FLEXIBLE, *SLICES_ONLY, "monai_basic_unet", "swin_unetr"))
+    assert sorted(names) == sorted((*FLEXIBLE, *SLICES_ONLY, "monai_basic_unet", "resenc_unet", "swin_unetr"))
     assert all(network_class(name).dims == (2,) for name in SLICES_ONLY)
 
 

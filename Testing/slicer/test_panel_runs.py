@@ -63,6 +63,7 @@ def test_each_form_of_export_says_who_reads_it_and_what_it_needs(
         "zip": (True, "All of the run, for 'Import run' on another computer"),
         "nnunet-raw": (False, "Nothing is annotated yet."),
         "dicom-seg": (False, "There are no predictions yet."),
+        "nnssl": (True, "The pre-trained ResEnc-L, as nnU-Net starts from it"),
         "monai-bundle": (False, "Fine-tune in step 4 first."),
     }
 
