@@ -35,7 +35,9 @@ def main() -> None:
         if is_first():
             print(f"{count()} processes, {asked.size} x {asked.size}, batch {asked.batch}")
             print(f"{'':<12}{'one thread alone':>20}{f'{count()} threads alone':>20}")
-        for race in races(asked, compute, Path(folder)):
+        with alone():  # a look at one step, with all its images
+            every = list(races(asked, compute, Path(folder)))
+        for race in every:
             ratios = [_turn(race) for _ in range(asked.turns)]
             if is_first():
                 medians = [statistics.median(each) for each in zip(*ratios, strict=True)]

@@ -36,4 +36,4 @@ def _far(alone: Seen, together: Seen) -> dict[str, float]:
         # The gradient of a bias before a batch norm is nothing but rounding.
         size = max(float(one.abs().max()), 1e-3 * largest if name.startswith("gradient") else 1.0)
         apart[name] = float((one - other).abs().max()) / size
-    return {name: far for name, far in apart.items() if far > (1e-6 if "state" in name else 1e-8)}
+    return {name: far for name, far in apart.items() if far > (1e-5 if "state" in name else 1e-8)}

@@ -58,7 +58,8 @@ def test_what_two_began_three_go_on_with_and_two_fine_tune_ends_as_with_one(
     for words in (pretrain, finetune):
         assert main([words[0], str(alone.path), *words[2:]]) == 0
     _assert_alike(ModelFolder(alone.pretrain), ModelFolder(shared.pretrain), 1e-5)
-    _assert_alike(ModelFolder(alone.finetune(1)), ModelFolder(shared.finetune(1)), 1e-4)
+    # In float32 AdamW makes steps of rounding where the gradient is 0: biases before a batch norm.
+    _assert_alike(ModelFolder(alone.finetune(1)), ModelFolder(shared.finetune(1)), 1e-3)
     _compare_predictions(alone, phantoms / "test", start_together)
     ends = [event["outcome"] for event in read_new(shared.events)[0] if event["kind"] == "end"]
     assert ends == ["Cancelled", "done", "done"]  # said by the first process alone
