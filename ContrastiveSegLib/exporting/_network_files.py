@@ -49,6 +49,7 @@ def onnx_file(model: Model) -> bytes:
             output_names=["pred"],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             dynamo=True,
+            verbose=False,
         )
         assert program is not None
         program.save(file)
