@@ -48,7 +48,7 @@ def look(run) -> RunState:
         run=run,
         asked=asked,
         isPretrained=model.is_finished and model.weights.is_file(),
-        canResumePretraining=model.last.is_file() and not model.is_finished,
+        canResumePretraining=model.can_resume,
         finishedRounds=run.finetune_rounds(finished=True),
         interruptedRound=_interrupted(run),
         predicted=cases_in(run.predictions),
@@ -59,8 +59,7 @@ def look(run) -> RunState:
 
 def _interrupted(run) -> int:
     """The last round of fine-tuning that can be taken up again; 0 if there is none."""
-    rounds = [(number, ModelFolder(run.finetune(number))) for number in run.finetune_rounds()]
-    return max((n for n, model in rounds if model.last.is_file() and not model.is_finished), default=0)
+    return max((n for n in run.finetune_rounds() if ModelFolder(run.finetune(n)).can_resume), default=0)
 
 
 def _asked(run):

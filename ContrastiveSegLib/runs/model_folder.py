@@ -70,3 +70,9 @@ class ModelFolder:
     def is_finished(self) -> bool:
         """Whether training came to its end here."""
         return self.model.is_file()
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether training was interrupted after a checkpoint; in self-training, that of any network."""
+        networks = (self, *map(ModelFolder, self.path.glob("self_training/[0-9]*")))
+        return not self.is_finished and any(one.last.is_file() or one.is_finished for one in networks)

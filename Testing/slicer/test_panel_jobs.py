@@ -8,7 +8,8 @@ import signal
 
 import slicer
 
-from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
+from ContrastiveSegLib.settings.job_settings import FinetuneSettings
 
 
 def test_cancel_lets_the_job_save_and_resume_goes_on(a_quick_panel, phantoms, tmp_path, monkeypatch):
@@ -130,6 +131,19 @@ def test_a_half_written_run_folder_is_a_sentence(a_quick_panel, phantoms, tmp_pa
     assert a_quick_panel.state("data") == "failed"
     assert "not readable as JSON" in a_quick_panel.ui.dataState.text
     assert not a_quick_panel.child("pretrainStart").enabled
+
+
+def test_self_training_that_was_killed_is_resumed(a_quick_panel, phantoms, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.create()
+    run.begin_finetune(FinetuneSettings(run=run.path, labeled=phantoms, start="none"))
+    first = ModelFolder(run.finetune(1)).part(0)
+    first.path.mkdir(parents=True)
+    first.last.write_bytes(b"state")
+
+    a_quick_panel.choose(phantoms, run.path)
+
+    assert a_quick_panel.child("finetuneStart").text == "Resume"
 
 
 def test_a_round_that_was_cancelled_is_resumed_with_what_it_was_asked(
