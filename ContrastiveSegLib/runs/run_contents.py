@@ -50,7 +50,7 @@ _CASE_RESULTS = tuple(_HERE.case_results(job) for job in ("predict", "refine"))
 _KNOWN = re.compile(
     rf"(?:{_any_of((*_AT_THE_TOP, *_BESIDE_RESULTS))})"
     rf"|(?:{_HERE.pretrain}|finetune/\d+(?:/self_training/\d+)?)/(?:{_any_of(_OF_A_MODEL)})"
-    r"|finetune/\d+/self_training/\d+/pseudo_labels/\d{5}\.(?:npy|json)"
+    r"|finetune/\d+/self_training/\d+/pseudo_labels/(?:\d{5}(?:-certain)?|drawn-\d{5})\.(?:npy|json)"
     rf"|{_HERE.prepared}/[^/]+-[0-9a-f]{{12}}(?:\.\w+)*"
     rf"|{_HERE.panel}/(?:{_OF_THE_PANEL})"
     rf"|{_HERE.predictions}(?:_refined)?/(?:{_any_of(_CASE_RESULTS)})"

@@ -35,6 +35,8 @@ WRITTEN = (
     "finetune/12/self_training/00/model.safetensors",
     "finetune/12/self_training/00/pseudo_labels.csv",
     "finetune/12/self_training/00/pseudo_labels/00003.npy",
+    "finetune/12/self_training/00/pseudo_labels/00003-certain.npy",
+    "finetune/12/self_training/00/pseudo_labels/drawn-00001.json",
     "prepared/a-0123456789ab.npy",
     "prepared/a-0123456789ab.part.npy",
     "panel/process.json",
