@@ -131,9 +131,9 @@ def _taught_by(
     folder = task.model.part(number - 1).pseudo_labels
     with first_goes_ahead():
         completed = complete(cases.training, teacher, labels.places, folder, task.reporter)
-    scribbled = {case.name for case in cases.training if case.annotation == "scribbles"}
-    training = [completed.get(c.name, c) if c.name in scribbled else c for c in cases.training]
-    others = [case for name, case in completed.items() if name not in scribbled]
+    scribbled = {n for n, case in enumerate(cases.training) if case.annotation == "scribbles"}
+    training = [completed.get(n, c) if n in scribbled else c for n, c in enumerate(cases.training)]
+    others = [case for n, case in completed.items() if n not in scribbled]
     annotated = first_sampler(task, student, replace(cases, training=training))
     return with_scans(task, student, annotated, [*labels.cases, *others])
 

@@ -21,8 +21,10 @@ from ContrastiveSegLib.training.teacher import Teacher
 
 def complete(
     cases: Sequence[PreparedCase], teacher: Teacher, places: Places, folder: Path, reporter: Reporter
-) -> dict[str, PreparedCase]:
-    """The cases with some slices or with scribbles, by name, every voxel labeled.
+) -> dict[int, PreparedCase]:
+    """The cases with some slices or with scribbles, by number, every voxel labeled.
+
+    A case that comes again with further annotations has the same name, so the name does not tell them apart.
 
     A case that cannot be predicted is not among them, and the user is told why.
 
@@ -42,13 +44,13 @@ def complete(
         if done is None:
             reporter.warn(f"{case.name} teaches with what was drawn alone: {reason}")
         else:
-            completed[case.name] = done
+            completed[n] = done
     return completed
 
 
 def _complete_one(case: PreparedCase, teacher: Teacher, places: Places, stem: Path) -> PreparedCase:
     facts = read_facts(stem)
-    if facts is None:
+    if facts is None or facts["case"] != case.name:
         predicted = keep_likely(teacher.predict(case)[0], teacher.components, places, case.working)
         drawn = np.asarray(case.label_map)
         labels = np.where(drawn == IGNORE_LABEL, predicted, drawn).astype(drawn.dtype)

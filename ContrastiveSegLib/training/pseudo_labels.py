@@ -107,7 +107,7 @@ def predict_all(cases: Sequence[PreparedCase], teacher: Teacher, folder: Path, r
                 "predicted; everything is saved.",
                 "Start it again to go on.",
             )
-        if read_facts(_stem(folder, n)) is None:
+        if (read_facts(_stem(folder, n)) or {}).get("case") != case.name:
             _predict_one(case, teacher, _stem(folder, n))
         reporter.log_event("predicted", case=case.name, done=n + 1, of=len(cases))
 

@@ -48,7 +48,7 @@ def partly_drawn(make_case, name: str, kind: str):
 def test_what_was_drawn_stays_and_the_rest_is_predicted(kind, make_case, a_teacher, tmp_path):
     case = partly_drawn(make_case, "one", kind)
 
-    done = complete([case], a_teacher, {}, tmp_path, Listener())["one"]
+    done = complete([case], a_teacher, {}, tmp_path, Listener())[0]
 
     drawn, labels = case.labels != IGNORE_LABEL, np.asarray(done.labels)
     assert (labels[drawn] == case.labels[drawn]).all()
@@ -68,8 +68,18 @@ def test_whole_cases_are_not_predicted_and_what_is_there_is_taken(make_case, a_t
 
     again = complete([make_case("whole"), case], replace(a_teacher, network=never), {}, tmp_path, Listener())
 
-    assert list(first) == list(again) == ["one"]
-    assert (np.asarray(first["one"].labels) == np.asarray(again["one"].labels)).all()
+    assert list(first) == list(again) == [1]
+    assert (np.asarray(first[1].labels) == np.asarray(again[1].labels)).all()
+
+
+def test_what_is_there_of_another_case_is_not_taken(make_case, a_teacher, tmp_path):
+    lost, case = (partly_drawn(make_case, name, "slices") for name in ("lost", "one"))
+    drawn = replace(lost, labels=np.where(lost.labels == IGNORE_LABEL, IGNORE_LABEL, 0).astype(np.int16))
+    complete([drawn, case], a_teacher, {}, tmp_path, Listener())
+
+    done = complete([case], a_teacher, {}, tmp_path, Listener())[0]
+
+    assert (np.asarray(done.labels)[1] == case.labels[1]).all()
 
 
 def test_a_case_that_cannot_be_predicted_is_named_and_stays_as_it_was(make_case, a_teacher, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from collections import namedtuple
 from dataclasses import replace
@@ -75,6 +76,15 @@ def test_predictions_are_taken_up_where_they_were_interrupted(scans, a_teacher, 
     assert asked == [f"scan{n}" for n in range(4, 10)]
     for file in sorted((tmp_path / "whole").glob("*.npy")):
         assert np.array_equal(np.load(file), np.load(tmp_path / "part" / file.name))
+
+
+def test_what_is_there_of_another_case_is_predicted_again(scans, a_teacher, tmp_path):
+    predict_all(scans[:3], a_teacher, tmp_path, Witness())
+    predict_all(scans[1:3], a_teacher, tmp_path, Witness())  # the first one could not be read this time
+
+    facts = [json.loads((tmp_path / f"0000{n}.json").read_text("utf-8")) for n in range(3)]
+    assert [one["case"] for one in facts] == ["scan1", "scan2", "scan2"]
+    assert (np.load(tmp_path / "00001.npy") == np.load(tmp_path / "00002.npy")).all()
 
 
 def test_of_what_is_predicted_the_least_certain_half_stays_unknown(scans, a_teacher, tmp_path):
