@@ -105,6 +105,8 @@ class AnnotationMask:
             if self.rest_is_known or slices.all():
                 return _kind_of_known(~ignored)
             slices = np.where(ignored, 0, slices)
+            if not slices.any():
+                return "slices"  # none is drawn yet: it does not say that all the rest is background
         with_background = slices[(slices == 1).any(1)]
         if with_background.size:
             if slices.all():

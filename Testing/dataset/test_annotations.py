@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 from ContrastiveSegLib.dataset.annotations import (
+    IGNORED,
     AnnotationMask,
     annotated_voxels,
     annotation_file,
@@ -50,6 +51,18 @@ def an_organ(nothing: np.ndarray) -> np.ndarray:
 
 def test_an_organ_in_neighboring_slices_is_a_whole_case(nothing):
     assert marks(an_organ(nothing)).kind == "cases"
+
+
+def test_where_only_ignored_voxels_are_painted_nothing_is_background_unless_it_is_listed(nothing):
+    nothing[2, :3] = IGNORED
+
+    with pytest.raises(BadFile, match="Nothing is drawn in it"):
+        annotated_voxels(marks(nothing), "auto")
+    known, _ = annotated_voxels(marks(nothing), "auto", [2])
+
+    expected = np.zeros_like(nothing)
+    expected[2, 3:] = 1
+    np.testing.assert_array_equal(known.array, expected)
 
 
 @pytest.mark.parametrize("drawn", [(3,), (1, 3), (0, 2, 4), (1, 3, 5)])
