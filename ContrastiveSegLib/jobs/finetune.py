@@ -44,6 +44,7 @@ from ContrastiveSegLib.training.annotated import check_annotations, listed_slice
 from ContrastiveSegLib.training.data import (
     Found,
     facts_of,
+    file_sizes,
     find_readable_cases,
     left_out_words,
     losses,
@@ -260,5 +261,5 @@ def _identity(found: _Folders, start: Start | None, settings: FinetuneSettings) 
                 content, reason = attempt(case.name, file.read_bytes)
                 digest.update(case.name.encode() + (reason.encode() if content is None else content))
     for case in found.scans.cases if found.scans else ():
-        digest.update(f"{case.name} {[path.stat().st_size for path in case.images]}".encode())
+        digest.update(f"{case.name} {file_sizes(case)}".encode())
     return digest.hexdigest()[:16]

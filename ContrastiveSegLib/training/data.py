@@ -91,7 +91,19 @@ def find_readable_cases(folder: Path, selection: CaseSelection, *, results: bool
 
 def facts_of(found: Found) -> dict[str, list[int]]:
     """What tells two listings apart: the size of each file, by the name of its case."""
-    return {case.name: [path.stat().st_size for path in case.images] for case in found.cases}
+    return {case.name: file_sizes(case) for case in found.cases}
+
+
+def file_sizes(case: Case) -> list[int]:
+    """In bytes; -1 for what is no longer there: reading it will say so, and costs this case alone."""
+    return [_file_size(path) for path in case.images]
+
+
+def _file_size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
 
 
 def together(found: Found, further: Found) -> Found:

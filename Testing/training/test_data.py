@@ -17,7 +17,7 @@ from ContrastiveSegLib.preprocessing.prepared_cache import Outcome
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.session.reporter import working
 from ContrastiveSegLib.settings.shared_settings import CaseSelection
-from ContrastiveSegLib.training.data import find_readable_cases, warn_of_headers, write_cases
+from ContrastiveSegLib.training.data import facts_of, find_readable_cases, warn_of_headers, write_cases
 
 
 def test_where_a_batch_ends_its_reader_each_file_has_its_own_reason(
@@ -59,3 +59,12 @@ def test_a_case_in_another_unit_than_the_others_is_said_and_written_down(
     rows = list(csv.DictReader(io.StringIO((run.path / "cases.csv").read_text(encoding="utf-8"))))
     assert [bool(row["notes"]) for row in rows] == [False, False, True]
     assert "1000 times larger" in rows[2]["notes"]
+
+
+def test_a_scan_that_vanishes_after_its_header_was_read_ends_no_job(tmp_path: Path, a_volume: Volume) -> None:
+    for name in ("a", "b"):
+        write_image(tmp_path / f"{name}.nrrd", a_volume)
+    found = find_readable_cases(tmp_path, CaseSelection())
+    (tmp_path / "b.nrrd").unlink()
+
+    assert facts_of(found) == {"a": [(tmp_path / "a.nrrd").stat().st_size], "b": [-1]}
