@@ -38,7 +38,7 @@ class Settings:
     rounds: Annotated[int, Range(1, 10), Label("rounds of self-training")] = 2
     """How often the scans without annotation are labeled and a new network learns; each takes as long."""
 
-    continued: Annotated[bool, Label("each round goes on from the network before")] = True
+    continued: Annotated[bool, Label("rounds continue the network")] = True
     """A round goes on from the network of the round before, instead of from the start of the first one."""
 
     most_patients: Annotated[int, Range(1, 100_000), Label("annotated patients, at most")] = 2

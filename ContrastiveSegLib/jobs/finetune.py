@@ -16,6 +16,7 @@ import psutil
 
 from ContrastiveSegLib.dataset.annotations import annotation_file
 from ContrastiveSegLib.dataset.cases import Case
+from ContrastiveSegLib.disk import make_folder
 from ContrastiveSegLib.distributed.joining import joined
 from ContrastiveSegLib.distributed.meeting import check_alike, first_goes_ahead, once
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder
@@ -128,6 +129,7 @@ def _plan(settings: FinetuneSettings, folder: RunFolder, compute: Compute) -> di
         some = _some_of(found, settings)
         grid, table = from_dict(WorkingGrid, decided["grid"]), _table(some.labeled, settings)
         model = ModelFolder(nowhere.finetune(1))
+        make_folder(model.path)
         task = Task(settings, decided, grid, table, model, start, compute, reporter)
         begin = time.perf_counter()
         cases, _, _ = _prepare(task, some)

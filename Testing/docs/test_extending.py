@@ -97,7 +97,8 @@ def test_a_new_field_is_a_flag_with_help_a_check_and_an_earlier_name(
     with pytest.raises(SystemExit):
         read_order(["scan", "--help"])
     assert "A number that is new." in capsys.readouterr().out
-    assert any(row.flag.startswith("--brand-new") for row in tables.job_rows("scan"))
+    fresh = tables.job_rows.__wrapped__("scan")  # what is remembered is of the real job, before or after
+    assert any(row.flag.startswith("--brand-new") for row in fresh)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from ContrastiveSegLib.finetuning.dual_ssl import (
     contrasted_level,
     restoration_error,
 )
-from ContrastiveSegLib.networks.backbone import network_class, network_names
+from ContrastiveSegLib.networks.backbone import network_class, network_names, pools_for
 from ContrastiveSegLib.training.batches import Batch
 
 PATCH = (64, 64)
@@ -42,7 +42,14 @@ def make_strategy(make_network):
     def make(network: str = "unet", patch: tuple[int, ...] = PATCH, **settings) -> Strategy:
         width = 12 if network == "swin_unetr" else 4
         strategy = Strategy(
-            make_network(network, spatial_dims=len(patch), base_channels=width), patch, Settings(**settings)
+            make_network(
+                network,
+                spatial_dims=len(patch),
+                base_channels=width,
+                pools=pools_for(patch) if len(patch) == 3 else None,
+            ),
+            patch,
+            Settings(**settings),
         )
         strategy.progress = 0.5
         return strategy
