@@ -47,7 +47,7 @@ def train_network(
         after=(rounds - number) * steps,
         besides=_predictions(task, cases, rounds - number),
     )
-    task.reporter.info(_words(task, cases, how, rounds, number))
+    task.reporter.info(_words(task, strategy, cases, how, rounds, number))
     train(strategy, [p for p in strategy.parameters() if p.requires_grad], sampler, how, task.reporter)
     if rounds:
         with alone():
@@ -99,8 +99,12 @@ def _predictions(task: Task, cases: Cases, times: int) -> float:
     return times * PREDICTED_IN_STEPS * voxels / (task.decided["batch"] * math.prod(task.grid.patch))
 
 
-def _words(task: Task, cases: Cases, how: Training, rounds: int, number: int) -> str:
+def _words(
+    task: Task, strategy: FinetuningStrategy, cases: Cases, how: Training, rounds: int, number: int
+) -> str:
     start = task.start.path if task.start else "scratch"
+    if number and strategy.continues:
+        start = "the network before"
     which = f"Round {number} of {rounds}: " if rounds else ""
     return (
         f"{which}Fine-tuning {task.decided['network']} from {start} on "

@@ -207,6 +207,7 @@ def _prepare(task: Task, found: _Folders) -> tuple[Cases, Intensities, LostCases
         roles |= {outcome.case.name: "unannotated" for outcome in others}
         everyone, outcomes = together(everyone, found.scans), outcomes + others
     once(write_cases, task.model.cases, everyone, outcomes, roles)
+    once(reporter.run.show_newest, task.model)
     return Cases(training, validation, unannotated), kept, losses(everyone, outcomes)
 
 

@@ -93,6 +93,7 @@ def run(settings: PretrainSettings) -> LostCases:
             outcomes = prepare_all(found, folder.prepared, recipe, reporter)
         keep_modality(recipe.intensities, outcomes, reporter)
         once(write_cases, model.cases, found, outcomes, {})
+        once(folder.show_newest, model)
         cases = usable(outcomes)
         flags = check_needs(settings.method, needs, found.cases, cases, settings.slice_labels)
         _learn(settings, decided, cases, flags, compute, reporter)

@@ -80,6 +80,12 @@ class RunFolder:
         """What a training saw; runs of version 0.1 have one table, of the last job."""
         return model.cases if model.cases.is_file() else ModelFolder(self.path).cases
 
+    def show_newest(self, model: ModelFolder) -> None:
+        """Copy what a training saw to the top of the run folder, where people and scripts look first."""
+        for file in (model.cases, model.labels, model.environment):
+            if file.is_file():
+                write_atomically(self.path / file.name, file.read_bytes())
+
     @property
     def labels(self) -> Path:
         """The label table of the last round of fine-tuning; runs of version 0.1 have one for all."""

@@ -55,7 +55,12 @@ def test_each_training_keeps_what_it_saw(a_run: Path) -> None:
 
     assert roles == [{"train": 6}, {"train": 2}]
     assert (a_run / "finetune" / "01" / "labels.json").is_file()
-    assert not (a_run / "cases.csv").exists()
+    for name in (
+        "cases.csv",
+        "labels.json",
+        "environment.json",
+    ):  # where people look first: those of the last
+        assert (a_run / name).read_bytes() == (a_run / "finetune" / "01" / name).read_bytes()
 
 
 def test_fine_tuning_starts_from_the_pretrained_encoder(phantoms: Path, a_run: Path) -> None:
