@@ -48,16 +48,14 @@ def export(run: RunFolder, settings: ExportSettings, reporter: Reporter) -> Expo
     if settings.onnx:
         files["model.onnx"] = onnx_file(model)
     make_folder(bundle / "models")
-    for name, content in files.items():
-        write_atomically(bundle / "models" / name, content)
+    for file, content in files.items():
+        write_atomically(bundle / "models" / file, content)
     _write_texts(bundle, model, dict(card["arguments"]), name)
     for note in _notes(model):
         reporter.warn(note)
-    words = (
-        f"Round {model.round} is a MONAI bundle in {bundle}. There: python -m monai.bundle run "
-        "--config_file configs/inference.json --dataset_dir FOLDER --output_dir FOLDER"
+    return Exported(
+        bundle, f"Round {model.round} is a MONAI bundle in {bundle}. Its docs/README.md says how to run it."
     )
-    return Exported(bundle, words)
 
 
 def _folder(output: Path, name: str) -> Path:

@@ -108,6 +108,8 @@ def test_the_weights_are_a_state_dict_and_nothing_else(a_run, tmp_path):
     facts = json.loads((tmp_path / "bundle" / "configs" / "metadata.json").read_text(encoding="utf-8"))
     channels = facts["network_data_format"]["outputs"]["pred"]["channel_def"]
     assert channels["0"] == "background"
+    assert facts["name"] == "run"
+    assert (tmp_path / "bundle" / "docs" / "README.md").read_text(encoding="utf-8").startswith("# run\n")
 
 
 def test_the_copied_steps_name_this_program_in_no_import(a_run, tmp_path):
