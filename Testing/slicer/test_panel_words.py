@@ -18,6 +18,7 @@ TERMINAL = {
     "models.py",
     "demo.py",
     "environment.py",
+    "_bundle_configs.py",  # a file of its own, for other programs
     "division.py",  # of several processes, which the panel never starts
     "meeting.py",
 }
