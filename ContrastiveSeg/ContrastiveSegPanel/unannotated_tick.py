@@ -10,7 +10,7 @@ from . import state_line
 # Strategies that learn from such scans, and how many scans these need; as in the files of the engine, which
 # cannot be imported here because they load torch.
 SELF_TRAINING, LEARNS, FEWEST = "self_training", ("self_training", "mean_teacher"), 3
-PLAIN = "supervised"
+WITHOUT, WITHOUT_FROM_SCRIBBLES = "supervised", "pclmix"  # the first one needs whole slices
 
 
 class UnannotatedTick:
@@ -26,10 +26,12 @@ class UnannotatedTick:
         self._panel, self._menu, self._onChange = panel, menu, onChange
         self._box, self._line = panel.ui.learnUnannotated, panel.ui.learnUnannotatedLine
         self._box.connect("clicked(bool)", self.onClick)
+        self._fromData = False
 
     def onClick(self, isOn: bool) -> None:
         """Take the strategy that learns from these scans, or the one that does not."""
-        self._menu.choose(SELF_TRAINING if isOn else PLAIN, self._panel.parameters.finetuneOptions)
+        strategy = SELF_TRAINING if isOn else self._without()
+        self._menu.choose(strategy, self._panel.parameters.finetuneOptions)
         self._onChange()
 
     def automatic(self, fromData: bool) -> str:
@@ -38,8 +40,8 @@ class UnannotatedTick:
         Args:
             fromData: Whether the labels of the data folder are learned from, not the annotations of the run.
         """
-        hasScribbles = not fromData and self._panel.state.annotated.scribbles
-        return PLAIN if hasScribbles or self._whyNot(fromData) else SELF_TRAINING
+        self._fromData = fromData
+        return self._without() if self._whyNot(fromData) else SELF_TRAINING
 
     def settings(self, fromData: bool) -> dict:
         """What the job must be told besides its strategy."""
@@ -60,6 +62,11 @@ class UnannotatedTick:
         state_line.allow(self._box, reason, tip)
         self._box.enabled = not reason and isFree
         self._line.text = self._costs(len(self._scans(fromData)), self._patients(fromData)) if isOn else ""
+
+    def _without(self) -> str:
+        """The strategy that learns from annotations alone."""
+        hasScribbles = not self._fromData and self._panel.state.annotated.scribbles
+        return WITHOUT_FROM_SCRIBBLES if hasScribbles else WITHOUT
 
     def _costs(self, scans: int, patients: int) -> str:
         if self._menu.entry.name != SELF_TRAINING:

@@ -102,10 +102,16 @@ def rounds_of(task: Task, cases: Cases) -> int:
     return int(module.Strategy.rounds_of(options)) if cases.unannotated else 0
 
 
+def first_strategy(task: Task, cases: Cases) -> str:
+    """The strategy of the first network, where it is another one; else empty."""
+    strategy = load_strategy(task.settings.strategy).Strategy
+    kinds = {case.annotation for case in cases.training}
+    return str(strategy.first_strategy(kinds, len(task.grid.patch)))
+
+
 def _first(task: Task, cases: Cases) -> FinetuneSettings:
     """The settings of the first network: of another strategy, with what both have in common."""
-    strategy = load_strategy(task.settings.strategy).Strategy
-    name = strategy.first_strategy({case.annotation for case in cases.training}, len(task.grid.patch))
+    name = first_strategy(task, cases)
     if not name:
         return task.settings
     known = {one.name for one in fields(load_strategy(name).Settings)}

@@ -13,6 +13,7 @@ from ContrastiveSegLib.distributed.meeting import first_goes_ahead, once
 from ContrastiveSegLib.finetuning._model import (
     Cases,
     Task,
+    first_strategy,
     fresh_strategy,
     rounds_of,
     save,
@@ -42,6 +43,8 @@ def learn(task: Task, cases: Cases) -> None:
     """Train to the end, and save the model; what is finished of it already stays."""
     strategy = fresh_strategy(task, cases, number=0)
     rounds = rounds_of(task, cases)
+    if other := first_strategy(task, cases):
+        task.reporter.info(f"The first network learns from scribbles with {other}.")
     if rounds:
         once(check_space, cases.unannotated, task.model.path, rounds=rounds)
         task.reporter.info(

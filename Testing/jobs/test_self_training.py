@@ -246,6 +246,8 @@ def test_scribbles_are_learned_by_pclmix_and_then_completed(phantom_folder, tmp_
     words = ["--labeled", str(scribbles), "--unlabeled", str(phantom_folder / "unlabeled"), "--rounds", "1"]
     assert main(["finetune", str(tmp_path / "run"), *words, *FAST]) == 0
 
+    texts = [event["text"] for event in events_of(tmp_path / "run", "note")]
+    assert "The first network learns from scribbles with pclmix." in texts
     terms = [set(event["terms"]) for event in events_of(tmp_path / "run", "progress")]
     assert {"scribbles", "mixed_scribbles"} <= terms[0]
     assert terms[-1] <= {"dice_ce", "pseudo_labels"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 from pathlib import Path
 
@@ -91,6 +92,18 @@ def test_with_enough_scans_the_tick_is_set_and_the_job_learns_from_them(a_panel,
     names = {chart.GetNthPlotSeriesNode(n).GetName() for n in range(chart.GetNumberOfPlotSeriesNodes())}
     assert {"kept share bright", "kept share middle", "loss dice_ce"} <= names
     assert "learns from 4 of 4 predicted scans" in a_panel.child("finetuneLog").plainText
+
+
+def test_scribbles_are_learned_by_a_strategy_made_for_them_with_and_without_scans(a_panel):
+    ui, state = a_panel.ui, a_panel.panel.state
+    with_scribbles = dataclasses.replace(state, annotated=dataclasses.replace(state.annotated, scribbles=1))
+    a_panel.panel.state = with_scribbles
+    a_panel.panel.finetune.refresh()
+    assert ui.strategy.currentText == "Self-training"
+
+    ui.learnUnannotated.click()
+
+    assert ui.strategy.currentText == "PCLMix"
 
 
 def test_without_the_tick_only_annotations_teach(a_panel, tmp_path):
