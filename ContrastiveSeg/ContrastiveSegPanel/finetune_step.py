@@ -197,13 +197,13 @@ def _words(plan) -> str:
     """Trainings, time, memory and disk space of a plan."""
     text = _("{n} trainings of {steps} steps") if plan["trainings"] > 1 else _("{steps} steps")
     text += _(", about {time}, {memory:.1f} GB of memory")
-    text += _(" and {disk:.1f} GB of disk space") if plan["disk_mb"] else ""
+    text += _(" and {disk} MB of disk space") if plan["disk_mb"] else ""
     return text.format(
         n=plan["trainings"],
         steps=plan["steps"],
         time=job_words.duration(plan["seconds"]),
         memory=plan["memory_mb"] / 1000,
-        disk=plan["disk_mb"] / 1000,
+        disk=plan["disk_mb"],
     ) + _(" (measured on this computer)")
 
 

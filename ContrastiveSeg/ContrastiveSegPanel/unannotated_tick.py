@@ -80,7 +80,7 @@ class UnannotatedTick:
             return text.format(patients=patients, most=most)
         rounds = int(self._menu.option("rounds"))
         text = _(
-            "About {n} times as long as without: {n} trainings, and {scans} scans predicted {rounds} times."
+            "Takes about {n} times as long: the network predicts {scans} scans and learns on, {rounds} times."
         )
         return text.format(n=rounds + 1, scans=scans, rounds=rounds)
 

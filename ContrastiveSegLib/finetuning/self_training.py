@@ -1,4 +1,4 @@
-"""Self-training: a network labels the scans nobody annotated, and a new one learns from these labels too.
+"""Self-training: a network labels the scans nobody annotated, and learns on, from these labels too.
 
 Source: docs/strategies/self_training.md; rounds as Xie et al., Self-training
 with noisy student, CVPR 2020, arXiv 1911.04252. Without such scans nothing but `supervised` is left.

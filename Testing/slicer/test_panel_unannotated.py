@@ -52,7 +52,7 @@ def test_the_estimate_before_the_start_knows_all_trainings_and_the_disk(a_panel)
     a_panel.wait(lambda: "measured on this computer" in ui.finetuneEstimate.text)
 
     assert ui.finetuneEstimate.text == (
-        "3 trainings of 1500 steps, about 30 min, 0.9 GB of memory and 0.3 GB of disk space "
+        "3 trainings of 1500 steps, about 30 min, 0.9 GB of memory and 300 MB of disk space "
         "(measured on this computer)"
     )
     ui.learnUnannotated.click()
@@ -82,7 +82,7 @@ def test_with_enough_scans_the_tick_is_set_and_the_job_learns_from_them(a_panel,
     assert ui.learnUnannotated.enabled
     assert ui.strategy.currentText == "Self-training"
     assert ui.learnUnannotatedLine.text == (
-        "About 3 times as long as without: 3 trainings, and 5 scans predicted 2 times."
+        "Takes about 3 times as long: the network predicts 5 scans and learns on, 2 times."
     )
 
     a_panel.job("finetune")
@@ -140,7 +140,7 @@ def test_the_tick_follows_the_strategy_and_its_rounds(a_panel):
     ui = a_panel.ui
 
     a_panel.child("finetuning_options_rounds").value = 3
-    assert ui.learnUnannotatedLine.text.startswith("About 4 times as long")
+    assert ui.learnUnannotatedLine.text.startswith("Takes about 4 times as long")
     ui.strategy.currentIndex = ui.strategy.findText("Mean teacher")
     assert ui.learnUnannotated.checked
     assert "parts of 5 scans without annotation" in ui.learnUnannotatedLine.text
