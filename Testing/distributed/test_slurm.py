@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,13 +73,3 @@ def test_a_job_that_saved_is_queued_again_and_one_that_failed_is_not(script, job
 
     assert _run(script, ["data", "runs"], 130, a_cluster, tmp_path) == 130
     assert (tmp_path / "requeued").read_text() == f"requeue {job}\n"
-
-
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
-@pytest.mark.parametrize("script", sorted(path.name for path in SCRIPTS.glob("*.sh")))
-def test_shellcheck_finds_nothing(script):
-    checked = subprocess.run(
-        ["shellcheck", str(SCRIPTS / script)], capture_output=True, text=True, check=False
-    )
-
-    assert checked.stdout == ""
