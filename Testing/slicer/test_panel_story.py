@@ -86,7 +86,7 @@ def test_from_a_folder_of_volumes_to_a_segmentation_in_the_scene(a_real_panel, p
     ui.learnUnannotated.click()
     panel.child("finetuning_steps").text = "8"
     panel.child("finetuning_options_rounds").value = 1
-    assert "2 trainings, and 4 scans predicted 1 times" in ui.learnUnannotatedLine.text
+    assert "Rounds: 1. In each, the network predicts 4 scans" in ui.learnUnannotatedLine.text
     panel.job("finetune")
     assert panel.state("finetune") == "done", ui.finetuneState.text
     assert "Round 1 learns from" in panel.child("finetuneLog").plainText

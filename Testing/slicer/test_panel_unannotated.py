@@ -82,7 +82,7 @@ def test_with_enough_scans_the_tick_is_set_and_the_job_learns_from_them(a_panel,
     assert ui.learnUnannotated.enabled
     assert ui.strategy.currentText == "Self-training"
     assert ui.learnUnannotatedLine.text == (
-        "Takes about 3 times as long: the network predicts 5 scans and learns on, 2 times."
+        "Takes about 3 times as long. Rounds: 2. In each, the network predicts 5 scans and learns on."
     )
 
     a_panel.job("finetune")
