@@ -46,7 +46,7 @@ class Prediction:
     """The segmentation of one image, on its own grid.
 
     Args:
-        labels: (K, H, W) int16, the values of `table`; 0 is background. Geometry in LPS and mm.
+        labels: (K, H, W) int16 or int32, the values of `table`; 0 is background. Geometry in LPS and mm.
         uncertainty: (K, H, W) float32, entropy of the class probabilities, 0...1.
         table: Which value is which structure.
         expected_dice: The Dice that may be expected; nan if nothing is known.

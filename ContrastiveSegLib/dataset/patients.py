@@ -69,12 +69,28 @@ def remarks_on(groups: Sequence[Group], patients: Sequence[str]) -> tuple[str, .
             elif last == r"[^\W\d_]+":
                 by_stem[stem].add(patient)
     alike = [sorted(several) for several in by_stem.values() if len(several) > 1]
+    spelled = _spelled_alike(distinct)
     if not alike:
-        return ()
+        return spelled
     return (
+        *spelled,
         f"{' and '.join(min(alike)[:2])} count as two patients, although their names differ in the last word "
         f"only ({len(alike)} such groups). If they are one, say with --patient-pattern which part of a name "
         f"is the patient.",
+    )
+
+
+def _spelled_alike(patients: Iterable[str]) -> tuple[str, ...]:
+    """A remark on patients whose names differ in capitals alone."""
+    by_key: dict[str, list[str]] = defaultdict(list)
+    for patient in sorted(patients):
+        by_key[patient.casefold()].append(patient)
+    alike = [several for several in by_key.values() if len(several) > 1]
+    if not alike:
+        return ()
+    return (
+        f"{' and '.join(alike[0])} count as {len(alike[0])} patients, although their names differ in "
+        f"capitals alone ({len(alike)} such groups). If they are one, give them one spelling.",
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.evaluation.label_pairs import LabelPair
@@ -15,10 +14,9 @@ from ContrastiveSegLib.evaluation.metrics import Agreement, compare
 from ContrastiveSegLib.file_io.files import read_labels
 from ContrastiveSegLib.file_io.label_meanings import ReadLabels
 from ContrastiveSegLib.imaging.alignment import labels_on_grid
+from ContrastiveSegLib.imaging.label_array import LabelArray
 from ContrastiveSegLib.imaging.label_values import renumber
 from ContrastiveSegLib.imaging.labels import LabelTable
-
-Array = npt.NDArray[np.int16]
 
 # Images given as labels by mistake: on ACDC and hippocampus at most 47 % of their voxels equal the next one
 # in the row, those of label maps do in 85 to 95 %. A few structures may be thin, so few values prove nothing.
@@ -94,7 +92,7 @@ def _read(
     return read
 
 
-def _is_grainy(array: Array) -> bool:
+def _is_grainy(array: LabelArray) -> bool:
     inside = array[..., :-1] > 0
     equal = array[..., :-1][inside] == array[..., 1:][inside]
     return bool(equal.size) and float(equal.mean()) < LEAST_EQUAL_NEIGHBORS
@@ -125,5 +123,5 @@ def _check_names(pair: LabelPair, annotated: LabelTable, predicted: LabelTable) 
     )
 
 
-def _renumbered(array: Array, own: LabelTable, common: LabelTable, path: Path) -> Array:
+def _renumbered(array: LabelArray, own: LabelTable, common: LabelTable, path: Path) -> LabelArray:
     return renumber(array, own, common, path) if own.structures else array

@@ -13,6 +13,7 @@ from scipy.ndimage import find_objects
 from scipy.spatial import KDTree
 
 from ContrastiveSegLib.errors import BadFile, BadSetting
+from ContrastiveSegLib.imaging.label_array import translated
 
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
@@ -61,14 +62,12 @@ def compare(
     """
     _check_maps(prediction, truth)
     _check_numbers(spacing_khw, values)
-    highest = max(values, default=0)
-    predicted_boxes = find_objects(prediction, max_label=highest)
-    truth_boxes = find_objects(truth, max_label=highest)
+    boxes = [_boxes(one, values) for one in (prediction, truth)]
     # Beyond the only slice of a volume is not "outside the organ": such volumes are compared in their plane.
     axes = [axis for axis, size in enumerate(truth.shape) if size > 1] or [0]
     agreements = []
-    for value in values:
-        box = _union(predicted_boxes[value - 1], truth_boxes[value - 1])
+    for value, *pair in zip(values, *boxes, strict=True):
+        box = _union(*pair)
         masks = (prediction[box] == value, truth[box] == value)
         agreements.append(_compare_masks(value, *masks, spacing_khw=spacing_khw, axes=axes))
     return agreements
@@ -89,6 +88,12 @@ def pooled_dice(agreements: Iterable[Agreement]) -> dict[int, float]:
         # U + I is the size of both masks together.
         total[agreement.value] += agreement.prediction_voxels + agreement.truth_voxels
     return {value: _ratio(2 * shared[value], total[value]) for value in total}
+
+
+def _boxes(label_map: IntArray, values: Sequence[int]) -> list[tuple[slice, ...] | None]:
+    """The box around each value; None where it does not occur."""
+    numbers = {value: number for number, value in enumerate(values, start=1)}
+    return list(find_objects(translated(label_map, numbers), max_label=len(values)))
 
 
 def _compare_masks(

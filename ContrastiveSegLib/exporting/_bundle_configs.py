@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ContrastiveSegLib import __version__
+from ContrastiveSegLib.imaging.label_array import label_type
 from ContrastiveSegLib.own_work import PROGRAM
 from ContrastiveSegLib.postprocessing.spatial_prior import places_to_json
 from ContrastiveSegLib.training.fine_tuned import Model
@@ -113,7 +114,7 @@ def _postprocessing(model: Model, steps: str) -> list[dict[str, Any]]:
             "output_dir": "@output_dir",
             "output_postfix": "seg",
             "output_ext": ".nii.gz",
-            "output_dtype": "$numpy.int16",
+            "output_dtype": f"$numpy.{label_type(max(model.table.values, default=0))}",
             "resample": False,
             "separate_folder": False,
         },

@@ -22,6 +22,7 @@ from ContrastiveSegLib.file_io.dicom import find_series, is_dicom
 from ContrastiveSegLib.file_io.dicom_segmentation import INSTALL
 from ContrastiveSegLib.file_io.files import read_labels
 from ContrastiveSegLib.file_io.label_meanings import ReadLabels
+from ContrastiveSegLib.imaging.label_values import class_indices
 from ContrastiveSegLib.imaging.labels import Structure
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.own_work import PROGRAM
@@ -153,11 +154,8 @@ def _made(highdicom: Any, sources: Sequence[Any], read: ReadLabels) -> Any:
 
 def _volume(highdicom: Any, read: ReadLabels, frame_of_reference: str) -> Any:
     """The labels as numbers of segments, with axes and places as highdicom counts them: k, j, i."""
-    values = np.zeros(max(read.table.values) + 1, np.uint16)
-    for number, value in enumerate(read.table.values, start=1):
-        values[value] = number
     return highdicom.Volume(
-        values[read.volume.array],
+        class_indices(read.volume.array, read.table).astype(np.uint16),
         _affine(read.volume.geometry),
         "PATIENT",
         frame_of_reference_uid=str(frame_of_reference),

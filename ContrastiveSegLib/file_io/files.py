@@ -27,9 +27,7 @@ from ContrastiveSegLib.file_io.source_files import text_header
 from ContrastiveSegLib.file_io.structure_files import label_files, merge_structures, structure_table
 from ContrastiveSegLib.file_io.volume_checks import check_dimension, constant_notes, refuse_sequence
 from ContrastiveSegLib.imaging.header_geometry import sound_geometry
-from ContrastiveSegLib.imaging.label_values import (
-    values_in,
-)
+from ContrastiveSegLib.imaging.label_array import label_type, values_in
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 
@@ -190,15 +188,15 @@ def write_labels(
     Raises:
         CannotWrite: The file exists, the folder refuses, the disk is full, or a value is not in the table.
     """
-    array = volume.array.astype(np.int16)
-    unknown = sorted(set(values_in(array)) - set(table.values))
+    unknown = sorted(set(values_in(volume.array)) - set(table.values))
     if unknown:
         raise CannotWrite(
             f"{path} would hold label values that its table lacks: {', '.join(map(str, unknown))}.",
             "Add these structures to the label table.",
         )
-    small = array.max(initial=0) <= 255
-    image = Volume(array.astype(np.uint8) if small else array, volume.geometry).to_sitk()
+    largest = int(volume.array.max(initial=0))
+    kind = np.dtype(np.uint8) if largest <= 255 else label_type(largest)
+    image = Volume(volume.array.astype(kind), volume.geometry).to_sitk()
     if suffix_of(path).endswith(".nrrd"):
         describe_segments(image, table)
     save_atomically(image, path, overwrite=overwrite, mark=mark)

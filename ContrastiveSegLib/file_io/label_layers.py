@@ -13,9 +13,8 @@ import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.layered_nrrd import thickness
+from ContrastiveSegLib.imaging.label_array import LabelArray
 from ContrastiveSegLib.imaging.label_values import whole_numbers
-
-Layer = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class LabelLayers:
             step,
         )
 
-    def slabs(self) -> Iterator[tuple[slice, Iterator[tuple[Layer, tuple[str, ...]]]]]:
+    def slabs(self) -> Iterator[tuple[slice, Iterator[tuple[LabelArray, tuple[str, ...]]]]]:
         """Which slices a slab holds, and each layer of it (k, H, W) with a note if its numbers were rounded.
 
         Raises:
@@ -69,7 +68,7 @@ class LabelLayers:
         """Whether nothing is drawn in any layer."""
         return not any(layer.any() for _, layers in self.slabs() for layer, _ in layers)
 
-    def only(self) -> tuple[Layer, tuple[str, ...]]:
+    def only(self) -> tuple[LabelArray, tuple[str, ...]]:
         """The layer of a plain label map.
 
         Raises:
@@ -83,6 +82,6 @@ class LabelLayers:
         (layers,) = [list(layers) for _, layers in self.slabs()]
         return layers[0]
 
-    def _layers_of(self, voxels: npt.NDArray[Any]) -> Iterator[tuple[Layer, tuple[str, ...]]]:
+    def _layers_of(self, voxels: npt.NDArray[Any]) -> Iterator[tuple[LabelArray, tuple[str, ...]]]:
         for number in range(self.count):
             yield whole_numbers(voxels[..., number], self.path, step=self.step)

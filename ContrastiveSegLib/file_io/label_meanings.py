@@ -14,9 +14,9 @@ from ContrastiveSegLib.imaging.label_values import (
     IGNORE,
     as_expected,
     check_values,
+    default_table,
     renumber,
     unpainted,
-    values_in,
     without_ignored,
 )
 from ContrastiveSegLib.imaging.labels import LabelTable, same_name
@@ -25,7 +25,7 @@ from ContrastiveSegLib.imaging.volume import Volume
 
 @dataclass(frozen=True)
 class ReadLabels:
-    """A label map (K, H, W) int16, what its values mean, and what was remarkable about its file.
+    """A label map (K, H, W) as in `LabelArray`, what its values mean, and what was remarkable about its file.
 
     Args:
         background: Which voxels (K, H, W) were painted as background on purpose; None if none were.
@@ -64,7 +64,7 @@ def numbered(
         ignored = next((s.value for s in beside.structures if same_name(s.name, IGNORE)), None)
     array, unknown = without_ignored(volume.array, ignored)
     array, background = unpainted(array) if scribbles else (array, None)
-    own = beside or table or LabelTable.default_for(values_in(array))
+    own = beside or table or default_table(array, path)
     check_values(array, own, path)
     array, own = (renumber(array, beside, table, path), table) if beside and table else (array, own)
     own = LabelTable(tuple(s for s in own.structures if not same_name(s.name, IGNORE)))

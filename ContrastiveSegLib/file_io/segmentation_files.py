@@ -20,7 +20,7 @@ from ContrastiveSegLib.file_io.label_layers import LabelLayers
 from ContrastiveSegLib.file_io.opening import header_text
 from ContrastiveSegLib.imaging.case_errors import one_line
 from ContrastiveSegLib.imaging.colors import Color, colors_for
-from ContrastiveSegLib.imaging.label_values import values_in
+from ContrastiveSegLib.imaging.label_array import LabelArray, translated, values_in
 from ContrastiveSegLib.imaging.labels import (
     LARGEST_VALUE,
     LabelTable,
@@ -78,7 +78,7 @@ def read_segments(image: sitk.Image, path: Path, layers: int) -> tuple[tuple[Seg
 
 def flatten(
     layers: LabelLayers, segments: tuple[Segment, ...], path: Path
-) -> tuple[npt.NDArray[np.int16], tuple[str, ...]]:
+) -> tuple[LabelArray, tuple[str, ...]]:
     """Merge layers into one label map (K, H, W); the later segment wins.
 
     Returns:
@@ -101,8 +101,8 @@ def flatten(
     notes |= dict.fromkeys(_lost_notes(lost, path))
     if shared:
         notes |= {_shared_note(shared, claimed, segments, path): None}
-    values = np.array([0, *(segment.structure.value for segment in segments)], np.int16)
-    return values[highest], tuple(notes)
+    values = {rank: segment.structure.value for rank, segment in enumerate(segments, start=1)}
+    return translated(highest, values), tuple(notes)
 
 
 def describe_segments(image: sitk.Image, table: LabelTable) -> None:
@@ -177,17 +177,14 @@ def _color(image: sitk.Image, number: int) -> Color | None:
     return (red, green, blue) if math.isfinite(red + green + blue) else None
 
 
-def _ranks_of(layer: npt.NDArray[Any], number: int, segments: tuple[Segment, ...]) -> npt.NDArray[np.int16]:
+def _ranks_of(layer: npt.NDArray[Any], number: int, segments: tuple[Segment, ...]) -> LabelArray:
     """For each voxel of a layer the position (from 1) of the segment it belongs to, else 0.
 
     The later segment has the higher position, so that the maximum over the layers lets it win.
     """
-    ranks = np.zeros(int(layer.max()) + 1, np.int16)
-    for rank, segment in enumerate(segments, start=1):
-        if segment.layer == number and 0 < segment.label_value < len(ranks):
-            ranks[segment.label_value] = rank
-    placed: npt.NDArray[np.int16] = ranks[layer]
-    return placed
+    ranked = enumerate(segments, start=1)
+    ranks = {one.label_value: rank for rank, one in ranked if one.layer == number and one.label_value > 0}
+    return translated(layer, ranks)
 
 
 def _shared_note(voxels: int, claimed: set[int], segments: tuple[Segment, ...], path: Path) -> str:

@@ -9,7 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.imaging.label_array import LabelArray, label_type, translated, values_in
 from ContrastiveSegLib.imaging.labels import LARGEST_VALUE, LabelTable, same_name
+
+# Class indices are int16; and a file with more values is no label map.
+MOST_STRUCTURES = 32767
 
 # Painted voxels of a segment with this name are background.
 BACKGROUND = "background"
@@ -26,8 +30,8 @@ WHOLE = "Save the labels as whole numbers: 0 for the background, 1, 2, 3 ... for
 
 def whole_numbers(
     array: npt.NDArray[Any], path: Path, *, step: float = 0.0
-) -> tuple[npt.NDArray[np.int16], tuple[str, ...]]:
-    """The label values as int16, and a note if they had to be rounded.
+) -> tuple[LabelArray, tuple[str, ...]]:
+    """The label values as they are kept, and a note if they had to be rounded.
 
     Numbers that were scaled when they were written come back as 0.99998.
 
@@ -46,9 +50,9 @@ def whole_numbers(
     if low < 0 or high > LARGEST_VALUE:
         wrong = low if low < 0 else high
         raise BadFile(
-            f"{path} has the label value {wrong:g}, but values go from 0 to {LARGEST_VALUE}.", WHOLE
+            f"{path} has the label value {wrong:.12g}, but values go from 0 to {LARGEST_VALUE}.", WHOLE
         )
-    return array.astype(np.int16), notes
+    return array.astype(label_type(int(high))), notes
 
 
 def _rounded(
@@ -65,15 +69,21 @@ def _rounded(
     return rounded, (f"{path.name}: {count} label values such as {example:.7g} were rounded.",)
 
 
-def values_in(array: npt.NDArray[Any]) -> list[int]:
-    """The label values that occur, without the background."""
-    present = np.zeros(LARGEST_VALUE + 1, bool)
-    for part in array:  # as indices, a whole volume would take eight bytes per voxel
-        present[part] = True  # a table of occurrences is much faster than sorting all voxels
-    return (np.flatnonzero(present[1:]) + 1).tolist()
+def default_table(array: LabelArray, path: Path) -> LabelTable:
+    """A table for a label map without names.
+
+    Raises:
+        BadFile: It has more values than anybody has structures.
+    """
+    values = values_in(array)
+    if len(values) > MOST_STRUCTURES:
+        raise BadFile(
+            f"{path} has {len(values)} different values: it looks like an image, not like labels.", WHOLE
+        )
+    return LabelTable.default_for(values)
 
 
-def check_values(array: npt.NDArray[np.int16], table: LabelTable, path: Path) -> None:
+def check_values(array: LabelArray, table: LabelTable, path: Path) -> None:
     """Refuse label values that the table does not have.
 
     Raises:
@@ -89,9 +99,7 @@ def check_values(array: npt.NDArray[np.int16], table: LabelTable, path: Path) ->
         )
 
 
-def renumber(
-    array: npt.NDArray[np.int16], own: LabelTable, table: LabelTable, path: Path
-) -> npt.NDArray[np.int16]:
+def renumber(array: LabelArray, own: LabelTable, table: LabelTable, path: Path) -> LabelArray:
     """Give each structure the value that the table has for its name.
 
     Raises:
@@ -106,16 +114,12 @@ def renumber(
             f"{', '.join(table.names)}).",
             "Rename these segments, or add them to the label table.",
         )
-    values = np.zeros(max(own.values, default=0) + 1, np.int16)
-    for value, wanted in mapping.items():
-        values[value] = wanted
-    renumbered: npt.NDArray[np.int16] = values[array]
-    return renumbered
+    return translated(array, mapping)
 
 
 def as_expected(
-    array: npt.NDArray[np.int16], own: LabelTable, table: LabelTable | None, path: Path
-) -> tuple[npt.NDArray[np.int16], LabelTable, npt.NDArray[np.bool_] | None, npt.NDArray[np.bool_] | None]:
+    array: LabelArray, own: LabelTable, table: LabelTable | None, path: Path
+) -> tuple[LabelArray, LabelTable, npt.NDArray[np.bool_] | None, npt.NDArray[np.bool_] | None]:
     """Named structures with the values of the table, if there is one.
 
     Segments called "background" and "ignore" are no structures; their voxels become 0.
@@ -139,18 +143,18 @@ def says_no_structure(name: str) -> bool:
     return same_name(name, BACKGROUND) or same_name(name, IGNORE)
 
 
-def _painted_as(name: str, array: npt.NDArray[np.int16], own: LabelTable) -> npt.NDArray[np.bool_] | None:
+def _painted_as(name: str, array: LabelArray, own: LabelTable) -> npt.NDArray[np.bool_] | None:
     value = next((s.value for s in own.structures if same_name(s.name, name)), None)
     return None if value is None else array == value
 
 
-def _without(array: npt.NDArray[np.int16], where: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int16]:
-    return array if where is None else np.where(where, 0, array).astype(np.int16)
+def _without(array: LabelArray, where: npt.NDArray[np.bool_] | None) -> LabelArray:
+    return array if where is None else np.where(where, array.dtype.type(0), array)
 
 
 def without_ignored(
-    array: npt.NDArray[np.int16], ignored: int | None
-) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_] | None]:
+    array: LabelArray, ignored: int | None
+) -> tuple[LabelArray, npt.NDArray[np.bool_] | None]:
     """The label map with 0 instead of the value that says nothing, and where that was; None if nowhere."""
     unknown = array == ignored if ignored is not None else None
     if unknown is None or not unknown.any():
@@ -158,21 +162,19 @@ def without_ignored(
     return _without(array, unknown), unknown
 
 
-def unpainted(array: npt.NDArray[np.int16]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.bool_] | None]:
+def unpainted(array: LabelArray) -> tuple[LabelArray, npt.NDArray[np.bool_] | None]:
     """The scribbles in an integer volume, whose commonest value means: not painted.
 
     Returns:
         The label map with 0 there, and where 0 was painted background; None if 0 is the commonest value.
     """
-    commonest = int(np.bincount(array.ravel()).argmax())
+    values, counts = np.unique(array, return_counts=True)
+    commonest = int(values[counts.argmax()])
     if commonest == 0:
         return array, None
-    return np.where(array == commonest, 0, array).astype(np.int16), array == 0
+    return _without(array, array == commonest), array == 0
 
 
-def class_indices(values: npt.NDArray[Any], table: LabelTable) -> npt.NDArray[np.int16]:
+def class_indices(values: npt.NDArray[Any], table: LabelTable) -> LabelArray:
     """Label values to class indices: 0 background, then 1, 2, ... in the order of the table."""
-    lookup = np.zeros(max(table.values, default=0) + 1, np.int16)
-    lookup[list(table.values)] = range(1, len(table.values) + 1)
-    indices: npt.NDArray[np.int16] = lookup[values]
-    return indices
+    return translated(values, {value: index for index, value in enumerate(table.values, start=1)})

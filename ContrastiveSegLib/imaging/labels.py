@@ -12,8 +12,8 @@ from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.imaging.case_errors import one_line
 from ContrastiveSegLib.imaging.colors import distinct_color
 
-# Label maps are int16 throughout.
-LARGEST_VALUE = 32767
+# Of int32, which label maps are where int16 is too small.
+LARGEST_VALUE = 2**31 - 1
 LONGEST_NAME = 200
 
 
@@ -22,7 +22,7 @@ class Structure:
     """One structure of a label map.
 
     Args:
-        value: The number of its voxels, 1 to 32767.
+        value: The number of its voxels, 1 to LARGEST_VALUE.
         name: Kept on one line and without control characters, as tables and JSON need it.
         color: Red, green, blue, each 0...1; numbers that are none become the usual color.
         terminology: Slicer's TerminologyEntry, or "".
@@ -146,6 +146,19 @@ def free_value(wanted: int, taken: set[int]) -> int:
 def same_name(one: str, other: str) -> bool:
     """Whether two names mean the same structure."""
     return _key(one) == _key(other)
+
+
+def spelling_notes(names: Iterable[str]) -> tuple[str, ...]:
+    """Say which names differ in capitals alone and are therefore one structure."""
+    spelled: dict[str, dict[str, None]] = {}
+    for name in names:
+        spelled.setdefault(_key(name), {})[name.strip()] = None
+    return tuple(
+        f"{' and '.join(map(repr, several))} differ in capitals alone: they are one structure. If they are "
+        "two, rename one of them."
+        for several in spelled.values()
+        if len(several) > 1
+    )
 
 
 def _structure_from_json(entry: Mapping[str, Any]) -> Structure:

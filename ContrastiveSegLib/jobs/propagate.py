@@ -102,7 +102,7 @@ def _followed(
     propagator: Propagator, slices: npt.NDArray[np.uint8], key: AnnotatedSlice, reporter: Reporter
 ) -> tuple[npt.NDArray[Any], list[Followed]]:
     """All slices, with a bar; slices beyond the ends of all structures are never looked at."""
-    labels, lines = np.zeros(slices.shape, np.int16), []
+    labels, lines = np.zeros(slices.shape, key.labels.dtype), []
     with reporter.bar(len(slices), "slice") as advance:
         for k, found, more in propagate(propagator, slices, key.number, key.labels, StopRules()):
             if reporter.cancelled():

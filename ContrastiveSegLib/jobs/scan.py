@@ -19,7 +19,7 @@ from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.field_of_view import remarks_on_units
 from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, derive_grid, slice_axis
 from ContrastiveSegLib.imaging.hounsfield import modality_of
-from ContrastiveSegLib.imaging.labels import LabelTable
+from ContrastiveSegLib.imaging.labels import LabelTable, spelling_notes
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.settings.job_settings import ScanSettings
 from ContrastiveSegLib.terminal import print_line
@@ -55,7 +55,8 @@ def run(settings: ScanSettings) -> LostCases:
             shown.append(one)
     left_out += [one.unusable_labels for one in shown if one.unusable_labels]
     _summary(shown, [out for out in left_out if not out.by_choice])
-    for note in listing.notes:
+    spelled = spelling_notes(name for one in shown for name in one.structures)
+    for note in (*listing.notes, *spelled):
         print_line(f"note: {note}")
     failed = sum(out.failed for out in left_out)
     lost = LostCases(failed, failed + sum(not one.unusable_labels for one in shown))
@@ -72,6 +73,7 @@ class _Shown:
     geometry: Geometry
     annotated: bool
     unusable_labels: LeftOut | None
+    structures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class _Labels:
     text: str = ""
     notes: tuple[str, ...] = ()
     unusable: LeftOut | None = None
+    structures: tuple[str, ...] = ()
 
 
 def _show(case: Case, known: LabelTable | None) -> _Shown:
@@ -94,7 +97,7 @@ def _show(case: Case, known: LabelTable | None) -> _Shown:
     print_line(f"{case.name:40} {case.patient:20} {size:>16} {spacing:>20} {kind:6} {labels.text}{channels}")
     for note in (*read.notes, *labels.notes):
         print_line(f"    note: {note}")
-    return _Shown(case, geometry, bool(labels.text), labels.unusable)
+    return _Shown(case, geometry, bool(labels.text), labels.unusable, labels.structures)
 
 
 def _labels_of(case: Case, image: Geometry, known: LabelTable | None) -> _Labels:
@@ -116,7 +119,7 @@ def _read_labels(case: Case, path: Path, image: Geometry, known: LabelTable | No
     names = (
         table.names if known is None else [table.names[index - 1] for index in annotation.classes if index]
     )
-    return _Labels(_named(names) + how_much, marks.notes)
+    return _Labels(_named(names) + how_much, marks.notes, structures=tuple(names))
 
 
 def _named(structures: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ContrastiveSegLib.imaging.label_array import label_type
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.postprocessing.connected_components import Group, keep_largest
 from ContrastiveSegLib.postprocessing.intensity_refinement import refine_by_intensities
@@ -61,8 +62,8 @@ def decide_classes(
 
 def final_labels(classes: npt.NDArray[Any], rules: Rules) -> npt.NDArray[Any]:
     """Class indices (K, H, W) to the values of the structures, without small components."""
-    values = np.array([0, *rules.values], np.int16)
-    labels = keep_largest(classes, rules.single_components)
+    values = np.array([0, *rules.values], label_type(max(rules.values, default=0)))
+    labels = keep_largest(classes, rules.single_components).astype(values.dtype, copy=False)
     for plane in labels:
         plane[:] = values[plane]
     return labels

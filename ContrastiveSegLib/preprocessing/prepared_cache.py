@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,7 @@ from ContrastiveSegLib.imaging.case_errors import attempt
 from ContrastiveSegLib.imaging.grid import WorkingGrid
 from ContrastiveSegLib.imaging.hounsfield import gray_notes
 from ContrastiveSegLib.imaging.label_values import BACKGROUND
-from ContrastiveSegLib.imaging.labels import LabelTable, same_name
+from ContrastiveSegLib.imaging.labels import LabelTable, same_name, spelling_notes
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.preprocessing.array_store import (
     array_file,
@@ -49,6 +50,8 @@ from ContrastiveSegLib.preprocessing.superpixels import (
 )
 
 SHOWN_REASONS = 3
+
+LOGGER = logging.getLogger("ContrastiveSegLib")
 
 
 @dataclass(frozen=True)
@@ -241,7 +244,10 @@ def collect_table(
     with _threads() as pool:
         answers = list(pool.map(lambda case: _table_or_reason(case, annotation), cases))
     found = [answer for answer in answers if answer is not None]
-    table = LabelTable.merged(*(one for one in found if isinstance(one, LabelTable)))
+    tables = [one for one in found if isinstance(one, LabelTable)]
+    for note in spelling_notes(name for one in tables for name in one.names):
+        LOGGER.warning("%s", note)
+    table = LabelTable.merged(*tables)
     reasons = [one for one in found if isinstance(one, str)]
     if reasons and not table.structures:
         raise BadFolder(

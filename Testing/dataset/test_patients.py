@@ -118,6 +118,16 @@ def test_names_that_differ_in_the_last_word_are_remarked_on(tmp_path: Path) -> N
     assert "--patient-pattern" in note
 
 
+def test_names_that_differ_in_capitals_alone_are_remarked_on(tmp_path: Path) -> None:
+    for name in ("Anna/t1.nrrd", "anna/t2.nrrd", "berta/t1.nrrd"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    (note,) = find_cases(tmp_path).notes
+
+    assert note.startswith("Anna and anna count as 2 patients, although their names differ in capitals alone")
+
+
 def test_one_patient_alone_is_remarked_on(tmp_path: Path) -> None:
     (note,) = found_in(tmp_path, "smith_t1 smith_t2").notes
 

@@ -15,14 +15,17 @@ from ContrastiveSegLib.file_io.files import read_geometry, read_image, read_labe
 from ContrastiveSegLib.imaging.volume import Geometry
 
 
-def nifti2(path: Path, source: Path, *, order: str = "<", spoil: dict | None = None, cut: int = 0) -> Path:
+def nifti2(
+    path: Path, source: Path, *, order: str = "<", spoil: dict | None = None, cut: int = 0, kind: str = "i2"
+) -> Path:
     """The file of NIfTI-1 that ITK wrote, with the header of NIfTI-2.
 
     Args:
         spoil: Place in the header to kind and value, to write something else there.
+        kind: Of the voxels.
     """
     raw = source.read_bytes()
-    voxels = np.frombuffer(raw[352:], "<i2").astype(f"{order}i2").tobytes()
+    voxels = np.frombuffer(raw[352:], f"<{kind}").astype(f"{order}{kind}").tobytes()
     header = bytearray(540)
     fields = [(0, "i", (540,)), (4, "8s", (b"n+2\0\r\n\x1a\n",)), (168, "q", (544,))]
     copied = [
@@ -31,9 +34,9 @@ def nifti2(path: Path, source: Path, *, order: str = "<", spoil: dict | None = N
     ]  # fmt: skip
     fields += [(at, kind, struct.unpack_from(f"<{old}", raw, place)) for at, kind, old, place in copied]
     fields += [(500, "i", (raw[123],))]
-    fields += [(at, kind, (value,)) for at, (kind, value) in (spoil or {}).items()]
-    for at, kind, values in fields:
-        struct.pack_into(order + kind, header, at, *values)
+    fields += [(at, code, (value,)) for at, (code, value) in (spoil or {}).items()]
+    for at, code, values in fields:
+        struct.pack_into(order + code, header, at, *values)
     content = bytes(header) + bytes(4) + voxels[: len(voxels) - cut]
     path.write_bytes(gzip.compress(content) if path.name.endswith(".gz") else content)
     return path

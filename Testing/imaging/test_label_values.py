@@ -8,15 +8,8 @@ import numpy as np
 import pytest
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.imaging.label_values import renumber, values_in, whole_numbers
+from ContrastiveSegLib.imaging.label_values import default_table, renumber, whole_numbers
 from ContrastiveSegLib.imaging.labels import LabelTable
-
-
-def test_values_are_listed_once_without_the_background():
-    array = np.random.default_rng(0).choice([0, 3, 17, 32767], (4, 5, 6)).astype(np.int16)
-
-    assert values_in(array) == sorted(set(array.ravel().tolist()) - {0})
-    assert values_in(np.zeros((2, 2, 2), np.int16)) == []
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64, np.float32, np.float64])
@@ -28,6 +21,23 @@ def test_whole_numbers_of_any_type_become_int16(dtype):
     assert whole.dtype == np.int16
     np.testing.assert_array_equal(whole, array)
     assert notes == ()
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32, np.int64, np.float32, np.float64])
+def test_numbers_that_need_more_than_int16_become_int32(dtype):
+    array = np.array([0, 7, 32768, 65535], dtype)
+
+    whole, _ = whole_numbers(array, Path("case.nrrd"))
+
+    assert whole.dtype == np.int32
+    np.testing.assert_array_equal(whole, array)
+
+
+def test_a_file_with_more_values_than_structures_can_have_is_no_label_map():
+    array = np.arange(40000, dtype=np.int32).reshape(10, 40, 100)
+
+    with pytest.raises(BadFile, match=r"a\.nii has 39999 different values: it looks like an image"):
+        default_table(array, Path("a.nii"))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

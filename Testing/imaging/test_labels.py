@@ -52,10 +52,10 @@ def test_damaged_json_is_an_error_that_says_what_is_needed(data):
         LabelTable.from_json(data)
 
 
-@pytest.mark.parametrize("value", [0, -1, 32768])
-def test_values_outside_of_int16_or_background_are_refused(value):
+@pytest.mark.parametrize("value", [0, -1, 2**31])
+def test_values_outside_of_int32_or_background_are_refused(value):
     with pytest.raises(
-        BadSetting, match=f"'liver' has the label value {value}, but values go from 1 to 32767"
+        BadSetting, match=f"'liver' has the label value {value}, but values go from 1 to 2147483647"
     ):
         Structure(value, "liver", RED)
 

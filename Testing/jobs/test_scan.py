@@ -9,10 +9,14 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from ContrastiveSegLib.__main__ import main
+from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.file_io.files import write_image, write_labels
 from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, derive_grid
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.jobs import scan
+from ContrastiveSegLib.preprocessing.prepared_cache import collect_table
 from ContrastiveSegLib.session.device import Compute
 from ContrastiveSegLib.settings.job_settings import ScanSettings
 
@@ -89,3 +93,20 @@ def test_structures_are_called_as_the_dataset_file_says(tmp_path, a_volume, a_la
 
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("a "))
     assert line.endswith("pancreas")
+
+
+def test_structures_that_differ_in_capitals_alone_are_one_and_that_is_said(
+    tmp_path, a_volume, a_label_map, capsys, caplog
+):
+    for case, name in (("a", "Liver"), ("b", "liver")):
+        write_image(tmp_path / f"{case}.nrrd", a_volume)
+        named = LabelTable((Structure(1, name, (1, 0, 0)), Structure(2, "lesion", (0, 1, 0))))
+        write_labels(tmp_path / f"{case}.seg.nrrd", a_label_map, named)
+    sentence = "'Liver' and 'liver' differ in capitals alone: they are one structure."
+
+    assert main(["scan", str(tmp_path)]) == 0
+    table = collect_table(find_cases(tmp_path).cases)
+
+    assert f"note: {sentence}" in capsys.readouterr().out
+    assert table.names == ("Liver", "lesion")
+    assert sentence in caplog.text
