@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +18,11 @@ from ContrastiveSegLib.file_io.dicom_multiframe import (
     read_frames,
     sorted_frames,
 )
+from ContrastiveSegLib.file_io.dicom_sizes import pixel_notes, thickness_of
 from ContrastiveSegLib.file_io.file_names import is_hidden
 from ContrastiveSegLib.file_io.opening import header_text, itk_warnings_off, open_header
 from ContrastiveSegLib.file_io.reader import apart
 from ContrastiveSegLib.imaging.case_errors import attempt
-from ContrastiveSegLib.imaging.header_geometry import CORRECT
 from ContrastiveSegLib.imaging.slice_spacing import place_notes, slice_offsets
 from ContrastiveSegLib.imaging.volume import Geometry
 
@@ -34,9 +33,6 @@ PATIENT_ID = "0010|0020"
 FRAME_OF_REFERENCE = "0020|0052"
 POSITION = "0020|0032"
 ORIENTATION = "0020|0037"
-PIXEL_SPACING = "0028|0030"
-# Of what scanners round.
-SAME_SPACING = 0.01
 
 # SOP classes: directory, presentation states, raw data, reports, documents, radiotherapy but not its images.
 WITHOUT_PIXELS = re.compile(
@@ -123,8 +119,8 @@ def read_series(series: DicomSeries) -> tuple[sitk.Image, tuple[str, ...]]:
     headers = [open_header(file) for file in series.files]
     positions, planes = _places(series, headers)
     offsets = slice_offsets(series.path, positions, planes)
-    notes = (*_pixel_notes(series, headers), *place_notes(series.path, positions, planes, offsets))
-    return _execute(series), notes
+    places = place_notes(series.path, positions, planes, offsets, thickness=thickness_of(headers[0]))
+    return _execute(series), (*pixel_notes(series.path, series.files, headers), *places)
 
 
 def series_geometry(series: DicomSeries) -> Geometry:
@@ -167,15 +163,17 @@ def _read_frames(series: DicomSeries) -> tuple[sitk.Image, tuple[str, ...]]:
     file = series.files[0]
     header = open_header(file)
     if len(header.GetSize()) < 3 or header.GetSize()[2] < 2:
-        return _execute(series), _pixel_notes(series, [header])
+        return _execute(series), pixel_notes(series.path, series.files, [header])
     frames = read_frames(file)
     if frames is None:
         note = f"{file.name}: its frames have no place; they are read as evenly spaced slices."
-        return _execute(series), (note, *_pixel_notes(series, [header]))
+        return _execute(series), (note, *pixel_notes(series.path, series.files, [header]))
     # Before the voxels: of frames that make up no volume GDCM only says what it cannot do with them.
     offsets = _frame_offsets(series, frames)
     order = np.argsort(offsets)
-    notes = place_notes(series.path, frames.positions[order], frames.planes, offsets[order])
+    notes = place_notes(
+        series.path, frames.positions[order], frames.planes, offsets[order], thickness=frames.thickness
+    )
     return sorted_frames(file, _execute(series), frames, order), notes
 
 
@@ -251,36 +249,6 @@ def _places(
     read = list(zip(headers, series.files, strict=True))
     positions = np.array([_numbers(header, POSITION, 3, file) for header, file in read])
     return positions, np.array([_numbers(header, ORIENTATION, 6, file) for header, file in read])
-
-
-def _pixel_notes(series: DicomSeries, headers: Sequence[sitk.ImageFileReader]) -> tuple[str, ...]:
-    """A note where no size of pixels is given: GDCM takes 1 mm then, and also for one that cannot be.
-
-    Raises:
-        BadFile: A size cannot be, or the slices have several.
-    """
-    texts = [header_text(header, PIXEL_SPACING) for header in headers]
-    sizes = [_pixel_size(text, file) for text, file in zip(texts, series.files, strict=True) if text]
-    if not sizes:
-        is_unknown = headers[0].GetSpacing()[:2] == (1, 1)
-        note = f"{series.path.name}: it does not say how large its pixels are; they are taken as 1 mm wide."
-        return (note,) if is_unknown else ()
-    if len(sizes) < len(headers) or not np.allclose(sizes, sizes[0], rtol=SAME_SPACING, atol=0):
-        raise BadFile(
-            f"The slices of the DICOM series in {series.path} have pixels of different sizes.",
-            "Choose a series of slices that were taken alike.",
-        )
-    return ()
-
-
-def _pixel_size(text: str, file: Path) -> list[float]:
-    try:
-        size = [float(part) for part in text.split("\\")]
-    except ValueError:
-        size = []
-    if len(size) != 2 or not all(0 < number < math.inf for number in size):
-        raise BadFile(f"{file} has pixels of '{text}' mm by its header, which cannot be.", CORRECT)
-    return size
 
 
 def _numbers(header: sitk.ImageFileReader, key: str, count: int, file: Path) -> list[float]:

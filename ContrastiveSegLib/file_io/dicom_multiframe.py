@@ -34,6 +34,7 @@ class Frames:
         spacing: (N, 2) between columns and between rows, in mm.
         scales: (N, 2) slope and intercept of the stored numbers.
         stacks: How many stacks they are counted to.
+        thickness: Of a frame with the gap to the next, in mm; 0 if it is not given.
     """
 
     positions: Floats
@@ -41,6 +42,7 @@ class Frames:
     spacing: Floats
     scales: Floats
     stacks: int = 1
+    thickness: float = 0.0
 
 
 def read_frames(path: Path) -> Frames | None:
@@ -71,6 +73,7 @@ def read_frames(path: Path) -> Frames | None:
             2, "PixelValueTransformationSequence", "RescaleSlope", "RescaleIntercept", default=(1.0, 0.0)
         ),
         len({_stack(frame) for frame in per_frame}),
+        _parsed(path, lambda: _thickness(per_frame[0], shared)),
     )
     _check_pixels(path, frames.spacing)
     return frames
@@ -138,6 +141,12 @@ def _values(
             if numbers.size:
                 return [float(number) for number in numbers]
     return default
+
+
+def _thickness(frame: Any, shared: Any) -> float:
+    """As far as the frames should be apart."""
+    keys = ("SpacingBetweenSlices", "SliceThickness")
+    return max(map(abs, _values(frame, shared, "PixelMeasuresSequence", keys, (0.0,))))
 
 
 def _stack(frame: Any) -> str:

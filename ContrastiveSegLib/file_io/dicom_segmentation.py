@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.file_io.dicom import SAME_SPACING
+from ContrastiveSegLib.file_io.dicom_sizes import SAME_SPACING
 from ContrastiveSegLib.file_io.parsed_dicom import parse
 from ContrastiveSegLib.file_io.structure_files import merge_structures
 from ContrastiveSegLib.imaging.case_errors import one_line

@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.float64]
 GAP_TOLERANCE = 0.05
 # Some slices may be missing in one place; what is farther apart was taken as two stacks.
 STACKS_APART = 5.0
+# Two slices farther apart than that many times what the header says are no neighbors.
+PAIR_APART = 1.5
 # Slices that are closer than this share of their mean distance lie at one place.
 SAME_PLACE = 0.01
 # Directions are unit vectors; more than that is another plane.
@@ -72,14 +74,21 @@ def _refuse_stacks(path: Path, gaps: Floats, largest: float) -> None:
     )
 
 
-def place_notes(path: Path, positions: Floats, planes: Floats, offsets: Floats) -> tuple[str, ...]:
-    """Notes on slices that are not evenly spaced or stacked askew; sorted by place."""
+def place_notes(
+    path: Path, positions: Floats, planes: Floats, offsets: Floats, *, thickness: float = 0.0
+) -> tuple[str, ...]:
+    """Notes on slices that are not evenly spaced or stacked askew; sorted by place.
+
+    Args:
+        thickness: Of a slice with the gap to the next, as the header gives it, in mm; 0 if it does not.
+    """
     if len(offsets) < 2:
         return ()
     normal = np.cross(planes[0, :3], planes[0, 3:])
     sideways = (positions[-1] - positions[0]) - (offsets[-1] - offsets[0]) * normal
     return (
         *_gap_notes(path.name, offsets),
+        *_pair_notes(path.name, offsets, thickness),
         *_tilt_notes(path.name, offsets, float(np.linalg.norm(sideways))),
     )
 
@@ -94,6 +103,17 @@ def _gap_notes(name: str, offsets: Floats) -> tuple[str, ...]:
         f"{name}: the slices are {gaps.min():.4g} to {gaps.max():.4g} mm apart (a slice may be "
         f"missing); they are read as if all were {gaps.mean():.4g} mm apart, so some lie up to "
         f"{np.abs(even - offsets).max():.2g} mm from where they were taken.",
+    )
+
+
+def _pair_notes(name: str, offsets: Floats, thickness: float) -> tuple[str, ...]:
+    """Of two slices the distance says nothing of what lies between; the header may."""
+    distance = float(np.ptp(offsets))
+    if len(offsets) != 2 or not 0 < PAIR_APART * thickness < distance:
+        return ()
+    return (
+        f"{name}: its two slices are {distance:.4g} mm apart, but the header says {thickness:.4g} mm: slices "
+        f"between them may be missing; they are read as neighbors.",
     )
 
 

@@ -194,6 +194,22 @@ def test_rounded_positions_are_no_gaps(tmp_path):
     assert read_image([tmp_path]).notes == ()
 
 
+@pytest.mark.parametrize(("thickness", "noted"), [("3", True), ("8", False), ("", False), ("x", False)])
+def test_two_slices_with_others_missing_between_are_noted(tmp_path, thickness, noted):
+    write_series(tmp_path, [0, 10])
+    for file in tmp_path.iterdir():
+        dataset = pydicom.dcmread(file)
+        dataset.pop("SpacingBetweenSlices", None)
+        dataset.add_new("SliceThickness", "LO", thickness)
+        dataset.save_as(file)
+
+    notes = read_image([tmp_path]).notes
+
+    assert [f"its two slices are 10 mm apart, but the header says {thickness} mm" in n for n in notes] == (
+        [True] if noted else []
+    )
+
+
 def test_two_stacks_of_slices_are_refused(tmp_path):
     write_series(tmp_path, [0, 3, 6, 9, 60, 63, 66])
 

@@ -142,6 +142,17 @@ def test_two_stacks_with_a_gap_are_refused(tmp_path, order):
             read([tmp_path])
 
 
+def test_two_frames_with_slices_missing_between_are_noted(tmp_path):
+    write_frames(tmp_path / "apart" / "enhanced.dcm", [0, 12])
+    write_frames(tmp_path / "near" / "enhanced.dcm", [3, 0])
+
+    (note,) = read_image([tmp_path / "apart"]).notes
+    assert (
+        "its two slices are 12 mm apart, but the header says 3 mm: slices between them may be missing" in note
+    )
+    assert read_image([tmp_path / "near"]).notes == ()
+
+
 def test_stacks_that_the_header_names_are_one_volume_only_if_they_follow_each_other(tmp_path):
     names = ["1", "1", "2", "2"]
     write_frames(tmp_path / "even" / "enhanced.dcm", [0, 3, 6, 9], stacks=names)
