@@ -16,14 +16,21 @@ import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.header_limits import EXPORT_AGAIN
-from ContrastiveSegLib.file_io.nrrd_header import DATA, is_nrrd, read_nrrd_header
+from ContrastiveSegLib.file_io.nrrd_header import DATA, SPACE_AXES, is_nrrd, read_nrrd_header
 
-# What Slicer writes; everything else is left to ITK.
-LAYERS_FIRST = ["list", "domain", "domain", "domain"]
+# What Slicer writes, and what programs write that are built on ITK; everything else is left to ITK.
+LAYERS = ("list", "vector")
+AXES = ["domain", "space"]
 TYPES = {
+    **dict.fromkeys(("signed char", "int8", "int8_t"), "i1"),
     **dict.fromkeys(("uchar", "unsigned char", "uint8", "uint8_t"), "u1"),
     **dict.fromkeys(("short", "short int", "signed short", "signed short int", "int16", "int16_t"), "i2"),
     **dict.fromkeys(("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"), "u2"),
+    **dict.fromkeys(("int", "signed int", "int32", "int32_t"), "i4"),
+    **dict.fromkeys(("uint", "unsigned int", "uint32", "uint32_t"), "u4"),
+    **dict.fromkeys(("longlong", "long long", "long long int", "int64", "int64_t"), "i8"),
+    **dict.fromkeys(("ulonglong", "unsigned long long", "unsigned long long int"), "u8"),
+    **dict.fromkeys(("uint64", "uint64_t"), "u8"),
 }
 ENDINGS = {"little": "<", "big": ">", "": "<"}
 SLAB_BYTES = 1 << 25
@@ -40,7 +47,7 @@ class StoredLayers:
 
     path: Path
     shape: tuple[int, int, int, int]
-    type: np.dtype[np.int16] | np.dtype[np.uint16] | np.dtype[np.uint8]
+    type: np.dtype[Any]
     start: int
     is_compressed: bool
 
@@ -78,11 +85,11 @@ def thickness(slice_bytes: int) -> int:
 
 
 def stored_layers(path: Path) -> StoredLayers | None:
-    """The layers of a file that Slicer wrote with several; None for any other or damaged file."""
+    """The layers of a file with several, where they are whole numbers; None for any other or damaged file."""
     header = None
     with contextlib.suppress(BadFile, OSError):  # whoever opens it says why
         header = read_nrrd_header(path) if is_nrrd(path) else None
-    if header is None or header.fields.get("kinds", "").lower().split() != LAYERS_FIRST:
+    if header is None or not _has_layers_first(header.fields.get("kinds", "").lower().split()):
         return None
     fields = {name: " ".join(value.lower().split()) for name, value in header.fields.items()}
     kind, encoding = fields.get("type", ""), fields.get("encoding", "")
@@ -90,8 +97,13 @@ def stored_layers(path: Path) -> StoredLayers | None:
     if not is_plain or kind not in TYPES or fields.get("endian", "") not in ENDINGS:
         return None
     sizes = [int(size) for size in fields.get("sizes", "").split() if size.isdecimal()]
-    if len(sizes) != len(LAYERS_FIRST) or sizes[0] < 2 or min(sizes) < 1:
+    if len(sizes) != 1 + SPACE_AXES or sizes[0] < 2 or min(sizes) < 1:
         return None
     layers, width, height, slices = sizes
     stored_type = np.dtype(ENDINGS[fields.get("endian", "")] + TYPES[kind])
     return StoredLayers(path, (slices, height, width, layers), stored_type, header.end, encoding != "raw")
+
+
+def _has_layers_first(kinds: list[str]) -> bool:
+    """Whether the numbers of all layers lie together for each voxel."""
+    return kinds[:1] in [[kind] for kind in LAYERS] and kinds[1:] in [[kind] * SPACE_AXES for kind in AXES]

@@ -20,7 +20,14 @@ def written(path: Path, kind: str, encoding: str = "gzip", endian: str = "little
     """Write LAYERS as Slicer does; the numbers of a type that Slicer does not use are cast."""
     stored = LAYERS.astype({"little": "<", "big": ">"}[endian] + kind).tobytes()
     fields = {
-        "type": {"u1": "unsigned char", "i2": "short", "u2": "uint16", "f4": "float"}[kind],
+        "type": {
+            "u1": "unsigned char",
+            "i2": "short",
+            "u2": "uint16",
+            "i4": "int",
+            "u8": "uint64_t",
+            "f4": "float",
+        }[kind],
         "dimension": "4",
         "space": "left-posterior-superior",
         "sizes": "3 5 4 7",
@@ -38,7 +45,7 @@ def written(path: Path, kind: str, encoding: str = "gzip", endian: str = "little
 
 @pytest.mark.parametrize("slices", [1, 3, 100], ids="slices at a time: {}".format)
 @pytest.mark.parametrize("encoding", ["raw", "gzip"])
-@pytest.mark.parametrize(("kind", "endian"), [("u1", "little"), ("i2", "big"), ("u2", "little")])
+@pytest.mark.parametrize(("kind", "endian"), [("u1", "little"), ("i2", "big"), ("i4", "little")])
 def test_slabs_hold_what_itk_reads(tmp_path, monkeypatch, kind, endian, encoding, slices):
     monkeypatch.setattr(layered_nrrd, "SLAB_BYTES", slices * 4 * 5 * 3 * int(kind[1]))
     path = written(tmp_path / "a.seg.nrrd", kind, encoding, endian)
@@ -49,11 +56,22 @@ def test_slabs_hold_what_itk_reads(tmp_path, monkeypatch, kind, endian, encoding
     np.testing.assert_array_equal(np.concatenate(slabs), sitk.GetArrayFromImage(sitk.ReadImage(str(path))))
 
 
+@pytest.mark.parametrize("kind", ["u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8"])
+@pytest.mark.parametrize("is_compressed", [True, False])
+def test_layers_that_simpleitk_saved_are_read_slab_by_slab_too(tmp_path, kind, is_compressed):
+    image = sitk.GetImageFromArray(LAYERS.astype(kind) // 2, isVector=True)
+    sitk.WriteImage(image, str(tmp_path / "a.nrrd"), is_compressed)
+
+    slabs = list(stored_layers(tmp_path / "a.nrrd").slabs())
+
+    np.testing.assert_array_equal(np.concatenate(slabs), sitk.GetArrayFromImage(image))
+
+
 @pytest.mark.parametrize(
     "changed",
-    [{"kinds": "vector domain domain domain"}, {"byte_skip": "0"}, {"line_skip": "1"}, {"sizes": "x 5 4 7"}],
+    [{"kinds": "domain domain domain list"}, {"byte_skip": "0"}, {"line_skip": "1"}, {"sizes": "x 5 4 7"}],
 )
-def test_what_slicer_does_not_write_is_left_to_itk(tmp_path, changed):
+def test_other_arrangements_are_left_to_itk(tmp_path, changed):
     assert stored_layers(written(tmp_path / "a.seg.nrrd", "u1", **changed)) is None
     assert stored_layers(written(tmp_path / "b.seg.nrrd", "f4")) is None
     assert stored_layers(tmp_path / "none.seg.nrrd") is None
