@@ -9,6 +9,8 @@ from pathlib import Path
 RUN_MARKER = "run.json"
 RUN_FORMAT = 1
 PROGRAM = "ContrastiveSeg"
+# Lies beside predictions, as .csv and .json.
+SUMMARY = "summary"
 
 
 def run_format(folder: Path) -> int | None:

@@ -13,6 +13,7 @@ from ContrastiveSegLib.dataset.dataset_json import DatasetFile
 from ContrastiveSegLib.dataset.layouts import FoundFile, LeftOut, Survey, survey
 from ContrastiveSegLib.dataset.pairing import Group, pair
 from ContrastiveSegLib.dataset.patients import patients_of, remarks_on
+from ContrastiveSegLib.dataset.resaved_results import finder
 from ContrastiveSegLib.errors import BadFolder, BadSetting
 from ContrastiveSegLib.imaging.labels import LabelTable
 
@@ -108,12 +109,17 @@ def some_names(cases: Sequence[Case], shown: int = 3) -> str:
 
 def _without_results(found: Survey) -> Survey:
     """Leave out what the program itself made: no person checked it. One remark for each folder."""
+    made_by = finder()
+    every = [
+        file if file.made or file.is_series or file.refers_to else replace(file, made=made_by(file.path))
+        for file in found.files
+    ]
     by_folder: dict[Path, list[FoundFile]] = defaultdict(list)
-    for file in found.files:
+    for file in every:
         if file.made:
             by_folder[file.path.parent].append(file)
     remarks = [LeftOut(folder, _no_annotations(files)) for folder, files in by_folder.items()]
-    files = tuple(file for file in found.files if not file.made)
+    files = tuple(file for file in every if not file.made)
     return replace(found, files=files, left_out=(*remarks, *found.left_out))
 
 
@@ -124,7 +130,7 @@ def _no_annotations(files: Sequence[FoundFile]) -> str:
     )
     return (
         f"holds {len(files)} results that nobody changed ({how}), which are no annotations: {names}; correct "
-        "them, or save them again in 3D Slicer"
+        "them, or save what is right in 3D Slicer into another folder, such as labels"
     )
 
 

@@ -22,7 +22,12 @@ from ContrastiveSegLib.file_io.opening import open_header, open_image, refuse_no
 from ContrastiveSegLib.file_io.provenance import Mark
 from ContrastiveSegLib.file_io.reader import apart
 from ContrastiveSegLib.file_io.saving import save_atomically, suffix_of
-from ContrastiveSegLib.file_io.segmentation_files import describe_segments, flatten, read_segments
+from ContrastiveSegLib.file_io.segmentation_files import (
+    describe_segments,
+    flatten,
+    read_segments,
+    refuse_undescribed,
+)
 from ContrastiveSegLib.file_io.source_files import text_header
 from ContrastiveSegLib.file_io.structure_files import label_files, merge_structures, structure_table
 from ContrastiveSegLib.file_io.volume_checks import check_dimension, constant_notes, refuse_sequence
@@ -124,7 +129,7 @@ def read_structures(paths: Sequence[Path], table: LabelTable | None) -> ReadLabe
 
     def masks() -> Iterator[tuple[str, Volume]]:
         for path in paths:
-            _, layers, geometry, notes = _open_labels(path)
+            _, layers, geometry, notes = open_labels(path)
             array, rounded = layers.only()
             seen.update(dict.fromkeys((*notes, *rounded)))
             yield path.name, Volume(array, geometry)
@@ -141,11 +146,17 @@ def read_dicom_labels(path: Path, table: LabelTable | None, image: Sequence[Path
     return replace(read, notes=(*read.notes, *emptiness(path, read)))
 
 
-def _open_labels(path: Path) -> tuple[sitk.Image, LabelLayers, Geometry, tuple[str, ...]]:
-    """What answers for the header, the layers, their grid, and notes."""
+def open_labels(path: Path) -> tuple[sitk.Image, LabelLayers, Geometry, tuple[str, ...]]:
+    """What answers for the header of a file of labels, the layers, their grid, and notes.
+
+    Raises:
+        BadFile: It cannot be read, or its layers mean nothing.
+    """
     stored = stored_layers(path)
     # A reader that has read the header answers the same questions.
-    opened = open_image(path) if stored is None else cast("sitk.Image", open_header(path))
+    header = open_header(path)
+    refuse_undescribed(header, path)  # before all layers are read
+    opened = open_image(path) if stored is None else cast("sitk.Image", header)
     check_dimension(path, opened.GetSize(), last_axis_is_channels=False)
     geometry, notes = sound_geometry(path, recentered(path, Geometry.of(opened)))
     if stored is None:
@@ -160,7 +171,7 @@ def read_label_file(
     path: Path, table: LabelTable | None, *, scribbles: bool, ignored: int | None
 ) -> ReadLabels:
     """As `read_labels`, of one file."""
-    header, layers, geometry, header_notes = _open_labels(path)
+    header, layers, geometry, header_notes = open_labels(path)
     segments, segment_notes = read_segments(header, path, layers.count)
     notes = (*header_notes, *segment_notes)
     if segments:

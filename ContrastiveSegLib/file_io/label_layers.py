@@ -44,13 +44,14 @@ class LabelLayers:
         # What is said of rounded numbers is counted over the whole layer.
         is_cut = count > 1 and np.issubdtype(voxels.dtype, np.integer)
         thick = thickness(voxels[:1].nbytes) if is_cut else max(len(voxels), 1)
-        return cls(
-            lambda: (voxels[first : first + thick] for first in range(0, len(voxels), thick)),
-            count,
-            shape,
-            path,
-            step,
-        )
+
+        def slabs(
+            owner: sitk.Image = image,
+        ) -> Iterator[npt.NDArray[Any]]:  # else the view outlives its voxels
+            del owner
+            return (voxels[first : first + thick] for first in range(0, len(voxels), thick))
+
+        return cls(slabs, count, shape, path, step)
 
     def slabs(self) -> Iterator[tuple[slice, Iterator[tuple[LabelArray, tuple[str, ...]]]]]:
         """Which slices a slab holds, and each layer of it (k, H, W) with a note if its numbers were rounded.
@@ -75,13 +76,18 @@ class LabelLayers:
             BadFile: There are several, which nothing describes, or no whole numbers.
         """
         if self.count > 1:
-            raise BadFile(
-                f"{self.path} has {self.count} numbers per voxel, but no segments are described in it.",
-                "Save the labels as one whole number per voxel, or as .seg.nrrd from Slicer.",
-            )
+            raise several_numbers(self.path, self.count)
         (layers,) = [list(layers) for _, layers in self.slabs()]
         return layers[0]
 
     def _layers_of(self, voxels: npt.NDArray[Any]) -> Iterator[tuple[LabelArray, tuple[str, ...]]]:
         for number in range(self.count):
             yield whole_numbers(voxels[..., number], self.path, step=self.step)
+
+
+def several_numbers(path: Path, count: int) -> BadFile:
+    """The error for layers that are no labels by themselves."""
+    return BadFile(
+        f"{path} has {count} numbers per voxel, but no segments are described in it.",
+        "Save the labels as one whole number per voxel, or as .seg.nrrd from Slicer.",
+    )

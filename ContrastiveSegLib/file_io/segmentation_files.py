@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.file_io.label_layers import LabelLayers
+from ContrastiveSegLib.file_io.label_layers import LabelLayers, several_numbers
 from ContrastiveSegLib.file_io.opening import header_text
 from ContrastiveSegLib.imaging.case_errors import one_line
 from ContrastiveSegLib.imaging.colors import Color, colors_for
@@ -74,6 +74,17 @@ def read_segments(image: sitk.Image, path: Path, layers: int) -> tuple[tuple[Seg
         notes.extend(_notes_on_duplicates(segment, _name(image, number), segments, path))
         segments.append(segment)
     return tuple(segments), tuple(notes)
+
+
+def refuse_undescribed(header: sitk.ImageFileReader, path: Path) -> None:
+    """Refuse several numbers per voxel where nothing says what they are.
+
+    Raises:
+        BadFile: How many there are.
+    """
+    layers = int(header.GetNumberOfComponents())
+    if layers > 1 and next(_segment_numbers(cast("sitk.Image", header)), None) is None:
+        raise several_numbers(path, layers)
 
 
 def flatten(

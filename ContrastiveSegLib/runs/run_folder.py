@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.own_work import SUMMARY
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically, write_json
 from ContrastiveSegLib.runs.file_lock import held_locks, hold
 from ContrastiveSegLib.runs.model_folder import ModelFolder
@@ -115,7 +116,7 @@ class RunFolder:
 
     def summary(self, *, suffix: str = "csv", folder: Path | None = None) -> Path:
         """The report on predictions (csv, json), in the folder of these."""
-        return (folder or self.predictions) / f"summary.{suffix}"
+        return (folder or self.predictions) / f"{SUMMARY}.{suffix}"
 
     @property
     def annotations(self) -> Path:

@@ -9,6 +9,7 @@ from ContrastiveSegLib import __version__
 from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.evaluation.structure_measures import measure
 from ContrastiveSegLib.file_io.files import read_image
+from ContrastiveSegLib.file_io.label_digest import digest_of_labels
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.training.fine_tuned import Model
 from ContrastiveSegLib.training.prediction_summary import PredictedCase
@@ -39,4 +40,5 @@ def summary_of(
         round(model.compute.memory_mb()),
         expected,
         measure(labels, image, model.table),
+        digest_of_labels(labels.array),
     ).to_json()

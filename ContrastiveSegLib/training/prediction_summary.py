@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.evaluation.structure_measures import StructureMeasures
+from ContrastiveSegLib.own_work import PROGRAM
 from ContrastiveSegLib.runs.atomic_write import write_atomically
 
 FORMAT = 1
@@ -27,6 +28,7 @@ class PredictedCase:
         version: Of this program.
         seconds, memory_mb: Of the whole case; the memory of the process when it was done.
         expected_dice: nan if unknown.
+        labels_sha256: Of its labels, by which it is known again after another program saved it.
     """
 
     case: str
@@ -40,6 +42,7 @@ class PredictedCase:
     memory_mb: float
     expected_dice: float
     structures: Sequence[StructureMeasures]
+    labels_sha256: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; what is unknown is None."""
@@ -63,7 +66,7 @@ def write_summary(path: Path, table: Path, entries: Iterable[Mapping[str, Any]])
         CannotWrite: The folder refuses, or the disk is full.
     """
     cases = sorted(entries, key=lambda entry: str(entry["case"]))
-    content = {"format": FORMAT, "program": "ContrastiveSeg", "coordinates": "LPS, mm", "cases": cases}
+    content = {"format": FORMAT, "program": PROGRAM, "coordinates": "LPS, mm", "cases": cases}
     write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     rows = [row for entry in cases for row in _row_of(entry)]
     text = io.StringIO()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import SimpleITK as sitk
 
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.file_io.files import write_image, write_labels
+from ContrastiveSegLib.file_io.label_digest import digest_of_labels
 from ContrastiveSegLib.file_io.provenance import Mark
 
 MARK = Mark("predict", 1)
@@ -48,7 +50,7 @@ def test_a_result_beside_its_image_is_no_annotation(tmp_path, put, name, kind):
     assert case.labels is None
     (reason,) = _reasons(tmp_path).values()
     assert "holds 1 results that nobody changed" in reason
-    assert f"which are no annotations: {name}; correct them, or save them again in 3D Slicer" in reason
+    assert f"which are no annotations: {name}; correct them, or save what is right" in reason
 
 
 def test_a_corrected_result_is_an_annotation(tmp_path, put):
@@ -62,6 +64,63 @@ def test_a_corrected_result_is_an_annotation(tmp_path, put):
     (case,) = find_cases(tmp_path).cases
 
     assert case.labels == path
+
+
+@pytest.fixture
+def summed_up(tmp_path, a_label_map):
+    """What `predict` leaves beside a prediction of case1, apart from the prediction."""
+    entry = {
+        "case": "case1",
+        "image": [str(tmp_path / "case1.nii.gz")],
+        "round": 2,
+        "labels_sha256": digest_of_labels(a_label_map.array),
+    }
+    (tmp_path / "summary.json").write_text(json.dumps({"program": "ContrastiveSeg", "cases": [entry]}))
+
+
+@pytest.mark.parametrize("name", ["case1.seg.nrrd", "case1_seg.nii.gz", "case1-label.mha", "resaved.nii.gz"])
+@pytest.mark.parametrize("kind", [sitk.sitkUInt8, sitk.sitkFloat32])
+@pytest.mark.usefixtures("summed_up")
+def test_a_prediction_that_another_program_saved_is_no_annotation(tmp_path, put, name, kind):
+    image = sitk.Cast(sitk.ReadImage(str(put("seg.nrrd"))), kind)
+    (tmp_path / "seg.nrrd").unlink()
+    for key in image.GetMetaDataKeys():
+        image.EraseMetaData(key)
+    sitk.WriteImage(image, str(tmp_path / name))
+    put("case1.nii.gz")
+
+    (case,) = find_cases(tmp_path).cases
+
+    assert (case.images, case.labels) == ((tmp_path / "case1.nii.gz",), None)
+    (reason,) = {r for path, r in _reasons(tmp_path).items() if path != "summary.json"}
+    assert "(predicted by round 2, then saved again without a change)" in reason
+
+    image[tuple(n // 2 for n in image.GetSize())] = 2
+    sitk.WriteImage(image, str(tmp_path / "case1_label.nii.gz"))
+    assert find_cases(tmp_path).cases[0].labels == tmp_path / "case1_label.nii.gz"
+
+
+@pytest.mark.usefixtures("summed_up")
+def test_a_prediction_that_is_right_becomes_an_annotation_in_another_folder(tmp_path, put):
+    put("case1.nii.gz")
+    (tmp_path / "labels").mkdir()
+    put("labels/case1_seg.nii.gz")
+
+    (case,) = find_cases(tmp_path).cases
+
+    assert case.labels == tmp_path / "labels" / "case1_seg.nii.gz"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"program": "ContrastiveSeg"}', '{"program": "ContrastiveSeg", "cases": [3]}', "[" * 9999],
+)
+def test_a_summary_that_says_nothing_of_labels_changes_nothing(tmp_path, put, text):
+    put("case1.nii.gz")
+    labels = put("case1_seg.nii.gz")
+    (tmp_path / "summary.json").write_text(text)
+
+    assert find_cases(tmp_path).cases[0].labels == labels
 
 
 def test_labels_in_their_own_folder_win_over_labels_among_the_images(tmp_path, put):

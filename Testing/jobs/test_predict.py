@@ -15,6 +15,7 @@ import SimpleITK as sitk
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.file_io.files import read_geometry, read_image, read_labels, write_image
+from ContrastiveSegLib.file_io.label_digest import digest_of_labels
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.jobs import predict
 from ContrastiveSegLib.runs.events import read_new
@@ -94,6 +95,7 @@ def test_the_summary_measures_every_prediction_that_is_there(a_run: Path, images
     for structure in of_first["structures"]:
         count = int((sitk.GetArrayFromImage(labels) == structure["value"]).sum())
         assert structure["volume_ml"] == pytest.approx(count * np.prod(labels.GetSpacing()) / 1000)
+    assert of_first["labels_sha256"] == digest_of_labels(sitk.GetArrayFromImage(labels))
     rows = (a_run / "predictions" / "summary.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + 2 * len(of_first["structures"])
 
