@@ -203,9 +203,9 @@ class ContrastiveSegLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self):
         """What the scene remembers of the panel."""
-        from ContrastiveSegPanel.parameters import ContrastiveSegParameterNode, underNamesOfToday
+        from ContrastiveSegPanel.parameters import ContrastiveSegParameterNode, withCurrentNames
 
-        return ContrastiveSegParameterNode(underNamesOfToday(super().getParameterNode()))
+        return ContrastiveSegParameterNode(withCurrentNames(super().getParameterNode()))
 
     def predict(self, volumeNode, runFolder, callback=None):
         """Segment a volume with a fine-tuned run, as a new segmentation node.

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ContrastiveSegLib.command_line import Order, read_order
+from ContrastiveSegLib.command_line import Command, parse_command
 from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.distributed.processes import is_first_to_say, refuse_several
 from ContrastiveSegLib.errors import Cancelled, ContrastiveSegError, ProcessLost
@@ -37,21 +37,21 @@ def main(words: Sequence[str]) -> int:
     print_any_letter()
     verbose = bool({"-v", "--verbose"} & set(words))
     try:
-        order = read_order(words)
-        refuse_several(order.job, plan=getattr(order.settings, "plan", False))
-        with clean_terminal(), _messages(order, verbose=verbose), stopping_saved(_shared(order)):
-            return _do(order)
+        command = parse_command(words)
+        refuse_several(command.job, plan=getattr(command.settings, "plan", False))
+        with clean_terminal(), _messages(command, verbose=verbose), stopping_saved(_shared(command)):
+            return _do(command)
     except (Exception, KeyboardInterrupt) as error:
         with clean_terminal():
             return _report(error, verbose=verbose)
 
 
-def _do(order: Order) -> int:
+def _do(command: Command) -> int:
     try:
-        lost = load_entry("jobs", order.job, what="job").run(order.settings)
+        lost = load_entry("jobs", command.job, what="job").run(command.settings)
     except (Exception, KeyboardInterrupt) as error:
         # The console gets one paragraph; the traceback is for log.txt, whatever was asked.
-        LOGGER.error("%s failed: %s", order.job, explain(error), exc_info=error)
+        LOGGER.error("%s failed: %s", command.job, explain(error), exc_info=error)
         raise
     # A job without cases returns nothing.
     return MOST_LOST if lost is not None and lost.are_most else DONE
@@ -86,7 +86,7 @@ def _report(error: BaseException, *, verbose: bool) -> int:
 
 
 @contextmanager
-def _messages(order: Order, *, verbose: bool) -> Iterator[None]:
+def _messages(command: Command, *, verbose: bool) -> Iterator[None]:
     """What the job logs goes to the console and, if it works in a run folder, to log.txt."""
     console = logging.StreamHandler()
     console.setFormatter(VisibleFormatter())
@@ -94,7 +94,7 @@ def _messages(order: Order, *, verbose: bool) -> Iterator[None]:
     console.addFilter(lambda record: record.exc_info is None or (verbose and record.levelno < logging.ERROR))
     handlers: list[logging.Handler] = [console]
     # Of several processes that torchrun started, only the first writes to the run folder.
-    run = getattr(order.settings, "run", None)
+    run = getattr(command.settings, "run", None)
     if run is not None and is_first_to_say():
         folder = RunFolder(run)
         handlers.append(LogFile(folder.log, wanted=lambda: folder.exists))
@@ -109,9 +109,9 @@ def _messages(order: Order, *, verbose: bool) -> Iterator[None]:
             handler.close()
 
 
-def _shared(order: Order) -> list[RunFolder]:
+def _shared(command: Command) -> list[RunFolder]:
     """The run folder that this process works in without holding it, because the first process does."""
-    return [] if is_first_to_say() else [RunFolder(order.settings.run)]
+    return [] if is_first_to_say() else [RunFolder(command.settings.run)]
 
 
 @contextmanager

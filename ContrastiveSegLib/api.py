@@ -33,7 +33,7 @@ from ContrastiveSegLib.jobs import pretrain as pretrain_job
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.session.device import choose_compute
 from ContrastiveSegLib.settings.job_settings import FinetuneSettings, PretrainSettings
-from ContrastiveSegLib.settings.schema import from_dict, names_today
+from ContrastiveSegLib.settings.schema import current_names, from_dict
 from ContrastiveSegLib.settings.shared_settings import Compute
 from ContrastiveSegLib.training.fine_tuned import load_round, prepared_for, segment
 
@@ -158,7 +158,7 @@ def evaluate(predictions: Pathlike, labels: Pathlike) -> EvaluationReport:
 
 def _settings(cls: type[Settings], given: Mapping[str, Any], *, source: str) -> Settings:
     """The settings of a job; paths may be given as such, and names of earlier versions still work."""
-    for before, now in names_today(cls).items():
+    for before, now in current_names(cls).items():
         if before in given:
             what = f"The setting {before!r} of {source} is called {now!r} now. Please use the new name."
             warnings.warn(what, FutureWarning, stacklevel=3)

@@ -37,7 +37,7 @@ from ContrastiveSegLib.settings.rules import (
     rule_of,
     rules_of,
 )
-from ContrastiveSegLib.settings.schema import check_fields, from_dict, is_required, names_today, read_jobs
+from ContrastiveSegLib.settings.schema import check_fields, current_names, from_dict, is_required, read_jobs
 
 PROGRAM = "python -m ContrastiveSegLib"
 _WORDS = {int: "INT", float: "NUMBER", str: "TEXT", Path: "PATH"}
@@ -83,14 +83,14 @@ class Argument:
 
 
 @dataclass(frozen=True)
-class Order:
+class Command:
     """What a user asked for."""
 
     job: str
     settings: Any
 
 
-def read_order(words: Sequence[str], *, folder: Path = ENGINE) -> Order:
+def parse_command(words: Sequence[str], *, folder: Path = ENGINE) -> Command:
     """Read the words after `python -m ContrastiveSegLib`.
 
     Args:
@@ -101,7 +101,7 @@ def read_order(words: Sequence[str], *, folder: Path = ENGINE) -> Order:
         BadFile, BadSetting: A settings file cannot be read, or a setting is not allowed.
     """
     job = words[0] if words and words[0] in JOBS else ""
-    words = _in_names_of_today(job, words) if job else words
+    words = _in_current_names(job, words) if job else words
     arguments = _arguments_of(job, words, folder) if job else []
     forms = {name: _form(name, arguments if name == job else [], folder) for name in JOBS}
     jobs = [
@@ -111,7 +111,7 @@ def read_order(words: Sequence[str], *, folder: Path = ENGINE) -> Order:
     any_job: Any = Union[tuple(jobs)]  # noqa: UP007 - `|` takes no tuple
     typed = tyro.cli(any_job, args=list(words), prog=PROGRAM, description=ContrastiveSegLib.__doc__)
     values = {argument.key: getattr(typed, argument.name) for argument in arguments}
-    return Order(job, _settings_from(job, values, folder))
+    return Command(job, _settings_from(job, values, folder))
 
 
 def _arguments_of(job: str, words: Sequence[str], folder: Path) -> list[Argument]:
@@ -124,16 +124,16 @@ def _arguments_of(job: str, words: Sequence[str], folder: Path) -> list[Argument
     arguments = _arguments(cls, given, ())
     # 3. The flags, which tyro reads. One of them must be known before: it says which flags there are.
     if "options" in rules_of(cls):
-        taken = {*(argument.name for argument in arguments), *names_today(cls)}
+        taken = {*(argument.name for argument in arguments), *current_names(cls)}
         arguments += _method_arguments(cls, given, words, folder, taken=taken)
     return arguments
 
 
-def _in_names_of_today(job: str, words: Sequence[str]) -> list[str]:
+def _in_current_names(job: str, words: Sequence[str]) -> list[str]:
     """Flags under their earlier names, and under the names of the settings, still work."""
     changed = list(words)
     flags = {name: rule.marked(Flag) for name, rule in rules_of(JOBS[job]).items()}
-    renamed = names_today(JOBS[job]) | {name: flag.name for name, flag in flags.items() if flag}
+    renamed = current_names(JOBS[job]) | {name: flag.name for name, flag in flags.items() if flag}
     for old, new in renamed.items():
         before, now = old.replace("_", "-"), new.replace("_", "-")
         pattern = re.compile(rf"--(no-)?{before}(?==|$)")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ContrastiveSegLib.errors import CannotWrite
-from ContrastiveSegLib.own_work import run_format
+from ContrastiveSegLib.program_identity import run_format
 
 # A disk with less is full.
 FULL_BYTES = 1 << 20

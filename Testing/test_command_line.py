@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ContrastiveSegLib.command_line import read_order
+from ContrastiveSegLib.command_line import parse_command
 from ContrastiveSegLib.errors import BadFile, BadSetting
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.settings.job_settings import (
@@ -57,7 +57,7 @@ def a_catalog_folder(tmp_path: Path) -> Path:
 
 
 def typed(line: str, folder: Path) -> Any:
-    return read_order(line.split(), folder=folder).settings
+    return parse_command(line.split(), folder=folder).settings
 
 
 def test_every_flag_reaches_its_setting(a_catalog_folder: Path) -> None:
@@ -106,7 +106,7 @@ def test_the_commands_of_the_manual_are_understood(
 
 
 def test_blanks_and_umlauts_in_paths_survive(a_catalog_folder: Path) -> None:
-    order = read_order(["scan", "/data/Bänder und Müll"], folder=a_catalog_folder)
+    order = parse_command(["scan", "/data/Bänder und Müll"], folder=a_catalog_folder)
 
     assert order.settings.folder == Path("/data/Bänder und Müll")
 
@@ -235,7 +235,7 @@ def test_a_settings_file_that_is_not_there_is_named(a_catalog_folder: Path) -> N
 def test_flags_of_version_0_1_still_work() -> None:
     words = ["predict", "run", "--images", "i", "--no-gray-correction", "--pieces=each"]
 
-    settings = read_order(words).settings
+    settings = parse_command(words).settings
 
     assert (settings.intensity_refinement, settings.components) == (False, "each")
 
@@ -243,7 +243,7 @@ def test_flags_of_version_0_1_still_work() -> None:
 def test_base_channels_and_the_weight_of_own_annotations_have_their_flags_of_then_too() -> None:
     job = ["finetune", "run", "--labeled", "l"]
 
-    found = [read_order([*job, *words]).settings for words in (
+    found = [parse_command([*job, *words]).settings for words in (
         ["--width", "8", "--favored=3"], ["--base-channels", "8", "--labeled-weight=3"],
     )]  # fmt: skip
 

@@ -7,7 +7,7 @@ from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.settings.method_catalog import list_methods
-from ContrastiveSegLib.settings.schema import from_dict, under_names_of_today
+from ContrastiveSegLib.settings.schema import from_dict, with_current_names
 
 from .form_fields import fieldsOfJob, fieldsOfMethod, furtherFields
 from .settings_form import SettingsForm, nested
@@ -54,7 +54,7 @@ class MethodMenu:
         wasBlocked = self._combo.blockSignals(True)
         self._combo.currentIndex = self._combo.findData(wanted)
         self._combo.blockSignals(wasBlocked)
-        self._show(under_names_of_today(self._cls, json.loads(values or "{}")))
+        self._show(with_current_names(self._cls, json.loads(values or "{}")))
 
     def values(self) -> dict:
         """Dotted key to value, only of what differs from the default.

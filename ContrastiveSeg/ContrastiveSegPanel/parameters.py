@@ -32,7 +32,7 @@ class ContrastiveSegParameterNode:
 FORMERLY = {"pieces": "connectedComponents"}
 
 
-def underNamesOfToday(node):
+def withCurrentNames(node):
     """The same node of the scene, with what it says under an earlier name said under today's."""
     for before, now in FORMERLY.items():
         if value := node.GetParameter(before):

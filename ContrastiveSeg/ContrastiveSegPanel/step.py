@@ -1,4 +1,4 @@
-"""The promise every step keeps: fill, refresh, and listen to the jobs it started."""
+"""The interface of every step: fill, refresh, and listen to the jobs it started."""
 
 from typing import Any
 

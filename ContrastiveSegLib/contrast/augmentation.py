@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from ContrastiveSegLib.distributed.rows import of_all, own
+from ContrastiveSegLib.distributed.gathering import of_all, own
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ContrastiveSegLib.distributed.rows import gathered, mean, own
+from ContrastiveSegLib.distributed.gathering import gathered, mean, own
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ContrastiveSegLib.distributed.rows import gathered, gathered_lists, mean, total
+from ContrastiveSegLib.distributed.gathering import gathered, gathered_lists, mean, total
 
 BASE_TEMPERATURE = 0.07
 

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from ContrastiveSegLib.distributed.rows import of_all, own
+from ContrastiveSegLib.distributed.gathering import of_all, own
 from ContrastiveSegLib.preprocessing.superpixels import REGIONS_PER_PATCH, regions_of
 
 

@@ -23,7 +23,7 @@ from ContrastiveSegLib.file_io.file_names import (
 )
 from ContrastiveSegLib.file_io.provenance import provenance_of
 from ContrastiveSegLib.imaging.case_errors import attempt
-from ContrastiveSegLib.own_work import PROGRAM, RUN_MARKER, run_format
+from ContrastiveSegLib.program_identity import PROGRAM, RUN_MARKER, run_format
 
 NNUNET = "nnU-Net"
 DECATHLON = "Medical Segmentation Decathlon"

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ContrastiveSegLib.distributed.exchange import added, each_of
+from ContrastiveSegLib.distributed.collectives import all_gather, all_reduce_sum
 from ContrastiveSegLib.distributed.processes import count
 
 
@@ -53,7 +53,7 @@ def _statistics(images: Tensor) -> tuple[Tensor, Tensor, int]:
     axes = (0, *range(2, images.ndim))
     variance, mean = torch.var_mean(images.float(), axes, correction=0)
     size = torch.full_like(mean, images.numel() // images.shape[1])
-    sizes, means, variances = torch.stack(each_of(torch.stack([size, mean, variance]).double()), 1)
+    sizes, means, variances = torch.stack(all_gather(torch.stack([size, mean, variance]).double()), 1)
     every = sizes[:, 0].sum()
     shares = sizes / every
     together = (shares * means).sum(0)
@@ -76,7 +76,7 @@ class _Normalized(torch.autograd.Function):
         slope = gradients[0].float()
         unit = (images.float() - mean.view(shape)) * scale.view(shape)
         by_bias, by_weight = slope.sum(axes), (slope * unit).sum(axes)
-        first, second = added(torch.stack([by_bias, by_weight])) / ctx.size
+        first, second = all_reduce_sum(torch.stack([by_bias, by_weight])) / ctx.size
         factor = scale if weight is None else scale * weight
         inner = slope - first.view(shape) - unit * second.view(shape)
         of_images = (inner * factor.view(shape)).to(images.dtype)

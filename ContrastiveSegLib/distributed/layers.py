@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ContrastiveSegLib.distributed.batch_norm import BatchNorm
+from ContrastiveSegLib.distributed.gathering import of_all, own
 from ContrastiveSegLib.distributed.processes import count
-from ContrastiveSegLib.distributed.rows import of_all, own
 
 
 def synchronize(module: nn.Module, device: torch.device) -> None:

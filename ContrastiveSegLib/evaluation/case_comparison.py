@@ -10,7 +10,7 @@ import numpy as np
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.evaluation.label_pairs import LabelPair
-from ContrastiveSegLib.evaluation.metrics import Agreement, compare
+from ContrastiveSegLib.evaluation.metrics import StructureMetrics, compare
 from ContrastiveSegLib.file_io.files import read_labels
 from ContrastiveSegLib.file_io.label_meanings import ReadLabels
 from ContrastiveSegLib.imaging.alignment import labels_on_grid
@@ -29,13 +29,13 @@ class ComparedCase:
     """One case and the agreement of each of its structures.
 
     Args:
-        common: The structures of both files; `agreements` has one entry for each.
+        common: The structures of both files; `metrics` has one entry for each.
         annotated: The structures of the true labels.
     """
 
     name: str
     patient: str
-    agreements: tuple[Agreement, ...]
+    metrics: tuple[StructureMetrics, ...]
     common: LabelTable
     annotated: LabelTable
     notes: tuple[str, ...]
@@ -61,9 +61,9 @@ def compare_case(
     common = LabelTable.merged(annotated, predicted)
     grid = truth.volume.geometry
     placed = labels_on_grid(prediction.volume, grid, name=f"{pair.case} as predicted", of="true label map")
-    found = placed.volume.array if truth.unknown is None else np.where(truth.unknown, 0, placed.volume.array)
-    agreements = compare(
-        _renumbered(found, predicted, common, pair.prediction),
+    labels = placed.volume.array if truth.unknown is None else np.where(truth.unknown, 0, placed.volume.array)
+    metrics = compare(
+        _renumbered(labels, predicted, common, pair.prediction),
         _renumbered(truth.volume.array, annotated, common, pair.truth),
         spacing_khw=grid.spacing_khw,
         values=common.values,
@@ -72,7 +72,7 @@ def compare_case(
     if truth.unknown is not None:
         share = float(truth.unknown.mean())
         notes.append(f"{pair.case}: {share:.1%} of the voxels are to be ignored and were not compared.")
-    return ComparedCase(pair.case, pair.patient, tuple(agreements), common, annotated, tuple(notes))
+    return ComparedCase(pair.case, pair.patient, tuple(metrics), common, annotated, tuple(notes))
 
 
 def _read(

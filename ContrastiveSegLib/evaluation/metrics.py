@@ -26,7 +26,7 @@ INVENTED = "predicted but not in the label: Dice is 0, distances have no value"
 
 
 @dataclass(frozen=True)
-class Agreement:
+class StructureMetrics:
     """How well one structure of one case agrees; a figure that has no meaning is nan and `note` says why."""
 
     value: int
@@ -47,7 +47,7 @@ def compare(
     *,
     spacing_khw: tuple[float, float, float],
     values: Sequence[int],
-) -> list[Agreement]:
+) -> list[StructureMetrics]:
     """Compare two labelings of one grid, structure by structure.
 
     Args:
@@ -65,15 +65,15 @@ def compare(
     boxes = [_boxes(one, values) for one in (prediction, truth)]
     # Beyond the only slice of a volume is not "outside the organ": such volumes are compared in their plane.
     axes = [axis for axis, size in enumerate(truth.shape) if size > 1] or [0]
-    agreements = []
+    found = []
     for value, *pair in zip(values, *boxes, strict=True):
         box = _union(*pair)
         masks = (prediction[box] == value, truth[box] == value)
-        agreements.append(_compare_masks(value, *masks, spacing_khw=spacing_khw, axes=axes))
-    return agreements
+        found.append(_compare_masks(value, *masks, spacing_khw=spacing_khw, axes=axes))
+    return found
 
 
-def pooled_dice(agreements: Iterable[Agreement]) -> dict[int, float]:
+def pooled_dice(found: Iterable[StructureMetrics]) -> dict[int, float]:
     """Dice per value over the voxels of all cases together, as published tables of MACL and SuperCL have it.
 
     Large cases weigh more than small ones: it is not the mean of the cases' Dice. A structure that no case
@@ -83,10 +83,10 @@ def pooled_dice(agreements: Iterable[Agreement]) -> dict[int, float]:
     """
     shared: dict[int, int] = defaultdict(int)
     total: dict[int, int] = defaultdict(int)
-    for agreement in agreements:
-        shared[agreement.value] += agreement.intersection
+    for metrics in found:
+        shared[metrics.value] += metrics.intersection
         # U + I is the size of both masks together.
-        total[agreement.value] += agreement.prediction_voxels + agreement.truth_voxels
+        total[metrics.value] += metrics.prediction_voxels + metrics.truth_voxels
     return {value: _ratio(2 * shared[value], total[value]) for value in total}
 
 
@@ -103,7 +103,7 @@ def _compare_masks(
     *,
     spacing_khw: tuple[float, float, float],
     axes: Sequence[int],
-) -> Agreement:
+) -> StructureMetrics:
     predicted_voxels, truth_voxels = int(np.count_nonzero(prediction)), int(np.count_nonzero(truth))
     intersection = int(np.count_nonzero(prediction & truth))
     note = _note(predicted_voxels, truth_voxels)
@@ -112,7 +112,7 @@ def _compare_masks(
     else:
         hd95_mm, asd_mm = _surface_figures(prediction, truth, spacing_khw, axes)
     ml_per_voxel = float(np.prod(spacing_khw)) / 1000.0
-    return Agreement(
+    return StructureMetrics(
         value=value,
         dice=_ratio(2 * intersection, predicted_voxels + truth_voxels),
         hd95_mm=hd95_mm,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ContrastiveSegLib.dataset.cases import LeftOut
 from ContrastiveSegLib.evaluation.metrics import INVENTED, MISSED
-from ContrastiveSegLib.evaluation.summary import CaseAgreement, Spread, StructureSummary
+from ContrastiveSegLib.evaluation.summary import CaseMetrics, Spread, StructureSummary
 from ContrastiveSegLib.imaging.case_errors import LostCases
 from ContrastiveSegLib.terminal import visible
 
@@ -61,7 +61,7 @@ class EvaluationReport:
         notes: What was remarkable and does not belong to one row.
     """
 
-    rows: tuple[CaseAgreement, ...]
+    rows: tuple[CaseMetrics, ...]
     summary: tuple[StructureSummary, ...]
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ class EvaluationReport:
         return "\n".join(map(visible, lines))
 
     def _without_distance(self) -> list[str]:
-        one_sided = sum(row.agreement.note in (MISSED, INVENTED) for row in self.rows)
+        one_sided = sum(row.metrics.note in (MISSED, INVENTED) for row in self.rows)
         if not one_sided:
             return []
         return [
@@ -100,8 +100,8 @@ class EvaluationReport:
         ]
 
 
-def _cells(row: CaseAgreement) -> list[str | int]:
-    found = row.agreement
+def _cells(row: CaseMetrics) -> list[str | int]:
+    found = row.metrics
     figures = (found.dice, found.hd95_mm, found.asd_mm, found.volume_ml, found.truth_volume_ml)
     return [
         row.case,

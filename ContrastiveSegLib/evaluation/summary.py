@@ -7,20 +7,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from ContrastiveSegLib.evaluation.metrics import ABSENT, Agreement, pooled_dice
+from ContrastiveSegLib.evaluation.metrics import ABSENT, StructureMetrics, pooled_dice
 
 ALL_STRUCTURES = "all structures"
 NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class CaseAgreement:
+class CaseMetrics:
     """The agreement of one structure of one case, and whose case it is."""
 
     case: str
     patient: str
     structure: str
-    agreement: Agreement
+    metrics: StructureMetrics
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class StructureSummary:
     absent: int
 
 
-def summarize(rows: Sequence[CaseAgreement]) -> tuple[StructureSummary, ...]:
+def summarize(rows: Sequence[CaseMetrics]) -> tuple[StructureSummary, ...]:
     """A line per structure, in order of appearance, and one for all when there are several.
 
     The cases of a patient are averaged first, so that a patient with many frames weighs as much as any other.
@@ -67,18 +67,18 @@ def summarize(rows: Sequence[CaseAgreement]) -> tuple[StructureSummary, ...]:
     return tuple(lines)
 
 
-def absent_agreement(value: int) -> Agreement:
+def absent_metrics(value: int) -> StructureMetrics:
     """What `compare` says of a structure that neither labeling has."""
-    return Agreement(value, NAN, NAN, NAN, 0.0, 0.0, 0, 0, 0, ABSENT)
+    return StructureMetrics(value, NAN, NAN, NAN, 0.0, 0.0, 0, 0, 0, ABSENT)
 
 
-def _summary(name: str, rows: Sequence[CaseAgreement]) -> StructureSummary:
-    found = [row.agreement for row in rows]
+def _summary(name: str, rows: Sequence[CaseMetrics]) -> StructureSummary:
+    found = [row.metrics for row in rows]
     return StructureSummary(
         structure=name,
-        dice=_over_patients((row, row.agreement.dice) for row in rows),
-        hd95_mm=_over_patients((row, row.agreement.hd95_mm) for row in rows),
-        asd_mm=_over_patients((row, row.agreement.asd_mm) for row in rows),
+        dice=_over_patients((row, row.metrics.dice) for row in rows),
+        hd95_mm=_over_patients((row, row.metrics.hd95_mm) for row in rows),
+        asd_mm=_over_patients((row, row.metrics.asd_mm) for row in rows),
         pooled_dice=_mean(pooled_dice(found).values()),
         cases=len({row.case for row in rows}),
         missed=sum(a.truth_voxels > 0 and not a.prediction_voxels for a in found),
@@ -87,7 +87,7 @@ def _summary(name: str, rows: Sequence[CaseAgreement]) -> StructureSummary:
     )
 
 
-def _over_patients(figures: Iterable[tuple[CaseAgreement, float]]) -> Spread:
+def _over_patients(figures: Iterable[tuple[CaseMetrics, float]]) -> Spread:
     """Average the cases of a patient, then the structures, then the patients; nan counts nowhere."""
     cases: dict[tuple[str, str], list[float]] = {}
     for row, figure in figures:

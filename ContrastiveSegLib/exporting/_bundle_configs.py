@@ -9,8 +9,8 @@ from typing import Any
 
 from ContrastiveSegLib import __version__
 from ContrastiveSegLib.imaging.label_array import label_type
-from ContrastiveSegLib.own_work import PROGRAM
 from ContrastiveSegLib.postprocessing.spatial_prior import places_to_json
+from ContrastiveSegLib.program_identity import PROGRAM
 from ContrastiveSegLib.training.fine_tuned import Model
 
 SCHEMA = (

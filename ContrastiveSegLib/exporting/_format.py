@@ -1,4 +1,4 @@
-"""The promise each format keeps: `export()` says what it wrote, and one bad case costs that case alone."""
+"""The interface of each export format: `export()` says what it wrote; a bad case costs that case alone."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from ContrastiveSegLib.file_io.label_meanings import ReadLabels
 from ContrastiveSegLib.imaging.label_values import class_indices
 from ContrastiveSegLib.imaging.labels import Structure
 from ContrastiveSegLib.imaging.volume import Geometry
-from ContrastiveSegLib.own_work import PROGRAM
+from ContrastiveSegLib.program_identity import PROGRAM
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.settings.job_settings import ExportSettings

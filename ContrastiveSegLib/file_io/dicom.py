@@ -21,7 +21,7 @@ from ContrastiveSegLib.file_io.dicom_multiframe import (
 from ContrastiveSegLib.file_io.dicom_sizes import pixel_notes, thickness_of
 from ContrastiveSegLib.file_io.file_names import is_hidden
 from ContrastiveSegLib.file_io.opening import header_text, itk_warnings_off, open_header
-from ContrastiveSegLib.file_io.reader import apart
+from ContrastiveSegLib.file_io.reader import in_reader_process
 from ContrastiveSegLib.imaging.case_errors import attempt
 from ContrastiveSegLib.imaging.slice_spacing import place_notes, slice_offsets
 from ContrastiveSegLib.imaging.volume import Geometry
@@ -72,7 +72,7 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
-@apart
+@in_reader_process
 def list_series(folder: Path) -> tuple[DicomSeries, ...]:
     """The DICOM series whose files lie directly in this folder, apart from those with damaged headers."""
     with itk_warnings_off():

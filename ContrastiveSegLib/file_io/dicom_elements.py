@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ContrastiveSegLib.file_io.header_limits import Promise, check_held, damaged, promise
+from ContrastiveSegLib.file_io.header_limits import DeclaredSize, check_held, damaged, declared_size
 
 Tag = tuple[int, int]
 
@@ -51,8 +51,8 @@ def looks_like_dicom(path: Path) -> bool:
         return False
 
 
-def screen_dicom(path: Path) -> Promise:
-    """What the header promises; nothing for a file without an image, or one that is compressed as a whole.
+def screen_dicom(path: Path) -> DeclaredSize:
+    """The declared size; nothing for a file without an image, or one that is compressed as a whole.
 
     Raises:
         BadFile: A length leads beyond the end of the file, or the image does not fit into it.
@@ -64,11 +64,11 @@ def screen_dicom(path: Path) -> Promise:
         pixels = walk.run()
     found = walk.found
     if pixels is None or ROWS not in found or COLUMNS not in found:
-        return Promise(0, 0, is_certain=walk.place >= size)
+        return DeclaredSize(0, 0, is_certain=walk.place >= size)
     frames = re.match(r"\s*(\d{1,9})", found.get(FRAMES, ""))
     sizes = (int(found[ROWS]), int(found[COLUMNS]), int(frames[1]) if frames else 1)
     samples, bits = int(found.get(SAMPLES, 1)), int(found.get(BITS, 16))
-    promised = promise(sizes, samples, bits / 8)
+    promised = declared_size(sizes, samples, bits / 8)
     if pixels.length == UNDEFINED:
         check_held(path, promised.bytes, size - pixels.start, inflation=MOST_COMPRESSION)
     else:

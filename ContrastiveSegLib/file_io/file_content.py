@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ContrastiveSegLib.own_work import PROGRAM
+from ContrastiveSegLib.program_identity import PROGRAM
 
 CHUNK = 1 << 20
 LONGEST_HEADER = 4 << 20

@@ -20,7 +20,7 @@ from ContrastiveSegLib.file_io.layered_nrrd import stored_layers
 from ContrastiveSegLib.file_io.nifti_header import contradictions, recentered, scaling_step
 from ContrastiveSegLib.file_io.opening import open_header, open_image, refuse_not_finite
 from ContrastiveSegLib.file_io.provenance import Mark
-from ContrastiveSegLib.file_io.reader import apart
+from ContrastiveSegLib.file_io.reader import in_reader_process
 from ContrastiveSegLib.file_io.saving import save_atomically, suffix_of
 from ContrastiveSegLib.file_io.segmentation_files import (
     describe_segments,
@@ -48,7 +48,7 @@ class ReadImage:
     notes: tuple[str, ...] = ()
 
 
-@apart
+@in_reader_process
 def read_image(paths: Sequence[Path], *, last_axis_is_channels: bool = False) -> ReadImage:
     """Read an image whose channels lie in one file each, in one file, or in one DICOM series.
 
@@ -75,7 +75,7 @@ def read_image(paths: Sequence[Path], *, last_axis_is_channels: bool = False) ->
     return ReadImage(Volume(array, geometry), (*notes, *constant_notes(array, paths)))
 
 
-@apart
+@in_reader_process
 def read_geometry(paths: Sequence[Path], *, last_axis_is_channels: bool = False) -> Geometry:
     """The grid of an image, from the header of its first file alone.
 
@@ -122,7 +122,7 @@ def read_labels(
     return read_label_file(path, table, scribbles=scribbles, ignored=ignored)
 
 
-@apart
+@in_reader_process
 def read_structures(paths: Sequence[Path], table: LabelTable | None) -> ReadLabels:
     """As `read_labels`, of files that hold one structure each and are called after it."""
     seen: dict[str, None] = {}
@@ -138,7 +138,7 @@ def read_structures(paths: Sequence[Path], table: LabelTable | None) -> ReadLabe
     return named(volume, own, table, paths[0].parent, (*seen, *notes))
 
 
-@apart
+@in_reader_process
 def read_dicom_labels(path: Path, table: LabelTable | None, image: Sequence[Path]) -> ReadLabels:
     """As `read_labels`, of a DICOM segmentation or of contours."""
     volume, own, notes = read_label_series(path, image)
@@ -166,7 +166,7 @@ def open_labels(path: Path) -> tuple[sitk.Image, LabelLayers, Geometry, tuple[st
     return opened, layers, geometry, (*_doubts(path, geometry), *notes)
 
 
-@apart
+@in_reader_process
 def read_label_file(
     path: Path, table: LabelTable | None, *, scribbles: bool, ignored: int | None
 ) -> ReadLabels:

@@ -26,8 +26,8 @@ PATTERN = re.compile(r"[^%]*%0?\d{0,2}d[^%]*")
 
 
 @dataclass(frozen=True)
-class Promise:
-    """What a header promises to hold.
+class DeclaredSize:
+    """The size that a header declares.
 
     Args:
         voxels: Numbers in all voxels together.
@@ -98,10 +98,10 @@ def is_finite(word: str) -> bool:
         return False
 
 
-def promise(sizes: Sequence[int], components: int, bytes_each: float) -> Promise:
+def declared_size(sizes: Sequence[int], components: int, bytes_each: float) -> DeclaredSize:
     """What these sizes amount to; Python's numbers do not overflow."""
     voxels = math.prod(sizes) * components
-    return Promise(voxels, math.ceil(voxels * bytes_each))
+    return DeclaredSize(voxels, math.ceil(voxels * bytes_each))
 
 
 def check_held(path: Path, promised: int, held: int, *, inflation: int = 1) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ContrastiveSegLib.file_io.file_names import split_suffix
 from ContrastiveSegLib.file_io.files import read_geometry
-from ContrastiveSegLib.file_io.reader import apart, limit_memory_for
+from ContrastiveSegLib.file_io.reader import in_reader_process, limit_memory_for
 from ContrastiveSegLib.imaging.volume import Geometry
 
 # So many headers are read in a moment, and whoever waits sees how far it is.
@@ -40,7 +40,7 @@ def _attempted(batch: Sequence[Image]) -> Sequence[Geometry | None]:
         return [None] * len(batch)
 
 
-@apart
+@in_reader_process
 def read_batch(images: Sequence[tuple[Sequence[str], bool]]) -> list[Geometry | None]:
     """The grid of each image whose header can be read."""
     return [_geometry([Path(name) for name in names], last) for names, last in images]

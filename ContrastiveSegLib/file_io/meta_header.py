@@ -14,12 +14,12 @@ from ContrastiveSegLib.file_io.header_limits import (
     LONGEST_HEADER,
     MOST_AXES,
     MOST_INFLATION,
-    Promise,
+    DeclaredSize,
     check_count,
     check_held,
     check_numbers,
     damaged,
-    promise,
+    declared_size,
     shown,
     sizes_of,
 )
@@ -46,8 +46,8 @@ def is_meta(path: Path) -> bool:
     return has_format(path.name, "meta_header")
 
 
-def screen(path: Path) -> Promise:
-    """What the header promises.
+def screen(path: Path) -> DeclaredSize:
+    """The size that the header declares.
 
     Raises:
         BadFile: The header contradicts itself, its format, or the length of the file.
@@ -65,7 +65,7 @@ def screen(path: Path) -> Promise:
     if kind not in BYTES_OF_TYPE:
         raise damaged(path, f"'ElementType' is {shown(kind)}")
     channels = header.number("ElementNumberOfChannels", "1", low=1, high=MOST_CHANNELS)
-    promised = promise(sizes, channels, BYTES_OF_TYPE[kind])
+    promised = declared_size(sizes, channels, BYTES_OF_TYPE[kind])
     _check_length(header, promised)
     return promised
 
@@ -100,7 +100,7 @@ def read_meta_header(path: Path) -> TextHeader:
     return TextHeader(path, fields, names_below(listed), end, DATA, SIZES)
 
 
-def _check_length(header: TextHeader, promised: Promise) -> None:
+def _check_length(header: TextHeader, promised: DeclaredSize) -> None:
     """Whether the file, or those that hold its voxels, are long enough."""
     path, held = header.path, header.bytes_held()
     held -= max(header.number("HeaderSize", "0", low=-1), 0)

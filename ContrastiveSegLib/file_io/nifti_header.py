@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.formats import has_format
-from ContrastiveSegLib.file_io.header_limits import MOST_INFLATION, Promise, check_held, damaged
+from ContrastiveSegLib.file_io.header_limits import MOST_INFLATION, DeclaredSize, check_held, damaged
 from ContrastiveSegLib.imaging.header_geometry import (
     CORRECT,
     leaning_note,
@@ -80,8 +80,8 @@ def open_uncompressed(path: Path) -> gzip.GzipFile:
     return gzip.open(path, "rb") if compressed else path.open("rb")  # type: ignore[return-value]
 
 
-def screen(path: Path) -> Promise:
-    """What the header promises.
+def screen(path: Path) -> DeclaredSize:
+    """The size that the header declares.
 
     Raises:
         BadFile: The header cannot be true, or the file is too short for it.
@@ -91,7 +91,7 @@ def screen(path: Path) -> Promise:
     size = path.stat().st_size
     if header is None:
         # Analyze: how much it holds is not known here.
-        return Promise(size, size, is_certain=False)
+        return DeclaredSize(size, size, is_certain=False)
     axes, *sizes = header.dim
     if not 1 <= axes <= 7:
         raise damaged(path, f"it has {axes} dimensions")
@@ -102,7 +102,7 @@ def screen(path: Path) -> Promise:
     with open_uncompressed(path) as file:
         is_compressed = isinstance(file, gzip.GzipFile)
     check_held(path, bytes_of_voxels, size, inflation=MOST_INFLATION if is_compressed else 1)
-    return Promise(bytes_of_voxels, bytes_of_voxels)
+    return DeclaredSize(bytes_of_voxels, bytes_of_voxels)
 
 
 def read_nifti_header(path: Path) -> NiftiHeader | None:

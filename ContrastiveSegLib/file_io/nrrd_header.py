@@ -14,12 +14,12 @@ from ContrastiveSegLib.file_io.header_limits import (
     LONGEST_HEADER,
     MOST_AXES,
     MOST_INFLATION,
-    Promise,
+    DeclaredSize,
     check_count,
     check_held,
     check_numbers,
     damaged,
-    promise,
+    declared_size,
     shown,
     sizes_of,
 )
@@ -69,8 +69,8 @@ def is_nrrd(path: Path) -> bool:
     return has_format(path.name, "nrrd_header")
 
 
-def screen(path: Path) -> Promise:
-    """What the header promises.
+def screen(path: Path) -> DeclaredSize:
+    """The size that the header declares.
 
     Raises:
         BadFile: The header contradicts itself, its format, or the length of the file.
@@ -85,7 +85,7 @@ def screen(path: Path) -> Promise:
     _check_axes(header, axes)
     _check_space(header, axes)
     _check_sizes_of_voxels(header, axes)
-    promised = promise(sizes, 1, BYTES_OF_TYPE[kind])
+    promised = declared_size(sizes, 1, BYTES_OF_TYPE[kind])
     _check_length(header, promised)
     return promised
 
@@ -183,7 +183,7 @@ def _check_space(header: TextHeader, axes: int) -> None:
                     check_count(header.path, name, vector.split(","), space_axes)
 
 
-def _check_length(header: TextHeader, promised: Promise) -> None:
+def _check_length(header: TextHeader, promised: DeclaredSize) -> None:
     """Whether the file, or those that hold its voxels, are long enough."""
     path, encoding = header.path, header.needed("encoding").lower()
     skips = [

@@ -25,7 +25,7 @@ from ContrastiveSegLib.file_io.file_content import (
     opened,
     read_header,
 )
-from ContrastiveSegLib.own_work import PROGRAM
+from ContrastiveSegLib.program_identity import PROGRAM
 
 Kind = Literal["predict", "refine", "propagate", "uncertainty"]
 

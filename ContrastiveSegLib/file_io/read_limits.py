@@ -40,7 +40,7 @@ def allowance_for(values: Any) -> Allowance:
             if path.is_dir() or looks_like_dicom(path):
                 stored += UNFOLDING * sum(file.stat().st_size for file in source_files(path))
             else:
-                promised = screen(path).promise
+                promised = screen(path).declared
                 voxels, stored = voxels + promised.voxels, stored + promised.bytes
     return Allowance(
         LEAST_BYTES + BYTES_PER_VOXEL * voxels + COPIES * stored, LEAST_SECONDS + stored / SLOWEST_BYTES_PER_S

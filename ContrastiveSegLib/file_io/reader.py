@@ -36,7 +36,7 @@ GROW_AFTER_S = 5.0
 MOST_PROCESSES = min(4, os.cpu_count() or 1)
 
 
-def apart(function: Callable[P, T]) -> Callable[P, T]:
+def in_reader_process(function: Callable[P, T]) -> Callable[P, T]:
     """Let a function of this room be carried out in another process, which a damaged file may end.
 
     Its arguments and what it returns must be such as `plain_values` can pack. Where no process can be
@@ -60,7 +60,7 @@ def apart(function: Callable[P, T]) -> Callable[P, T]:
     return ask
 
 
-def be_the_child() -> None:
+def mark_as_reader_process() -> None:
     """Carry everything out here from now on: this is the process that reads."""
     _Readers.is_child = True
 
@@ -78,7 +78,7 @@ def start_reading() -> None:
         readers.prepare()
 
 
-class Elsewhere(Exception):
+class RemoteTraceback(Exception):
     """What nobody expected in the other process: its traceback as text."""
 
 
@@ -201,7 +201,7 @@ def _value(answer: Answer, named: str) -> Any:
         raise getattr(errors, said["error"])(said["what"], said["remedy"])
     if "memory" in said:
         raise BadFile(f"{named} would take more memory than a file like it should.", EXPORT_AGAIN)
-    cause = Elsewhere(said["traceback"])
+    cause = RemoteTraceback(said["traceback"])
     LOGGER.info("%s cannot be read.", named, exc_info=cause)
     raise BadFile(f"{named} cannot be read: {said['unexpected']}.", EXPORT_AGAIN) from cause
 
@@ -216,5 +216,5 @@ def _refuse_uncertain(values: Any) -> None:
         is_series = path.is_dir() or (path.is_file() and looks_like_dicom(path))
         files = [file for file in source_files(path) if looks_like_dicom(file)] if is_series else [path]
         for file in files if path.exists() else ():
-            if not screen(file).promise.is_certain:
+            if not screen(file).declared.is_certain:
                 raise BadFile(f"{file} has a header that is not understood here.", EXPORT_AGAIN)

@@ -28,7 +28,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    reader.be_the_child()
+    reader.mark_as_reader_process()
     member("ContrastiveSegLib.file_io.files:read_image")  # loads what takes time
     _send(answers, {"ready": True}, [])
     while (request := _received(requests)) is not None:

@@ -13,7 +13,7 @@ from ContrastiveSegLib.disk import FULL_BYTES, replacing
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.file_io.opening import check_intact, itk_warnings_off
 from ContrastiveSegLib.file_io.provenance import Mark, seal
-from ContrastiveSegLib.own_work import PROGRAM
+from ContrastiveSegLib.program_identity import PROGRAM
 
 # The longest suffix first: .seg.nrrd is an .nrrd too.
 SUFFIXES = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha")

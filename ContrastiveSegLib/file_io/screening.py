@@ -11,7 +11,7 @@ from pathlib import Path
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.dicom_elements import looks_like_dicom, screen_dicom
 from ContrastiveSegLib.file_io.formats import FORMATS, format_of
-from ContrastiveSegLib.file_io.header_limits import EXPORT_AGAIN, Promise
+from ContrastiveSegLib.file_io.header_limits import EXPORT_AGAIN, DeclaredSize
 from ContrastiveSegLib.registry import load_entry
 
 
@@ -24,7 +24,7 @@ class Screened:
     """
 
     reader: str
-    promise: Promise
+    declared: DeclaredSize
 
 
 def screen(path: Path) -> Screened:

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from ContrastiveSegLib.distributed.rows import of_all, own, total
+from ContrastiveSegLib.distributed.gathering import of_all, own, total
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 TINY = 1e-6

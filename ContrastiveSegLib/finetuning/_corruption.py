@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from ContrastiveSegLib.distributed.rows import of_all, own
+from ContrastiveSegLib.distributed.gathering import of_all, own
 from ContrastiveSegLib.finetuning._structure import dilated, largest_around
 
 OUTSIDE, INSIDE = 3, 2  # voxels of the band along the border of a structure

@@ -10,7 +10,7 @@ from monai.networks import one_hot
 from torch import Tensor
 from torch.nn import functional as F
 
-from ContrastiveSegLib.distributed.rows import total
+from ContrastiveSegLib.distributed.gathering import total
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 
 SMOOTH = 1e-5  # as in MONAI: a structure that is nowhere, and found nowhere, is no miss

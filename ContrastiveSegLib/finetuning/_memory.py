@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ContrastiveSegLib.distributed.rows import gathered, total
+from ContrastiveSegLib.distributed.gathering import gathered, total
 
 NOTHING = -1e4  # a similarity whose exponential is 0; infinity would make gradients that are no numbers
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from ContrastiveSegLib.distributed.rows import of_all, own, picked
+from ContrastiveSegLib.distributed.gathering import of_all, own, picked
 
 SHARE = 0.2  # of the area of a slice
 

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from ContrastiveSegLib.distributed.rows import of_all, own
+from ContrastiveSegLib.distributed.gathering import of_all, own
 
 KERNELS = (3, 5, 7)
 CONVOLVE: dict[int, Any] = {4: F.conv2d, 5: F.conv3d}

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ContrastiveSegLib.distributed.exchange import any_of
-from ContrastiveSegLib.distributed.meeting import first_goes_ahead, once
+from ContrastiveSegLib.distributed.collectives import any_process
+from ContrastiveSegLib.distributed.coordination import first_process_first, on_first_process
 from ContrastiveSegLib.finetuning._model import (
     Cases,
     Task,
@@ -24,7 +24,6 @@ from ContrastiveSegLib.finetuning._training import first_sampler, train_network,
 from ContrastiveSegLib.networks.weights import load_parts
 from ContrastiveSegLib.postprocessing.spatial_prior import Places
 from ContrastiveSegLib.training.completed_labels import complete
-from ContrastiveSegLib.training.halves import Halves
 from ContrastiveSegLib.training.pseudo_labels import (
     PseudoLabels,
     check_space,
@@ -33,6 +32,7 @@ from ContrastiveSegLib.training.pseudo_labels import (
     write_table,
 )
 from ContrastiveSegLib.training.teacher import Teacher, dice_of
+from ContrastiveSegLib.training.two_streams import TwoStreamSampler
 
 # Dice in the annotated cases that a student may be worse than its teacher. It learned them less by heart: one
 # that was 0.06 worse there was 0.10 better on other patients.
@@ -46,7 +46,7 @@ def learn(task: Task, cases: Cases) -> None:
     if other := first_strategy(task, cases):
         task.reporter.info(f"The first network learns from scribbles with {other}.")
     if rounds:
-        once(check_space, cases.unannotated, task.model.path, rounds=rounds)
+        on_first_process(check_space, cases.unannotated, task.model.path, rounds=rounds)
         task.reporter.info(
             f"Self-training takes {rounds + 1} trainings of {task.decided['steps']} steps, and predicts "
             f"{len(cases.unannotated)} scans {rounds} times."
@@ -66,13 +66,13 @@ def learn(task: Task, cases: Cases) -> None:
             before = dice_of(teacher, cases.training, places)
             after = dice_of(teacher_of(task, student, cases), cases.training, labels.places)
             lost = _forgot(task, before, after)
-            if any_of(bool(lost)):
+            if any_process(bool(lost)):
                 _stop(task, f"the network of round {number} of {rounds} is not kept, because {lost}")
                 break
             strategy, places = student, labels.places
     if rounds:
-        once(save, task, strategy, cases, task.model, places)
-        once(_clean_up, task, rounds)
+        on_first_process(save, task, strategy, cases, task.model, places)
+        on_first_process(_clean_up, task, rounds)
     task.reporter.info(
         f"Fine-tuning is finished: {task.model.weights}", kind="result", file=str(task.model.weights)
     )
@@ -91,8 +91,8 @@ def _label(
 ) -> PseudoLabels:
     """Let the network of the round before label the scans, and say what of it teaches."""
     before, earlier = task.model.part(number - 1), task.model.part(number - 2)
-    once(predict_all, cases.unannotated, teacher, before.pseudo_labels, task.reporter)
-    with first_goes_ahead():
+    on_first_process(predict_all, cases.unannotated, teacher, before.pseudo_labels, task.reporter)
+    with first_process_first():
         labels = choose(
             cases.unannotated,
             before.pseudo_labels,
@@ -101,7 +101,7 @@ def _label(
             annotated=cases.training,
             before=earlier.pseudo_labels if number > 1 else None,
         )
-    once(write_table, before.pseudo_label_table, cases.unannotated, labels)
+    on_first_process(write_table, before.pseudo_label_table, cases.unannotated, labels)
     shares = ", ".join(f"{name} {share:.0%}" for name, share in labels.kept.items())
     task.reporter.info(
         f"Round {number} learns from {len(labels.cases)} of {len(cases.unannotated)} predicted scans too; "
@@ -125,14 +125,14 @@ def _taught_by(
     cases: Cases,
     labels: PseudoLabels,
     number: int,
-) -> Halves:
+) -> TwoStreamSampler:
     """Annotated patches, and patches with predicted labels.
 
     Scribbles teach with what the network adds to them, because Dice needs whole slices. Other slices of cases
     with annotated slices teach like scans, so that the annotated ones are still drawn as often.
     """
     folder = task.model.part(number - 1).pseudo_labels
-    with first_goes_ahead():
+    with first_process_first():
         completed = complete(cases.training, teacher, labels.places, folder, task.reporter)
     scribbled = {n for n, case in enumerate(cases.training) if case.annotation == "scribbles"}
     training = [completed.get(n, c) if n in scribbled else c for n, c in enumerate(cases.training)]

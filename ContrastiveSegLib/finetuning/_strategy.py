@@ -25,7 +25,7 @@ class FinetuningStrategy(Learner):
         mirrors: Whether it learns from mirrored patches too, so that prediction may average over them.
         margin: How much larger than the patch the images come, so that rotation finds pixels.
         draws_unknown: Whether it learns from slices without annotation too.
-        halves: Whether half of each batch comes from cases that nobody annotated, where there are any.
+        two_streams: Whether half of each batch comes from cases that nobody annotated, where there are any.
         rounds: What `rounds_of` says.
         continues: Whether the network of a round begins as that of the round before.
         first_steps: Share of the steps, at the beginning, that see annotated cases alone.
@@ -38,7 +38,7 @@ class FinetuningStrategy(Learner):
     mirrors: bool = False
     margin: float = 1.0
     draws_unknown: bool = False
-    halves: bool = False
+    two_streams: bool = False
     rounds: int = 0
     continues: bool = False
     first_steps: float = 0.0
@@ -53,7 +53,7 @@ class FinetuningStrategy(Learner):
             settings: Its own.
             patients: How many are annotated.
         """
-        return "" if cls.halves else NEVER
+        return "" if cls.two_streams else NEVER
 
     @classmethod
     def rounds_of(cls, _settings: Any) -> int:

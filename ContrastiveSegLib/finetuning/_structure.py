@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from ContrastiveSegLib.contrast.regions import on_feature_grid
-from ContrastiveSegLib.distributed.rows import first_own, gathered_lists, of_all, own
+from ContrastiveSegLib.distributed.gathering import first_own, gathered_lists, of_all, own
 
 SMALLEST_MASK = 10  # cells of a structure in a slice, below which its middle says little
 SMALLEST_RING = 5

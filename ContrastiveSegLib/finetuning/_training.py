@@ -8,17 +8,17 @@ from typing import Any
 
 from torch import Tensor
 
-from ContrastiveSegLib.distributed.meeting import once
+from ContrastiveSegLib.distributed.coordination import on_first_process
 from ContrastiveSegLib.distributed.processes import alone
 from ContrastiveSegLib.finetuning._model import Cases, Task, judge, save
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.weights import load_parts
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.training.batches import Chosen, Draws, Sampler
-from ContrastiveSegLib.training.halves import Halves
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.norm_statistics import drawn_first, take_statistics
 from ContrastiveSegLib.training.schedule import Schedule
+from ContrastiveSegLib.training.two_streams import TwoStreamSampler
 
 AVERAGE = 0.99  # of the weights, over about a hundred steps
 # Time to predict and clean a voxel, in that of a voxel of a training step: 0.43 measured on a CPU, in 2D.
@@ -52,15 +52,15 @@ def train_network(
     if rounds:
         with alone():
             take_statistics(strategy.network, _seen_for_norm(task, strategy, cases, sampler))
-    once(save, task, strategy, cases, folder)
-    once(folder.last.unlink, missing_ok=True)
+    on_first_process(save, task, strategy, cases, folder)
+    on_first_process(folder.last.unlink, missing_ok=True)
     return strategy
 
 
 def first_sampler(task: Task, strategy: FinetuningStrategy, cases: Cases) -> Draws:
     """Annotated patches, and where the strategy asks for them patches nobody annotated."""
-    apart = strategy.halves and not strategy.rounds and bool(cases.unannotated)
-    mixed = strategy.draws_unknown and not strategy.halves
+    apart = strategy.two_streams and not strategy.rounds and bool(cases.unannotated)
+    mixed = strategy.draws_unknown and not strategy.two_streams
     annotated = Sampler(
         [*cases.training, *(cases.unannotated if mixed else ())],
         task.grid.patch,
@@ -74,20 +74,20 @@ def first_sampler(task: Task, strategy: FinetuningStrategy, cases: Cases) -> Dra
 
 def with_scans(
     task: Task, strategy: FinetuningStrategy, annotated: Draws, others: Sequence[PreparedCase]
-) -> Halves:
+) -> TwoStreamSampler:
     """Half of each batch annotated, half of scans, and the first and last steps as the strategy says."""
     how: dict[str, Any] = {"seed": task.settings.seed + 1, "margin": strategy.margin}
     second = Sampler(others, task.grid.patch, labeled=True, chosen=Chosen(unknown=not strategy.rounds), **how)
     steps = task.decided["steps"]
     until = round((1 - strategy.last_steps) * steps) if strategy.last_steps else None
-    return Halves(annotated, second, since=round(strategy.first_steps * steps), until=until)
+    return TwoStreamSampler(annotated, second, since=round(strategy.first_steps * steps), until=until)
 
 
 def _seen_for_norm(
     task: Task, strategy: FinetuningStrategy, cases: Cases, sampler: Draws
 ) -> Iterator[Tensor]:
     """Patches of the scans: as they taught, or where nothing is known of them yet near their middle."""
-    if not isinstance(sampler, Halves):
+    if not isinstance(sampler, TwoStreamSampler):
         sampler = Sampler(cases.unannotated, task.grid.patch, labeled=False, seed=task.settings.seed)
         return drawn_first(sampler, task.compute)
     return drawn_first(sampler.others, task.compute, strategy.augmented)

@@ -14,7 +14,7 @@ import torch
 from monai.networks import one_hot
 from torch import Generator, Tensor
 
-from ContrastiveSegLib.distributed.rows import of_all, own
+from ContrastiveSegLib.distributed.gathering import of_all, own
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_loss, partial_cross_entropy
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy

@@ -20,7 +20,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from ContrastiveSegLib.contrast.losses import labeled_pairs_loss
-from ContrastiveSegLib.distributed.rows import mean, total
+from ContrastiveSegLib.distributed.gathering import mean, total
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._corruption import corrupted, uncertain_region
 from ContrastiveSegLib.finetuning._losses import dice_ce, dice_ce_at_every_level

@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from ContrastiveSegLib.contrast.augmentation import IntensityAugmentation, augment_intensities
-from ContrastiveSegLib.distributed.rows import mean, of_all, own, picked, total
+from ContrastiveSegLib.distributed.gathering import mean, of_all, own, picked, total
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce, dice_ce_at_every_level, risen
 from ContrastiveSegLib.finetuning._mixing import laid_on, random_boxes
@@ -67,7 +67,7 @@ class Strategy(FinetuningStrategy):
     """The network, and its own past as a teacher for patches that nobody annotated."""
 
     margin = MARGIN
-    halves = True
+    two_streams = True
     learns_from = ("cases", "slices")
     steps: Tensor
     confidence: Tensor

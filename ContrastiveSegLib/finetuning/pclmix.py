@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from ContrastiveSegLib.distributed.rows import mean, total
+from ContrastiveSegLib.distributed.gathering import mean, total
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._certainty import (

@@ -61,7 +61,7 @@ class Strategy(FinetuningStrategy):
     """Dice and cross-entropy on annotated patches, and on patches whose labels the round before predicted."""
 
     margin = MARGIN
-    halves = True
+    two_streams = True
     learns_from = ("cases", "slices", "scribbles")
 
     def __init__(self, network: Backbone, patch: Sequence[int], settings: Settings) -> None:

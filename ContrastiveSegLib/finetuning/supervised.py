@@ -14,7 +14,7 @@ from typing import Annotated
 import torch
 from torch import Generator, Tensor
 
-from ContrastiveSegLib.distributed.rows import total
+from ContrastiveSegLib.distributed.gathering import total
 from ContrastiveSegLib.finetuning._augmentation import MARGIN, Augmentation
 from ContrastiveSegLib.finetuning._losses import dice_ce_at_every_level, risen
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy

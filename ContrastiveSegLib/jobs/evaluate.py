@@ -14,7 +14,7 @@ from ContrastiveSegLib.errors import BadFolder, CannotWrite
 from ContrastiveSegLib.evaluation.case_comparison import ComparedCase, compare_case
 from ContrastiveSegLib.evaluation.label_pairs import find_label_pairs
 from ContrastiveSegLib.evaluation.report import EvaluationReport
-from ContrastiveSegLib.evaluation.summary import CaseAgreement, absent_agreement, summarize
+from ContrastiveSegLib.evaluation.summary import CaseMetrics, absent_metrics, summarize
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt, first_reasons
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.runs.atomic_write import write_atomically
@@ -104,12 +104,10 @@ def _report(cases: Sequence[ComparedCase], left_out: Sequence[LeftOut]) -> Evalu
     return EvaluationReport(tuple(rows), summarize(rows), tuple(left_out), tuple(notes))
 
 
-def _rows(case: ComparedCase, annotated: LabelTable) -> Iterator[CaseAgreement]:
+def _rows(case: ComparedCase, annotated: LabelTable) -> Iterator[CaseMetrics]:
     """A row for every structure of the data set, whether or not this case has it."""
     values = case.common.mapping_to(annotated)
-    found = {values[a.value]: a for a in case.agreements if a.value in values}
+    found = {values[a.value]: a for a in case.metrics if a.value in values}
     for structure in sorted(annotated.structures, key=lambda structure: structure.value):
-        agreement = found.get(structure.value, absent_agreement(structure.value))
-        yield CaseAgreement(
-            case.name, case.patient, structure.name, replace(agreement, value=structure.value)
-        )
+        metrics = found.get(structure.value, absent_metrics(structure.value))
+        yield CaseMetrics(case.name, case.patient, structure.name, replace(metrics, value=structure.value))

@@ -17,8 +17,8 @@ import psutil
 from ContrastiveSegLib.dataset.annotations import annotation_file
 from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.disk import make_folder
-from ContrastiveSegLib.distributed.joining import joined
-from ContrastiveSegLib.distributed.meeting import check_alike, first_goes_ahead, once
+from ContrastiveSegLib.distributed.coordination import check_alike, first_process_first, on_first_process
+from ContrastiveSegLib.distributed.process_group import joined
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder
 from ContrastiveSegLib.file_io.structure_files import label_files
 from ContrastiveSegLib.finetuning._decisions import decide_finetuning
@@ -93,7 +93,7 @@ def run(settings: FinetuneSettings) -> LostCases:
         print(json.dumps(_plan(settings, folder, compute)), flush=True)
         return LostCases()
     with joined("finetune", settings), working(folder, "finetune", settings) as reporter:
-        with first_goes_ahead():
+        with first_process_first():
             start = _start_of(settings, folder)
             found = _find(settings, folder, reporter)
             number, _ = folder.begin_finetune(settings, data=_identity(found, start, settings))
@@ -102,16 +102,16 @@ def run(settings: FinetuneSettings) -> LostCases:
         if model.is_finished:
             reporter.info(f"Round {number} of fine-tuning there is finished; there is nothing to do.")
             return LostCases()
-        once(write_environment, model.environment, compute)
+        on_first_process(write_environment, model.environment, compute)
         make = functools.partial(decide_finetuning, settings, found.labeled, start, compute)
-        with first_goes_ahead():
+        with first_process_first():
             decided = decide(folder, "finetune", make, round_number=number)
         grid, table = from_dict(WorkingGrid, decided["grid"]), _table(found.labeled, settings)
-        once(write_json, model.labels, table.to_json())
+        on_first_process(write_json, model.labels, table.to_json())
         compute = dataclasses.replace(compute, precision=decided["precision"])
         task = Task(settings, decided, grid, table, model, start, compute, reporter)
         reporter.warn_all(found.labeled.listing.notes)
-        with first_goes_ahead():
+        with first_process_first():
             cases, kept, lost = _prepare(task, found)
         learn(dataclasses.replace(task, decided={**decided, "intensities": asdict(kept)}), cases)
         return lost
@@ -206,8 +206,8 @@ def _prepare(task: Task, found: _Folders) -> tuple[Cases, Intensities, LostCases
         unannotated = choose_unannotated(others, validation, reporter)
         roles |= {outcome.case.name: "unannotated" for outcome in others}
         everyone, outcomes = together(everyone, found.scans), outcomes + others
-    once(write_cases, task.model.cases, everyone, outcomes, roles)
-    once(reporter.run.show_newest, task.model)
+    on_first_process(write_cases, task.model.cases, everyone, outcomes, roles)
+    on_first_process(reporter.run.show_newest, task.model)
     return Cases(training, validation, unannotated), kept, losses(everyone, outcomes)
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.dataset.cases import Case
-from ContrastiveSegLib.distributed.joining import joined
-from ContrastiveSegLib.distributed.meeting import check_alike, once
-from ContrastiveSegLib.distributed.sharing import put_together, shared_out
+from ContrastiveSegLib.distributed.coordination import check_alike, on_first_process
+from ContrastiveSegLib.distributed.process_group import joined
+from ContrastiveSegLib.distributed.work_division import gather_results, own_cases
 from ContrastiveSegLib.errors import Cancelled
 from ContrastiveSegLib.file_io.files import read_geometry, read_image, write_image, write_labels
 from ContrastiveSegLib.file_io.provenance import Mark
@@ -118,7 +118,7 @@ def _each_case(
     table = RunFolder(settings.run).case_results("predict", folder=output)
     earlier, known = read_expected(table), read_summary(reporter.run.summary(suffix="json", folder=output))
     own: dict[int, _Done] = {}
-    shares = shared_out([math.prod(geometry.shape) for geometry in found.geometries])
+    shares = own_cases([math.prod(geometry.shape) for geometry in found.geometries])
     with reporter.bar(len(shares), "case") as advance:
         for number in shares:
             if reporter.cancelled():
@@ -133,8 +133,8 @@ def _each_case(
                 reporter.warn(f"{case.name} is left out: {reason}", case=case.name)
             advance(1)
     done = _of_all(own, found, reporter)
-    once(_write_down, table, found, done, earlier)
-    once(_write_summary, reporter.run, output, found, done, known)
+    on_first_process(_write_down, table, found, done, earlier)
+    on_first_process(_write_summary, reporter.run, output, found, done, known)
     if len(done) < len(found.cases):
         raise Cancelled(f"Prediction was cancelled; what is done is in {output}.", "Start it again.")
     return [done[number] for number in range(len(found.cases))]
@@ -142,7 +142,7 @@ def _each_case(
 
 def _of_all(own: dict[int, _Done], found: Found, reporter: Reporter) -> dict[int, _Done]:
     """What became of the cases of all processes; the first one says what went wrong in the others."""
-    every = put_together({number: asdict(one) for number, one in own.items()})
+    every = gather_results({number: asdict(one) for number, one in own.items()})
     done = {number: _Done(**every[number]) for number in sorted(every)}
     for number, one in done.items():
         if one.reason and number not in own:

@@ -15,8 +15,8 @@ import psutil
 import torch
 from torch import nn
 
-from ContrastiveSegLib.distributed.joining import joined
-from ContrastiveSegLib.distributed.meeting import check_alike, first_goes_ahead, once
+from ContrastiveSegLib.distributed.coordination import check_alike, first_process_first, on_first_process
+from ContrastiveSegLib.distributed.process_group import joined
 from ContrastiveSegLib.imaging.case_errors import LostCases
 from ContrastiveSegLib.imaging.grid import LARGEST_SIDES, WorkingGrid, count_slices
 from ContrastiveSegLib.networks.backbone import build_network, fitting_patch, pools_for
@@ -75,7 +75,7 @@ def run(settings: PretrainSettings) -> LostCases:
         return LostCases()
     with joined("pretrain", settings), working(folder, "pretrain", settings) as reporter:
         # Only what can be done is written down: a mistyped folder must not bind the run folder to it.
-        with first_goes_ahead():
+        with first_process_first():
             found = find_readable_cases(settings.images, settings.cases)
             model = ModelFolder(folder.pretrain)
             folder.begin("pretrain", settings, replace=not (model.is_finished or model.last.exists()))
@@ -83,17 +83,17 @@ def run(settings: PretrainSettings) -> LostCases:
         if model.is_finished:
             reporter.info(f"The pre-training in {folder.path} is finished; there is nothing to do.")
             return LostCases()
-        once(make_folder, model.path)
-        once(write_environment, model.environment, compute)
-        with first_goes_ahead():
+        on_first_process(make_folder, model.path)
+        on_first_process(write_environment, model.environment, compute)
+        with first_process_first():
             decided = decide(folder, "pretrain", lambda: _decide(settings, found, compute))
             grid = from_dict(WorkingGrid, decided["grid"])
             needs = _needs(settings)
             recipe = Recipe(grid, intensities_for(settings.grid), regions="regions" in needs)
             outcomes = prepare_all(found, folder.prepared, recipe, reporter)
         keep_modality(recipe.intensities, outcomes, reporter)
-        once(write_cases, model.cases, found, outcomes, {})
-        once(folder.show_newest, model)
+        on_first_process(write_cases, model.cases, found, outcomes, {})
+        on_first_process(folder.show_newest, model)
         cases = usable(outcomes)
         flags = check_needs(settings.method, needs, found.cases, cases, settings.slice_labels)
         _learn(settings, decided, cases, flags, compute, reporter)
@@ -191,7 +191,7 @@ def _learn(
     )
     with reporter.bar(schedule.steps, "step"):
         train(method, trainable_parameters(method), sampler, how, reporter)
-    once(
+    on_first_process(
         save_model,
         folder,
         method.network,
@@ -202,7 +202,7 @@ def _learn(
         grid=asdict(grid),
         intensities=asdict(intensities_for(settings.grid)),
     )
-    once(folder.last.unlink, missing_ok=True)
+    on_first_process(folder.last.unlink, missing_ok=True)
     reporter.info(f"Pre-training is finished: {folder.weights}", kind="result", file=str(folder.weights))
 
 

@@ -1,4 +1,4 @@
-"""The promise every network keeps: encode(), decode(depth), head; parts loadable by name."""
+"""The interface of every network: encode(), decode(depth), head; parts loadable by name."""
 
 from __future__ import annotations
 

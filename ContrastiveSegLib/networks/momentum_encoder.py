@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ContrastiveSegLib.distributed.rows import gathered
+from ContrastiveSegLib.distributed.gathering import gathered
 from ContrastiveSegLib.networks.backbone import Backbone
 
 

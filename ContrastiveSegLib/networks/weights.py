@@ -18,7 +18,7 @@ from ContrastiveSegLib.networks.backbone import Backbone, build_network, network
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically, write_json
 from ContrastiveSegLib.runs.run_folder import ModelFolder
 from ContrastiveSegLib.settings.rules import Formerly, Range
-from ContrastiveSegLib.settings.schema import from_dict, under_names_of_today
+from ContrastiveSegLib.settings.schema import from_dict, with_current_names
 
 FORMAT = 2
 # What a card leads to whose entries are of other types or sizes than anybody expects.
@@ -112,7 +112,7 @@ def read_model_card(folder: ModelFolder) -> dict[str, Any]:
         )
     with model_card_errors(folder):
         network_class(from_dict(_Card, {key: card[key] for key in _Card.__dataclass_fields__}).network)
-        return {**card, "arguments": under_names_of_today(_Arguments, card["arguments"])}
+        return {**card, "arguments": with_current_names(_Arguments, card["arguments"])}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The promise each pre-training method keeps: Settings, loss_terms(), what it trains and what it needs."""
+"""The interface of each pre-training method: Settings, loss_terms(), what it trains and what it needs."""
 
 from __future__ import annotations
 

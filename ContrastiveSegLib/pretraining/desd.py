@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 
 from ContrastiveSegLib.contrast.augmentation import two_random_views
 from ContrastiveSegLib.contrast.clusters import Teacher, distillation_loss
-from ContrastiveSegLib.distributed.rows import gathered
+from ContrastiveSegLib.distributed.gathering import gathered
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import Mlp, Prototypes, average
 from ContrastiveSegLib.networks.momentum_encoder import MomentumEncoder, rising_momentum

@@ -15,7 +15,7 @@ from torch.func import functional_call
 
 from ContrastiveSegLib.contrast.augmentation import intensity_augmentation, spatial_augmentation
 from ContrastiveSegLib.contrast.losses import queue_loss
-from ContrastiveSegLib.distributed.rows import mean
+from ContrastiveSegLib.distributed.gathering import mean
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import CONV, ImageProjector
 from ContrastiveSegLib.networks.momentum_encoder import MomentumEncoder, Queue

@@ -15,7 +15,7 @@ from ContrastiveSegLib.contrast.augmentation import intensity_augmentation, spat
 from ContrastiveSegLib.contrast.losses import collapse_value, contrastive_loss
 from ContrastiveSegLib.contrast.positives import near_slice_position, two_views
 from ContrastiveSegLib.contrast.regions import resized
-from ContrastiveSegLib.distributed.rows import mean
+from ContrastiveSegLib.distributed.gathering import mean
 from ContrastiveSegLib.networks.backbone import Backbone, fitting_patch
 from ContrastiveSegLib.networks.heads import ImageProjector, PixelProjector
 from ContrastiveSegLib.pretraining._method import PretrainingMethod

@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from ContrastiveSegLib.contrast.augmentation import spatial_augmentation
-from ContrastiveSegLib.distributed.rows import of_all, own, total
+from ContrastiveSegLib.distributed.gathering import of_all, own, total
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import CONV
 from ContrastiveSegLib.pretraining._method import PretrainingMethod

@@ -28,7 +28,7 @@ from ContrastiveSegLib.contrast.regions import (
     same_region,
     superpixels_of,
 )
-from ContrastiveSegLib.distributed.rows import mean
+from ContrastiveSegLib.distributed.gathering import mean
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector
 from ContrastiveSegLib.pretraining._method import PretrainingMethod

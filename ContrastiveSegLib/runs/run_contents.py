@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ContrastiveSegLib.own_work import RUN_MARKER
+from ContrastiveSegLib.program_identity import RUN_MARKER
 from ContrastiveSegLib.runs.model_folder import ModelFolder
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.temporary_files import is_leftover

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.errors import BadFolder
-from ContrastiveSegLib.own_work import PROGRAM, RUN_FORMAT, RUN_MARKER, run_format
+from ContrastiveSegLib.program_identity import PROGRAM, RUN_FORMAT, RUN_MARKER, run_format
 from ContrastiveSegLib.runs.atomic_write import write_json
 from ContrastiveSegLib.settings.job_settings import JOBS
 from ContrastiveSegLib.settings.rules import rules_of

@@ -1,4 +1,4 @@
-"""The promises of promptable models: a slice and a prompt become a mask, a slice becomes the next ones.
+"""The interface of promptable models: a slice and a prompt become a mask, a slice becomes the next ones.
 
 A family is a file of this folder with `CARD`, `recognizes(signs)` and `load(weights, compute)`; no list names
 it. Its packages are imported inside `load`, so that every family can be listed where none can run.

@@ -20,15 +20,15 @@ from ContrastiveSegLib.settings.rules import Formerly, MayChange, Pattern, Range
 __all__ = [
     "Range",
     "check_fields",
+    "current_names",
     "differences",
     "from_dict",
     "is_required",
-    "names_today",
     "read_jobs",
     "read_settings",
     "to_dict",
-    "under_names_of_today",
     "validate",
+    "with_current_names",
 ]
 
 Settings = TypeVar("Settings")
@@ -55,7 +55,7 @@ def check_fields(cls: type, data: Mapping[str, Any], *, source: str = "", prefix
     rules = rules_of(cls)
     if not isinstance(data, Mapping):
         raise _refused(prefix.rstrip("."), data, Rule(kind=dict), source)
-    data = under_names_of_today(cls, data)
+    data = with_current_names(cls, data)
     for key in data:
         if key not in rules:
             raise unknown_name(
@@ -64,15 +64,15 @@ def check_fields(cls: type, data: Mapping[str, Any], *, source: str = "", prefix
     return {key: _checked(value, rules[key], f"{prefix}{key}", source) for key, value in data.items()}
 
 
-def names_today(cls: type) -> dict[str, str]:
+def current_names(cls: type) -> dict[str, str]:
     """Earlier names of settings, and what they are called now."""
     marks = {name: rule.marked(Formerly) for name, rule in rules_of(cls).items()}
     return {mark.name: name for name, mark in marks.items() if mark}
 
 
-def under_names_of_today(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:
+def with_current_names(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:
     """The same values, those with an earlier name under the name that they have now."""
-    today = names_today(cls)
+    today = current_names(cls)
     return {today.get(key, key): value for key, value in data.items()}
 
 

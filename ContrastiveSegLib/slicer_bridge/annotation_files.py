@@ -14,7 +14,7 @@ from ContrastiveSegLib.file_io.files import read_image, write_image
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_json
 from ContrastiveSegLib.runs.case_files import case_file, cases_in
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.slicer_bridge.annotation_record import read_object, write_down
+from ContrastiveSegLib.slicer_bridge.annotation_record import read_object, record_file
 
 LABELS, SCRIBBLES = "labels", "scribbles"
 
@@ -68,7 +68,7 @@ def keep_image(run: RunFolder, case: Case) -> Path:
     else:
         read = read_image(case.images, last_axis_is_channels=case.last_axis_is_channels)
         write_image(target, read.volume)
-    write_down(run, target)
+    record_file(run, target)
     return target
 
 
@@ -92,7 +92,7 @@ def note_amount(run: RunFolder, case: str, *, slices: int, kind: str) -> None:
     write_json(run.panel / "amounts.json", amounts)
     saved = find_annotation(run, case)
     if saved is not None:
-        write_down(run, saved)
+        record_file(run, saved)
 
 
 def count(run: RunFolder) -> Counts:

@@ -17,7 +17,7 @@ def written_files(run: RunFolder) -> frozenset[Path]:
     return frozenset([_record(run), *(run.annotations / name for name in known)])
 
 
-def write_down(run: RunFolder, path: Path) -> None:
+def record_file(run: RunFolder, path: Path) -> None:
     """Remember that the program saved this file."""
     files = {*written_files(run), path} - {_record(run)}
     names = sorted(file.relative_to(run.annotations).as_posix() for file in files)

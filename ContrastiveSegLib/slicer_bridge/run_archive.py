@@ -23,7 +23,7 @@ from typing import Any
 
 from ContrastiveSegLib.disk import cannot_write, replacing
 from ContrastiveSegLib.errors import BadFile, BadFolder, BadSetting, CannotWrite, ContrastiveSegError
-from ContrastiveSegLib.own_work import RUN_MARKER
+from ContrastiveSegLib.program_identity import RUN_MARKER
 from ContrastiveSegLib.runs.atomic_write import make_folder
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.temporary_files import is_leftover

@@ -10,7 +10,7 @@ from pathlib import Path
 from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.file_io.file_names import split_suffix
-from ContrastiveSegLib.own_work import RUN_FORMAT, RUN_MARKER, run_format
+from ContrastiveSegLib.program_identity import RUN_FORMAT, RUN_MARKER, run_format
 from ContrastiveSegLib.runs.run_contents import Contents, contents
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.slicer_bridge.annotation_record import written_files

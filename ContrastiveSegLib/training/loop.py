@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ContrastiveSegLib.distributed.collectives import all_reduce_gradients, any_process
 from ContrastiveSegLib.distributed.division import check_division, divided
-from ContrastiveSegLib.distributed.exchange import add_gradients, any_of
 from ContrastiveSegLib.distributed.layers import synchronize
 from ContrastiveSegLib.distributed.processes import count, is_first, rank
 from ContrastiveSegLib.errors import Cancelled, TooLarge
@@ -119,7 +119,7 @@ def _one_step(batch: Batch, progress: _Progress) -> None:
     total = torch.stack(list(terms.values())).sum()
     progress.optimizer.zero_grad(set_to_none=True)
     progress.scaler.scale(total).backward()
-    add_gradients(progress.parameters)
+    all_reduce_gradients(progress.parameters)
     progress.scaler.unscale_(progress.optimizer)
     nn.utils.clip_grad_norm_(progress.parameters, LARGEST_GRADIENT)
     progress.scaler.step(progress.optimizer)
@@ -137,7 +137,7 @@ def _end_of_step(progress: _Progress, watch: Watch) -> None:
         progress.validate()
     if at_end_of_epoch or progress.is_checkpoint_due():
         progress.save()
-    if any_of(watch.cancelled()):
+    if any_process(watch.cancelled()):
         progress.save()
         raise Cancelled(
             f"Training was cancelled after step {progress.step} of {schedule.steps}; everything is saved.",

@@ -14,7 +14,7 @@ from ContrastiveSegLib.postprocessing.expected_dice import Expectation
 from ContrastiveSegLib.postprocessing.spatial_prior import Places, places_from_json
 from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.settings.rules import Formerly, Range
-from ContrastiveSegLib.settings.schema import from_dict, names_today
+from ContrastiveSegLib.settings.schema import current_names, from_dict
 
 _Class = Annotated[int, Range(1, 32767)]
 _Share = Annotated[float, Range(0, 1)]
@@ -74,7 +74,7 @@ def checked_card(card: Mapping[str, Any]) -> ModelCard:
     Raises:
         BadSetting, KeyError: Something is missing, of another type, or does not go with the rest.
     """
-    names = {*_Facts.__dataclass_fields__, *names_today(_Facts)}
+    names = {*_Facts.__dataclass_fields__, *current_names(_Facts)}
     facts = from_dict(_Facts, {name: value for name, value in card.items() if name in names})
     table, arguments = LabelTable.from_json(card["labels"]), card["arguments"]
     if len(table.structures) + 1 != arguments["classes"]:

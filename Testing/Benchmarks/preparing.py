@@ -22,7 +22,7 @@ import psutil
 
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.file_io.files import read_geometry
-from ContrastiveSegLib.file_io.reader import be_the_child
+from ContrastiveSegLib.file_io.reader import mark_as_reader_process
 from ContrastiveSegLib.imaging.grid import derive_grid
 from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, collect_table, prepare_cases
@@ -91,7 +91,7 @@ def measured(data: Path, folder: Path, regions: bool, in_place: bool = False) ->
 def prepare(data: Path, folder: Path, regions: bool, in_place: bool = False) -> Measured:
     """Find, read and prepare all images and labels."""
     if in_place:
-        be_the_child()
+        mark_as_reader_process()
     begin, before = time.perf_counter(), processor_seconds()
     listing = find_cases(data)
     grid = derive_grid([read_geometry(case.images) for case in listing.cases])

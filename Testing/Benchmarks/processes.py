@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 from throughput import Race, arguments, races
 
-from ContrastiveSegLib.distributed.joining import joined
-from ContrastiveSegLib.distributed.meeting import once
+from ContrastiveSegLib.distributed.coordination import on_first_process
+from ContrastiveSegLib.distributed.process_group import joined
 from ContrastiveSegLib.distributed.processes import alone, count, is_first
 from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS
 from ContrastiveSegLib.session.device import choose_compute
@@ -48,7 +48,9 @@ def _turn(race: Race) -> tuple[float, float]:
     """How many times faster the processes are together; of use in the first one alone."""
     seconds = [0.0, 0.0]
     for way, threads in enumerate((1, count())):
-        once(lambda way=way, threads=threads: seconds.__setitem__(way, _alone(race.whole, threads)))
+        on_first_process(
+            lambda way=way, threads=threads: seconds.__setitem__(way, _alone(race.whole, threads))
+        )
     together = race.whole()
     return seconds[0] / together, seconds[1] / together
 

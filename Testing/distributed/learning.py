@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ContrastiveSegLib.distributed.collectives import all_reduce_gradients
 from ContrastiveSegLib.distributed.division import divided
-from ContrastiveSegLib.distributed.exchange import add_gradients
-from ContrastiveSegLib.distributed.joining import joined
 from ContrastiveSegLib.distributed.layers import synchronize
+from ContrastiveSegLib.distributed.process_group import joined
 from ContrastiveSegLib.distributed.processes import is_first
 from ContrastiveSegLib.finetuning._strategy import load_strategy
 from ContrastiveSegLib.imaging.volume import Geometry
@@ -31,9 +31,9 @@ from ContrastiveSegLib.pretraining._method import PretrainingMethod, load_method
 from ContrastiveSegLib.settings.job_settings import CheckSettings
 from ContrastiveSegLib.settings.method_catalog import list_methods
 from ContrastiveSegLib.training.batches import Batch, Chosen, Draws, Sampler
-from ContrastiveSegLib.training.halves import Halves
 from ContrastiveSegLib.training.learner import Learner
 from ContrastiveSegLib.training.loop import Training, train
+from ContrastiveSegLib.training.two_streams import TwoStreamSampler
 from Testing.training.probing import Witness, how
 
 PATCH, BATCH = (32, 32), 5
@@ -104,10 +104,10 @@ def strategies() -> Iterator[tuple[str, Learner, Draws]]:
             strategy.first_steps = 0.0
             drawn: dict[str, Any] = {"labeled": True, "margin": strategy.margin}
             sampler: Draws = Sampler(cases(), patch, seed=0, **drawn)
-            if strategy.halves:
+            if strategy.two_streams:
                 scans = cases() if strategy.rounds else [case.as_unannotated() for case in cases()]
                 chosen = Chosen(unknown=not strategy.rounds)
-                sampler = Halves(sampler, Sampler(scans, patch, seed=1, chosen=chosen, **drawn))
+                sampler = TwoStreamSampler(sampler, Sampler(scans, patch, seed=1, chosen=chosen, **drawn))
             yield " ".join([name, *map(str, options.values())]), strategy, sampler
 
 
@@ -128,7 +128,7 @@ def learners() -> Iterator[tuple[str, Learner, Draws, int]]:
     for name, method, sampler in methods():
         yield name, method, Drawn(sampler), BATCH
     for name, strategy, sampler in strategies():
-        size = 2 * (BATCH // 2 + 1) if isinstance(sampler, Halves) else BATCH
+        size = 2 * (BATCH // 2 + 1) if isinstance(sampler, TwoStreamSampler) else BATCH
         yield name, strategy, Drawn(sampler), size
 
 
@@ -143,7 +143,7 @@ def one_step(learner: Learner, sampler: Draws, size: int) -> Seen:
         terms = learner.loss_terms(batch, torch.Generator().manual_seed(1))
     torch.stack(list(terms.values())).sum().backward()
     named = {n: p for n, p in learner.named_parameters() if p.requires_grad}
-    add_gradients(list(named.values()))
+    all_reduce_gradients(list(named.values()))
     gradients = {f"gradient {n}": p.grad for n, p in named.items() if p.grad is not None}
     watched = {f"watched {n}": value for n, value in learner.watched.items()}
     return {**{f"term {n}": term.detach() for n, term in terms.items()}, **watched, **gradients}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ContrastiveSegLib.command_line import read_order
+from ContrastiveSegLib.command_line import parse_command
 from ContrastiveSegLib.settings.job_settings import JOBS
 
 COMMAND = re.compile(r"^(?:python -m ContrastiveSegLib|contrastiveseg) +(.*)$")
@@ -35,7 +35,7 @@ def test_the_program_understands_every_command_of_the_documents(documents: dict[
 
     for name, words in shown:
         try:
-            read_order(words)
+            parse_command(words)
         except SystemExit:
             pytest.fail(f"{name}: {' '.join(words)}")
 
@@ -53,7 +53,7 @@ def test_flags_in_the_text_exist(documents: dict[str, str], capsys: pytest.Captu
     texts = {name: text for name, text in texts.items() if not name.startswith(PAST)}
     for words in [*([job] for job in JOBS), *_methods()]:
         with pytest.raises(SystemExit):
-            read_order([*words, "--help"])
+            parse_command([*words, "--help"])
     known = set(re.findall(r"--[a-z0-9-]+", capsys.readouterr().out)) | OTHER_PROGRAMS
 
     unknown = {

@@ -11,7 +11,7 @@ from typing import Annotated
 import pytest
 import settings_tables as tables
 
-from ContrastiveSegLib.command_line import read_order
+from ContrastiveSegLib.command_line import parse_command
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.file_io.file_names import VOLUME_SUFFIXES
 from ContrastiveSegLib.file_io.formats import FORMATS
@@ -90,12 +90,12 @@ def test_a_new_field_is_a_flag_with_help_a_check_and_an_earlier_name(
 ) -> None:
     monkeypatch.setitem(JOBS, "scan", ScanWithOneMore)
 
-    assert read_order(["scan", "data", "--brand-new", "3"]).settings.brand_new == 3
-    assert read_order(["scan", "data", "--brand-old", "4"]).settings.brand_new == 4
+    assert parse_command(["scan", "data", "--brand-new", "3"]).settings.brand_new == 3
+    assert parse_command(["scan", "data", "--brand-old", "4"]).settings.brand_new == 4
     with pytest.raises(BadSetting, match="brand_new"):
-        read_order(["scan", "data", "--brand-new", "6"])
+        parse_command(["scan", "data", "--brand-new", "6"])
     with pytest.raises(SystemExit):
-        read_order(["scan", "--help"])
+        parse_command(["scan", "--help"])
     assert "A number that is new." in capsys.readouterr().out
     fresh = tables.job_rows.__wrapped__("scan")  # what is remembered is of the real job, before or after
     assert any(row.flag.startswith("--brand-new") for row in fresh)
@@ -112,7 +112,7 @@ def test_one_new_file_is_a_new_method_of_the_command_line(
     shutil.copy(root / "ContrastiveSegLib" / kind / f"{old}.py", tmp_path / kind / "brand_new.py")
     job = ["pretrain", "r", "--images", "i"] if kind == "pretraining" else ["finetune", "r", "--labeled", "l"]
 
-    order = read_order([*job, flag, "brand_new"], folder=tmp_path)
+    order = parse_command([*job, flag, "brand_new"], folder=tmp_path)
 
     assert [entry.name for entry in list_methods(tmp_path)] == ["brand_new"]
     assert "brand_new" in vars(order.settings).values()

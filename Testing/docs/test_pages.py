@@ -9,7 +9,7 @@ import links
 import pytest
 import settings_tables as tables
 
-from ContrastiveSegLib.command_line import read_order
+from ContrastiveSegLib.command_line import parse_command
 from ContrastiveSegLib.settings.job_settings import JOBS
 from ContrastiveSegLib.settings.method_catalog import list_methods
 from ContrastiveSegLib.settings.network_catalog import network_names
@@ -28,7 +28,7 @@ def test_the_table_of_a_job_shows_the_flags_of_its_help(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit):
-        read_order([job, "--help"])
+        parse_command([job, "--help"])
     shown = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out))
     # What belongs to every job, and to the method of the job, has a place of its own.
     shown -= {"--help", "--settings", "--verbose"}

@@ -49,7 +49,7 @@ def compared(
 
 
 def dice(case: ComparedCase) -> dict[str, float]:
-    return {name: a.dice for name, a in zip(case.common.names, case.agreements, strict=True)}
+    return {name: a.dice for name, a in zip(case.common.names, case.metrics, strict=True)}
 
 
 def test_named_segments_are_matched_by_name_whatever_their_values(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_file_without_names_takes_those_of_its_partner_by_value(tmp_path: Path
     case = compared(tmp_path, (suffixes[0], blocks(1, 2, 3), HEART), (suffixes[1], blocks(1, 0, 3), HEART))
 
     assert dice(case) == {"right": 1.0, "wall": 0.0, "left": 1.0}
-    notes = {a.value: a.note for a in case.agreements}
+    notes = {a.value: a.note for a in case.metrics}
     assert notes == {1: "", 2: INVENTED, 3: ""}
 
 
@@ -81,7 +81,7 @@ def test_a_value_that_the_partner_does_not_know_is_missed(tmp_path: Path) -> Non
     case = compared(tmp_path, (".seg.nrrd", blocks(1, 2, 3), HEART), (".nii.gz", blocks(1, 2, 5), five))
 
     assert dice(case)["structure 5"] == 0.0
-    assert {a.note for a in case.agreements if a.value == 5} == {MISSED}
+    assert {a.note for a in case.metrics if a.value == 5} == {MISSED}
 
 
 def test_distances_and_volumes_are_those_of_the_grid(tmp_path: Path) -> None:
@@ -91,9 +91,9 @@ def test_distances_and_volumes_are_those_of_the_grid(tmp_path: Path) -> None:
         (".nii.gz", blocks(1), HEART),
     )
 
-    (agreement,) = case.agreements
-    assert agreement.hd95_mm == pytest.approx(5.0)
-    assert agreement.truth_volume_ml == pytest.approx(4 * 6 * 3 * 1.5 * 2.0 * 5.0 / 1000)
+    (metrics,) = case.metrics
+    assert metrics.hd95_mm == pytest.approx(5.0)
+    assert metrics.truth_volume_ml == pytest.approx(4 * 6 * 3 * 1.5 * 2.0 * 5.0 / 1000)
 
 
 def test_a_prediction_on_another_grid_is_brought_to_that_of_the_label(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_what_the_true_labels_ignore_is_not_compared(tmp_path: Path) -> None:
 def test_an_empty_prediction_misses_everything_and_is_noted(tmp_path: Path) -> None:
     case = compared(tmp_path, (".nii.gz", blocks(), HEART), (".nii.gz", blocks(1, 2), HEART))
 
-    assert [a.note for a in case.agreements] == [MISSED, MISSED]
+    assert [a.note for a in case.metrics] == [MISSED, MISSED]
     assert case.notes == ("case: prediction.nii.gz: all voxels are background.",)
 
 

@@ -53,13 +53,13 @@ def slow_figures(prediction: np.ndarray, truth: np.ndarray) -> tuple[float, floa
 def test_distances_are_those_of_a_loop_over_all_surface_pairs(seed: int) -> None:
     prediction, truth = blobs(seed), blobs(seed + 10)
 
-    agreements = compare(prediction, truth, spacing_khw=SPACING_KHW, values=[3, 1, 2])
+    found = compare(prediction, truth, spacing_khw=SPACING_KHW, values=[3, 1, 2])
 
-    assert [agreement.value for agreement in agreements] == [3, 1, 2]
-    for agreement in agreements:
-        expected = slow_figures(prediction == agreement.value, truth == agreement.value)
-        assert (agreement.dice, agreement.hd95_mm, agreement.asd_mm) == pytest.approx(expected, rel=1e-9)
-        assert agreement.note == ""
+    assert [metrics.value for metrics in found] == [3, 1, 2]
+    for metrics in found:
+        expected = slow_figures(prediction == metrics.value, truth == metrics.value)
+        assert (metrics.dice, metrics.hd95_mm, metrics.asd_mm) == pytest.approx(expected, rel=1e-9)
+        assert metrics.note == ""
 
 
 # MONAI 1.6 warns about an argument that it gives itself.
@@ -70,19 +70,19 @@ def test_distances_are_those_of_monai(shape: tuple[int, int, int]) -> None:
     metrics = pytest.importorskip("monai.metrics")
     prediction, truth = blobs(3, shape), blobs(4, shape)
 
-    agreements = compare(prediction, truth, spacing_khw=SPACING_KHW, values=[1, 2, 3])
+    found = compare(prediction, truth, spacing_khw=SPACING_KHW, values=[1, 2, 3])
 
     # A one-slice volume is compared in its plane, so MONAI is asked about the plane.
     planar = shape[0] == 1
     spacing = list(SPACING_KHW[1:] if planar else SPACING_KHW)
-    for agreement in agreements:
-        masks = [torch.from_numpy(labels == agreement.value) for labels in (prediction, truth)]
+    for row in found:
+        masks = [torch.from_numpy(labels == row.value) for labels in (prediction, truth)]
         one_hot = [(mask[0] if planar else mask)[None, None].float() for mask in masks]
         hd95 = metrics.compute_hausdorff_distance(*one_hot, percentile=95, spacing=spacing)
         asd = metrics.compute_average_surface_distance(*one_hot, symmetric=True, spacing=spacing)
         dice = metrics.compute_dice(*one_hot)
         expected = (float(dice), float(hd95), float(asd))
-        assert (agreement.dice, agreement.hd95_mm, agreement.asd_mm) == pytest.approx(expected, rel=1e-5)
+        assert (row.dice, row.hd95_mm, row.asd_mm) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_slab_moved_by_one_slice_is_one_slice_away() -> None:
@@ -90,10 +90,10 @@ def test_a_slab_moved_by_one_slice_is_one_slice_away() -> None:
     truth[1] = 1
     prediction = np.roll(truth, 2, axis=0)
 
-    (agreement,) = compare(prediction, truth, spacing_khw=(2.5, 1.0, 1.0), values=[1])
+    (metrics,) = compare(prediction, truth, spacing_khw=(2.5, 1.0, 1.0), values=[1])
 
-    assert (agreement.dice, agreement.hd95_mm, agreement.asd_mm) == (0.0, 5.0, 5.0)
-    assert agreement.note == ""
+    assert (metrics.dice, metrics.hd95_mm, metrics.asd_mm) == (0.0, 5.0, 5.0)
+    assert metrics.note == ""
 
 
 def test_volumes_are_in_milliliters_and_counts_in_voxels() -> None:
@@ -102,27 +102,27 @@ def test_volumes_are_in_milliliters_and_counts_in_voxels() -> None:
     prediction = truth.copy()
     prediction[0] = 0
 
-    (agreement,) = compare(prediction, truth, spacing_khw=(10.0, 2.0, 2.0), values=[7])
+    (metrics,) = compare(prediction, truth, spacing_khw=(10.0, 2.0, 2.0), values=[7])
 
-    assert (agreement.truth_volume_ml, agreement.volume_ml) == pytest.approx((50 * 0.04, 25 * 0.04))
-    assert (agreement.prediction_voxels, agreement.truth_voxels, agreement.intersection) == (25, 50, 25)
-    assert agreement.dice == pytest.approx(2 / 3)
+    assert (metrics.truth_volume_ml, metrics.volume_ml) == pytest.approx((50 * 0.04, 25 * 0.04))
+    assert (metrics.prediction_voxels, metrics.truth_voxels, metrics.intersection) == (25, 50, 25)
+    assert metrics.dice == pytest.approx(2 / 3)
 
 
 def test_equal_labelings_agree_fully() -> None:
     labels = blobs(5)
 
-    agreements = compare(labels, labels, spacing_khw=SPACING_KHW, values=[1, 2, 3])
+    found = compare(labels, labels, spacing_khw=SPACING_KHW, values=[1, 2, 3])
 
-    assert [(a.dice, a.hd95_mm, a.asd_mm) for a in agreements] == [(1.0, 0.0, 0.0)] * 3
+    assert [(a.dice, a.hd95_mm, a.asd_mm) for a in found] == [(1.0, 0.0, 0.0)] * 3
 
 
 def test_one_voxel_in_a_volume_of_one_voxel_has_a_surface() -> None:
     labels = np.ones((1, 1, 1), dtype=np.int16)
 
-    (agreement,) = compare(labels, labels, spacing_khw=SPACING_KHW, values=[1])
+    (metrics,) = compare(labels, labels, spacing_khw=SPACING_KHW, values=[1])
 
-    assert (agreement.dice, agreement.hd95_mm, agreement.asd_mm) == (1.0, 0.0, 0.0)
+    assert (metrics.dice, metrics.hd95_mm, metrics.asd_mm) == (1.0, 0.0, 0.0)
 
 
 def test_absent_missed_and_invented_structures_say_what_happened() -> None:
@@ -147,13 +147,11 @@ def test_pooled_dice_counts_voxels_of_all_cases_together() -> None:
     missed = np.zeros_like(small_truth)
     cases = [(large_truth, large_truth), (missed, small_truth)]
 
-    agreements = [
-        agreement for p, t in cases for agreement in compare(p, t, spacing_khw=SPACING_KHW, values=[1, 2])
-    ]
+    found = [metrics for p, t in cases for metrics in compare(p, t, spacing_khw=SPACING_KHW, values=[1, 2])]
 
     # The mean of the cases' Dice would be 0.5.
-    assert pooled_dice(agreements)[1] == pytest.approx(200 / 202)
-    assert math.isnan(pooled_dice(agreements)[2])
+    assert pooled_dice(found)[1] == pytest.approx(200 / 202)
+    assert math.isnan(pooled_dice(found)[2])
     assert pooled_dice([]) == {}
 
 

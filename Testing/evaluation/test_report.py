@@ -12,7 +12,7 @@ import pytest
 from ContrastiveSegLib.dataset.cases import LeftOut
 from ContrastiveSegLib.evaluation.metrics import MISSED, compare
 from ContrastiveSegLib.evaluation.report import COLUMNS, EvaluationReport
-from ContrastiveSegLib.evaluation.summary import CaseAgreement, summarize
+from ContrastiveSegLib.evaluation.summary import CaseMetrics, summarize
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def a_report() -> EvaluationReport:
     truth[1:3, 2:8, 2:8] = 1
     rows = []
     for case, prediction in (("anna", truth), ("bert, left", np.zeros_like(truth))):
-        (agreement,) = compare(prediction, truth, spacing_khw=(5.0, 2.0, 2.0), values=[1])
-        rows.append(CaseAgreement(case, case[:4], "liver", agreement))
+        (metrics,) = compare(prediction, truth, spacing_khw=(5.0, 2.0, 2.0), values=[1])
+        rows.append(CaseMetrics(case, case[:4], "liver", metrics))
     files = [LeftOut(Path(f"case{n}.nii.gz"), "no prediction of this case") for n in range(7)]
     return EvaluationReport(tuple(rows), summarize(rows), tuple(files), ("anna: something to know",))
 

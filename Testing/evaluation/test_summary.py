@@ -8,21 +8,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ContrastiveSegLib.evaluation.metrics import Agreement, compare
+from ContrastiveSegLib.evaluation.metrics import StructureMetrics, compare
 from ContrastiveSegLib.evaluation.summary import (
     ALL_STRUCTURES,
-    CaseAgreement,
-    absent_agreement,
+    CaseMetrics,
+    absent_metrics,
     summarize,
 )
 
 NAN = float("nan")
 
 
-def row(case: str, structure: str, dice: float, *, hd95_mm: float = 1.0, value: int = 1) -> CaseAgreement:
+def row(case: str, structure: str, dice: float, *, hd95_mm: float = 1.0, value: int = 1) -> CaseMetrics:
     """A case of the patient that the first letter names, with masks of 100 voxels."""
-    agreement = Agreement(value, dice, hd95_mm, hd95_mm / 2, 1.0, 1.0, round(100 * dice), 100, 100, "")
-    return CaseAgreement(case, case[0], structure, agreement)
+    metrics = StructureMetrics(value, dice, hd95_mm, hd95_mm / 2, 1.0, 1.0, round(100 * dice), 100, 100, "")
+    return CaseMetrics(case, case[0], structure, metrics)
 
 
 def test_frames_of_a_patient_are_averaged_before_patients() -> None:
@@ -51,12 +51,12 @@ def test_one_patient_has_no_standard_deviation() -> None:
 
 def test_missed_invented_and_absent_structures_are_counted() -> None:
     there = row("a1", "liver", 0.9, hd95_mm=4.0)
-    empty = replace(there.agreement, dice=0.0, hd95_mm=NAN, asd_mm=NAN, intersection=0)
+    empty = replace(there.metrics, dice=0.0, hd95_mm=NAN, asd_mm=NAN, intersection=0)
     rows = [
         there,
-        CaseAgreement("b1", "b", "liver", replace(empty, prediction_voxels=0)),
-        CaseAgreement("c1", "c", "liver", replace(empty, truth_voxels=0)),
-        CaseAgreement("d1", "d", "liver", absent_agreement(1)),
+        CaseMetrics("b1", "b", "liver", replace(empty, prediction_voxels=0)),
+        CaseMetrics("c1", "c", "liver", replace(empty, truth_voxels=0)),
+        CaseMetrics("d1", "d", "liver", absent_metrics(1)),
     ]
 
     (line,) = summarize(rows)
@@ -74,7 +74,7 @@ def test_the_line_for_all_weighs_structures_and_patients_equally() -> None:
         row("a2", "liver", 0.4, value=1),
         row("a1", "spleen", 0.9, value=2),
         row("b1", "liver", 0.8, value=1),
-        CaseAgreement("b1", "b", "spleen", absent_agreement(2)),
+        CaseMetrics("b1", "b", "spleen", absent_metrics(2)),
     ]
 
     lines = summarize(rows)
@@ -87,7 +87,7 @@ def test_the_line_for_all_weighs_structures_and_patients_equally() -> None:
 
 
 def test_a_structure_that_no_case_has_gets_no_value() -> None:
-    (line,) = summarize([CaseAgreement("a1", "a", "liver", absent_agreement(1))])
+    (line,) = summarize([CaseMetrics("a1", "a", "liver", absent_metrics(1))])
 
     assert math.isnan(line.dice.mean)
     assert math.isnan(line.pooled_dice)
@@ -99,4 +99,4 @@ def test_an_absent_agreement_is_what_compare_says() -> None:
 
     (compared,) = compare(nothing, nothing, spacing_khw=(1.0, 1.0, 1.0), values=[5])
 
-    assert repr(absent_agreement(5)) == repr(compared)
+    assert repr(absent_metrics(5)) == repr(compared)

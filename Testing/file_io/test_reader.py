@@ -158,7 +158,7 @@ def test_a_header_that_crashes_itk_is_survived_without_the_screen_too(
     unscreened = (
         "import sys; sys.path[0] = {root!r}\n"
         "from ContrastiveSegLib.file_io import opening, header_limits, screening\n"
-        "given = screening.Screened('NrrdImageIO', header_limits.Promise(64, 64))\n"
+        "given = screening.Screened('NrrdImageIO', header_limits.DeclaredSize(64, 64))\n"
         "opening.screen = lambda _: given\n"
         "from ContrastiveSegLib.file_io.reader_child import main; main()"
     )

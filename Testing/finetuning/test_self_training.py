@@ -59,4 +59,4 @@ def test_later_rounds_trust_more_of_what_was_predicted(make_network):
 
     assert [learner.unknown(number) for number in (1, 2, 3)] == [0.5, 0.2, 0.2]
     assert learner.rounds == 3
-    assert learner.halves
+    assert learner.two_streams

@@ -25,7 +25,7 @@ import torch
 
 from ContrastiveSegLib.__main__ import main as job
 from ContrastiveSegLib.file_io.files import read_labels
-from ContrastiveSegLib.file_io.reader import be_the_child
+from ContrastiveSegLib.file_io.reader import mark_as_reader_process
 from ContrastiveSegLib.networks.backbone import build_network
 from ContrastiveSegLib.registry import load_entry
 from ContrastiveSegLib.runs.temporary_files import is_leftover
@@ -41,7 +41,7 @@ def main(words: list[str]) -> None:
     seed, first, count = map(int, words)
     torch.set_num_threads(1)
     _load()
-    be_the_child()  # what is killed here is the job itself
+    mark_as_reader_process()  # what is killed here is the job itself
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         known = {each: _reference(each, folder) for each in JOBS}

@@ -181,7 +181,7 @@ def test_the_panel_knows_which_strategies_learn_from_scans_and_how_many_they_nee
     learns = [
         path.stem
         for path in (ENGINE / "finetuning").glob("[!_]*.py")
-        if "halves" in _assigned(path, "Strategy")
+        if "two_streams" in _assigned(path, "Strategy")
     ]
     fewest = _assigned(ENGINE / "training" / "unannotated.py", "")["FEWEST"]
 

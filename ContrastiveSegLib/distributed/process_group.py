@@ -18,12 +18,12 @@ import torch
 import torch.distributed as dist
 
 from ContrastiveSegLib import __version__
-from ContrastiveSegLib.distributed.meeting import (
+from ContrastiveSegLib.distributed.coordination import (
     FAILED,
+    announce_cancelled,
+    announce_failure,
     check_alike,
     lost,
-    tell_cancelled,
-    tell_failure,
     wait_for,
 )
 from ContrastiveSegLib.distributed.processes import Processes, asked_for, met, store
@@ -70,10 +70,10 @@ def joined(job: str, settings: Any, *, within_s: float = MEETS_WITHIN_S) -> Iter
                 yield
                 _wait_for_all("done")
         except Cancelled as error:
-            tell_cancelled(error)
+            announce_cancelled(error)
             raise
         except BaseException as error:
-            if not tell_failure(error) and not isinstance(error, ProcessLost):
+            if not announce_failure(error) and not isinstance(error, ProcessLost):
                 raise lost() from error
             raise
         finally:

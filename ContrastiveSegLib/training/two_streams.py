@@ -1,4 +1,4 @@
-"""Batches of two halves: patches of annotated cases, and patches of cases that nobody annotated."""
+"""Batches of two streams: half of annotated cases, half of cases that nobody annotated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.training.batches import Batch, Draws
 
 
-class Halves:
+class TwoStreamSampler:
     """Joins the batches of two samplers.
 
     Args:
@@ -30,7 +30,7 @@ class Halves:
         if step < self.since or (self.until is not None and step >= self.until):
             return self.annotated.draw(step, size)
         if count() > 1:
-            _check_halves(size)
+            _check_streams(size)
         first, second = self.annotated.draw(step, size - size // 2), self.others.draw(step, size // 2)
         drawn = np.arange(len(first.images) + len(second.images)) >= len(first.images)
         joined = Batch(
@@ -44,7 +44,7 @@ class Halves:
         return joined.pinned() if torch.cuda.is_available() else joined
 
 
-def _check_halves(size: int) -> None:
+def _check_streams(size: int) -> None:
     """Refuse halves that cannot be divided over the processes in the same way.
 
     Raises:
@@ -60,7 +60,7 @@ def _check_halves(size: int) -> None:
 
 def _labels(batch: Batch) -> Tensor:
     if batch.labels is None:
-        raise ValueError("halves are drawn from samplers that give labels")
+        raise ValueError("streams are drawn from samplers that give labels")
     return batch.labels
 
 

@@ -7,7 +7,7 @@ import torch
 
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.training.batches import Chosen, Sampler
-from ContrastiveSegLib.training.halves import Halves
+from ContrastiveSegLib.training.two_streams import TwoStreamSampler
 
 PATCH = (16, 16)
 
@@ -21,7 +21,7 @@ def samplers(make_case) -> tuple[Sampler, Sampler]:
 
 
 def test_the_second_half_comes_from_cases_without_annotation(make_case):
-    batch = Halves(*samplers(make_case)).draw(3, 5)
+    batch = TwoStreamSampler(*samplers(make_case)).draw(3, 5)
 
     assert batch.unannotated.tolist() == [False, False, False, True, True]
     assert (batch.labels[:3] != IGNORE_LABEL).all()
@@ -30,28 +30,28 @@ def test_the_second_half_comes_from_cases_without_annotation(make_case):
 
 
 def test_a_batch_depends_on_the_step_alone(make_case):
-    first, again = (Halves(*samplers(make_case)).draw(7, 4) for _ in range(2))
+    first, again = (TwoStreamSampler(*samplers(make_case)).draw(7, 4) for _ in range(2))
 
     assert torch.equal(first.images, again.images)
     assert torch.equal(first.labels, again.labels)
 
 
 def test_the_last_steps_see_annotated_cases_alone(make_case):
-    halves = Halves(*samplers(make_case), until=5)
+    sampler = TwoStreamSampler(*samplers(make_case), until=5)
 
-    assert halves.draw(4, 4).unannotated is not None
-    last = halves.draw(5, 4)
+    assert sampler.draw(4, 4).unannotated is not None
+    last = sampler.draw(5, 4)
     assert last.unannotated is None
     assert len(last.images) == 4
     assert (last.labels != IGNORE_LABEL).all()
 
 
 def test_the_first_steps_see_annotated_cases_alone(make_case):
-    halves = Halves(*samplers(make_case), since=5)
+    sampler = TwoStreamSampler(*samplers(make_case), since=5)
 
-    assert halves.draw(4, 4).unannotated is None
-    assert len(halves.draw(4, 4).images) == 4
-    assert halves.draw(5, 4).unannotated.tolist() == [False, False, True, True]
+    assert sampler.draw(4, 4).unannotated is None
+    assert len(sampler.draw(4, 4).images) == 4
+    assert sampler.draw(5, 4).unannotated.tolist() == [False, False, True, True]
 
 
 def test_an_unannotated_case_is_drawn_without_reading_its_labels(make_case):

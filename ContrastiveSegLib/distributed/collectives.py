@@ -9,18 +9,18 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ContrastiveSegLib.distributed.meeting import lost
+from ContrastiveSegLib.distributed.coordination import lost
 from ContrastiveSegLib.distributed.processes import count
 
 
-def added(values: Tensor) -> Tensor:
+def all_reduce_sum(values: Tensor) -> Tensor:
     """The sum of these values over all processes."""
     result = values.detach().clone(memory_format=torch.contiguous_format)
     _all_answer(dist.all_reduce, result)
     return result
 
 
-def each_of(values: Tensor) -> list[Tensor]:
+def all_gather(values: Tensor) -> list[Tensor]:
     """These values of each process; of all the same shape."""
     values = values.detach().contiguous()
     sent = values.view(torch.uint8) if values.dtype == torch.bool else values
@@ -29,7 +29,7 @@ def each_of(values: Tensor) -> list[Tensor]:
     return [part.view(values.dtype) for part in parts]
 
 
-def any_of(statement: bool) -> bool:
+def any_process(statement: bool) -> bool:
     """Whether it is true in any process."""
     if count() == 1:
         return statement
@@ -40,13 +40,13 @@ def any_of(statement: bool) -> bool:
 
 
 @torch.no_grad()
-def add_gradients(parameters: Sequence[nn.Parameter]) -> None:
+def all_reduce_gradients(parameters: Sequence[nn.Parameter]) -> None:
     """Add up the gradients over all processes; a parameter without gradient in all of them stays so."""
     if count() == 1:
         return
     given = torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)
     grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    sums = added(torch.cat([given, *(grad.flatten().float() for grad in grads)]))
+    sums = all_reduce_sum(torch.cat([given, *(grad.flatten().float() for grad in grads)]))
     there, *parts = sums.split([len(grads), *(grad.numel() for grad in grads)])
     for parameter, part, is_there in zip(parameters, parts, there.tolist(), strict=True):
         # In the memory format of the parameter: fused optimizers go through both in the order of memory.

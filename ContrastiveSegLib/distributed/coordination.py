@@ -18,7 +18,7 @@ MESSAGE_WITHIN_S = 5.0  # after a process has gone; its message may still be und
 
 
 @contextmanager
-def first_goes_ahead() -> Iterator[None]:
+def first_process_first() -> Iterator[None]:
     """The first process does what is in the block before the others, which then find it done.
 
     Raises:
@@ -33,13 +33,13 @@ def first_goes_ahead() -> Iterator[None]:
         store().set(turn, "")
 
 
-def once(act: Callable[..., Any], *arguments: Any, **named: Any) -> None:
+def on_first_process(act: Callable[..., Any], *arguments: Any, **named: Any) -> None:
     """Let the first process alone do something; the others wait until it is done.
 
     Raises:
         ProcessLost: One of them has failed.
     """
-    with first_goes_ahead():
+    with first_process_first():
         if is_first():
             act(*arguments, **named)
 
@@ -91,13 +91,13 @@ def check_alike(what: str, facts: Mapping[str, Any]) -> None:
         )
 
 
-def tell_cancelled(error: Cancelled) -> None:
+def announce_cancelled(error: Cancelled) -> None:
     """Let those stop too that wait for this process."""
     with contextlib.suppress(RuntimeError):  # they have gone
         store().set(CANCELLED, json.dumps([error.what, error.remedy]))
 
 
-def tell_failure(error: BaseException) -> bool:
+def announce_failure(error: BaseException) -> bool:
     """Tell the others why this process ends; whether it was the first to tell."""
     text = f"Process {rank()} of {count()} failed: {error or type(error).__name__}"
     try:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ContrastiveSegLib.distributed.meeting import wait_for
+from ContrastiveSegLib.distributed.coordination import wait_for
 from ContrastiveSegLib.distributed.processes import count, next_turn, rank, store
 
 
-def shared_out(sizes: Sequence[int]) -> list[int]:
+def own_cases(sizes: Sequence[int]) -> list[int]:
     """The numbers of the cases that this process does, in order.
 
     The largest go first, each to the process that has least to do, so that all end at about the same time.
@@ -24,7 +24,7 @@ def shared_out(sizes: Sequence[int]) -> list[int]:
     return sorted(given[rank()])
 
 
-def put_together(results: Mapping[int, Any]) -> dict[int, Any]:
+def gather_results(results: Mapping[int, Any]) -> dict[int, Any]:
     """The results of all processes, plain values by the number of the case; each gets all of them.
 
     Raises:

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ContrastiveSegLib.distributed.collectives import all_gather, all_reduce_sum
 from ContrastiveSegLib.distributed.division import current
-from ContrastiveSegLib.distributed.exchange import added, each_of
 
 
 def of_all(rows: int) -> int:
@@ -52,7 +52,7 @@ def gathered_lists(rows: Tensor) -> Tensor:
     division = current()
     if division is None:
         return rows
-    sizes = each_of(torch.tensor([len(rows)], device=rows.device))
+    sizes = all_gather(torch.tensor([len(rows)], device=rows.device))
     return _Gathered.apply(rows[None], [int(size) for size in sizes], division.rank)[0]
 
 
@@ -89,7 +89,7 @@ class _Gathered(torch.autograd.Function):
         ctx.own = slice(begin, begin + sizes[rank])
         sent = groups.new_zeros(len(groups), max(sizes), *groups.shape[2:])
         sent[:, : sizes[rank]] = groups
-        parts = each_of(sent)
+        parts = all_gather(sent)
         return torch.cat([part[:, :size] for part, size in zip(parts, sizes, strict=True)], dim=1)
 
     @staticmethod
@@ -101,7 +101,7 @@ class _Total(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
         del ctx
-        return added(values)
+        return all_reduce_sum(values)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:

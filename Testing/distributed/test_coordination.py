@@ -9,13 +9,18 @@ from pathlib import Path
 import pytest
 
 from ContrastiveSegLib.__main__ import main
-from ContrastiveSegLib.distributed import joining, meeting, processes
+from ContrastiveSegLib.distributed import coordination, process_group, processes
+from ContrastiveSegLib.distributed.coordination import (
+    announce_failure,
+    check_alike,
+    first_process_first,
+    on_first_process,
+)
 from ContrastiveSegLib.distributed.division import Division, check_division
-from ContrastiveSegLib.distributed.meeting import check_alike, first_goes_ahead, once, tell_failure
 from ContrastiveSegLib.distributed.processes import Processes, asked_for, met, refuse_several
 from ContrastiveSegLib.errors import BadFile, BadSetting, Cancelled, ProcessLost
 from ContrastiveSegLib.settings.job_settings import PretrainSettings
-from ContrastiveSegLib.training.halves import Halves
+from ContrastiveSegLib.training.two_streams import TwoStreamSampler
 
 
 class Texts(dict[str, bytes]):
@@ -35,8 +40,8 @@ class Texts(dict[str, bytes]):
 
 @pytest.fixture
 def some_texts(monkeypatch) -> Texts:
-    monkeypatch.setattr(meeting, "LOOKS_EVERY_S", 0.01)
-    monkeypatch.setattr(meeting, "MESSAGE_WITHIN_S", 0.1)
+    monkeypatch.setattr(coordination, "LOOKS_EVERY_S", 0.01)
+    monkeypatch.setattr(coordination, "MESSAGE_WITHIN_S", 0.1)
     return Texts()
 
 
@@ -69,41 +74,41 @@ def test_fewer_images_than_processes_are_refused():
 @pytest.mark.usefixtures("second_of_two")
 def test_halves_of_an_odd_step_are_refused():
     with pytest.raises(BadSetting, match=r"7 images have no half.*Choose --batch 8"):
-        Halves(None, None).draw(0, 7)
+        TwoStreamSampler(None, None).draw(0, 7)
 
 
 def test_the_others_wait_until_the_first_has_gone_ahead(some_texts):
     done: list[str] = []
 
     def others() -> None:
-        with met(Processes(1, 2, some_texts)), first_goes_ahead():
+        with met(Processes(1, 2, some_texts)), first_process_first():
             done.append("others")
 
-    with met(Processes(0, 2, some_texts)), first_goes_ahead():
+    with met(Processes(0, 2, some_texts)), first_process_first():
         done.append("first")
     others()
 
     assert done == ["first", "others"]
     with met(Processes(1, 2, some_texts)):
-        once(done.append, "never in the second")
+        on_first_process(done.append, "never in the second")
     assert "never in the second" not in done
 
 
 def test_who_waits_for_a_process_that_failed_says_why(second_of_two):
     with met(Processes(0, 2, second_of_two)):
-        assert tell_failure(BadFile("a.nii.gz is damaged.", "Copy it again."))
+        assert announce_failure(BadFile("a.nii.gz is damaged.", "Copy it again."))
 
-    assert not tell_failure(ValueError("later"))
+    assert not announce_failure(ValueError("later"))
     with pytest.raises(ProcessLost, match=r"Process 0 of 2 failed: a\.nii\.gz is damaged\. Copy it again"):
-        once(print)
+        on_first_process(print)
 
 
 @pytest.mark.usefixtures("second_of_two")
 def test_who_waits_for_a_process_that_was_cancelled_stops_too():
-    meeting.tell_cancelled(Cancelled("Stopped after step 3.", "Start it again."))
+    coordination.announce_cancelled(Cancelled("Stopped after step 3.", "Start it again."))
 
     with pytest.raises(Cancelled, match=r"Stopped after step 3\. Start it again\."):
-        once(print)
+        on_first_process(print)
 
 
 def test_other_settings_are_named(second_of_two):
@@ -118,7 +123,7 @@ def test_other_settings_are_named(second_of_two):
 
 
 def test_settings_that_say_where_a_job_runs_may_differ(tmp_path):
-    names = joining._by_name(PretrainSettings(run=tmp_path, images=tmp_path))
+    names = process_group._by_name(PretrainSettings(run=tmp_path, images=tmp_path))
 
     assert {"images", "batch", "grid.spacing", "compute.precision"} <= names.keys()
     assert not {"run", "compute.device", "compute.threads"} & names.keys()
@@ -144,11 +149,11 @@ def test_a_job_for_one_process_refuses_several(monkeypatch, capsys, tmp_path):
 
 def test_windows_is_refused_in_words(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(joining.sys, "platform", "win32")
+    monkeypatch.setattr(process_group.sys, "platform", "win32")
 
     with (
         pytest.raises(BadSetting, match="torchrun with several processes is not supported on Windows"),
-        joining.joined("pretrain", None),
+        process_group.joined("pretrain", None),
     ):
         pass
 
@@ -166,7 +171,7 @@ def test_a_first_process_that_cannot_be_reached_is_named(monkeypatch):
         pytest.raises(
             BadSetting, match=r"Process 1 of 2 could not meet the others at MASTER_ADDR='127\.0\.0\.1'"
         ),
-        joining.joined("pretrain", None, within_s=1),
+        process_group.joined("pretrain", None, within_s=1),
     ):
         pass
 
@@ -179,14 +184,14 @@ def test_a_process_that_does_not_come_is_named(monkeypatch):
         "MASTER_PORT": "0",
     }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(joining, "_store", lambda *_: Texts())
-    monkeypatch.setattr(joining, "LEAVES_WITHIN_S", 0.1)
+    monkeypatch.setattr(process_group, "_store", lambda *_: Texts())
+    monkeypatch.setattr(process_group, "LEAVES_WITHIN_S", 0.1)
 
     with (
         pytest.raises(
             BadSetting, match="2 processes were announced, but process 1 did not come within 1 seconds"
         ),
-        joining.joined("pretrain", None, within_s=1),
+        process_group.joined("pretrain", None, within_s=1),
     ):
         pass
 
