@@ -160,14 +160,18 @@ def read_annotation_mask(
 
 
 def annotated_voxels(
-    marks: AnnotationMask, kind: str, only: Sequence[int] | None = None, *, outlined: bool = False
+    marks: AnnotationMask,
+    kind: str,
+    only: Sequence[int] | None = None,
+    *,
+    outside_is_background: bool = False,
 ) -> tuple[Volume, Annotation]:
     """Say of each voxel what is known: 0 nothing, 1 background, 1 + class index.
 
     Args:
         kind: "cases", "slices" or "scribbles"; "auto": what it looks like.
         only: The slices that are annotated, whatever is drawn elsewhere.
-        outlined: Whether, in scribbles, background is known outside of a closed line of it.
+        outside_is_background: Whether, in scribbles, background is known outside of a closed line of it.
 
     Raises:
         BadFile: Nothing is annotated, or a slice is listed that the image does not have.
@@ -179,7 +183,7 @@ def annotated_voxels(
     slices = np.moveaxis(array, marks.axis, 0)  # a view: what is written here is written to the array
     if only is not None:
         slices[~_listed(only, len(slices))] = 0
-    if outlined and kind == "scribbles":
+    if outside_is_background and kind == "scribbles":
         slices[outside(slices)] = 1
     whole = _whole_slices(slices, kind, only)
     slices[whole] = np.maximum(slices[whole], 1)

@@ -181,8 +181,10 @@ def _labels(case: Case, task: _Task, image: Volume) -> Volume:
         raise BadFolder(f"The case {case.name} has no labels.", "Leave it out.")
     marks = read_annotation_mask(source, case, task.table, image.geometry, plane=task.plane)
     only = task.slices[case.name] if task.slices is not None else None
-    outlined = task.settings.outlined
-    known, _ = annotated_voxels(marks, task.settings.annotation, only, outlined=outlined)
+    outside_is_background = task.settings.outside_is_background
+    known, _ = annotated_voxels(
+        marks, task.settings.annotation, only, outside_is_background=outside_is_background
+    )
     values = np.where(known.array == 0, task.ignored, known.array - 1)
     return Volume(values.astype(np.int16), image.geometry)
 

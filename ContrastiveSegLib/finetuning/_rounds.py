@@ -102,7 +102,7 @@ def _label(
             before=earlier.pseudo_labels if number > 1 else None,
         )
     on_first_process(write_table, before.pseudo_label_table, cases.unannotated, labels)
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in labels.kept.items())
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in labels.used_share.items())
     task.reporter.info(
         f"Round {number} learns from {len(labels.cases)} of {len(cases.unannotated)} predicted scans too; "
         f"of their voxels teach: {shares}.",
@@ -110,7 +110,7 @@ def _label(
         round=number,
         rounds=student.rounds,
         step=number * task.decided["steps"],
-        kept=labels.kept,
+        used_share=labels.used_share,
         cases=len(labels.cases),
         left_out=labels.left_out,
     )

@@ -70,12 +70,12 @@ class _Folders:
     """The cases that were found: to learn from, annotations that count less, scans that nobody annotated."""
 
     labeled: Found
-    also: Found | None
+    extra: Found | None
     scans: Found | None
 
     @property
     def annotated(self) -> Found:
-        return together(self.labeled, self.also) if self.also else self.labeled
+        return together(self.labeled, self.extra) if self.extra else self.labeled
 
 
 def run(settings: FinetuneSettings) -> LostCases:
@@ -149,8 +149,12 @@ def _some_of(found: _Folders, settings: FinetuneSettings) -> _Folders:
 def _find(settings: FinetuneSettings, folder: RunFolder, reporter: Reporter) -> _Folders:
     """Look into all folders, without reading a voxel."""
     labeled = _labeled(find_readable_cases(settings.labeled, settings.cases), settings)
-    also = find_readable_cases(settings.also, settings.cases, results=True) if settings.also else None
-    found = _Folders(labeled, also, None)
+    extra = (
+        find_readable_cases(settings.extra_labeled, settings.cases, results=True)
+        if settings.extra_labeled
+        else None
+    )
+    found = _Folders(labeled, extra, None)
     module = load_strategy(settings.strategy)
     annotated = _with_labels(found.annotated, settings)
     patients = len({case.patient for case in annotated})
@@ -183,20 +187,25 @@ def _prepare(task: Task, found: _Folders) -> tuple[Cases, Intensities, LostCases
         from_dict(Intensities, task.decided["intensities"]),
         task.table,
         annotation=settings.annotation,
-        outlined=settings.outlined,
+        outside_is_background=settings.outside_is_background,
         slices=listed_slices(found.labeled, settings),
     )
     outcomes = prepare_all(found.labeled, store, recipe, reporter)
     kept = keep_modality(recipe.intensities, outcomes, reporter)
     made_for = load_strategy(settings.strategy).Strategy.learns_from
     check_annotations(
-        outcomes, task.table, task.decided["batch"], reporter, made_for=made_for, outlined=settings.outlined
+        outcomes,
+        task.table,
+        task.decided["batch"],
+        reporter,
+        made_for=made_for,
+        outside_is_background=settings.outside_is_background,
     )
     training, validation = split_patients(usable(outcomes), settings.validation, seed=settings.seed)
     roles = {case.name: "validation" for case in validation}
     plain = Recipe(recipe.grid, recipe.intensities, recipe.table)
-    if found.also:
-        more = prepare_all(found.also, store, plain, reporter)
+    if found.extra:
+        more = prepare_all(found.extra, store, plain, reporter)
         training = weighted(training, usable(more), validation, times=settings.labeled_weight)
         outcomes = outcomes + more
     unannotated: tuple[PreparedCase, ...] = ()

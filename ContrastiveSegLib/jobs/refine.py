@@ -96,7 +96,11 @@ def run(settings: RefineSettings) -> LostCases:
         reporter.info(f"{family.name}, license {family.card.license}: {weights.describe()}")
         make_output_folder(output)
         rules = Rules(
-            settings.padding, settings.passes, settings.acceptance, settings.smallest, family.card.photographs
+            settings.padding,
+            settings.passes,
+            settings.acceptance,
+            settings.smallest_component,
+            family.card.photographs,
         )
         work = _Work(model, rules, _intensities(settings), output, weights.sha256)
         done = [_attempted(partner, work, settings, reporter) for partner in partners]

@@ -57,7 +57,7 @@ def certain(
     return np.where(levels < lowest[labels], np.int16(IGNORE_LABEL), labels.astype(np.int16))
 
 
-def kept_shares(
+def used_shares(
     counts: npt.NDArray[np.int64],
     lowest: npt.NDArray[np.int64],
     everywhere: npt.NDArray[np.int64] | None = None,

@@ -62,7 +62,7 @@ class Recipe:
         table: Prepare the labels too, in the order of this table.
         regions: Prepare superpixels too; supervoxels if the patch is a block.
         annotation: What was annotated: "cases", "slices", "scribbles", or "auto" to see it from each case.
-        outlined: Scribbled background is a line, and what lies outside of a closed one is background too.
+        outside_is_background: What lies outside of a closed line of scribbled background is background too.
         slices: Case name to the slices that are annotated, whatever is drawn elsewhere.
     """
 
@@ -71,7 +71,7 @@ class Recipe:
     table: LabelTable | None = None
     regions: bool = False
     annotation: str = "auto"
-    outlined: bool = False
+    outside_is_background: bool = False
     slices: Mapping[str, Sequence[int]] | None = None
 
 
@@ -157,7 +157,7 @@ def _with_labels(
     """The outcome with the class index of each voxel, IGNORE_LABEL where nothing is annotated."""
     case, table = outcome.case, recipe.table
     only = recipe.slices[case.name] if recipe.slices is not None else None
-    asked = (table.to_json() if table else None, recipe.annotation, recipe.outlined, only)
+    asked = (table.to_json() if table else None, recipe.annotation, recipe.outside_is_background, only)
     stem = folder / stem_of(case, (*case.images, *label_files(source)), asdict(recipe.grid), asked)
     facts = read_facts(stem) or _make_labels(case, source, stem, prepared, recipe, only)
     known = facts["annotation"]
@@ -192,7 +192,9 @@ def _make_labels(
     table = recipe.table or LabelTable(())
     marks = read_annotation_mask(source, case, table, prepared.original, plane=recipe.grid.plane)
     try:
-        known, annotation = annotated_voxels(marks, recipe.annotation, only, outlined=recipe.outlined)
+        known, annotation = annotated_voxels(
+            marks, recipe.annotation, only, outside_is_background=recipe.outside_is_background
+        )
     except BadFile as error:
         raise BadFile(f"{source}: {error.what}", error.remedy) from error
     array = prepare_labels(known, prepared.working).array

@@ -32,7 +32,7 @@ class Rules:
         padding: Pixels around a box that is the whole prompt.
         passes: How often a model is asked; from the second time with the answer before.
         acceptance: Smallest overlap with the coarse outline.
-        smallest: Components with fewer pixels are not asked for.
+        smallest_component: Components with fewer pixels are not asked for.
         photographs: The model learned from photographs: the prompt has the coarse outline too, the answer on
             the clearest border counts, and this border must not be fainter than before.
     """
@@ -40,7 +40,7 @@ class Rules:
     padding: int = 3
     passes: int = 1
     acceptance: float = 0.5
-    smallest: int = 20
+    smallest_component: int = 20
     photographs: bool = False
 
 
@@ -109,7 +109,7 @@ def refine_slice(
         for contour in contours
         for number, mask in enumerate(components_of(contour.outline), start=1)
     ]
-    large = [n for n, component in enumerate(components) if component.mask.sum() >= rules.smallest]
+    large = [n for n, component in enumerate(components) if component.mask.sum() >= rules.smallest_component]
     if large:
         answers = _ask(model, image, [components[n].mask for n in large], rules)
         for n, answer in zip(large, answers, strict=True):

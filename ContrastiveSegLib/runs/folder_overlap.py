@@ -15,7 +15,7 @@ OF_JOBS = ("prepared", "pretrain", "finetune", "predictions")
 
 
 # The settings that name folders of data.
-DATA_SETTINGS = ("images", "labeled", "also", "unlabeled")
+DATA_SETTINGS = ("images", "labeled", "extra_labeled", "unlabeled")
 
 
 def remarks_on_places(run: Path, settings: object) -> tuple[str, ...]:

@@ -149,16 +149,18 @@ class _WhatToFinetune:
         ),
     ] = "auto"
     """What was annotated: whole cases, some slices, or scribbles; auto: recognized for each case."""
-    outlined: Annotated[bool, Label("background outside of closed lines")] = False
+    outside_is_background: Annotated[
+        bool, Formerly("outlined"), Label("background outside of closed lines")
+    ] = False
     """For scribbles: everything outside of a closed line of painted background is background."""
     annotated_slices: Annotated[Path, Label("table of annotated slices")] | None = None
     """Table (case,slice): only these slices count as annotated, also where they are empty."""
-    also: Annotated[Path, IsFolder(), Label("further annotations")] | None = None
+    extra_labeled: Annotated[Path, IsFolder(), Formerly("also"), Label("further annotations")] | None = None
     """Folder with further annotations that count less, such as propagated ones; also of the same cases."""
     labeled_weight: Annotated[
         int, Range(1, 100), Formerly("favored"), Label("weight of the own annotations")
     ] = 2
-    """How often a slice of --labeled is drawn, compared with one of --also."""
+    """How often a slice of --labeled is drawn, compared with one of --extra-labeled."""
     unlabeled: Annotated[str, Label("scans without annotation")] = ""
     """Folder with scans to learn from without annotation; empty: those of pre-training; none: no scans."""
     start: Annotated[str, Flag("from"), Label("start from")] = ""

@@ -67,7 +67,7 @@ class RefineSettings:
     outlines and may harm good ones."""
     acceptance: Annotated[Share, Formerly("gate")] = 0.5
     """Smallest overlap (intersection over union) of the new outline with the old one; 0: all."""
-    smallest: Pixels = 20
+    smallest_component: Annotated[Pixels, Formerly("smallest")] = 20
     """The model is not asked for connected components with fewer pixels in a slice."""
     slice_consistency: Annotated[bool, Formerly("steady"), Label("inter-slice consistency")] = True
     """Where outlines differ much from slice to slice, the neighboring slices and the

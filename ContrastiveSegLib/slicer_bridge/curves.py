@@ -21,9 +21,9 @@ COLORS = (
 STEP = "step"
 LOSS = "progress"
 DICE = "validation"
-KEPT = "pseudo_labels"
+USED = "pseudo_labels"
 # How the curves of a kind of event begin, before the name of the term or structure.
-WORDS = {LOSS: "loss", DICE: "Dice", KEPT: "kept share"}
+WORDS = {LOSS: "loss", DICE: "Dice", USED: "used share"}
 
 
 class Curves:
@@ -44,7 +44,8 @@ class Curves:
         grown = set()
         for event in events:
             kind = str(event.get("kind"))
-            values = {LOSS: event.get("terms"), DICE: event.get("dice"), KEPT: event.get("kept")}.get(kind)
+            used = event.get("used_share", event.get("kept"))  # its name in earlier runs
+            values = {LOSS: event.get("terms"), DICE: event.get("dice"), USED: used}.get(kind)
             if values and "step" in event:
                 self._append(kind, float(event["step"]), values)
                 grown.add(kind)

@@ -29,14 +29,14 @@ def check_annotations(
     reporter: Reporter,
     *,
     made_for: Sequence[str],
-    outlined: bool = False,
+    outside_is_background: bool = False,
 ) -> None:
     """Say what was found, and warn of what will learn badly.
 
     Args:
         batch: Images per step.
         made_for: Kinds of annotation that the strategy learns from.
-        outlined: Whether lines of scribbled background were said to outline the structures.
+        outside_is_background: Whether lines of scribbled background were said to outline the structures.
 
     Raises:
         BadFolder: Only one class is annotated, so that nothing can be told apart.
@@ -54,7 +54,7 @@ def check_annotations(
     reporter.warn_all(
         [f'"{names[index]}" is not annotated anywhere: {_advice(index)}' for index in missing]
         + _of_kinds(kinds, made_for)
-        + _of_outlines(kinds, outlined)
+        + _of_outlines(kinds, outside_is_background)
         + _of_few_slices(slices, batch)
     )
 
@@ -110,9 +110,9 @@ def _of_kinds(kinds: Counter[str], made_for: Sequence[str]) -> list[str]:
     return [f"This strategy is not made for {WORDS[kind]}." for kind in odd]
 
 
-def _of_outlines(kinds: Counter[str], outlined: bool) -> list[str]:
-    useless = outlined and not kinds["scribbles"]
-    return ["--outlined changes nothing: no case has scribbles."] if useless else []
+def _of_outlines(kinds: Counter[str], outside_is_background: bool) -> list[str]:
+    useless = outside_is_background and not kinds["scribbles"]
+    return ["--outside-is-background changes nothing: no case has scribbles."] if useless else []
 
 
 def _of_few_slices(slices: int, batch: int) -> list[str]:

@@ -23,8 +23,8 @@ from ContrastiveSegLib.imaging.structure_sizes import COLUMN, ROW, SLICE, sizes_
 from ContrastiveSegLib.postprocessing.confidence import (
     certain,
     count_levels,
-    kept_shares,
     lowest_levels,
+    used_shares,
 )
 from ContrastiveSegLib.postprocessing.connected_components import Group
 from ContrastiveSegLib.postprocessing.spatial_prior import (
@@ -61,14 +61,14 @@ class PseudoLabels:
 
     Args:
         cases: Those that teach; IGNORE_LABEL where the prediction is not certain.
-        kept: Structure to the share of its voxels, in all predicted cases, that teach.
+        used_share: Structure to the share of its voxels, in all predicted cases, that teach.
         left_out: Case to the reason why it does not teach.
         trouble: Why a network must not learn from them; empty if it may.
         places: Where the structures usually lie, as these cases agree.
     """
 
     cases: tuple[PreparedCase, ...]
-    kept: dict[str, float]
+    used_share: dict[str, float]
     left_out: dict[str, str]
     trouble: str = ""
     places: Places = field(default_factory=dict)
@@ -157,12 +157,12 @@ def choose(
         return PseudoLabels((), {}, left_out, "no prediction is like the others")
     counts = np.array([counts_of[n] for n in teaching], np.int64).sum(axis=0)
     lowest = lowest_levels(counts, unknown)
-    shares = kept_shares(counts, lowest, np.array(counts_of, np.int64).sum(axis=0))
-    kept = dict(zip(names, map(float, shares[1:]), strict=True))
-    trouble = _trouble(counts, kept, [cases[n] for n in teaching], annotated)
+    shares = used_shares(counts, lowest, np.array(counts_of, np.int64).sum(axis=0))
+    used_share = dict(zip(names, map(float, shares[1:]), strict=True))
+    trouble = _trouble(counts, used_share, [cases[n] for n in teaching], annotated)
     trouble = trouble or (_equally_certain(counts, lowest, names, unknown) if unknown else "")
     taught = tuple(_with_labels(cases[n], folder, n, lowest) for n in teaching)
-    return PseudoLabels(taught, kept, left_out, trouble, places)
+    return PseudoLabels(taught, used_share, left_out, trouble, places)
 
 
 def write_table(path: Path, cases: Sequence[PreparedCase], labels: PseudoLabels) -> None:
@@ -249,7 +249,7 @@ def _reason(figures: Sequence[str]) -> str:
 
 def _trouble(
     counts: npt.NDArray[np.int64],
-    kept: dict[str, float],
+    used_share: dict[str, float],
     cases: Sequence[PreparedCase],
     annotated: Sequence[PreparedCase],
 ) -> str:
@@ -258,7 +258,7 @@ def _trouble(
     whole = [case for case in annotated if case.annotation == "cases"]
     drawn = np.sum([np.bincount(np.maximum(c.label_map, 0).ravel(), minlength=len(counts)) for c in whole], 0)
     of = sum(math.prod(case.shape) for case in whole)
-    for n, (name, share) in enumerate(kept.items(), start=1):
+    for n, (name, share) in enumerate(used_share.items(), start=1):
         predicted = counts[n].sum() / voxels
         usual = drawn[n] / of if whole else 0.0
         if predicted == 0 or predicted < VANISHED * usual:
@@ -272,7 +272,7 @@ def _equally_certain(
     counts: npt.NDArray[np.int64], lowest: npt.NDArray[np.int64], names: Sequence[str], unknown: float
 ) -> str:
     """Why a share cannot stay unknown: the network is equally certain of all voxels; empty if it is not."""
-    for name, share in zip(names, kept_shares(counts, lowest)[1:], strict=True):
+    for name, share in zip(names, used_shares(counts, lowest)[1:], strict=True):
         if 1 - share < LEAST_LEFT_OUT * unknown:
             return f'the network is equally certain of every voxel of "{name}", so none can be left out'
     return ""

@@ -5,7 +5,7 @@
 
 The same eight patients, budget and evaluation as sparse_slices.py. The middle slice of the left ventricle
 counts as annotated; `propagate` carries it through the volume, and fine-tuning takes the result as further
-annotations that count less (`--also`). Rows that are there are not run again.
+annotations that count less (`--extra-labeled`). Rows that are there are not run again.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _one_run(
             run=run,
             labeled=options.data,
             annotated_slices=None if way == "all slices" else table,
-            also=carried if way == "one slice and what was carried" else None,
+            extra_labeled=carried if way == "one slice and what was carried" else None,
             start="none",
             strategy="supervised",
             steps=options.steps,

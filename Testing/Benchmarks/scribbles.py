@@ -77,7 +77,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=PROFILE.finetune_steps)
     parser.add_argument("--spacing", type=float, default=PROFILE.spacing, help="mm in plane")
     parser.add_argument("--patch", type=int, default=PROFILE.patch[0], help="side of the patch in pixels")
-    parser.add_argument("--outlined", action="store_true", help="as the flag of finetune")
+    parser.add_argument("--outside-is-background", action="store_true", help="as the flag of finetune")
     parser.add_argument("--annotated", nargs="+", type=int, default=ANNOTATED, help="numbers of patients")
     parser.add_argument("--unseen", nargs="+", type=int, default=ACDC_UNSEEN, help="numbers of patients")
     return parser.parse_args()
@@ -94,7 +94,7 @@ def _one_run(options: argparse.Namespace, profile: Profile, way: str, seed: int)
             run=run,
             labeled=options.data,
             annotation="cases" if strategy == DENSE else "scribbles",
-            outlined=options.outlined,
+            outside_is_background=options.outside_is_background,
             start="none",
             strategy=strategy,
             options=json.loads(words or "{}"),

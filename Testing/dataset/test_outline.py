@@ -38,7 +38,7 @@ def test_what_people_outlined_leaves_no_structure_outside(name):
     table = collect_table([case], annotation="scribbles")
     drawn = read_annotation_mask(case.scribbles, case, table, read_geometry(case.images), plane="auto")
     before, _ = annotated_voxels(drawn, "scribbles")
-    known, _ = annotated_voxels(drawn, "scribbles", outlined=True)
+    known, _ = annotated_voxels(drawn, "scribbles", outside_is_background=True)
 
     filled = (known.array == 1) & (before.array == 0)
     assert filled.mean() > 0.2  # of the volume; not every line closes

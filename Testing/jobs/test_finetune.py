@@ -78,7 +78,7 @@ def test_scribbles_of_segments_teach_every_strategy_made_for_them(a_labeled_fold
 def test_outside_of_the_line_around_all_structures_is_learned_as_background(a_labeled_folder, tmp_path):
     scribbles = with_strokes(a_labeled_folder, tmp_path / "scribbled", framed=True)
     shares = []
-    for flag in ((), ("--outlined",)):
+    for flag in ((), ("--outside-is-background",)):
         assert finetune(tmp_path / "run", scribbles, "--strategy", "partial_ce", *flag) == 0
         shares.append({share_of(row["annotation"]) for row in rows(tmp_path / "run")})
 
@@ -93,7 +93,7 @@ def share_of(annotation: str) -> float:
 
 def test_labels_that_count_less_are_learned_too(a_labeled_folder, tmp_path):
     name = find_cases(a_labeled_folder).cases[0].name
-    words = ["--only", name, "--also", str(a_labeled_folder), "--labeled-weight", "3"]
+    words = ["--only", name, "--extra-labeled", str(a_labeled_folder), "--labeled-weight", "3"]
 
     assert finetune(tmp_path / "run", a_labeled_folder, *words) == 0
 

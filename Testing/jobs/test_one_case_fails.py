@@ -100,7 +100,7 @@ def test_finetune_leaves_the_case_out_and_also_among_further_labels(
     fails_with(prepared_cache, "read_annotation_mask", "phantom_001")
     fails_with(prepared_cache, "read_annotation_mask", "phantom_003", MemoryError())
 
-    words = ["--labeled", str(phantoms / "labeled"), "--also", str(further), "--steps", "1", *ALONE]
+    words = ["--labeled", str(phantoms / "labeled"), "--extra-labeled", str(further), "--steps", "1", *ALONE]
     assert main(["finetune", str(a_run), *words, *SMALL[2:]]) == 0
     why = reasons(a_run / "finetune" / "02" / "cases.csv")
     assert "KeyError" in why["phantom_001"]

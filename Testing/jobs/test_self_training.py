@@ -78,7 +78,7 @@ def test_rounds_are_told_with_what_teaches_in_each(a_finished_run):
 
     assert [event["round"] for event in told] == [1, 2]
     assert all(event["cases"] + len(event["left_out"]) == 4 for event in told)
-    assert all(0 < share <= 1 for event in told for share in event["kept"].values())
+    assert all(0 < share <= 1 for event in told for share in event["used_share"].values())
     steps = [event["step"] for event in events_of(a_finished_run, "progress")]
     assert steps == sorted(steps)
     assert steps[-1] == 3 * STEPS

@@ -11,8 +11,8 @@ from ContrastiveSegLib.postprocessing.confidence import (
     certain,
     confidence_levels,
     count_levels,
-    kept_shares,
     lowest_levels,
+    used_shares,
 )
 
 
@@ -71,7 +71,7 @@ def test_the_kept_share_is_that_of_the_voxels_that_teach(a_prediction):
     counts = count_levels(labels, levels, 4)
     lowest = lowest_levels(counts, 0.3)
 
-    shares = kept_shares(counts, lowest)
+    shares = used_shares(counts, lowest)
 
     taught = certain(labels, levels, lowest)
     for index in range(3):

@@ -150,7 +150,7 @@ def test_small_components_are_not_asked_for_and_stay() -> None:
     coarse[4:7, 4:7] = 1
     model = Painted(BESIDE)
 
-    refined, asked = refine_slice(model, BLANK, coarse, Rules(smallest=10))
+    refined, asked = refine_slice(model, BLANK, coarse, Rules(smallest_component=10))
 
     np.testing.assert_array_equal(refined, coarse)
     assert model.prompts == []

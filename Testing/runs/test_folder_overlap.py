@@ -34,8 +34,8 @@ def test_the_folder_of_the_labeled_or_further_cases_is_no_run(here: Path) -> Non
     run = here / "data"
     with pytest.raises(BadSetting, match="is also the folder of --labeled"):
         remarks_on_places(run, FinetuneSettings(run=run, labeled=run))
-    with pytest.raises(BadSetting, match="is also the folder of --also"):
-        remarks_on_places(run, FinetuneSettings(run=run, labeled=here / "other", also=run))
+    with pytest.raises(BadSetting, match="is also the folder of --extra-labeled"):
+        remarks_on_places(run, FinetuneSettings(run=run, labeled=here / "other", extra_labeled=run))
 
 
 @pytest.mark.parametrize("room", ["prepared", "pretrain", "finetune/01", "predictions"])
@@ -95,7 +95,7 @@ def test_what_people_are_used_to_needs_no_remark(here: Path) -> None:
     habits = (
         PretrainSettings(run=run, images=data),
         FinetuneSettings(run=run, labeled=run / "annotations"),
-        FinetuneSettings(run=run, labeled=data, also=run / "annotations"),
+        FinetuneSettings(run=run, labeled=data, extra_labeled=run / "annotations"),
         PredictSettings(run=run, images=data),
         PredictSettings(run=run, images=data, output=run / "predictions"),
         PredictSettings(run=run, images=data, output=run / "predictions_tta"),

@@ -253,6 +253,9 @@ def test_a_settings_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         (PretrainSettings, "width", "base_channels", 8),
         (RefineSettings, "gate", "acceptance", 0.9),
         (RefineSettings, "steady", "slice_consistency", False),
+        (FinetuneSettings, "outlined", "outside_is_background", True),
+        (FinetuneSettings, "also", "extra_labeled", Path("/more")),
+        (RefineSettings, "smallest", "smallest_component", 7),
     ],
 )
 def test_settings_of_version_0_1_are_read_under_their_names_of_then(cls, old, new, value):

@@ -16,15 +16,20 @@ def test_the_kept_share_of_each_structure_and_round_is_a_curve():
         [
             {"kind": "progress", "step": 9, "terms": {"dice_ce": 1.0}},
             {"kind": "pseudo_labels", "step": 400, "round": 1, "kept": {"liver": 0.75, "spleen": 0.5}},
-            {"kind": "pseudo_labels", "step": 800, "round": 2, "kept": {"liver": 0.875, "spleen": None}},
+            {
+                "kind": "pseudo_labels",
+                "step": 800,
+                "round": 2,
+                "used_share": {"liver": 0.875, "spleen": None},
+            },
         ]
     )
 
     assert grew
     chart = curves.chart
     series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
-    assert [s.GetName() for s in series] == ["loss dice_ce", "kept share liver", "kept share spleen"]
-    assert chart.GetYAxisTitle() == "loss, kept share"
+    assert [s.GetName() for s in series] == ["loss dice_ce", "used share liver", "used share spleen"]
+    assert chart.GetYAxisTitle() == "loss, used share"
     table = series[1].GetTableNode().GetTable()
     columns = {table.GetColumnName(n): n for n in range(table.GetNumberOfColumns())}
     rows = [[float(table.GetValue(row, columns[c]).ToDouble()) for c in columns] for row in range(2)]

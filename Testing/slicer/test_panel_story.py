@@ -92,7 +92,7 @@ def test_from_a_folder_of_volumes_to_a_segmentation_in_the_scene(a_real_panel, p
     assert "Round 1 learns from" in panel.child("finetuneLog").plainText
     chart = panel.panel.finetune.box._curves.chart
     curves = {chart.GetNthPlotSeriesNode(n).GetName() for n in range(chart.GetNumberOfPlotSeriesNodes())}
-    assert {f"kept share {name}" for name in names} <= curves
+    assert {f"used share {name}" for name in names} <= curves
     table = ModelFolder(run.finetune(1)).part(0).pseudo_label_table
     with table.open(encoding="utf-8-sig", newline="") as stream:
         assert len(list(csv.DictReader(stream))) == 4

@@ -90,7 +90,7 @@ def test_with_enough_scans_the_tick_is_set_and_the_job_learns_from_them(a_panel,
     assert (_order(tmp_path).strategy, _order(tmp_path).unlabeled) == ("self_training", str(phantoms))
     chart = a_panel.panel.finetune.box._curves.chart
     names = {chart.GetNthPlotSeriesNode(n).GetName() for n in range(chart.GetNumberOfPlotSeriesNodes())}
-    assert {"kept share bright", "kept share middle", "loss dice_ce"} <= names
+    assert {"used share bright", "used share middle", "loss dice_ce"} <= names
     assert "learns from 4 of 4 predicted scans" in a_panel.child("finetuneLog").plainText
 
 

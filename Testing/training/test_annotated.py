@@ -185,9 +185,11 @@ def annotated(make_case, kind: str, slices: int, classes: tuple[int, ...]) -> Ou
     return Outcome(case, make_case(), annotation=Annotation(kind, slices, 30, 0.1, classes))
 
 
-def checked(outcomes, table, *, made_for=("cases", "slices"), outlined=False) -> Listens:
+def checked(outcomes, table, *, made_for=("cases", "slices"), outside_is_background=False) -> Listens:
     reporter = Listens()
-    check_annotations(outcomes, table, 8, reporter, made_for=made_for, outlined=outlined)
+    check_annotations(
+        outcomes, table, 8, reporter, made_for=made_for, outside_is_background=outside_is_background
+    )
     return reporter
 
 
@@ -224,6 +226,6 @@ def test_one_class_alone_is_refused(make_case, a_label_table):
 def test_outlines_without_scribbles_are_said_to_change_nothing(make_case, a_label_table, kind, warned):
     outcomes = [annotated(make_case, kind, 30, (0, 1, 2))]
 
-    heard = checked(outcomes, a_label_table, made_for=(kind,), outlined=True)
+    heard = checked(outcomes, a_label_table, made_for=(kind,), outside_is_background=True)
 
-    assert ("--outlined changes nothing: no case has scribbles." in heard.warned) == warned
+    assert ("--outside-is-background changes nothing: no case has scribbles." in heard.warned) == warned

@@ -97,8 +97,8 @@ def test_of_what_is_predicted_the_least_certain_half_stays_unknown(scans, a_teac
     assert labels.left_out == {}
     assert [case.name for case in labels.cases] == [case.name for case in scans]
     for name in NAMES:
-        assert 0.5 <= labels.kept[name] < 1  # levels of 1 are alike
-        assert everything.kept[name] == 1
+        assert 0.5 <= labels.used_share[name] < 1  # levels of 1 are alike
+        assert everything.used_share[name] == 1
     taught, whole = (np.concatenate([c.label_map for c in each.cases]) for each in (labels, everything))
     assert (taught == IGNORE_LABEL).any()
     assert (taught[taught != IGNORE_LABEL] == whole[taught != IGNORE_LABEL]).all()
@@ -112,7 +112,7 @@ def test_a_case_whose_structures_are_elsewhere_does_not_teach_and_is_named(make_
     write_table(tmp_path / "table.csv", scans, labels)
 
     sizes = [np.load(tmp_path / f"{n:05d}.npy")[0] == 1 for n in range(10)]
-    assert labels.kept["liver"] == pytest.approx(
+    assert labels.used_share["liver"] == pytest.approx(
         sum(s.sum() for s in sizes[:9]) / sum(s.sum() for s in sizes)
     )
     assert list(labels.left_out) == ["scan9"]

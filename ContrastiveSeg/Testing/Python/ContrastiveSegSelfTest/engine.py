@@ -61,9 +61,11 @@ def finetune(run: RunFolder, data: dict) -> None:
     model = ModelFolder(run.finetune(number))
     model.labels.write_text(json.dumps(TABLE.to_json()), encoding="utf-8")
     if data.get("strategy") == "self_training":
-        kept = {structure.name: 0.75 for structure in TABLE.structures}
+        used = {structure.name: 0.75 for structure in TABLE.structures}
         text = "Round 1 learns from 4 of 4 predicted scans too."
-        log_event(run.events, "pseudo_labels", job="finetune", round=1, step=STEPS, kept=kept, text=text)
+        log_event(
+            run.events, "pseudo_labels", job="finetune", round=1, step=STEPS, used_share=used, text=text
+        )
     train(run, "finetune", model)
 
 
