@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.label_digest import read_label_digest
-from ContrastiveSegLib.own_work import PROGRAM, SUMMARY
+from ContrastiveSegLib.program_identity import PROGRAM, SUMMARY
 
 SAVED_AGAIN = "predicted by round {}, then saved again without a change"
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.file_io.files import open_labels
-from ContrastiveSegLib.file_io.reader import apart
+from ContrastiveSegLib.file_io.reader import in_reader_process
 
 
 def digest_of_labels(array: npt.NDArray[Any]) -> str:
@@ -21,7 +21,7 @@ def digest_of_labels(array: npt.NDArray[Any]) -> str:
     return hashlib.sha256(repr(inside.shape).encode() + inside.tobytes()).hexdigest()
 
 
-@apart
+@in_reader_process
 def read_label_digest(path: Path) -> str:
     """As `digest_of_labels`, of a file.
 

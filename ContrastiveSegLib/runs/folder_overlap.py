@@ -28,36 +28,37 @@ def remarks_on_places(run: Path, settings: object) -> tuple[str, ...]:
         BadSetting: Files of the run would lie among the data, or results among the files of the run.
     """
     named = {name: getattr(settings, name, None) for name in DATA_SETTINGS}
-    data = {name: Path(folder) for name, folder in named.items() if folder not in (None, "", "none")}
-    remarks = [_remark_on_data(run, name, folder) for name, folder in data.items()]
+    given = {name: folder for name, folder in named.items() if folder not in (None, "", "none")}
+    data = {f"--{name.replace('_', '-')}": Path(folder) for name, folder in given.items()}
+    remarks = [_remark_on_data(run, flag, folder) for flag, folder in data.items()]
     output = getattr(settings, "output", None)
     if isinstance(output, Path):
         remarks += [_remark_on_output(run, output), *_remarks_beside(output, data)]
     return tuple(remark for remark in remarks if remark)
 
 
-def _remark_on_data(run: Path, name: str, folder: Path) -> str:
+def _remark_on_data(run: Path, flag: str, folder: Path) -> str:
     inner, outer = folder.resolve(), run.resolve()
     if _are_one(inner, outer):
         raise BadSetting(
-            f"The run folder {run} is also the folder of --{name}; files of both would lie in one place.",
+            f"The run folder {run} is also the folder of {flag}; files of both would lie in one place.",
             f"Choose a new folder for the run; its annotations lie in {RunFolder(run).annotations}.",
         )
     if above := _inside(inner, outer):
         top = inner.relative_to(above).parts[0]
         if top in OF_JOBS:
             raise BadSetting(
-                f"--{name} {folder} is a folder that the run {run} writes for itself.",
+                f"{flag} {folder} is a folder that the run {run} writes for itself.",
                 "Name the folder that holds your data.",
             )
         if top not in OF_DATA:
             return (
-                f"--{name} {folder} lies inside the run folder {run}. It is neither deleted nor exported "
+                f"{flag} {folder} lies inside the run folder {run}. It is neither deleted nor exported "
                 "with the run; better keep both apart."
             )
     if _inside(outer, inner):
-        _refuse_folder_of_data(run, name, folder)
-        return f"The run folder {run} lies inside --{name} {folder}; what it holds is not taken for data."
+        _refuse_folder_of_data(run, flag, folder)
+        return f"The run folder {run} lies inside {flag} {folder}; what it holds is not taken for data."
     return ""
 
 
@@ -81,14 +82,14 @@ def _remarks_beside(output: Path, data: Mapping[str, Path]) -> list[str]:
     """Results among the images are what people like to see, and not what they mean to teach."""
     place = output.resolve()
     return [
-        f"--output {output} lies within --{name} {folder}: what is written there is marked as predicted, and "
+        f"--output {output} lies within {flag} {folder}: what is written there is marked as predicted, and "
         "is taken for an annotation only once somebody has saved it again."
-        for name, folder in data.items()
+        for flag, folder in data.items()
         if _are_one(folder.resolve(), place) or _inside(place, folder.resolve())
     ]
 
 
-def _refuse_folder_of_data(run: Path, name: str, folder: Path) -> None:
+def _refuse_folder_of_data(run: Path, flag: str, folder: Path) -> None:
     """Refuse a part of the data as a new run folder: its files would not count as data any more.
 
     Raises:
@@ -98,7 +99,7 @@ def _refuse_folder_of_data(run: Path, name: str, folder: Path) -> None:
         return
     if any(not path.name.startswith(".") for path in run.iterdir()):
         raise BadSetting(
-            f"The run folder {run} is a folder of --{name} {folder} that holds other files; files of both "
+            f"The run folder {run} is a folder of {flag} {folder} that holds other files; files of both "
             "would lie in one place.",
             "Choose a new folder for the run.",
         )

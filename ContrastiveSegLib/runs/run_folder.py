@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.own_work import SUMMARY
+from ContrastiveSegLib.program_identity import SUMMARY
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically, write_json
 from ContrastiveSegLib.runs.file_lock import held_locks, hold
 from ContrastiveSegLib.runs.model_folder import ModelFolder

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ContrastiveSegLib.evaluation.structure_measures import StructureMeasures
-from ContrastiveSegLib.own_work import PROGRAM
+from ContrastiveSegLib.program_identity import PROGRAM
 from ContrastiveSegLib.runs.atomic_write import write_atomically
 
 FORMAT = 1
