@@ -12,7 +12,7 @@ from pathlib import Path
 from ContrastiveSegLib.dataset.file_roles import case_key, case_name
 from ContrastiveSegLib.dataset.layouts import NNUNET, FoundFile, LeftOut, Survey
 from ContrastiveSegLib.dataset.matching import match_names
-from ContrastiveSegLib.dataset.structure_folders import structure_folders
+from ContrastiveSegLib.dataset.structure_folders import structure_folders, with_structures
 from ContrastiveSegLib.file_io.file_names import channel_of
 
 # case_0000 to case_0150 are numbers of cases, not of channels.
@@ -52,7 +52,7 @@ def pair(found: Survey, root_name: str) -> tuple[list[Group], list[LeftOut]]:
         root_name: What to call a case whose files and folders have no telling name.
     """
     by_role: dict[str, list[FoundFile]] = defaultdict(list)
-    for file in found.files:
+    for file in with_structures(found.files):
         by_role[file.role].append(file)
     groups, left_out = _image_groups(by_role["image"], by_role["labels"] + by_role["scribbles"], found)
     groups, unpaired = _with_references(groups, [file for file in by_role["labels"] if file.refers_to])
@@ -197,21 +197,18 @@ def _attached(
 def _with_structures(
     groups: list[Group], nameless: Sequence[FoundFile], role: str, left_out: list[LeftOut]
 ) -> tuple[list[Group], list[LeftOut]]:
-    """Give the only image of a folder the files that are called after structures; of others say why not."""
-    stems: dict[str, list[str]] = defaultdict(list)
-    for group in groups:
-        stems[group.place].append(group.stem)
-    found, doubts = structure_folders(nameless, stems) if role == "labels" else ({}, {})
-    numbers = {group.place: number for number, group in enumerate(groups)}
-    for place, (folder, files) in found.items():
-        labels = groups[numbers[place]].labels
+    """Give images the files that are called after structures; of others say why not."""
+    images = {place: {groups[n].stem: n for n in here} for place, here in _offered(groups).items()}
+    found = structure_folders(nameless if role == "labels" else (), images)
+    for number, (folder, files) in found.of_case.items():
+        labels = groups[number].labels
         if labels:
             left_out += [LeftOut(file.path, f"{role} of a case that has {labels} already") for file in files]
         else:
-            groups[numbers[place]] = replace(groups[numbers[place]], labels=folder)
-    used = {file.path for _, files in found.values() for file in files}
+            groups[number] = replace(groups[number], labels=folder)
+    used = {file.path for _, files in found.of_case.values() for file in files}
     for path in (file.path for file in nameless if file.path not in used):
-        why = f"; {doubts[path]}" if path in doubts else ""
+        why = f"; {found.doubts[path]}" if path in found.doubts else ""
         left_out.append(LeftOut(path, f"{role} without an image of this name{why}"))
     return groups, left_out
 

@@ -30,7 +30,7 @@ from ContrastiveSegLib.file_io.segmentation_files import (
 )
 from ContrastiveSegLib.file_io.source_files import text_header
 from ContrastiveSegLib.file_io.structure_files import label_files, merge_structures, structure_table
-from ContrastiveSegLib.file_io.volume_checks import check_dimension, constant_notes, refuse_sequence
+from ContrastiveSegLib.file_io.volume_checks import check_dimension, contrast_notes, refuse_sequence
 from ContrastiveSegLib.imaging.header_geometry import sound_geometry
 from ContrastiveSegLib.imaging.label_array import label_type, values_in
 from ContrastiveSegLib.imaging.labels import LabelTable
@@ -72,7 +72,7 @@ def read_image(paths: Sequence[Path], *, last_axis_is_channels: bool = False) ->
             )
     array = read[0][0].array if len(read) == 1 else np.concatenate([volume.array for volume, _ in read])
     notes = tuple(note for _, of_file in read for note in of_file)
-    return ReadImage(Volume(array, geometry), (*notes, *constant_notes(array, paths)))
+    return ReadImage(Volume(array, geometry), (*notes, *contrast_notes(array, paths)))
 
 
 @in_reader_process

@@ -29,17 +29,27 @@ def check_dimension(path: Path, size: Sequence[int], last_axis_is_channels: bool
         )
 
 
-def constant_notes(array: npt.NDArray[np.float32], paths: Sequence[Path]) -> tuple[str, ...]:
-    """Note the channels without contrast; an image of nothing else cannot be used."""
+def contrast_notes(array: npt.NDArray[np.float32], paths: Sequence[Path]) -> tuple[str, ...]:
+    """Note the channels without contrast, and an image that is a mask; one of nothing else cannot be used."""
     constant = [c for c, channel in enumerate(array) if channel.min() == channel.max()]
     if len(constant) == len(array):
         raise BadFile(
             f"{', '.join(map(str, paths))} is constant: every voxel has the value {array.flat[0]:g}.",
             "Export the image again, or leave this case out.",
         )
+    if len(array) == 1 and _holds_two_values(array[0]):
+        return (
+            f"{paths[0].name}: it holds two values alone, as a mask does. If it shows a structure, put it "
+            f"into a folder called 'segmentations' beside its image.",
+        )
     if len(paths) == len(array):
         return tuple(f"{paths[c].name}: this channel is constant." for c in constant)
     return tuple(f"{paths[0].name}: channel {c + 1} of {len(array)} is constant." for c in constant)
+
+
+def _holds_two_values(channel: npt.NDArray[np.float32]) -> bool:
+    low, high = channel.min(), channel.max()
+    return all(bool(((plane == low) | (plane == high)).all()) for plane in channel)
 
 
 def refuse_sequence(path: Path, image: sitk.Image | sitk.ImageFileReader) -> None:

@@ -10,8 +10,9 @@ import SimpleITK as sitk
 
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.file_io.files import read_labels, write_labels
+from ContrastiveSegLib.file_io.files import read_image, read_labels, write_labels
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
+from Testing.file_io.test_dicom import write_series
 
 SHAPE = (4, 6, 5)
 
@@ -105,14 +106,75 @@ def test_a_structure_called_background_is_painted_background(tmp_path):
     assert set(np.unique(read.volume.array[_box(4, 6)])) == {0}
 
 
-def test_beside_two_images_structures_belong_to_none(tmp_path):
-    _case(tmp_path / "P1", {"liver": _box(1, 2)})
-    _write(tmp_path / "P1" / "mr.nii.gz")
+def test_beside_two_images_structures_belong_to_none_and_what_to_do_is_said(tmp_path):
+    _case(tmp_path / "P1", {"liver": _box(1, 2)}, image="ct1.nii.gz")
+    _write(tmp_path / "P1" / "ct2.nii.gz")
 
     found = find_cases(tmp_path)
 
     assert [case.labels for case in found.cases] == [None, None]
     assert [out.path.name for out in found.left_out] == ["liver.nii.gz"]
+    assert "several images lie beside it (ct1, ct2)" in found.left_out[0].reason
+    assert "call it after the one that it belongs to (ct1_segmentations)" in found.left_out[0].reason
+
+
+@pytest.mark.parametrize("folder", ["{}_segmentations", "{}-seg", "segmentations_{}", "segmentations/{}"])
+def test_beside_two_images_a_folder_is_called_after_its_own(tmp_path, folder):
+    for image in ("ct1", "CT2"):
+        _write(tmp_path / "P1" / f"{image}.nii.gz")
+        for name in ("liver", "my own structure"):
+            _write(tmp_path / "P1" / folder.format(image) / f"{name}.nii.gz", _box(1, 2))
+
+    found = find_cases(tmp_path)
+
+    places = {case.images[0].name: case.labels for case in found.cases}
+    assert places == {f"{n}.nii.gz": tmp_path / "P1" / folder.format(n) for n in ("ct1", "CT2")}
+    assert found.left_out == ()
+
+
+def test_two_folders_of_one_image_leave_the_second_out(tmp_path):
+    _case(tmp_path / "P1", {"liver": _box(1, 2), "spleen": _box(3, 4)})
+    for name in ("liver", "spleen"):
+        _write(tmp_path / "P1" / "ct_seg" / f"{name}.nii.gz", _box(1, 2))
+
+    found = find_cases(tmp_path)
+
+    assert found.cases[0].labels.name == "ct_seg"
+    assert "because ct_seg beside it is one" in found.left_out[0].reason
+
+
+@pytest.mark.parametrize("place", ["P1", ""])
+def test_a_folder_of_any_name_counts_if_its_files_are_called_as_totalsegmentator_does(tmp_path, place):
+    _write(tmp_path / place / "ct1.nii.gz")
+    for name in ("vertebrae_L1", "lung_upper_lobe_left", "spleen"):
+        _write(tmp_path / place / "total" / f"{name}.nii.gz", _box(1, 2))
+
+    (case,) = find_cases(tmp_path).cases
+
+    assert case.labels == tmp_path / place / "total"
+
+
+def test_images_of_organs_in_folders_of_their_own_stay_images(tmp_path):
+    for name in ("P1/liver", "P1/spleen", "P2/liver", "P2/spleen"):
+        _write(tmp_path / f"{name}.nii.gz")
+
+    assert len(find_cases(tmp_path).cases) == 4
+
+
+def test_the_slices_of_a_case_may_be_a_dicom_series(tmp_path):
+    write_series(tmp_path / "P1" / "ct", [0, 3, 6])
+    for name in ("liver", "spleen"):
+        _write(tmp_path / "P1" / "segmentations" / f"{name}.nii.gz", _box(1, 2))
+
+    (case,) = find_cases(tmp_path).cases
+
+    assert case.labels == tmp_path / "P1" / "segmentations"
+
+
+def test_a_mask_among_images_is_noted(tmp_path):
+    note = read_image([_write(tmp_path / "liver.nii.gz", _box(1, 2))]).notes[0]
+
+    assert note.startswith("liver.nii.gz: it holds two values alone, as a mask does.")
 
 
 def test_labels_called_like_the_image_win_and_the_structures_are_named(tmp_path):
