@@ -6,8 +6,8 @@
 Prints images per second of the real training loop, of the bare network, and the ratio of the two. The bare
 network makes the same passes through encoder and decoder as the method, on resident random images of the same
 sizes, forward and (where the method does) backward. Both take turns in one process and the medians are
-compared, so that other work on the machine slows both alike. For a strategy of fine-tuning the bare network
-makes one pass, whatever the strategy does: strategies are to be compared with each other.
+compared, so that other work on the machine slows both alike. A strategy that learns from scans without
+annotation gets half a batch of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import contextlib
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,18 +26,20 @@ import torch
 from random_cases import CLASSES, random_cases
 from torch import Tensor, nn
 
-from ContrastiveSegLib.finetuning._strategy import load_strategy
+from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy, load_strategy
 from ContrastiveSegLib.jobs.pretrain import build_method, trainable_parameters
 from ContrastiveSegLib.networks.backbone import Backbone, build_network, pools_for
 from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
 from ContrastiveSegLib.session.device import Compute, choose_compute
 from ContrastiveSegLib.settings.job_settings import Compute as ComputeSettings
-from ContrastiveSegLib.training.batches import Batch, Chosen, Sampler
+from ContrastiveSegLib.training.batches import Batch, Chosen, Draws, Sampler
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.schedule import Schedule
+from ContrastiveSegLib.training.two_streams import TwoStreamSampler
 
 WARM_UP = 2  # steps at the beginning of a turn that do not count
+Learner = PretrainingMethod | FinetuningStrategy
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 
 
@@ -116,24 +118,35 @@ def _pretraining(name: str, asked: argparse.Namespace, compute: Compute, folder:
     method = build_method(name, {}, "unet", arguments, seed=0)
     cases, patch = random_cases(asked.size, asked.channels), (asked.size,) * 2
     sampler = Sampler(cases, patch, labeled=False, seed=0, chosen=Chosen(partners=method.partners))
-    parameters = trainable_parameters(method)
-    compute.place(method)
-    passes = _passes_of(method, sampler.draw(0, asked.batch).on(compute.device), compute)
+    return _race(name, method, trainable_parameters(method), sampler, asked, compute, folder)
+
+
+def _race(
+    name: str,
+    learner: Learner,
+    parameters: list[nn.Parameter],
+    sampler: Draws,
+    asked: argparse.Namespace,
+    compute: Compute,
+    folder: Path,
+) -> Race:
+    compute.place(learner)
+    passes = _passes_of(learner, sampler.draw(0, asked.batch).on(compute.device), compute)
     resident = [torch.rand(p.shape, generator=compute.generator(0), device=compute.device) for p in passes]
 
     def loss() -> Tensor:
-        ends = [p.run(method.network, images) for p, images in zip(passes, resident, strict=True)]
+        ends = [p.run(learner.network, images) for p, images in zip(passes, resident, strict=True)]
         return torch.stack([end.float().square().mean() for end in ends if end.requires_grad]).sum()
 
-    bare = _bare_step(loss, method.network, asked, compute)
-    return Race(
-        name, lambda: _loop(method, parameters, sampler, "adamw_one_cycle", asked, compute, folder), bare
-    )
+    bare = _bare_step(loss, learner.network, asked, compute)
+    return Race(name, lambda: _loop(learner, parameters, sampler, asked, compute, folder), bare)
 
 
 @dataclass
 class Pass:
     """One way through the network: the size of its images, how deep the decoder went, whether it learns.
+
+    The layer that makes scores is left out: it costs next to nothing.
 
     Args:
         depth: Decoder blocks; 0 for the encoder alone, None for all.
@@ -150,14 +163,14 @@ class Pass:
             return features[-1] if self.depth == 0 else network.decode(features, self.depth)
 
 
-def _passes_of(method: PretrainingMethod, batch: Batch, compute: Compute) -> list[Pass]:
-    """What one step of the method asks of the network, and of its slow copies."""
+def _passes_of(learner: Learner, batch: Batch, compute: Compute) -> list[Pass]:
+    """What one step asks of the network, and of the copies that follow it."""
     passes: list[Pass] = []
     with contextlib.ExitStack() as stack:
-        for network in [part for part in method.modules() if isinstance(part, Backbone)]:
+        for network in [part for part in learner.modules() if isinstance(part, Backbone)]:
             stack.enter_context(_listening(network, passes))
         with compute.mixed():
-            method.loss_terms(batch, compute.generator(0))
+            learner.loss_terms(batch, compute.generator(0))
     return passes
 
 
@@ -169,7 +182,7 @@ def _listening(network: Backbone, passes: list[Pass]) -> Iterator[None]:
         passes.append(Pass(tuple(images.shape), torch.is_grad_enabled()))
         return encode(images)
 
-    def decoded(features: list[Tensor], depth: int | None = None) -> Tensor:
+    def decoded(features: Sequence[Tensor], depth: int | None = None) -> Tensor:
         passes[-1].depth = depth
         return decode(features, depth)
 
@@ -196,25 +209,16 @@ def _finetuning(name: str, asked: argparse.Namespace, compute: Compute, folder: 
     module = load_strategy(name)
     strategy = module.Strategy(network, patch, module.Settings())
     cases = random_cases(asked.size, asked.channels)
-    sampler = Sampler(cases, patch, labeled=True, seed=0, margin=strategy.margin)
-    parameters = list(strategy.parameters())
-
-    shape = (asked.batch, asked.channels, *patch)
-    resident = torch.rand(shape, generator=compute.generator(0), device=compute.device)
-
-    def loss() -> Tensor:
-        return network(resident).float().square().mean()
-
-    bare = _bare_step(loss, network, asked, compute)
-    whole = lambda: _loop(strategy, parameters, sampler, "adamw_one_cycle", asked, compute, folder)  # noqa: E731
-    return Race(name, whole, bare)
+    sampler: Draws = Sampler(cases, patch, labeled=True, seed=0, margin=strategy.margin)
+    if strategy.two_streams:
+        sampler = TwoStreamSampler(sampler, sampler)
+    return _race(name, strategy, list(strategy.parameters()), sampler, asked, compute, folder)
 
 
 def _loop(
-    learner: nn.Module,
+    learner: Learner,
     parameters: list[nn.Parameter],
-    sampler: Sampler,
-    recipe: str,
+    sampler: Draws,
     asked: argparse.Namespace,
     compute: Compute,
     folder: Path,
@@ -228,7 +232,7 @@ def _loop(
         learner,
         parameters,
         sampler,
-        Training(Schedule(steps, asked.batch, 1e-4, recipe, epoch=steps), compute, state, seed=0),
+        Training(Schedule(steps, asked.batch, 1e-4, "adamw_one_cycle", epoch=steps), compute, state, seed=0),
         watch,
     )
     return watch.seconds_per_step()
