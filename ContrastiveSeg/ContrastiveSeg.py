@@ -8,7 +8,7 @@ from typing import Any
 import qt
 import slicer
 import vtk  # noqa: F401 - Slicer's own modules expect it beside slicer
-from ContrastiveSegPanel.memory import recall, remember
+from ContrastiveSegPanel.user_settings import recall, remember
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (

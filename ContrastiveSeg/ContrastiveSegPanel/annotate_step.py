@@ -157,7 +157,7 @@ class AnnotateStep(Step):
         isMarked = index in annotating.complete_slices(node)
         annotating.mark_complete(node, index, complete=not isMarked)
         words = _("slice {n} is open again") if isMarked else _("slice {n} is complete, also where empty")
-        self.say(words.format(n=index))
+        self.showMessage(words.format(n=index))
         self.refresh()
 
     def onSave(self) -> None:
@@ -169,7 +169,7 @@ class AnnotateStep(Step):
             self.fail(str(error))
             return
         self.clearFailure()
-        self.say(annotation_kinds.saved(kind).format(case=self.case, n=count))
+        self.showMessage(annotation_kinds.saved(kind).format(case=self.case, n=count))
         self.panel.refresh()
 
     def _save(self) -> tuple:

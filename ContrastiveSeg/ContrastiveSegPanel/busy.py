@@ -18,7 +18,7 @@ def busy(text: str, label=None):
     before: tuple = ()
     if label is not None:
         before = (label.text, label.property("state"), label.property(state_line.BUSY))
-        # Drawing lets timers ring as well: what they find out is told afterwards.
+        # Drawing lets timers ring as well: what they find is shown afterwards.
         label.setProperty(state_line.BUSY, True)
         state_line.write(label, state_line.WORKING, text + " ...")
     slicer.util.showStatusMessage(text + " ...")

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from . import memory
+from . import user_settings
 
 KEY = "DataOfRuns"
 KEPT = 50  # runs
@@ -14,7 +14,7 @@ def remember(run: str, folder: str) -> None:
     known = _all()
     known.pop(run, None)
     known[run] = folder  # the newest is the last
-    memory.remember(KEY, json.dumps(dict(list(known.items())[-KEPT:])))
+    user_settings.remember(KEY, json.dumps(dict(list(known.items())[-KEPT:])))
 
 
 def recall(run: str, asked) -> str:
@@ -32,7 +32,7 @@ def recall(run: str, asked) -> str:
 
 def _all() -> dict:
     try:
-        known = json.loads(memory.recall(KEY, "{}"))
+        known = json.loads(user_settings.recall(KEY, "{}"))
     except ValueError:
         return {}
     return known if isinstance(known, dict) else {}

@@ -16,11 +16,11 @@ from .method_menu import MethodMenu
 from .panel_words import inPanel
 from .planner import Planner
 from .step import Step
-from .unannotated_tick import UnannotatedTick
+from .unannotated_checkbox import UnannotatedCheckBox
 
 # What most users change, if anything.
 FIRST = ("steps", "lr", "grid.patch", "base_channels", "network")
-MOST_LISTED = 5  # structures; of more, the mean alone is told
+MOST_LISTED = 5  # structures; of more, only the mean is shown
 ANNOTATIONS, DATA = "annotations", "data"
 OWN, SCRATCH = "own", "none"
 
@@ -44,7 +44,7 @@ class FinetuneStep(Step):
         ui.labelsFrom.addItem(_("Labels in the data folder"), DATA)
         ui.startFrom.addItem(_("Pre-training of step 2"), OWN)
         ui.startFrom.addItem(_("Nothing (from scratch)"), SCRATCH)
-        self.tick = UnannotatedTick(panel, self.menu, self.onSettings)
+        self.unannotatedBox = UnannotatedCheckBox(panel, self.menu, self.onSettings)
         self.planner = Planner(panel, "finetune", self.refresh)
         ui.finetuneStep.connect("contentsCollapsed(bool)", lambda _isOn: self.refresh())
         self._shown = self.menu.entry.name  # the strategy, so that a change by the user is noticed
@@ -82,7 +82,7 @@ class FinetuneStep(Step):
         return self.ui.labelsFrom.currentData == DATA
 
     def _automatic(self) -> str:
-        return self.tick.automatic(self._isFromData())
+        return self.unannotatedBox.automatic(self._isFromData())
 
     def _showStrategy(self, isFree: bool) -> None:
         """As long as the user has chosen no strategy, it follows the data."""
@@ -90,7 +90,7 @@ class FinetuneStep(Step):
         if not parameters.strategy and self.menu.entry.name != self._automatic():
             self.menu.choose(self._automatic(), parameters.finetuneOptions)
             self._shown = self.menu.entry.name
-        self.tick.refresh(self._isFromData(), isFree)
+        self.unannotatedBox.refresh(self._isFromData(), isFree)
 
     def onStart(self) -> None:
         """Start or resume."""
@@ -105,7 +105,7 @@ class FinetuneStep(Step):
         panel = self.panel
         fromData = self._isFromData()
         labeled = panel.parameters.dataFolder if fromData else str(panel.run.annotations)
-        known = {"run": str(panel.run.path), "labeled": labeled, **self.tick.settings(fromData)}
+        known = {"run": str(panel.run.path), "labeled": labeled, **self.unannotatedBox.settings(fromData)}
         if self.ui.startFrom.currentData == SCRATCH:
             known["start"] = "none"
         elif panel.pretrain.otherRun():
@@ -166,7 +166,7 @@ class FinetuneStep(Step):
         super().onEnd(job, outcome, extra)
         rounds = self.panel.state.finishedRounds
         if outcome.kind == job_words.DONE and rounds:
-            self.say(_("Done: ") + self._quality(rounds[-1]))
+            self.showMessage(_("Done: ") + self._quality(rounds[-1]))
 
     def _quality(self, number: int) -> str:
         """The Dice of a round in held-out patients, if there were any."""
@@ -208,7 +208,7 @@ def _words(plan) -> str:
 
 
 def _lastRound(events):
-    """The events of the last round. After a crash some steps are told twice: the later telling counts."""
+    """The events of the last round. After a crash some steps appear twice: the later ones count."""
     kept, first = [], None
     for event in events:
         step = event.get("step")

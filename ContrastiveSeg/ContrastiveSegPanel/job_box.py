@@ -55,12 +55,12 @@ class JobBox:
         self.showCurves.connect("toggled(bool)", self._onShowCurves)
         self.setBusy(False)
 
-    def say(self, text: str) -> None:
-        """One line below the progress bar."""
+    def showMessage(self, text: str) -> None:
+        """Show one line below the progress bar."""
         self.line.text = breakable(inPanel(text))
 
-    def note(self, text: str) -> None:
-        """More lines in the log."""
+    def appendLog(self, text: str) -> None:
+        """Add lines to the log."""
         self.log.appendPlainText(inPanel(text))
 
     def setBusy(self, isBusy: bool) -> None:
@@ -68,46 +68,46 @@ class JobBox:
         allow(self.cancel, "" if isBusy else _("Nothing is running."), _("Save, then stop"))
         if isBusy:
             self.bar.show()
-            self.bar.setRange(0, 0)  # moves without end until the first progress is told
+            self.bar.setRange(0, 0)  # moves without end until the first progress
         elif self.bar.maximum == 0:
             self.bar.setRange(0, 1)
             self.bar.setValue(0)
 
     def clear(self) -> None:
-        """Nothing runs, and nothing was said: what a run folder holds is told by the state line."""
+        """No job runs, and no message is shown: the state line says what a run folder holds."""
         self.log.clear()
-        self.say("")
+        self.showMessage("")
         self.setBusy(False)
         self.bar.hide()
 
     def begin(self) -> None:
         """A new job starts: an empty log, and curves of its own."""
         self.log.clear()
-        self.say(_("Starting: PyTorch is being loaded ..."))
+        self.showMessage(_("Starting: PyTorch is being loaded ..."))
         self.setBusy(True)
 
-    def take(self, events) -> None:
-        """Show what the job said, in words and in the chart."""
-        self.tell(events)
+    def onEvents(self, events) -> None:
+        """Show events of the job as text and in the chart."""
+        self.showEvents(events)
         self.drawCurves(events)
 
-    def tell(self, events) -> None:
-        """Show what the job said, without the chart."""
+    def showEvents(self, events) -> None:
+        """Show events of the job as text, without the chart."""
         for event in events:
             if event.get("kind") == "progress" and "steps" in event:
                 self.fillCount(int(event["step"]), int(event["steps"]))
-                self.say(job_words.progressWords(event))
+                self.showMessage(job_words.progressWords(event))
             elif event.get("kind") in ("preparing", "prepared") and event.get("cases"):
                 number, total = int(event.get("number", 0)), int(event["cases"])
                 self.fillCount(number, total)
-                self.say(job_words.readingWords(number, total))
+                self.showMessage(job_words.readingWords(number, total))
             elif event.get("kind") == "case":
-                self.say(job_words.caseWords(event))
+                self.showMessage(job_words.caseWords(event))
             elif event.get("kind") == "start":
-                self.say(_("Looking for cases and reading their headers ..."))
-            elif text := _spoken(event):
-                self.note(text)
-                self.say(text)
+                self.showMessage(_("Looking for cases and reading their headers ..."))
+            elif text := _sentence(event):
+                self.appendLog(text)
+                self.showMessage(text)
 
     def drawCurves(self, events, *, isLive: bool = True) -> None:
         """Add points to the chart; of a live job, the first one brings the chart into the view layout."""
@@ -116,7 +116,7 @@ class JobBox:
         if self._curves is None or self._curves.is_lost:
             self._curves = Curves(self._title)
         isFirst = self._curves.chart is None
-        if not self._curves.take(events):
+        if not self._curves.add(events):
             return
         if isFirst and isLive:
             self.showCurves.setChecked(True)
@@ -161,8 +161,8 @@ class JobBox:
         column.addLayout(row)
 
 
-def _spoken(event) -> str:
-    """What an event tells a person; "" for those that move bars or curves."""
+def _sentence(event) -> str:
+    """The text of an event; "" for those that move bars or curves."""
     kind = event.get("kind")
     if kind in ("note", "warning", "result", "pseudo_labels") and event.get("text"):
         return f"{_('Warning')}: {event['text']}" if kind == "warning" else str(event["text"])

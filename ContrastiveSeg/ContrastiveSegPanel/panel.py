@@ -14,7 +14,6 @@ from .annotate_step import AnnotateStep
 from .data_step import DataStep
 from .finetune_step import FinetuneStep
 from .job_monitor import JobMonitor
-from .memory import remember
 from .plot_layout import PlotLayout
 from .predict_step import PredictStep
 from .pretrain_step import PretrainStep
@@ -23,6 +22,7 @@ from .refinement import Refinement
 from .results_box import ResultsBox
 from .setup_step import SetupStep
 from .step import Step
+from .user_settings import remember
 
 LAST_RUN = "LastRunFolder"
 
@@ -90,7 +90,7 @@ class Panel:
         self.reopen()
 
     def settle(self) -> None:
-        """Take paths that were typed and not finished with Return."""
+        """Accept paths that were typed without Return."""
         for step in self.steps:
             for field in step.paths:
                 field.settle()
@@ -109,7 +109,7 @@ class Panel:
             self.monitor.letGo()
             self.jobName, self.extra = "", {}
         self.refresh()
-        events, position = _told(self.run) if self.run is not None else ([], 0)
+        events, position = _eventsOf(self.run) if self.run is not None else ([], 0)
         for step in self.steps:
             step.forget()
             step.replay(events)
@@ -124,7 +124,7 @@ class Panel:
             self._explainDeath()
             return
         mine = [e for e in events if e.get("job") == job.name and e.get("time", 0) >= job.started - 1]
-        job.position = position  # what was told until now has been shown
+        job.position = position  # earlier events have been shown
         self.follow(job, seen=mine, **(extra if isKept else {}))
 
     def working(self) -> tuple:
@@ -185,10 +185,10 @@ class Panel:
     def cancel(self) -> None:
         """The user pressed Cancel."""
         self.monitor.cancel()
-        self.stepOf(self.jobName).say(_("Cancelling: the job saves what it has ..."))
+        self.stepOf(self.jobName).showMessage(_("Cancelling: the job saves what it has ..."))
 
     def onEvents(self, events) -> None:
-        """News from the job."""
+        """New events of the job."""
         self.stepOf(self.jobName).onEvents(events)
 
     def onEnd(self, job, outcome) -> None:
@@ -227,7 +227,7 @@ class Panel:
         return self.why_not(self.setup.whyNoJobs(), *reasons)
 
     def explain(self, jobName: str, text: str) -> None:
-        """Tell the user what went wrong, in the step and in Slicer's log."""
+        """Show the user what went wrong, in the step and in Slicer's log."""
         logging.warning("ContrastiveSeg %s: %s", jobName, text)
         self.stepOf(jobName).fail(text)
 
@@ -253,8 +253,8 @@ class Panel:
             self.stepOf(dead.name).failBefore(outcome.text)
 
 
-def _told(run):
-    """What happened in a run so far and the position behind it; nothing while the folder cannot be read."""
+def _eventsOf(run):
+    """The events of a run so far and the position after them; none while the folder cannot be read."""
     try:
         return overview(run.events)
     except OSError:

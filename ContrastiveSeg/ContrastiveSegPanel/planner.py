@@ -17,7 +17,7 @@ from ContrastiveSegLib.slicer_bridge import process
 
 from . import job_words
 from .job_monitor import JobMonitor
-from .memory import recall, remember
+from .user_settings import recall, remember
 
 DELAY_MS = 1500  # after the last change
 KEPT, MOST_KEPT = "Plans", 20
@@ -73,7 +73,7 @@ class Planner:
         return {}
 
     def learn(self, settings, *, images_per_s: float, memory_mb) -> None:
-        """What a real run tells is better than what some steps told."""
+        """The speed of a real run is better than that of a few trial steps."""
         key = self._key(settings)
         known = _remembered().get(key)
         if known:

@@ -65,7 +65,7 @@ class PredictStep(Step):
     def replay(self, events) -> None:
         self._showNothing()
         self.predicted.forget()
-        self.predicted.hear(events)
+        self.predicted.onEvents(events)
 
     def onShown(self, case: str, volume) -> None:
         """The step is about the prediction that is seen; another case takes it away."""
@@ -145,7 +145,7 @@ class PredictStep(Step):
 
     def onEvents(self, events) -> None:
         super().onEvents(events)
-        self.predicted.hear(events)
+        self.predicted.onEvents(events)
         self._done |= {e.get("case") for e in events if e.get("kind") == "result" and e.get("case")}
         if self._done:
             self.box.fillCount(len(self._done), max(len(self._done), self.panel.extra.get("total", 1)))
@@ -155,7 +155,7 @@ class PredictStep(Step):
         if outcome.kind == job_words.DONE and extra.get("case"):
             volume = slicer.mrmlScene.GetNodeByID(extra["volume"])
             if volume is None:
-                self.say(_("The volume was closed meanwhile; open the result from the table."))
+                self.showMessage(_("The volume was closed meanwhile; open the result from the table."))
                 return
             self.showResult(extra["case"], volume)
 

@@ -1,4 +1,4 @@
-"""The table of predicted cases in step 5, with the Dice that is expected of each where a job has told it."""
+"""The table of predicted cases in step 5, with the Dice that is expected of each where a job estimated it."""
 
 from slicer.i18n import tr as _
 
@@ -20,8 +20,8 @@ class PredictionTable:
         self._shows: tuple | None = None
         table_rows.style(table)
 
-    def hear(self, events) -> None:
-        """Take what jobs told of single cases: their table lists the cases of the last job alone."""
+    def onEvents(self, events) -> None:
+        """Remember what jobs reported of each case: their own table lists only the cases of the last job."""
         known = [e for e in events if e.get("case") and _isNumber(e.get(EXPECTED_DICE))]
         self._told.update({e["case"]: float(e[EXPECTED_DICE]) for e in known})
 

@@ -8,22 +8,22 @@ from .step import Step
 
 
 class PromptedStep(Step, ABC):
-    """Counts slices and remembers the result that the job told of.
+    """Counts slices and remembers the result of the job.
 
     Args:
         name: Of the job; the widgets begin with it.
-        told: Kind of the event that the job tells for each slice.
+        event: Kind of the event that the job writes for each slice.
         makes: What the job can use: "masks", "volumes".
         text: Of the button.
     """
 
-    def __init__(self, panel, name: str, *, told: str, makes, text: str) -> None:
+    def __init__(self, panel, name: str, *, event: str, makes, text: str) -> None:
         super().__init__(panel, getattr(panel.ui, f"{name}State"))
         self.box = JobBox(getattr(panel.ui, f"{name}Job"), name, self.onStart, panel.cancel)
         self.box.start.text = text
         self.choice = ModelChoice(panel, name, makes, panel.refresh)
         self.paths = (self.choice.path,)
-        self._told, self._slices = told, 0
+        self._event, self._slices = event, 0
         self._result: dict = {}
 
     @abstractmethod
@@ -43,7 +43,7 @@ class PromptedStep(Step, ABC):
         self._count(events)
 
     def _count(self, events) -> None:
-        slices = [event for event in events if event.get("kind") == self._told]
+        slices = [event for event in events if event.get("kind") == self._event]
         self._slices += len(slices)
         if slices:
             self.box.fillCount(self._slices, int(slices[-1]["slices"]))

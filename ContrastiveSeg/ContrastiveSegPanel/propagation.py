@@ -21,7 +21,7 @@ class Propagation(PromptedStep):
 
     def __init__(self, panel) -> None:
         text = _("Propagate this slice")
-        super().__init__(panel, "propagate", told="propagated", makes=("volumes", "masks"), text=text)
+        super().__init__(panel, "propagate", event="propagated", makes=("volumes", "masks"), text=text)
         panel.ui.acceptButton.connect("clicked()", self.onAccept)
         self.surfaces = SurfaceButton(panel.ui.propagated3DButton, self, self._shown)
         self.case, self.segmentationID = "", ""
@@ -73,7 +73,7 @@ class Propagation(PromptedStep):
         case = case_of(path)
         volume = self.panel.data.volumeOf(case) or self.panel.data.load(case)
         if volume is None:
-            self.say(_("The volume was closed meanwhile; the result is in {path}").format(path=path))
+            self.showMessage(_("The volume was closed meanwhile; the result is in {path}").format(path=path))
             return None
         try:
             with self.busy(_("showing what was propagated in {case}").format(case=case)):

@@ -16,7 +16,7 @@ class Refinement(PromptedStep):
     """The prediction in the run folder stays as it is."""
 
     def __init__(self, panel) -> None:
-        super().__init__(panel, "refine", told="refined", makes=("masks",), text=_("Refine"))
+        super().__init__(panel, "refine", event="refined", makes=("masks",), text=_("Refine"))
 
     def onStart(self) -> None:
         """Refine the prediction that is shown."""
@@ -51,11 +51,11 @@ class Refinement(PromptedStep):
         case, path = self._result["case"], Path(self._result["file"])
         volume = slicer.mrmlScene.GetNodeByID(extra["volume"]) if extra else self.panel.data.volumeOf(case)
         if volume is None:
-            self.say(_("The volume was closed meanwhile; the result is in {path}").format(path=path))
+            self.showMessage(_("The volume was closed meanwhile; the result is in {path}").format(path=path))
             return
         self.panel.predict.showResult(case, volume, path=path)
         counts = {key: self._result.get(key, 0) for key in ("accepted", "asked")}
-        self.say(_("{accepted} of {asked} outlines were refined; the others stay.").format(**counts))
+        self.showMessage(_("{accepted} of {asked} outlines were refined; the others stay.").format(**counts))
 
     def refresh(self) -> None:
         panel = self.panel

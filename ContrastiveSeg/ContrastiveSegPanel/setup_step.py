@@ -12,10 +12,10 @@ from ContrastiveSegLib.errors import ContrastiveSegError
 from ContrastiveSegLib.slicer_bridge import install
 
 from . import job_words, state_line
-from .memory import recall, remember
 from .panel_words import inPanel
 from .path_field import PathField
 from .step import Step
+from .user_settings import recall, remember
 
 PASSED = "CheckPassedWith"
 FACTS = "check.json"
@@ -112,7 +112,7 @@ class SetupStep(Step):
         python = self.panel.logic.externalPython()
         remember(PASSED, f"{python}\n{_summary(job.folder / FACTS)}")
 
-    def say(self, text: str) -> None:
+    def showMessage(self, text: str) -> None:
         self._log(text)
 
     def _log(self, text: str) -> None:

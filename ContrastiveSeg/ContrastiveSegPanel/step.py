@@ -30,7 +30,7 @@ class Step:
         """Say what is done and what is missing; switch buttons."""
 
     def replay(self, _events) -> None:
-        """Another run folder: show what was told in it so far."""
+        """Another run folder: show its events so far."""
 
     def forget(self) -> None:
         """Another run folder: what went wrong in the last one is history."""
@@ -42,16 +42,16 @@ class Step:
         """Another case is seen now, or something else of the same case."""
 
     def onBegin(self, _job, seen) -> None:
-        """A job of this step begins, or was found running after it had told what was seen."""
+        """A job of this step begins, or was found running after it had written the events `seen`."""
         self._failure = ""
         if self.box is not None:
             self.box.begin()
-            self.box.tell(seen)
+            self.box.showEvents(seen)
 
     def onEvents(self, events) -> None:
-        """A job of this step said something."""
+        """New events of a job of this step."""
         if self.box is not None:
-            self.box.take(events)
+            self.box.onEvents(events)
 
     def onEnd(self, job, outcome, _extra) -> None:
         """A job of this step ended."""
@@ -60,13 +60,13 @@ class Step:
         self.box.setBusy(False)
         output = job.tail()
         if outcome.kind in (job_words.FAILED, job_words.DIED) and output:
-            self.box.note(output)
+            self.box.appendLog(output)
         if outcome.kind == job_words.DONE:
             self.box.bar.setRange(0, 1)
             self.box.bar.setValue(1)
-            self.say(_("Done."))
+            self.showMessage(_("Done."))
         elif outcome.kind == job_words.CANCELLED:
-            self.say(outcome.text or _("Cancelled."))
+            self.showMessage(outcome.text or _("Cancelled."))
         else:
             self.fail(outcome.text)
 
@@ -74,15 +74,15 @@ class Step:
         """A context for what takes a moment: the state line says so, and the cursor waits."""
         return busy(text, self._stateLabel)
 
-    def say(self, text: str) -> None:
-        """One line beside the progress bar."""
+    def showMessage(self, text: str) -> None:
+        """Show one line below the progress bar."""
         if self.box is not None:
-            self.box.say(text)
+            self.box.showMessage(text)
 
     def fail(self, text: str) -> None:
         """Show what went wrong until the next start."""
         self._failure = text
-        self.say(text)
+        self.showMessage(text)
         self.show(state_line.FAILED, text)
 
     def clearFailure(self) -> None:

@@ -39,7 +39,7 @@ class Curves:
         self._chart_id = ""
         self._count = 0
 
-    def take(self, events: Sequence[Mapping[str, Any]]) -> bool:
+    def add(self, events: Sequence[Mapping[str, Any]]) -> bool:
         """Add what the events say; True if a curve grew. One redraw for all of them."""
         grown = set()
         for event in events:

@@ -12,7 +12,7 @@ from ContrastiveSegLib.slicer_bridge.curves import Curves
 def test_the_kept_share_of_each_structure_and_round_is_a_curve():
     curves = Curves("Fine-tuning")
 
-    grew = curves.take(
+    grew = curves.add(
         [
             {"kind": "progress", "step": 9, "terms": {"dice_ce": 1.0}},
             {"kind": "pseudo_labels", "step": 400, "round": 1, "kept": {"liver": 0.75, "spleen": 0.5}},

@@ -52,7 +52,7 @@ def test_what_a_job_tells_of_one_case_is_shown_beside_the_others(a_panel, a_lear
     table = a_panel.ui.predictionTable
     _write(a_learned_run, {CASES[0]: 0.5})
 
-    a_panel.panel.predict.predicted.hear(
+    a_panel.panel.predict.predicted.onEvents(
         [
             {"kind": "result", "case": CASES[2], "expected_dice": 0.25},
             {"kind": "result", "case": CASES[3], "expected_dice": float("nan")},

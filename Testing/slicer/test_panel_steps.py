@@ -129,7 +129,7 @@ def test_a_job_says_what_it_does_before_the_first_step(a_quick_panel):
         {"kind": "prepared", "case": "b", "number": 16, "cases": 16},
         {"kind": "case", "case": "c", "number": 3, "cases": 16},
     ):
-        box.tell([event])
+        box.showEvents([event])
         said.append(box.line.text)
 
     assert said == [
@@ -177,7 +177,7 @@ def test_as_many_suggestions_as_asked_for(a_quick_panel, phantoms, tmp_path, a_p
 
 
 def test_the_check_shows_device_and_speed(a_quick_panel):
-    from ContrastiveSegPanel import memory, setup_step
+    from ContrastiveSegPanel import setup_step, user_settings
 
     panel = a_quick_panel
 
@@ -186,7 +186,7 @@ def test_the_check_shows_device_and_speed(a_quick_panel):
 
     assert panel.state("setup") in ("done", "missing")  # packages of this Python may be missing
     assert "One training step of 8 slices" in panel.ui.setupLog.plainText
-    assert memory.recall(setup_step.PASSED).endswith("\nstand-in, torch none, 80 slices/s")
+    assert user_settings.recall(setup_step.PASSED).endswith("\nstand-in, torch none, 80 slices/s")
 
 
 def test_what_was_chosen_is_saved_with_the_scene(a_quick_panel, phantoms, tmp_path):

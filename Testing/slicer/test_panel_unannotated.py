@@ -149,10 +149,10 @@ def test_the_tick_follows_the_strategy_and_its_rounds(a_panel):
 
 
 def test_with_more_annotated_patients_the_line_says_that_only_these_teach(a_panel, monkeypatch):
-    tick = a_panel.panel.finetune.tick
-    assert (tick._patients(False), tick._patients(True)) == (1, 4)  # in the run, in the data folder
+    box = a_panel.panel.finetune.unannotatedBox
+    assert (box._patients(False), box._patients(True)) == (1, 4)  # in the run, in the data folder
 
-    monkeypatch.setattr(tick, "_patients", lambda _fromData: 3)
+    monkeypatch.setattr(box, "_patients", lambda _fromData: 3)
     a_panel.panel.refresh()
 
     said = "3 patients are annotated; with more than 2 only these teach."
@@ -176,7 +176,7 @@ def test_a_folder_named_in_the_form_is_taken_instead(a_panel, phantoms, tmp_path
 
 
 def test_the_panel_knows_which_strategies_learn_from_scans_and_how_many_they_need():
-    from ContrastiveSegPanel import unannotated_tick
+    from ContrastiveSegPanel import unannotated_checkbox
 
     learns = [
         path.stem
@@ -185,8 +185,8 @@ def test_the_panel_knows_which_strategies_learn_from_scans_and_how_many_they_nee
     ]
     fewest = _assigned(ENGINE / "training" / "unannotated.py", "")["FEWEST"]
 
-    assert sorted(learns) == sorted(unannotated_tick.LEARNS)
-    assert fewest == unannotated_tick.FEWEST
+    assert sorted(learns) == sorted(unannotated_checkbox.LEARNS)
+    assert fewest == unannotated_checkbox.FEWEST
 
 
 def _assigned(path: Path, owner: str) -> dict:

@@ -80,7 +80,7 @@ def _pretrain(test, here, room) -> None:
     test.assertEqual(found and found.pid, job.pid)
     events = _do(test, job)
     curves = Curves("self test")
-    test.assertTrue(curves.take(events))
+    test.assertTrue(curves.add(events))
     test.assertEqual(curves.chart and curves.chart.GetNumberOfPlotSeriesNodes(), 1)
     test.assertIsNone(process.find(here.panel))
 

@@ -13,7 +13,7 @@ SELF_TRAINING, LEARNS, FEWEST = "self_training", ("self_training", "mean_teacher
 WITHOUT, WITHOUT_FROM_SCRIBBLES = "supervised", "pclmix"  # the first one needs whole slices
 
 
-class UnannotatedTick:
+class UnannotatedCheckBox:
     """The check box and the line below it.
 
     Args:
@@ -44,7 +44,7 @@ class UnannotatedTick:
         return self._without() if self._whyNot(fromData) else SELF_TRAINING
 
     def settings(self, fromData: bool) -> dict:
-        """What the job must be told besides its strategy."""
+        """The settings of the job besides its strategy."""
         if "unlabeled" in self._named() or self._menu.entry.name not in LEARNS or self._whyNot(fromData):
             return {}
         return {"unlabeled": self._panel.parameters.dataFolder}
@@ -95,7 +95,7 @@ class UnannotatedTick:
         return "" if count >= FEWEST else text.format(n=FEWEST, count=count)
 
     def _named(self) -> dict:
-        """What the user changed in the form; text that cannot be understood is told by Start."""
+        """What the user changed in the form; Start reports text that cannot be understood."""
         try:
             return self._menu.values()
         except ContrastiveSegError:
