@@ -18,10 +18,11 @@ from ContrastiveSegLib import __version__
 from ContrastiveSegLib.disk import make_folder, replacing
 from ContrastiveSegLib.errors import BadFile, BadFolder, BadSetting, CannotWrite
 from ContrastiveSegLib.exporting._format import Exported, write_each
-from ContrastiveSegLib.file_io.dicom import find_series, is_dicom
+from ContrastiveSegLib.file_io.dicom import find_series, is_dicom, slice_places
 from ContrastiveSegLib.file_io.dicom_segmentation import INSTALL
 from ContrastiveSegLib.file_io.files import read_labels
 from ContrastiveSegLib.file_io.label_meanings import ReadLabels
+from ContrastiveSegLib.imaging.gantry_tilt import is_tilted
 from ContrastiveSegLib.imaging.label_values import class_indices
 from ContrastiveSegLib.imaging.labels import Structure
 from ContrastiveSegLib.imaging.volume import Geometry
@@ -97,13 +98,14 @@ def _write(highdicom: Any, predicted: _Predicted, target: Path) -> Path:
     image = predicted.image
     if not (image.is_dir() or is_dicom(image)):
         raise BadFile(f"{image} is no DICOM series.", "Use the .seg.nrrd file of its prediction.")
-    sources = [pydicom.dcmread(file, stop_before_pixels=True) for file in find_series(image).files]
+    series = find_series(image)
+    sources = [pydicom.dcmread(file, stop_before_pixels=True) for file in series.files]
     for source in sources:
         _complete(source, image)
     read = read_labels(predicted.file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # on names of patients, which are the scanner's
-        made = _made(highdicom, sources, read)
+        made = _made(highdicom, sources, read, is_tilted(slice_places(series)))
     make_folder(target.parent)
     with replacing(target) as temporary:
         made.save_as(temporary)
@@ -126,15 +128,23 @@ def _complete(source: Any, image: Path) -> None:
             setattr(source, name, "")
 
 
-def _made(highdicom: Any, sources: Sequence[Any], read: ReadLabels) -> Any:
-    """The data set of a labeling, with the patient, study and references of its sources."""
+def _made(highdicom: Any, sources: Sequence[Any], read: ReadLabels, is_askew: bool) -> Any:
+    """The data set of a labeling, with the patient, study and references of its sources.
+
+    Args:
+        is_askew: Whether slices lie beside the grid of the labels; each then has the place of its source.
+    """
+    numbers = class_indices(read.volume.array, read.table).astype(np.uint16)
+    is_of_slices = is_askew and len(sources) == len(numbers)
     segments = [
         _description(highdicom, number, structure)
         for number, structure in enumerate(read.table.structures, start=1)
     ]
     made = highdicom.seg.Segmentation(
         source_images=sources,
-        pixel_array=_volume(highdicom, read, sources[0].FrameOfReferenceUID),
+        pixel_array=numbers
+        if is_of_slices
+        else _volume(highdicom, numbers, read.volume.geometry, sources[0].FrameOfReferenceUID),
         segmentation_type="BINARY",
         segment_descriptions=segments,
         series_instance_uid=highdicom.UID(),
@@ -152,11 +162,11 @@ def _made(highdicom: Any, sources: Sequence[Any], read: ReadLabels) -> Any:
     return made
 
 
-def _volume(highdicom: Any, read: ReadLabels, frame_of_reference: str) -> Any:
-    """The labels as numbers of segments, with axes and places as highdicom counts them: k, j, i."""
+def _volume(highdicom: Any, numbers: Any, grid: Geometry, frame_of_reference: str) -> Any:
+    """Numbers of segments (K, H, W), with axes and places as highdicom counts them: k, j, i."""
     return highdicom.Volume(
-        class_indices(read.volume.array, read.table).astype(np.uint16),
-        _affine(read.volume.geometry),
+        numbers,
+        _affine(grid),
         "PATIENT",
         frame_of_reference_uid=str(frame_of_reference),
     )

@@ -32,6 +32,7 @@ MODALITY = "0008|0060"
 PATIENT_ID = "0010|0020"
 FRAME_OF_REFERENCE = "0020|0052"
 POSITION = "0020|0032"
+INSTANCE = "0008|0018"
 ORIENTATION = "0020|0037"
 
 # SOP classes: directory, presentation states, raw data, reports, documents, radiotherapy but not its images.
@@ -144,13 +145,25 @@ def series_geometry(series: DicomSeries) -> Geometry:
 
 
 def slice_places(series: DicomSeries) -> npt.NDArray[np.float64]:
-    """Where slices really lie on the even grid of a series: (N,) 0, 1, 2, ... unless one is missing."""
-    count = len(series.files)
-    if count == 1:
-        return np.arange(series_geometry(series).size[2], dtype=float)
-    offsets = slice_offsets(series.path, *_places(series, [open_header(file) for file in series.files]))
-    places: npt.NDArray[np.float64] = np.abs(offsets) * (count - 1) / abs(offsets[-1])
-    return places
+    """Where the first voxel of each slice really lies on the grid of a series: (N, 3) in voxels.
+
+    That is (0, 0, k) unless a slice is missing before it, or the gantry was tilted.
+    """
+    grid = series_geometry(series)
+    if len(series.files) > 1:
+        positions, planes = _places(series, [open_header(file) for file in series.files])
+        slice_offsets(series.path, positions, planes)  # refuses what is no volume
+        return grid.physical_to_index(positions)
+    frames = read_frames(series.files[0]) if grid.size[2] > 1 else None
+    if frames is None:
+        return np.outer(np.arange(grid.size[2]), [0.0, 0.0, 1.0])
+    return grid.physical_to_index(frames.positions[np.argsort(_frame_offsets(series, frames))])
+
+
+def instances(series: DicomSeries) -> tuple[str, ...]:
+    """The UIDs of its slices, in their order; () for frames of one file."""
+    files = series.files if len(series.files) > 1 else ()
+    return tuple(header_text(open_header(file), INSTANCE) for file in files)
 
 
 def frame_of_reference(series: DicomSeries) -> str:

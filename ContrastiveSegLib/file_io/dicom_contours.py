@@ -19,6 +19,7 @@ from ContrastiveSegLib.file_io.dicom_segmentation import EXPORT_AGAIN, ODD, uniq
 from ContrastiveSegLib.file_io.parsed_dicom import parse
 from ContrastiveSegLib.file_io.structure_files import merge_structures
 from ContrastiveSegLib.imaging.colors import Color, colors_for
+from ContrastiveSegLib.imaging.gantry_tilt import in_slices
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 
@@ -56,7 +57,7 @@ def read_contours(
 
     Args:
         frame_of_reference: The UID of the space that the image lies in; contours in another one fill nothing.
-        slices: (N,) where the slices lie along the last axis, in voxels; None if they are evenly spaced.
+        slices: (N, 3) where the slices lie on that grid, as for `in_slices`; None if it is straight and even.
 
     Raises:
         BadFile: The file is damaged, or no contour lies in the image.
@@ -152,8 +153,7 @@ def _filled(region: _Region, image: Geometry, slices: Points | None) -> _Filled:
     lost = 0
     for contour in region.contours:
         places = image.physical_to_index(contour)
-        if slices is not None:
-            places[:, 2] = _counted(places[:, 2], slices)
+        places = places if slices is None else in_slices(places, slices)
         depth = places[:, 2]
         if len(contour) < 3 or np.ptp(depth) > FLAT or not _reaches(places, image):
             lost += 1
@@ -162,13 +162,6 @@ def _filled(region: _Region, image: Geometry, slices: Points | None) -> _Filled:
             same = next((plane for plane in planes if abs(plane - at) < SAME_PLANE), at)
             planes[same].append(places[:, 1::-1])
     return _Filled(dict(_nearest(planes, image.size[2])), lost)
-
-
-def _counted(depth: Points, slices: Points) -> Points:
-    """Depths as numbers of slices, also where a slice is missing or the depth is outside of the image."""
-    outside = np.minimum(depth, 0) + np.maximum(depth - slices[-1], 0)
-    counted: Points = np.interp(depth, slices, np.arange(len(slices))) + outside
-    return counted
 
 
 def _reaches(places: Points, image: Geometry) -> bool:

@@ -9,6 +9,7 @@ from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.dicom import (
     find_series,
     frame_of_reference,
+    instances,
     is_dicom,
     series_geometry,
     slice_places,
@@ -16,6 +17,7 @@ from ContrastiveSegLib.file_io.dicom import (
 from ContrastiveSegLib.file_io.dicom_contours import read_contours
 from ContrastiveSegLib.file_io.dicom_elements import CONTOURS, drawn_on
 from ContrastiveSegLib.file_io.dicom_segmentation import read_segmentation
+from ContrastiveSegLib.imaging.gantry_tilt import is_tilted
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Volume
 
@@ -33,7 +35,8 @@ def read_label_series(path: Path, image: Sequence[Path]) -> tuple[Volume, LabelT
     series = find_series(image[0]) if is_series else None
     grid = series_geometry(series) if series else None
     if drawn_on(path).modality != CONTOURS:
-        return read_segmentation(path, grid)
+        askew = instances(series) if series and is_tilted(slice_places(series)) else ()
+        return read_segmentation(path, grid, askew)
     if series is None or grid is None:
         raise BadFile(
             f"{path} holds contours, which need the image they were drawn on.",

@@ -5,7 +5,7 @@ Source: DICOM PS3.3, C.8.20 (segmentation); names of structures as 3D Slicer wri
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ INSTALL = "Install the package that reads it: pip install 'contrastiveseg[dicom]
 EXPORT_AGAIN = "Export it again, or save it as .seg.nrrd in 3D Slicer."
 CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
 ANATOMY = "Anatomic codes - DICOM master list"
+FITS = {"allow_missing_positions": True, "allow_duplicate_positions": True}
 # What highdicom and pydicom raise where a file is damaged, or holds what they do not know.
 ODD = (
     ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, OSError, RuntimeError,
@@ -32,13 +33,14 @@ ODD = (
 
 
 def read_segmentation(
-    path: Path, image: Geometry | None = None
+    path: Path, image: Geometry | None = None, instances: Sequence[str] = ()
 ) -> tuple[Volume, LabelTable, tuple[str, ...]]:
     """The segments of a file as one label map (K, H, W), their names and colors, and notes on overlaps.
 
     Args:
         image: The grid that they were drawn on, if it is known: a file may leave out the slices without
             segments, and not say how far apart slices are.
+        instances: The UIDs of its slices, if they are stacked askew, so that no grid says where they lie.
 
     Raises:
         BadFile: highdicom is not installed, the file is damaged, or holds probabilities.
@@ -53,7 +55,7 @@ def read_segmentation(
             raise BadFile(f"{path} holds probabilities of structures, and no labels.", EXPORT_AGAIN)
         table = _table([found.get_segment_description(n) for n in found.segment_numbers])
         names = dict(zip(found.segment_numbers, table.names, strict=True))
-        volume, notes = merge_structures(path, _masks(found, names))
+        volume, notes = merge_structures(path, _masks(found, names, image, instances))
     except ODD as error:
         raise BadFile(f"{path} cannot be read as a DICOM segmentation ({error}).", EXPORT_AGAIN) from error
     return volume, table, notes
@@ -73,8 +75,7 @@ def _opened(seg: Any, path: Path, image: Geometry | None) -> Any:
         if distance := _distance((said.Rows, said.Columns), measures, image):
             measures.SpacingBetweenSlices = distance
     found = seg.Segmentation.from_dataset(said, copy=False)
-    fits = {"allow_missing_positions": True, "allow_duplicate_positions": True}
-    return found if not silent or found.get_volume_geometry(**fits) else seg.segread(path)
+    return found if not silent or found.get_volume_geometry(**FITS) else seg.segread(path)
 
 
 def _distance(shape: tuple[int, int], measures: Any, image: Geometry | None) -> float:
@@ -86,11 +87,21 @@ def _distance(shape: tuple[int, int], measures: Any, image: Geometry | None) -> 
     return float(measures.get("SliceThickness") or 0)
 
 
-def _masks(found: Any, names: dict[int, str]) -> Iterator[tuple[str, Volume]]:
+def _masks(
+    found: Any, names: dict[int, str], image: Geometry | None, instances: Sequence[str]
+) -> Iterator[tuple[str, Volume]]:
     """Each segment by itself, because several may overlap."""
+    is_drawn_on = bool(instances) and image is not None and (found.Rows, found.Columns) == image.shape[1:]
     for number, name in names.items():
-        one = found.get_volume(segment_numbers=[number], combine_segments=True, relabel=True, dtype=np.uint8)
-        yield name, Volume(np.asarray(one.array), _geometry(one))
+        what = {"segment_numbers": [number], "combine_segments": True, "relabel": True, "dtype": np.uint8}
+        if image is not None and is_drawn_on:
+            slices = found.get_pixels_by_source_instance(
+                list(instances), assert_missing_frames_are_empty=True, ignore_spatial_locations=True, **what
+            )
+            yield name, Volume(np.asarray(slices), image)
+        else:
+            one = found.get_volume(**what)
+            yield name, Volume(np.asarray(one.array), _geometry(one))
 
 
 def _geometry(volume: Any) -> Geometry:

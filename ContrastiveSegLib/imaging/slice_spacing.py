@@ -123,5 +123,6 @@ def _tilt_notes(name: str, offsets: Floats, drift: float) -> tuple[str, ...]:
         return ()
     return (
         f"{name}: the slices are stacked askew (tilted gantry), {drift:.1f} mm from the first "
-        f"to the last; they are read as if they were stacked straight.",
+        f"to the last; they are read as if they were stacked straight. To move each "
+        f"slice to where it was taken: `python -m ContrastiveSegLib straighten FOLDER --output NEW_FOLDER`.",
     )

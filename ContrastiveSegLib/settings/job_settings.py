@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from ContrastiveSegLib.registry import ENGINE, list_entries
+from ContrastiveSegLib.settings.folder_settings import ScanSettings, StraightenSettings
 from ContrastiveSegLib.settings.prompting_settings import ModelsSettings, PropagateSettings, RefineSettings
 from ContrastiveSegLib.settings.rules import (
     Flag,
@@ -16,7 +17,6 @@ from ContrastiveSegLib.settings.rules import (
     MayChange,
     MethodOf,
     NetworkName,
-    Positional,
     Range,
 )
 from ContrastiveSegLib.settings.shared_settings import (
@@ -50,6 +50,7 @@ __all__ = [
     "PropagateSettings",
     "RefineSettings",
     "ScanSettings",
+    "StraightenSettings",
 ]
 
 
@@ -60,15 +61,6 @@ class CheckSettings:
     output: Path | None = None
     """JSON file to write the same facts to; empty: they are only printed."""
     compute: Compute = field(default_factory=Compute)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScanSettings:
-    """Show what is in a folder: cases, labels, spacing, and what was left out and why."""
-
-    folder: Annotated[Path, Positional()]
-    """Folder with images, and labels if there are any."""
-    cases: CaseSelection = field(default_factory=CaseSelection)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,7 +271,7 @@ class DemoSettings:
 
 # The order of a user's work, for lists; a job that is not named here comes after those that are.
 _ORDER = (
-    "check", "scan", "methods", "pretrain", "suggest", "finetune", "predict", "evaluate",
+    "check", "scan", "straighten", "methods", "pretrain", "suggest", "finetune", "predict", "evaluate",
     "models", "refine", "propagate", "export", "demo",
 )  # fmt: skip
 
