@@ -41,7 +41,7 @@ class ContrastiveSeg(ScriptedLoadableModule):
         parent.helpText = _(
             "Segment volumes from a handful of annotations: pre-train on unlabeled volumes, annotate a few, "
             "fine-tune, and segment the rest. Everything runs on this computer; nothing is sent anywhere.<br>"
-            "Six steps from top to bottom; each says what is done and what is missing. Try it with the "
+            "The steps go from top to bottom; each says what is done and what is missing. Try it with the "
             "phantoms in Sample Data (category ContrastiveSeg).<br>For research; not a medical device."
         )
         parent.acknowledgementText = _(

@@ -1,7 +1,8 @@
 """What can be exchanged is a file in a folder: which files there are, their captions, and their modules.
 
-Methods, strategies, networks, promptable models and jobs are looked up here. A file whose name begins with an
-underscore is shared by its neighbors. Nothing is imported until it is chosen, so the lists need no torch.
+Methods, strategies, networks, promptable models, jobs and steps of the panel are looked up here. A file
+whose name begins with an underscore is shared by its neighbors. Nothing is imported until it is chosen, so
+the lists need no torch.
 """
 
 from __future__ import annotations
@@ -89,6 +90,16 @@ def load_entry(room: str, name: str, *, what: str, defining: str = "") -> Module
     if name not in known:
         raise unknown_name(what, name, known)
     return importlib.import_module(f"{ENGINE.name}.{room}.{name}")
+
+
+def import_entries(folder: Path, package: str, *, defining: str) -> tuple[ModuleType, ...]:
+    """Import every file of a folder that defines a name, in the order of the files.
+
+    Args:
+        package: The importable name of the folder.
+    """
+    names = [entry.name for entry in list_entries(folder, defining=defining)]
+    return tuple(importlib.import_module(f"{package}.{name}") for name in names)
 
 
 def unknown_name(what: str, name: str, known: Iterable[str], *, source: str = "") -> BadSetting:

@@ -67,7 +67,7 @@ def _fieldOfJob(cls, key):
     for group in key[:-1]:
         owner = rules_of(owner)[group].kind
     field = next(f for f in dataclasses.fields(owner) if f.name == key[-1])
-    default = field.default
+    default = None if field.default is dataclasses.MISSING else field.default
     if field.default_factory is not dataclasses.MISSING:
         default = field.default_factory()
     return FormField(key, default, field_help(owner).get(key[-1], ""), rules_of(owner)[key[-1]])

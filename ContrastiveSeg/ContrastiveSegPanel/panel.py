@@ -1,4 +1,4 @@
-"""The whole panel: six steps, one job at a time, one look at the run folder for all."""
+"""The whole panel: its steps, one job at a time, one look at the run folder for all."""
 
 import logging
 from typing import Any
@@ -14,6 +14,7 @@ from .annotate_step import AnnotateStep
 from .data_step import DataStep
 from .finetune_step import FinetuneStep
 from .job_monitor import JobMonitor
+from .job_step import jobSteps
 from .plot_layout import PlotLayout
 from .predict_step import PredictStep
 from .pretrain_step import PretrainStep
@@ -51,6 +52,7 @@ class Panel:
         self.predict = PredictStep(self)
         self.refinement = Refinement(self)
         self.results = ResultsBox(self)
+        self.jobSteps = jobSteps(self)
         self.steps = (
             self.setup,
             self.data,
@@ -61,6 +63,7 @@ class Panel:
             self.predict,
             self.refinement,
             self.results,
+            *self.jobSteps,
         )
 
         boxes = [step.box for step in self.steps if step.box is not None]
@@ -209,6 +212,7 @@ class Panel:
             "refine": self.refinement,
             "export": self.results,
             "import": self.results,
+            **{step.job: step for step in self.jobSteps},
         }.get(jobName, self.predict)
 
     def refresh(self) -> None:

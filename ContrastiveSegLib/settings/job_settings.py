@@ -216,7 +216,7 @@ class EvaluateSettings:
 
     predictions: Path
     """Folder with predicted labels."""
-    labels: Path
+    labels: Annotated[Path, IsFolder(), Label("true labels")]
     """Folder with the true labels of the same cases."""
     output: Path | None = None
     """CSV file for the table; empty: the table is only shown."""

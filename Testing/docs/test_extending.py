@@ -30,7 +30,7 @@ EXAMPLES = {
     "export": ["nnunet_raw", "dicom_seg", "monai_bundle", "nnssl"],
     "format": ["nrrd", "meta", "nifti"],
     "setting": ["any"],
-    "panel-step": ["pretrain", "predict"],
+    "panel-step": ["evaluate"],
 }
 
 
@@ -42,6 +42,7 @@ COUNTS = {
     "job": (2, True),
     "format": (2, True),
     "setting": (1, False),
+    "panel-step": (1, True),
 }
 
 
@@ -141,10 +142,18 @@ def test_every_form_of_export_is_offered_on_the_command_line_and_in_the_panel(ro
     assert {name for name in files if f'"{name}"' in menu.read_text(encoding="utf-8")} == files
 
 
-def test_every_step_of_the_panel_is_named_by_the_panel(root: Path) -> None:
+def test_a_job_with_a_step_of_the_panel_touches_five_files(root: Path) -> None:
+    paths = {*_listed(root, "job"), *_listed(root, "panel-step")}
+
+    assert len([path for path in paths if path.endswith(".py")]) == 5
+
+
+def test_every_step_of_the_panel_is_found_in_the_folder_or_named_by_the_panel(root: Path) -> None:
     folder = root / "ContrastiveSeg" / "ContrastiveSegPanel"
     panel = (folder / "panel.py").read_text(encoding="utf-8")
-    # A base class of two steps is no step of its own.
-    steps = {path.stem for path in folder.glob("*_step.py")} - {"prompted_step"}
+    # A base class of several steps is no step of its own.
+    steps = {path.stem for path in folder.glob("*_step.py")} - {"prompted_step", "job_step"}
+    found = {entry.name for entry in list_entries(folder, defining="PanelStep")}
 
-    assert [step for step in sorted(steps) if f"from .{step} import" not in panel] == []
+    assert found
+    assert {step for step in steps if f"from .{step} import" in panel} == steps - found

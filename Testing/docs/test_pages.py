@@ -17,7 +17,8 @@ from ContrastiveSegLib.settings.network_catalog import network_names
 
 @pytest.mark.parametrize("job", JOBS)
 def test_each_job_has_a_page_that_asks_for_its_settings(job: str, root: Path) -> None:
-    text = (root / "docs" / "jobs" / f"{job}.md").read_text(encoding="utf-8")
+    page = root / "docs" / "jobs" / f"{job}.md"
+    text = page.read_text(encoding="utf-8") if page.is_file() else tables.generated_page("jobs", job)
 
     assert f"<!-- settings: job {job} -->" in text
 
@@ -51,8 +52,8 @@ def _only_in_help_texts(flags: set[str], job: str) -> bool:
 
 def test_each_written_page_of_a_method_asks_for_its_settings(root: Path) -> None:
     for kind, folder in tables.PAGES.items():
-        what = "method" if kind == "pretraining" else "strategy"
-        names = {entry.name for entry in list_methods() if entry.kind == kind}
+        what = {"pretraining": "method", "finetuning": "strategy", "jobs": "job"}[kind]
+        names = set(tables.pages_of(kind))
         for page in (root / "docs" / folder).glob("*.md"):
             if page.stem != "index":
                 assert page.stem in names, f"{page} describes nothing that there is"
@@ -64,6 +65,13 @@ def test_a_method_without_a_page_gets_one_from_its_docstring() -> None:
 
     assert "Chen et al." in text
     assert "<!-- settings: method simclr -->" in text
+
+
+def test_a_job_without_a_page_gets_one_from_its_docstring() -> None:
+    text = tables.generated_page("jobs", "scan")
+
+    assert text.startswith("# scan\n\n")
+    assert "<!-- settings: job scan -->" in text
 
 
 def test_the_table_of_a_method_shows_help_range_and_default() -> None:

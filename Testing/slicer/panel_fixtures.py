@@ -189,7 +189,7 @@ class PanelInTest:
 
     def state(self, step: str) -> str:
         """The first word of a step's state: done, ready, working, missing, failed."""
-        return str(getattr(self.ui, f"{step}State").property("state"))
+        return str(self.child(f"{step}State").property("state"))
 
     def wait(self, condition: Callable[[], Any], seconds: float = 30) -> None:
         """Let Qt run until the condition holds."""

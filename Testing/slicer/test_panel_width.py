@@ -7,13 +7,13 @@ import shutil
 import pytest
 from PySide6.QtWidgets import QWidget
 
-STEPS = ("setup", "data", "pretrain", "annotate", "finetune", "predict")
+STEPS = ("setup", "data", "pretrain", "annotate", "finetune", "predict", "evaluate")
 NARROW = 330  # how wide the module panel is when Slicer starts; scroll bar and frames take 30 of it
 
 
 def _fold(panel, *, unfolded):
     for step in STEPS:
-        getattr(panel.ui, f"{step}Step").collapsed = step not in unfolded
+        panel.child(f"{step}Step").collapsed = step not in unfolded
     for box in ("pretrainSettings", "finetuneSettings", "propagateBox", "refineBox", "setupLogBox"):
         getattr(panel.ui, box).collapsed = not unfolded
     panel.slicer.process_events()

@@ -20,7 +20,7 @@ TERMINAL = {
     "environment.py",
     "_bundle_configs.py",  # a file of its own, for other programs
     "division.py",  # of several processes, which the panel never starts
-    "meeting.py",
+    "coordination.py",
 }
 
 

@@ -16,8 +16,8 @@ from ContrastiveSegLib.settings.network_catalog import list_networks
 from ContrastiveSegLib.settings.rules import Flag, Label, MethodOf, Positional, Rule, rule_of, rules_of
 from ContrastiveSegLib.settings.schema import is_required
 
-# The folder of the documents about each kind of method.
-PAGES = {"pretraining": "methods", "finetuning": "strategies"}
+# The folder of the documents about each kind of method, and about jobs.
+PAGES = {"pretraining": "methods", "finetuning": "strategies", "jobs": "jobs"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,10 +66,10 @@ def list_of(what: str) -> str:
 
 
 def generated_page(kind: str, name: str) -> str:
-    """A page for a method that nobody wrote one for yet: the docstring of its file, and its settings."""
+    """A page for a method or job without a written one: the docstring of its file, and its settings."""
     path = ENGINE / kind / f"{name}.py"
     described = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    what = "method" if kind == "pretraining" else "strategy"
+    what = {"pretraining": "method", "finetuning": "strategy", "jobs": "job"}[kind]
     return f"# {name}\n\n{described}\n\n## Settings\n\n<!-- settings: {what} {name} -->\n"
 
 
@@ -148,5 +148,7 @@ def _escaped(text: str) -> str:
 
 
 def pages_of(kind: str) -> Iterable[str]:
-    """The names of the methods of a kind."""
+    """The names of the methods of a kind, or of all jobs."""
+    if kind == "jobs":
+        return list(JOBS)
     return [entry.name for entry in _methods() if entry.kind == kind]
