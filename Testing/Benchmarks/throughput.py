@@ -109,12 +109,8 @@ def races(asked: argparse.Namespace, compute: Compute, folder: Path) -> Iterator
 
 
 def _pretraining(name: str, asked: argparse.Namespace, compute: Compute, folder: Path) -> Race:
-    arguments = {
-        "in_channels": asked.channels,
-        "classes": 2,
-        "base_channels": asked.base_channels,
-        "spatial_dims": 2,
-    }
+    sizes = {"in_channels": asked.channels, "base_channels": asked.base_channels}
+    arguments = {**sizes, "classes": 2, "spatial_dims": 2}
     method = build_method(name, {}, "unet", arguments, seed=0)
     cases, patch = random_cases(asked.size, asked.channels), (asked.size,) * 2
     sampler = Sampler(cases, patch, labeled=False, seed=0, chosen=Chosen(partners=method.partners))
