@@ -66,7 +66,7 @@ def _names_by_value(labels: Mapping[str, Any]) -> dict[int, str]:
     names: dict[int, str] = {}
     regions: dict[str, set[int]] = {}
     for key, content in labels.items():
-        if isinstance(content, str):
+        if isinstance(content, str) and not (content.isdecimal() and not key.isdecimal()):
             names[int(key)] = content
         elif isinstance(content, list) and len(content) > 1:
             regions[key] = {int(value) for value in content}

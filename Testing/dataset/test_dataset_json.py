@@ -46,6 +46,7 @@ def test_names_are_read_in_either_direction(
         ({"background": 0, "liver": 1, "ignore": 2}, ("liver",), 2),
         ({"background": 0, "whole": [1, 2], "core": [2], "ignore": 3}, ("rest of whole", "core"), 3),
         ({"0": "background", "1": "liver", "2": "Ignore"}, ("liver",), 2),
+        ({"background": "0", "liver": "1", "ignore": "7"}, ("liver",), 7),
         ({"background": 0, "liver": 1}, ("liver",), None),
     ],
 )
