@@ -13,13 +13,14 @@ MOMENTS = "baseline|followup|ed|es"
 COUNTED = "image|img|im|volume|vol|scan|exam|study|series|acq|run|rep|echo|dyn|day|week|month|year|m"
 # BraTS_003_t1ce, P7_portal_venous, p4_b1000: sequences, phases of contrast, sides, treatments of one image.
 SEQUENCES = (
-    r"t1(?:w|c|ce|gd|gad|n|km|wce|pre|post|map|rho)?|t2(?:w|f|s|star|\*|map|flair)?|flair|pdw?|adc|dwi|dti|"
+    r"t1(?:w|c|\+c|ce|gd|gad|n|km|wce|pre|post|map|rho)?|t2(?:w|f|s|star|\*|map|flair)?|flair|pdw?|adc|dwi|dti|"
     r"tse|fse|gre|haste|mp2rage|tirm|epi|trace|b[-=_]?(?:0|50|\d{3,4})|asl|swi|dce|dsc|mra?|mri|mprage|space|vibe|stir|ssfp|bssfp|cine|lge|"
     r"dixon|inphase|outphase|opp|water|fat|mag|magnitude|phase|"
-    r"hbv|hbval|subtraction|tof|qsm|fa|md|ivim|ktrans|r?cb[fv]|mtt|tmax|ttp|perfusion|perf|"
+    r"hbv|hbval|subtraction|psir|t1ir|ir|ecv|kep|bold|sbref|tfe|ffe|uni|unit1|inv[12]|fs|fatsat|t[12]fs|pdfs|"
+    r"prone|supine|insp|exp|inspiration|expiration|inhale|exhale|lowdose|fulldose|hires|tof|qsm|fa|md|ivim|ktrans|r?cb[fv]|mtt|tmax|ttp|perfusion|perf|"
     r"ct(?:res|org|reg)?|cta|ncct|cect|cbct|ldct|pet|suv|fdg|spect|us|"
-    r"pre|post|precontrast|postcontrast|contrast|ce|gd|gad|nc|native|plain|arterial|art|venous|ven|portal|pvp?|"
-    r"portovenous|delayed?|equilibrium|nephrographic|corticomedullary|excretory|late|early|"
+    r"pre|post|precontrast|postcontrast|contrast|ce|gd|gad|nc|native|plain|arterial|art|venous|ven|portal|pvp?|[ad]p|hap|hbp|unenhanced|enhanced|washin|washout|"
+    r"portovenous|delay(?:ed)?|equilibrium|nephrographic|corticomedullary|excretory|late|early|"
     r"ax|axial|tra|transversal|cor|coronal|sag|sagittal|left|right|lt|rt|"
     r"raw|orig|original|res|corrected|n4|bias|reg|registered|resampled|warped|stripped|brain|bet|map|3d"
 )
@@ -35,7 +36,10 @@ LAST = re.compile(
 LAST_OF_TWO_NUMBERS = re.compile(
     rf"(?:{BETWEEN}+(?:(?:{COUNTED}){BETWEEN}?\d+|{DATE})|(?<=\D\d{{5}})[-_]\d{{2,3}})$", re.IGNORECASE
 )
-FIRST = re.compile(rf"^(?:{SEQUENCES}){BETWEEN}+(?=.*\d)", re.IGNORECASE)
+FIRST = re.compile(
+    rf"^(?:{SEQUENCES}|{MOMENTS}|dixon{BETWEEN}+(?:{DIXON})|(?:{TIMES}){BETWEEN}?\d+|{DATE}){BETWEEN}+(?=.*\d)",
+    re.IGNORECASE,
+)
 # Names of nothing else say nothing about the patient: t1.nii, ct/, 2021-03-05/.
 SEQUENCES_ALONE = re.compile(rf"(?:{SEQUENCES}|{MOMENTS})(?:{BETWEEN}+(?:{SEQUENCES}))*", re.IGNORECASE)
 VISIT = re.compile(rf"(?:{TIMES}|{COUNTED}){BETWEEN}?\d+|{DATE}", re.IGNORECASE)
@@ -56,13 +60,17 @@ PATIENT = re.compile(
 )
 
 
+# Of patient7_02 the second number is a visit or a frame.
+NUMBER_OF_PATIENT = re.compile(rf"^({PATIENT.pattern}){BETWEEN}+\d{{1,2}}$", re.IGNORECASE)
+
+
 def shortened(name: str) -> str:
     """A name without the words that say which image of a patient it is; "" if it has no others."""
     while not SEQUENCES_ALONE.fullmatch(name):
         shorter = LAST.sub("", name)
         if shorter == name and re.search(r"\d", less := LAST_OF_TWO_NUMBERS.sub("", name)):
             shorter = less
-        shorter = FIRST.sub("", shorter)
+        shorter = NUMBER_OF_PATIENT.sub(r"\1", FIRST.sub("", shorter))
         if shorter == name:
             return name
         name = shorter

@@ -14,6 +14,7 @@ from ContrastiveSegLib.dataset.patient_words import (
     shortened,
     tells_many_apart,
 )
+from ContrastiveSegLib.dataset.repeated_words import alike_but_for_the_first_word, without_repeated_words
 
 BIDS_SUBJECT = re.compile(r"(?:^|[/_])(sub-[A-Za-z0-9]+)")
 
@@ -30,7 +31,7 @@ def patients_of(groups: Sequence[Group], root_name: str) -> list[str]:
         root_name: What to call a patient of whom no name and no folder tells.
     """
     folders = [_folder(group) for group in groups]
-    names = [(_scope(group), shortened(_own_name(group))) for group in groups]
+    names = _names(groups)
     places = defaultdict(set)
     for scope, name in names:
         places[name].add(scope)
@@ -48,6 +49,16 @@ def patients_of(groups: Sequence[Group], root_name: str) -> list[str]:
         else:
             guesses.append("_".join([*scope, name]) if len(places[name]) > 1 else name)
     return guesses
+
+
+def _names(groups: Sequence[Group]) -> list[tuple[tuple[str, ...], str]]:
+    """For each group the folders that tell patients apart, and what its name says of the patient."""
+    names = [(_scope(group), shortened(_own_name(group))) for group in groups]
+    by_scope: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for scope, name in names:
+        by_scope[scope].add(name)
+    short = {scope: without_repeated_words(of_scope) for scope, of_scope in by_scope.items()}
+    return [(scope, short[scope][name]) for scope, name in names]
 
 
 def remarks_on(groups: Sequence[Group], patients: Sequence[str]) -> tuple[str, ...]:
@@ -69,14 +80,22 @@ def remarks_on(groups: Sequence[Group], patients: Sequence[str]) -> tuple[str, .
             elif last == r"[^\W\d_]+":
                 by_stem[stem].add(patient)
     alike = [sorted(several) for several in by_stem.values() if len(several) > 1]
-    spelled = _spelled_alike(distinct)
-    if not alike:
-        return spelled
     return (
-        *spelled,
-        f"{' and '.join(min(alike)[:2])} count as two patients, although their names differ in the last word "
-        f"only ({len(alike)} such groups). If they are one, say with --patient-pattern which part of a name "
-        f"is the patient.",
+        *_joined(groups),
+        *_spelled_alike(distinct),
+        *_told_apart(alike, "last"),
+        *_told_apart(alike_but_for_the_first_word(distinct), "first"),
+    )
+
+
+def _told_apart(alike: Sequence[Sequence[str]], which: str) -> tuple[str, ...]:
+    """What counts as several patients, and may be one."""
+    if not alike:
+        return ()
+    return (
+        f"{' and '.join(min(alike)[:2])} count as two patients, although their names differ in the {which} "
+        f"word only ({len(alike)} such groups). If they are one, say with --patient-pattern which part of a "
+        f"name is the patient.",
     )
 
 
@@ -91,6 +110,19 @@ def _spelled_alike(patients: Iterable[str]) -> tuple[str, ...]:
     return (
         f"{' and '.join(alike[0])} count as {len(alike[0])} patients, although their names differ in "
         f"capitals alone ({len(alike)} such groups). If they are one, give them one spelling.",
+    )
+
+
+def _joined(groups: Sequence[Group]) -> tuple[str, ...]:
+    """What was taken for one patient by last words that other names have, too."""
+    before = [shortened(_own_name(group)) for group in groups]
+    shorter = sorted({(new, old) for old, (_, new) in zip(before, _names(groups), strict=True) if new != old})
+    if not shorter:
+        return ()
+    patient, name = shorter[0]
+    return (
+        f"{name} counts as an image of {patient}, because its last word follows other names, too "
+        f"({len(shorter)} such names). {REMEDY}",
     )
 
 

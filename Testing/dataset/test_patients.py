@@ -52,6 +52,11 @@ def found_in(folder: Path, names: str, **asked: str) -> CaseList:
         ("UCSF-PDGM-0004_T1gad", "UCSF-PDGM-0004"),
         ("ProstateX-0001-t2_tse_tra", "ProstateX-0001"),
         ("case1-PVP", "case1"),
+        ("liver_4_delay", "liver_4"),
+        ("brain7_T1+C", "brain7"),
+        ("ES_017", "017"),
+        ("tp2_017", "017"),
+        ("2021-03-05_017", "017"),
         ("flair", ""),
         ("t1_post", ""),
     ],
@@ -90,6 +95,11 @@ def test_a_folder_may_hold_many_patients(folder: str) -> None:
         ("fold1/001 fold1/002 fold2/003", "001 002 003"),
         ("liver/patient_1 liver/patient_2 spleen/patient_3", "patient_1 patient_2 patient_3"),
         ("P1/P1_frame01 P1/P1_frame02 P2/P2_frame01", "P1 P1 P2"),
+        ("K1_bone K1_soft K2_bone K2_soft", "K1 K1 K2 K2"),
+        ("K1-B30f K1-B70f K2-B30f K2-B70f K2", "K1 K1 K2 K2 K2"),
+        ("K1_t2_odd K1_t1 K2_t2_odd", "K1 K1 K2_t2_odd"),
+        ("ward1_p1 ward1_p2 ward2_p1 ward2_p2", "ward1_p1 ward1_p2 ward2_p1 ward2_p2"),
+        ("ward1_smith ward1_jones ward2_miller", "ward1_smith ward1_jones ward2_miller"),
         ("data/a1 data/a2", "a1 a2"),  # one folder for all says nothing
         ("sub-11/anat/T1w sub-11/anat/T2w sub-12/anat/T1w", "sub-11 sub-11 sub-12"),
         ("sub-04_ses-1_T2w sub-04_ses-2_T2w", "sub-04 sub-04"),
@@ -116,6 +126,19 @@ def test_names_that_differ_in_the_last_word_are_remarked_on(tmp_path: Path) -> N
 
     assert note.startswith("X1_hip and X1_knee count as two patients, although")
     assert "--patient-pattern" in note
+
+
+def test_names_that_differ_in_a_word_of_several_patients_are_remarked_on(tmp_path: Path) -> None:
+    (joined,) = found_in(tmp_path / "last", "K1_bone K1_soft K2_bone K2_soft").notes
+    (apart,) = found_in(tmp_path / "first", "bone_01 soft_01 bone_02 lung_03").notes
+
+    assert joined.startswith(
+        "K1_bone counts as an image of K1, because its last word follows other names, too"
+    )
+    assert "(4 such names). If that is wrong, --patient-pattern" in joined
+    assert apart.startswith(
+        "bone_01 and soft_01 count as two patients, although their names differ in the first"
+    )
 
 
 def test_names_that_differ_in_capitals_alone_are_remarked_on(tmp_path: Path) -> None:
