@@ -17,7 +17,7 @@ def digest_of_labels(array: npt.NDArray[Any]) -> str:
     """Of a label map (K, H, W): the box around all that is drawn, so that cropped background is no change."""
     drawn = array != 0
     box = tuple(_span(drawn.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
-    inside = np.ascontiguousarray(array[box], np.int16)
+    inside = np.ascontiguousarray(array[box], np.int32)
     return hashlib.sha256(repr(inside.shape).encode() + inside.tobytes()).hexdigest()
 
 
