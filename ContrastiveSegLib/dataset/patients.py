@@ -88,7 +88,7 @@ def remarks_on(groups: Sequence[Group], patients: Sequence[str]) -> tuple[str, .
     )
 
 
-def _told_apart(alike: Sequence[Sequence[str]], which: str) -> tuple[str, ...]:
+def _told_apart(alike: Sequence[list[str]], which: str) -> tuple[str, ...]:
     """What counts as several patients, and may be one."""
     if not alike:
         return ()

@@ -83,7 +83,7 @@ def _remarks_beside(output: Path, data: Mapping[str, Path]) -> list[str]:
     place = output.resolve()
     return [
         f"--output {output} lies within {flag} {folder}: what is written there is marked as predicted, and "
-        "is taken for an annotation only once somebody has saved it again."
+        "is taken for an annotation only once somebody has corrected it, or saved it into another folder."
         for flag, folder in data.items()
         if _are_one(folder.resolve(), place) or _inside(place, folder.resolve())
     ]
