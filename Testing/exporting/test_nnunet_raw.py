@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Volume
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.settings.job_settings import FinetuneSettings
+from Testing.exporting.foreign import FOREIGN, needs_foreign
 
 TABLE = LabelTable((Structure(3, "liver", (1, 0, 0)), Structure(7, "spleen", (0, 1, 0))))
 
@@ -64,6 +67,25 @@ def test_cases_slices_and_names_are_those_of_nnunet(a_run, tmp_path, a_volume, a
     np.testing.assert_allclose(image.GetOrigin(), a_volume.geometry.origin, atol=1e-4)
     np.testing.assert_allclose(image.GetDirection(), a_volume.geometry.direction, atol=1e-6)
     assert "nnUNetv2_plan_and_preprocess -d 100" in capsys.readouterr().err
+
+
+@needs_foreign
+def test_nnunet_verifies_plans_and_prepares_the_data_set(a_run, tmp_path):
+    _export(a_run, tmp_path / "raw" / "Dataset123_Abdomen")
+    places = {
+        name: str(tmp_path / name.rpartition("_")[2]) for name in ("nnUNet_preprocessed", "nnUNet_results")
+    }
+    environment = {**os.environ, **places, "nnUNet_raw": str(tmp_path / "raw"), "OMP_NUM_THREADS": "1"}
+    program = FOREIGN.parent / "nnUNetv2_plan_and_preprocess"
+    words = ["-d", "123", "--verify_dataset_integrity", "-c", "2d", "-np", "1", "-npfp", "1"]
+
+    done = subprocess.run([program, *words], env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "verify_dataset_integrity Done" in done.stdout
+    assert "Error" not in done.stdout
+    made = tmp_path / "preprocessed" / "Dataset123_Abdomen" / "nnUNetPlans_2d"
+    assert sorted(path.name for path in made.glob("*_seg.b2nd")) == ["sparse_seg.b2nd", "whole_seg.b2nd"]
 
 
 def test_the_data_set_is_read_back_with_the_same_structures(a_run, tmp_path):
