@@ -181,7 +181,7 @@ def _with_labels(found: Found, settings: FinetuneSettings) -> list[Case]:
 def _prepare(task: Task, found: _Folders) -> tuple[Cases, Intensities, LostCases]:
     """Bring all cases to the working grid, write them down; who is learned from, how, and what was lost."""
     settings, reporter = task.settings, task.reporter
-    store = reporter.run.prepared
+    store = settings.prepared or reporter.run.prepared
     recipe = Recipe(
         task.grid,
         from_dict(Intensities, task.decided["intensities"]),

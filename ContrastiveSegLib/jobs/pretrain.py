@@ -90,7 +90,7 @@ def run(settings: PretrainSettings) -> LostCases:
             grid = from_dict(WorkingGrid, decided["grid"])
             needs = _needs(settings)
             recipe = Recipe(grid, intensities_for(settings.grid), regions="regions" in needs)
-            outcomes = prepare_all(found, folder.prepared, recipe, reporter)
+            outcomes = prepare_all(found, settings.prepared or folder.prepared, recipe, reporter)
         keep_modality(recipe.intensities, outcomes, reporter)
         on_first_process(write_cases, model.cases, found, outcomes, {})
         on_first_process(folder.show_newest, model)

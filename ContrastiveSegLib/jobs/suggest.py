@@ -51,10 +51,11 @@ def run(settings: SuggestSettings) -> LostCases:
     with working(folder, "suggest", settings) as reporter:
         recipe = networks.encoder.recipe
         found = find_readable_cases(settings.images, settings.cases)
-        outcomes = prepare_all(found, folder.prepared, recipe, reporter)
+        store = settings.prepared or folder.prepared
+        outcomes = prepare_all(found, store, recipe, reporter)
         annotated = _annotated(settings, folder, recipe, reporter)
         _check_count(settings, outcomes, set(annotated))
-        cases, unseen = survey(outcomes, annotated, networks, folder.prepared, reporter)
+        cases, unseen = survey(outcomes, annotated, networks, store, reporter)
         reasons = [outcome.reason or unseen.get(outcome.case.name, "") for outcome in outcomes]
         suggestions = _suggestions(settings, cases)
         _write(settings, suggestions, cases, networks, reporter)
@@ -100,12 +101,13 @@ def _annotated(
 ) -> dict[str, Outcome]:
     """What is annotated in the folder named by the user, and what the latest round learned from."""
     annotated: dict[str, Outcome] = {}
+    store = settings.prepared or folder.prepared
     if rounds := folder.finetune_rounds(finished=True):
         asked = folder.read_settings("finetune", FinetuneSettings, round_number=rounds[-1])
-        annotated |= find_annotated_or_warn(Source.of_round(asked), folder.prepared, recipe, reporter)
+        annotated |= find_annotated_or_warn(Source.of_round(asked), store, recipe, reporter)
     if settings.labeled:
         cases = CaseSelection(patient_pattern=settings.cases.patient_pattern)
-        annotated |= find_annotated(Source(settings.labeled, cases), folder.prepared, recipe, reporter)
+        annotated |= find_annotated(Source(settings.labeled, cases), store, recipe, reporter)
     if annotated:
         reporter.info(f"{len(annotated)} annotated cases are covered and not suggested again.")
     return annotated

@@ -34,6 +34,9 @@ def remarks_on_places(run: Path, settings: object) -> tuple[str, ...]:
     output = getattr(settings, "output", None)
     if isinstance(output, Path):
         remarks += [_remark_on_output(run, output), *_remarks_beside(output, data)]
+    prepared = getattr(settings, "prepared", None)
+    if isinstance(prepared, Path):
+        _check_prepared(run, prepared, data)
     return tuple(remark for remark in remarks if remark)
 
 
@@ -76,6 +79,23 @@ def _remark_on_output(run: Path, output: Path) -> str:
     if _inside(outer, inner):
         return f"The run folder {run} lies inside --output {output}; better keep both apart."
     return ""
+
+
+def _check_prepared(run: Path, prepared: Path, data: Mapping[str, Path]) -> None:
+    """Refuse to mix prepared scans with other files, because the folder may be deleted at any time.
+
+    Raises:
+        BadSetting: It is the run folder, one that the run keeps for something else, or one of the data.
+    """
+    place, top = prepared.resolve(), run.resolve()
+    of_run = [top, *(top / name for name in (*OF_JOBS, *OF_DATA) if name != RunFolder(run).prepared.name)]
+    taken = {f"the run {run}": of_run, **{flag: [folder.resolve()] for flag, folder in data.items()}}
+    for whose, folders in taken.items():
+        if any(_are_one(place, folder) for folder in folders):
+            raise BadSetting(
+                f"--prepared {prepared} is also a folder of {whose}; files of both would lie in one place.",
+                "Choose a folder that holds nothing else.",
+            )
 
 
 def _remarks_beside(output: Path, data: Mapping[str, Path]) -> list[str]:

@@ -25,6 +25,7 @@ from ContrastiveSegLib.settings.shared_settings import (
     CaseSelection,
     Compute,
     GridSettings,
+    PreparedFolder,
     Rate,
     Run,
     Seed,
@@ -122,6 +123,8 @@ class SuggestSettings:
     k_center: different from all that is chosen."""
     output: Path | None = None
     """Folder for table and picture; empty: the run folder. Earlier suggestions there are replaced."""
+    prepared: PreparedFolder | None = None
+    """Folder for prepared scans, as in pre-training; empty: in the run folder."""
     seed: Seed = 0
     """Seed of all random numbers."""
     cases: CaseSelection = field(default_factory=CaseSelection)

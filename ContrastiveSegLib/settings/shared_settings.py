@@ -15,6 +15,7 @@ Rate = Annotated[float, Range(1e-8, 10), Label("learning rate")]
 Seed = Annotated[int, Range(0, 2**31 - 1), Label("random seed")]
 Minutes = Annotated[float, Range(0.01, 1440), Label("time between checkpoints", "min")]
 BaseChannels = Annotated[int, Range(4, 512), Formerly("width"), Label("base channels")]
+PreparedFolder = Annotated[Path, MayChange(), Label("folder of prepared scans")]
 Devices = Pattern(r"auto|cpu|cuda(:\d+)?|mps", "'auto', 'cpu', 'cuda', 'cuda:0' (or another number) or 'mps'")
 Device = Annotated[str, Devices, MayChange()]
 
@@ -77,6 +78,8 @@ class TrainingSettings:
     """Seed of all random numbers."""
     save_every_min: Minutes = 5.0
     """Minutes between checkpoints; there is also one after every epoch."""
+    prepared: PreparedFolder | None = None
+    """Folder for prepared scans, such as a fast disk; several runs may share it. Empty: in the run folder."""
     grid: GridSettings = field(default_factory=GridSettings)
     cases: CaseSelection = field(default_factory=CaseSelection)
     compute: Compute = field(default_factory=Compute)

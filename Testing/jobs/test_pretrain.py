@@ -12,6 +12,7 @@ from ContrastiveSegLib.errors import BadFolder, Cancelled
 from ContrastiveSegLib.jobs import finetune, pretrain
 from ContrastiveSegLib.networks.backbone import build_network
 from ContrastiveSegLib.networks.weights import load_parts, read_model_card
+from ContrastiveSegLib.preprocessing import prepared_cache
 from ContrastiveSegLib.runs.events import read_new
 from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.settings.job_settings import Compute, FinetuneSettings, GridSettings, PretrainSettings
@@ -128,6 +129,21 @@ def test_superpixels_are_prepared_only_for_those_who_ask(a_data_folder, tmp_path
         for name, run in runs.items()
     }
     assert kinds == {"cached": ["float16"] * 3 + ["uint16"] * 3, "per_view": ["float16"] * 3}
+
+
+def test_runs_with_one_folder_for_prepared_scans_prepare_once(a_data_folder, tmp_path, monkeypatch):
+    shared, runs = tmp_path / "scratch disk", [tmp_path / "one", tmp_path / "two"]
+    pretrain.run(settings_for("supercl", runs[0], a_data_folder, prepared=shared))
+    made = {file.name: file.stat().st_mtime_ns for file in shared.iterdir()}
+
+    monkeypatch.setattr(prepared_cache, "read_image", None)
+    pretrain.run(settings_for("supercl", runs[1], a_data_folder, prepared=shared))
+
+    assert made
+    assert {file.name: file.stat().st_mtime_ns for file in shared.iterdir()} == made
+    assert not any(RunFolder(run).prepared.exists() for run in runs)
+    one, other = (load_file(ModelFolder(RunFolder(run).pretrain).weights) for run in runs)
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_slices_without_examples_are_counted(a_data_folder, tmp_path):

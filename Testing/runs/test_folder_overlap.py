@@ -52,6 +52,21 @@ def test_results_do_not_go_where_a_run_keeps_other_things(here: Path, room: str)
         remarks_on_places(run, PredictSettings(run=run, images=here / "data", output=run / room))
 
 
+@pytest.mark.parametrize("place", ["run", "run/pretrain", "run/annotations", "data", "link"])
+def test_prepared_scans_do_not_lie_among_other_files(here: Path, place: str) -> None:
+    run = here / "run"
+    for room in ("pretrain", "annotations"):
+        (run / room).mkdir(parents=True)
+    with pytest.raises(BadSetting, match=r"--prepared .* is also a folder of .*holds nothing else"):
+        remarks_on_places(run, PretrainSettings(run=run, images=here / "data", prepared=here / place))
+
+
+@pytest.mark.parametrize("place", ["run/prepared", "elsewhere"])
+def test_prepared_scans_may_lie_in_a_folder_of_their_own(here: Path, place: str) -> None:
+    settings = PretrainSettings(run=here / "run", images=here / "data", prepared=here / place)
+    assert remarks_on_places(here / "run", settings) == ()
+
+
 def test_a_part_of_the_data_is_no_run(here: Path) -> None:
     (here / "data" / "images" / "a.nii").touch()
     (here / "data" / "images" / "sub").mkdir()
