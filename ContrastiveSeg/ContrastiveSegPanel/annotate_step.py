@@ -1,9 +1,12 @@
 """Step 3, annotate: what to annotate next, in the Segment Editor, saved in the run folder."""
 
+from contextlib import contextmanager
+
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import BadSetting, ContrastiveSegError
 from ContrastiveSegLib.slicer_bridge import annotating, annotation_files, nodes, predictions, shown_case
+from ContrastiveSegLib.slicer_bridge.label_conversion import readable_by_slicer
 
 from . import annotation_kinds, job_words, segment_editor, state_line, structures, suggestions, table_rows
 from .job_box import JobBox
@@ -114,10 +117,10 @@ class AnnotateStep(Step):
         if before is not None:
             before.RemoveAttribute(annotating.ANNOTATION)
         try:
-            with self.busy(_("opening {case} for annotation").format(case=case)):
-                node = annotating.begin_annotation(
-                    case, volume, structures.wanted(panel), axis=axis, **self._beginning(case, source)
-                )
+            busy = self.busy(_("opening {case} for annotation").format(case=case))
+            with busy, self._beginning(case, source) as how:
+                wanted = structures.wanted(panel)
+                node = annotating.begin_annotation(case, volume, wanted, axis=axis, **how)
         except (ContrastiveSegError, RuntimeError) as error:
             if before is not None:
                 before.SetAttribute(annotating.ANNOTATION, case)
@@ -134,17 +137,25 @@ class AnnotateStep(Step):
         self.refresh()
         return node
 
-    def _beginning(self, case: str, prediction) -> dict:
+    @contextmanager
+    def _beginning(self, case: str, prediction):
         """The file that an annotation begins with, and what its unpainted voxels mean."""
         if prediction:
             # It speaks of every voxel, and whoever corrects it looks at every slice.
-            return {"source": prediction, "kind": annotating.CASES}
+            yield {"source": prediction, "kind": annotating.CASES}
+            return
+        if annotating.annotation_of(case) is not None:  # it goes on, and nothing is read
+            yield {}
+            return
         run, found = self.panel.run, self.panel.data.reader.case(case)
         saved = annotation_files.find_annotation(run, case)
         if saved == annotation_files.annotation_path(run, case, scribbles=True):
-            return {"source": saved, "kind": annotating.SCRIBBLES}
-        source = saved or (found.labels if found else None)
-        return {"source": source, "kind": "" if source else self.panel.parameters.annotationKind}
+            yield {"source": saved, "kind": annotating.SCRIBBLES}
+        elif source := saved or (found.labels if found else None):
+            with readable_by_slicer(source, found, self.panel.logic.engine()) as file:
+                yield {"source": file, "kind": ""}
+        else:
+            yield {"source": None, "kind": self.panel.parameters.annotationKind}
 
     def onComplete(self) -> None:
         """Mark the slice that is shown as complete, or take the mark back."""

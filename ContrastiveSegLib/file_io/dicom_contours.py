@@ -62,10 +62,7 @@ def read_contours(
     Raises:
         BadFile: The file is damaged, or no contour lies in the image.
     """
-    try:
-        regions = _regions(parse(path), frame_of_reference)
-    except ODD as error:
-        raise BadFile(f"{path} cannot be read as a set of contours ({error}).", EXPORT_AGAIN) from error
+    regions = _read_regions(path, frame_of_reference)
     table, filled = _table(regions), [_filled(region, image, slices) for region in regions]
     if not any(found.slices for found in filled):
         raise BadFile(
@@ -75,6 +72,22 @@ def read_contours(
     masks = zip(table.names, (Volume(found.mask(image.shape), image) for found in filled), strict=True)
     volume, shared = merge_structures(path, masks)
     return volume, table, (*_losses(path, regions, filled), *shared)
+
+
+def contour_table(path: Path) -> LabelTable:
+    """The regions that have contours, with the values that `read_contours` gives them.
+
+    Raises:
+        BadFile: The file is damaged.
+    """
+    return _table(_read_regions(path, ""))
+
+
+def _read_regions(path: Path, frame_of_reference: str) -> list[_Region]:
+    try:
+        return _regions(parse(path), frame_of_reference)
+    except ODD as error:
+        raise BadFile(f"{path} cannot be read as a set of contours ({error}).", EXPORT_AGAIN) from error
 
 
 def _losses(path: Path, regions: list[_Region], filled: list[_Filled]) -> list[str]:

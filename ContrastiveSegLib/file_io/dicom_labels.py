@@ -14,12 +14,21 @@ from ContrastiveSegLib.file_io.dicom import (
     series_geometry,
     slice_places,
 )
-from ContrastiveSegLib.file_io.dicom_contours import read_contours
+from ContrastiveSegLib.file_io.dicom_contours import contour_table, read_contours
 from ContrastiveSegLib.file_io.dicom_elements import CONTOURS, drawn_on
-from ContrastiveSegLib.file_io.dicom_segmentation import read_segmentation
+from ContrastiveSegLib.file_io.dicom_segmentation import read_segmentation, segment_table
 from ContrastiveSegLib.imaging.gantry_tilt import is_tilted
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Volume
+
+
+def label_table(path: Path) -> LabelTable:
+    """The structures that a file names, without what was drawn: that takes no further package.
+
+    Raises:
+        BadFile: The file is damaged.
+    """
+    return contour_table(path) if drawn_on(path).modality == CONTOURS else segment_table(path)
 
 
 def read_label_series(path: Path, image: Sequence[Path]) -> tuple[Volume, LabelTable, tuple[str, ...]]:

@@ -20,7 +20,10 @@ from ContrastiveSegLib.imaging.colors import Color, colors_for
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 
-INSTALL = "Install the package that reads it: pip install 'contrastiveseg[dicom]'."
+INSTALL = (
+    "Install the package that reads it: pip install 'contrastiveseg[dicom]', or in the Python console of 3D "
+    "Slicer: slicer.util.pip_install('highdicom')."
+)
 EXPORT_AGAIN = "Export it again, or save it as .seg.nrrd in 3D Slicer."
 CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
 ANATOMY = "Anatomic codes - DICOM master list"
@@ -59,6 +62,21 @@ def read_segmentation(
     except ODD as error:
         raise BadFile(f"{path} cannot be read as a DICOM segmentation ({error}).", EXPORT_AGAIN) from error
     return volume, table, notes
+
+
+def segment_table(path: Path) -> LabelTable:
+    """The names of the segments, with the values that `read_segmentation` gives them, and usual colors.
+
+    Raises:
+        BadFile: The file is damaged.
+    """
+    try:
+        segments = sorted(parse(path).SegmentSequence, key=lambda segment: int(segment.SegmentNumber))
+        names = unique_names([str(segment.SegmentLabel) for segment in segments])
+    except ODD as error:
+        raise BadFile(f"{path} cannot be read as a DICOM segmentation ({error}).", EXPORT_AGAIN) from error
+    colored = zip(names, colors_for([(name, "") for name in names]), strict=True)
+    return LabelTable(tuple(Structure(value, *facts) for value, facts in enumerate(colored, start=1)))
 
 
 def _opened(seg: Any, path: Path, image: Geometry | None) -> Any:

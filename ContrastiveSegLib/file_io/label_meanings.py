@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ContrastiveSegLib.file_io.label_names import names_beside
 from ContrastiveSegLib.imaging.label_values import (
+    BACKGROUND,
     IGNORE,
     as_expected,
     check_values,
@@ -19,8 +20,10 @@ from ContrastiveSegLib.imaging.label_values import (
     unpainted,
     without_ignored,
 )
-from ContrastiveSegLib.imaging.labels import LabelTable, same_name
+from ContrastiveSegLib.imaging.labels import LabelTable, Structure, free_value, same_name
 from ContrastiveSegLib.imaging.volume import Volume
+
+GRAY = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,17 @@ def numbered(
     return ReadLabels(
         Volume(array, volume.geometry), own, (), background, unknown, rest_is_known=unknown is not None
     )
+
+
+def as_segments(read: ReadLabels) -> tuple[Volume, LabelTable]:
+    """The labels with painted background, and what is to be ignored, as segments of these names."""
+    array, table = read.volume.array.copy(), read.table
+    for name, where in ((BACKGROUND, read.background), (IGNORE, read.unknown)):
+        if where is not None:
+            value = free_value(1, set(table.values))
+            array[where] = value
+            table = LabelTable((*table.structures, Structure(value, name, GRAY)))
+    return Volume(array, read.volume.geometry), table
 
 
 def emptiness(path: Path, read: ReadLabels) -> tuple[str, ...]:

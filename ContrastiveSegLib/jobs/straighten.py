@@ -5,25 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
-
 from ContrastiveSegLib.dataset.annotations import annotation_file, read_annotation
 from ContrastiveSegLib.dataset.cases import Case, find_cases
 from ContrastiveSegLib.disk import make_folder
 from ContrastiveSegLib.errors import BadFolder, CannotWrite
 from ContrastiveSegLib.file_io.dicom import find_series, is_dicom, slice_places
 from ContrastiveSegLib.file_io.files import read_image, write_image, write_labels
-from ContrastiveSegLib.file_io.label_meanings import ReadLabels
+from ContrastiveSegLib.file_io.label_meanings import as_segments
 from ContrastiveSegLib.imaging.alignment import labels_on_grid
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.imaging.gantry_tilt import Places, is_tilted, straight_grid, straightened
-from ContrastiveSegLib.imaging.label_values import BACKGROUND, IGNORE
-from ContrastiveSegLib.imaging.labels import LabelTable, Structure, free_value
+from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.settings.job_settings import StraightenSettings
 from ContrastiveSegLib.terminal import print_line
-
-GRAY = (0.5, 0.5, 0.5)
 
 
 def run(settings: StraightenSettings) -> LostCases:
@@ -87,18 +82,7 @@ def _labels(case: Case, grid: Geometry, places: Places) -> tuple[Volume, LabelTa
     source = annotation_file(case, "auto")
     if source is None:
         return None
-    drawn, table = _with_unknown(read_annotation(source, case))
+    drawn, table = as_segments(read_annotation(source, case))
     if drawn.geometry.matches(grid):
         return straightened(drawn, places, labels=True), table
     return labels_on_grid(drawn, straight_grid(grid, places), name=case.name).volume, table
-
-
-def _with_unknown(read: ReadLabels) -> tuple[Volume, LabelTable]:
-    """The labels with painted background and what is to be ignored as segments, as their file had them."""
-    array, table = read.volume.array.copy(), read.table
-    for name, where in ((BACKGROUND, read.background), (IGNORE, read.unknown)):
-        if where is not None:
-            value = free_value(1, set(table.values))
-            array[where] = value
-            table = LabelTable((*table.structures, Structure(value, name, GRAY)))
-    return Volume(np.ascontiguousarray(array), read.volume.geometry), table

@@ -14,8 +14,8 @@ import slicer
 import vtk
 
 from ContrastiveSegLib.dataset.annotations import IGNORED, AnnotationMask
-from ContrastiveSegLib.file_io.dicom import is_dicom
 from ContrastiveSegLib.file_io.files import read_labels, write_labels
+from ContrastiveSegLib.file_io.label_meanings import as_segments
 from ContrastiveSegLib.file_io.saving import save_atomically
 from ContrastiveSegLib.file_io.segmentation_files import describe_segments
 from ContrastiveSegLib.imaging.label_values import BACKGROUND, IGNORE, says_no_structure
@@ -232,11 +232,11 @@ def _new_annotation(case: str, volume: Any, source: Path | None) -> Any:
 def _from_file(path: Path) -> Any:
     read = read_labels(path)  # in a process of its own: what would end Slicer is refused
     name = path.name.split(".")[0]
-    if not (path.is_dir() or is_dicom(path)):
+    if not path.is_dir():
         return slicer.util.loadSegmentation(str(path), {"name": name})
-    with tempfile.TemporaryDirectory() as folder:  # of several files, or DICOM
+    with tempfile.TemporaryDirectory() as folder:  # of one file per structure
         file = Path(folder) / f"{name}.seg.nrrd"
-        write_labels(file, read.volume, read.table)
+        write_labels(file, *as_segments(read))
         return slicer.util.loadSegmentation(str(file), {"name": name})
 
 

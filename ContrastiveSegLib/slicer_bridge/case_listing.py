@@ -17,6 +17,8 @@ from typing import Any, TextIO
 from ContrastiveSegLib.dataset.annotations import read_annotation
 from ContrastiveSegLib.dataset.cases import Case, CaseList, LeftOut, find_cases
 from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.file_io.dicom import is_dicom
+from ContrastiveSegLib.file_io.dicom_labels import label_table
 from ContrastiveSegLib.file_io.files import read_geometry
 from ContrastiveSegLib.file_io.headers import read_geometries
 from ContrastiveSegLib.imaging.grid import count_slices, derive_grid
@@ -128,7 +130,8 @@ def _table(found: CaseList) -> LabelTable | None:
     for case in found.cases:
         if case.labels is not None:
             try:
-                return read_annotation(case.labels, case).table
+                is_named = is_dicom(case.labels)  # filling contours takes packages that Slicer lacks
+                return label_table(case.labels) if is_named else read_annotation(case.labels, case).table
             except Exception:  # the job that needs the file says what is wrong with it
                 continue
     return None

@@ -12,6 +12,7 @@ from ContrastiveSegLib.dataset.annotations import read_annotation
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.dicom_contours import read_contours
+from ContrastiveSegLib.file_io.dicom_labels import label_table
 from ContrastiveSegLib.file_io.files import read_geometry, read_labels
 from ContrastiveSegLib.imaging.volume import Geometry
 from Testing.file_io.test_dicom_segmentation import SHAPE, write_series
@@ -106,6 +107,7 @@ def test_of_two_regions_the_later_wins_and_colors_and_names_are_kept(tmp_path):
 
     volume, table, notes = read_contours(file, GRID)
 
+    assert table == label_table(file)
     assert table.names == ("BODY", "body (2)")
     assert table.structures[1].color == (0.0, 1.0, 0.2)
     np.testing.assert_array_equal(volume.array[0], np.where(slow_mask(HOLE), 2, slow_mask(BOX)))
