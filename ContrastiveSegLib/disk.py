@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ContrastiveSegLib.errors import CannotWrite
-from ContrastiveSegLib.program_identity import run_format
+from ContrastiveSegLib.program_identity import PREPARED, run_format
 
 # A disk with less is full.
 FULL_BYTES = 1 << 20
@@ -66,7 +66,7 @@ def _disk_of(path: Path) -> str:
 def _what_to_free(path: Path) -> str:
     """The prepared arrays of the run that the file lies in: they are made again when they are needed."""
     for folder in path.absolute().parents:
-        prepared = folder / "prepared"
+        prepared = folder / PREPARED
         if run_format(folder) is not None and prepared.is_dir():
             with contextlib.suppress(OSError):
                 size = sum(file.stat().st_size for file in prepared.iterdir()) >> 20

@@ -9,8 +9,12 @@ from pathlib import Path
 RUN_MARKER = "run.json"
 RUN_FORMAT = 1
 PROGRAM = "ContrastiveSeg"
+# The folder in a run that may be deleted when a disk is full.
+PREPARED = "prepared"
 # Lies beside predictions, as .csv and .json.
 SUMMARY = "summary"
+# The end of the name of a map of uncertainty.
+UNCERTAINTY = "_uncertainty"
 
 
 def run_format(folder: Path) -> int | None:

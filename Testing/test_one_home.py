@@ -53,6 +53,14 @@ HOMES = {
         "dataset/matching.py",
         "dataset/pairing.py",  # annotations
     }),
+    "names of files and folders in a run": (
+        r'"(settings\.json|events\.jsonl|log\.txt|cancel\.request|cases\.csv|labels\.json|environment\.json'
+        r'|model\.json|finetune/.*)"|/ "(prepared|predictions|annotations|panel)"|_refined?(\.csv)?"$',
+        {"runs/run_names.py"},
+    ),
+    "end of the name of a map of uncertainty": (r"[\"}]_uncertainty\b", {"program_identity.py"}),
+    "the word in a run folder's marker": (r'"run\.json"', {"program_identity.py"}),
+    "how many scans without annotation are enough": (r"^FEWEST_SCANS\b.* = ", {"preprocessing/plan.py"}),
     "files named after a case": (r"(removesuffix|glob)\(.*\.seg\.nrrd|SUFFIX\b = \"\.seg\.nrrd\"", {
         "runs/case_files.py",
     }),

@@ -73,7 +73,7 @@ class PredictStep(Step):
         path = Path(node.GetAttribute(predictions.PREDICTION) or "") if node is not None else Path()
         run = self.panel.run
         self._check(False)  # whoever shows a case takes the maps away
-        mine = (run.predictions, predicted_volume.refined(run)) if run is not None else ()
+        mine = (run.predictions, run.refined) if run is not None else ()
         if node is not None and path.parent in mine:
             node.GetDisplayNode().SetVisibility2DFill(True)
             if node.GetID() != self.segmentationID:

@@ -42,11 +42,6 @@ def copyOf(run, case: str) -> Path:
     return run.panel / "input" / case / COPY
 
 
-def refined(run) -> Path:
-    """The folder of refined predictions."""
-    return run.path / "predictions_refined"
-
-
 def export(volume, run) -> dict:
     """Write a volume of the scene where a job can read it; the job's setting that names the place.
 

@@ -38,7 +38,7 @@ class Refinement(PromptedStep):
         return {
             "run": str(panel.run.path),
             **images,
-            "output": str(predicted_volume.refined(panel.run)),
+            "output": str(panel.run.refined),
             "cases": {"only": [glob.escape(case)]},
             "overwrite": True,
             **self.choice.settings(),

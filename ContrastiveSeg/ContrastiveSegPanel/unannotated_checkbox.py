@@ -1,15 +1,15 @@
-"""The tick "Also learn from the scans nobody annotated": when it can be set, what it sets, what it costs."""
+"""The check box "Also learn from the scans nobody annotated": when it can be set, and what it costs."""
 
 from slicer.i18n import tr as _
 
 from ContrastiveSegLib.errors import ContrastiveSegError
+from ContrastiveSegLib.preprocessing.plan import FEWEST_SCANS
+from ContrastiveSegLib.settings.method_catalog import strategies_with_scans
 from ContrastiveSegLib.slicer_bridge import annotation_files
 
 from . import state_line
 
-# Strategies that learn from such scans, and how many scans these need; as in the files of the engine, which
-# cannot be imported here because they load torch.
-SELF_TRAINING, LEARNS, FEWEST = "self_training", ("self_training", "mean_teacher"), 3
+SELF_TRAINING = "self_training"
 WITHOUT, WITHOUT_FROM_SCRIBBLES = "supervised", "pclmix"  # the first one needs whole slices
 
 
@@ -45,7 +45,11 @@ class UnannotatedCheckBox:
 
     def settings(self, fromData: bool) -> dict:
         """The settings of the job besides its strategy."""
-        if "unlabeled" in self._named() or self._menu.entry.name not in LEARNS or self._whyNot(fromData):
+        if (
+            "unlabeled" in self._named()
+            or self._menu.entry.name not in strategies_with_scans()
+            or self._whyNot(fromData)
+        ):
             return {}
         return {"unlabeled": self._panel.parameters.dataFolder}
 
@@ -56,7 +60,7 @@ class UnannotatedCheckBox:
             isFree: Whether the user may change settings now.
         """
         reason = self._whyNot(fromData)
-        isOn = not reason and self._menu.entry.name in LEARNS
+        isOn = not reason and self._menu.entry.name in strategies_with_scans()
         self._box.setChecked(isOn)  # clicked(bool) tells of the user's clicks alone
         tip = _("Predicts labels of these scans and learns from them, too; unusual predictions are left out")
         state_line.allow(self._box, reason, tip)
@@ -92,7 +96,7 @@ class UnannotatedCheckBox:
             return ""
         count = len(self._scans(fromData))
         text = _("At least {n} scans without annotation are needed; the data folder has {count}.")
-        return "" if count >= FEWEST else text.format(n=FEWEST, count=count)
+        return "" if count >= FEWEST_SCANS else text.format(n=FEWEST_SCANS, count=count)
 
     def _named(self) -> dict:
         """What the user changed in the form; Start reports text that cannot be understood."""

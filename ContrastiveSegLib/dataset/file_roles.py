@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import re
 
+from ContrastiveSegLib.program_identity import UNCERTAINTY
+
 LABEL_WORDS = (
     "labels?|labelmaps?|segmentations?|d?segs?|ground[-_ ]?truth|truth|gt|masks?|annotations?|rois?|lbls?"
     "|msks?"
@@ -21,7 +23,7 @@ def role_of_name(stem: str, suffix: str) -> str:
         return "scribbles"
     if suffix == ".seg.nrrd" or _without_word(stem, LABEL_WORDS) is not None:
         return "labels"
-    maps = {"_uncertainty": "uncertainty", "_probseg": "probabilities"}
+    maps = {UNCERTAINTY: "uncertainty", "_probseg": "probabilities"}
     return next((role for ending, role in maps.items() if stem.lower().endswith(ending)), "image")
 
 

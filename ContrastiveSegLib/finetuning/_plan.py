@@ -14,9 +14,9 @@ from ContrastiveSegLib.training.loop import Training
 from ContrastiveSegLib.training.pseudo_labels import BYTES_PER_VOXEL
 from ContrastiveSegLib.training.schedule import Schedule
 from ContrastiveSegLib.training.trial import try_steps
-from ContrastiveSegLib.training.unannotated import FEWEST
+from ContrastiveSegLib.training.unannotated import FEWEST_SCANS
 
-TRIED = FEWEST  # cases of each kind that a plan reads: with fewer scans none would be learned from
+TRIED = FEWEST_SCANS  # cases of each kind that a plan reads: with fewer scans none would be learned from
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from ContrastiveSegLib.propagation.slice_consistency import DEVIATION_MM, SliceC
 from ContrastiveSegLib.runs.atomic_write import write_atomically
 from ContrastiveSegLib.runs.held_locks import refuse_moved
 from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.runs.run_names import REFINE_REPORT, REFINED
 from ContrastiveSegLib.runs.temporary_files import make_output_folder
 from ContrastiveSegLib.sam._model import PromptableModel
 from ContrastiveSegLib.sam.catalog import choose_family, load_family
@@ -121,7 +122,7 @@ def _folders(settings: RefineSettings) -> tuple[Path, Path]:
     if settings.predictions is None and settings.run is None:
         raise BadSetting("Neither a run folder nor --predictions was given.", "Give one of them.")
     folder = settings.predictions or RunFolder(settings.run or Path()).predictions
-    output = settings.output or folder.with_name(f"{folder.resolve().name}_refined")
+    output = settings.output or folder.with_name(f"{folder.resolve().name}{REFINED}")
     if output.resolve() == folder.resolve():
         raise BadSetting(f"{output} is the folder of the predictions themselves.", "Choose another --output.")
     return folder, output
@@ -171,7 +172,7 @@ def _one_case(partner: Prediction, work: _Work, settings: RefineSettings, report
     refuse_moved(reporter.run.path)  # writing would make the folder of the results again
     write_labels(target, refined, labels.table, overwrite=target.exists(), mark=mark)
     pixel = Cut.of(coarse.geometry).pixel_mm2(coarse.geometry)
-    write_atomically(work.output / f"{name}_refine.csv", _report(asked, labels.table, pixel))
+    write_atomically(work.output / f"{name}{REFINE_REPORT}", _report(asked, labels.table, pixel))
     accepted = sum(line.acceptance.accepted for line in asked)
     reporter.log_event("result", case=name, file=str(target), asked=len(asked), accepted=accepted)
     return AGAIN if found.sentence else NEW

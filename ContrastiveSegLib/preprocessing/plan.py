@@ -13,6 +13,7 @@ SHORTEST_EPOCH = 50  # steps; a few annotated slices are passed in two or three,
 PRETRAINING_BATCH = 32
 FINETUNING_STEPS = 1500  # a few labeled cases are learned by then; more data get more steps
 FINETUNING_PASSES = 20
+FEWEST_SCANS = 3  # without annotation; fewer do not show what is usual among them
 
 
 @dataclass(frozen=True)

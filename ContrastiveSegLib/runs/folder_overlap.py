@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ContrastiveSegLib.errors import BadSetting
+from ContrastiveSegLib.runs import run_names
 from ContrastiveSegLib.runs.run_folder import RunFolder
 
 # Rooms of a run in which data may lie: what a person annotated, and what the panel brings from the scene.
-OF_DATA = ("annotations", "panel")
+OF_DATA = (run_names.ANNOTATIONS, run_names.PANEL)
 # Rooms that belong to the jobs alone.
-OF_JOBS = ("prepared", "pretrain", "finetune", "predictions")
+OF_JOBS = (run_names.PREPARED, run_names.PRETRAIN, run_names.FINETUNE, run_names.PREDICTIONS)
 
 
 # The settings that name folders of data.
@@ -71,7 +72,7 @@ def _remark_on_output(run: Path, output: Path) -> str:
         return f"--output {output} is the run folder itself; results belong in {RunFolder(run).predictions}."
     above = _inside(inner, outer)
     top = inner.relative_to(above).parts[:1] if above else ()
-    if top and top[0] != "predictions" and top[0] in (*OF_JOBS, *OF_DATA):
+    if top and top[0] != run_names.PREDICTIONS and top[0] in (*OF_JOBS, *OF_DATA):
         raise BadSetting(
             f"--output {output} is where the run {run} keeps files of its own.",
             f"Choose another folder, such as {RunFolder(run).predictions}.",

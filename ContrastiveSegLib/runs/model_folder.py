@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ContrastiveSegLib.runs import run_names
+
 
 @dataclass(frozen=True)
 class ModelFolder:
@@ -15,12 +17,12 @@ class ModelFolder:
     @property
     def weights(self) -> Path:
         """The finished weights."""
-        return self.path / "model.safetensors"
+        return self.path / run_names.WEIGHTS
 
     @property
     def model(self) -> Path:
         """Format version, network, parts and settings; written last, so that it also means: finished."""
-        return self.path / "model.json"
+        return self.path / run_names.MODEL_CARD
 
     @property
     def last(self) -> Path:
@@ -35,26 +37,26 @@ class ModelFolder:
     @property
     def environment(self) -> Path:
         """What it was trained on: versions, device, commit."""
-        return self.path / "environment.json"
+        return self.path / run_names.ENVIRONMENT
 
     @property
     def cases(self) -> Path:
         """What it was trained with: case, file, role, spacing, checksum, reason if left out."""
-        return self.path / "cases.csv"
+        return self.path / run_names.CASES
 
     @property
     def labels(self) -> Path:
         """The label table of a round of fine-tuning."""
-        return self.path / "labels.json"
+        return self.path / run_names.LABELS
 
     @property
     def settings(self) -> Path:
         """What a round of fine-tuning was asked; pre-training's settings are in the run folder itself."""
-        return self.path / "settings.json"
+        return self.path / run_names.SETTINGS
 
     def part(self, number: int) -> ModelFolder:
         """What a round of self-training left behind; 0: the network of annotated cases alone."""
-        return ModelFolder(self.path / "self_training" / f"{number:02d}")
+        return ModelFolder(self.path / run_names.SELF_TRAINING / f"{number:02d}")
 
     @property
     def pseudo_labels(self) -> Path:
@@ -74,5 +76,5 @@ class ModelFolder:
     @property
     def can_resume(self) -> bool:
         """Whether training was interrupted after a checkpoint; in self-training, that of any network."""
-        networks = (self, *map(ModelFolder, self.path.glob("self_training/[0-9]*")))
+        networks = (self, *map(ModelFolder, self.path.glob(f"{run_names.SELF_TRAINING}/[0-9]*")))
         return not self.is_finished and any(one.last.is_file() or one.is_finished for one in networks)

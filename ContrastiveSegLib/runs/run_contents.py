@@ -11,6 +11,7 @@ from pathlib import Path
 from ContrastiveSegLib.program_identity import RUN_MARKER
 from ContrastiveSegLib.runs.model_folder import ModelFolder
 from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.runs.run_names import FINETUNE, SELF_TRAINING
 from ContrastiveSegLib.runs.temporary_files import is_leftover
 
 _HERE = RunFolder(Path())
@@ -30,7 +31,7 @@ _AT_THE_TOP = (
 _BESIDE_RESULTS = (
     _HERE.case_results("predict", folder=_HERE.predictions),
     *(_HERE.summary(suffix=suffix) for suffix in ("csv", "json")),
-    _HERE.case_results("refine", folder=Path("predictions_refined")),
+    _HERE.case_results("refine", folder=_HERE.refined),
 )
 _OF_A_MODEL = (
     *(_MODEL.weights, _MODEL.model, _MODEL.last, _MODEL.metrics, _MODEL.settings, _MODEL.pseudo_label_table),
@@ -49,11 +50,12 @@ def _any_of(paths: tuple[Path, ...]) -> str:
 _CASE_RESULTS = tuple(_HERE.case_results(job) for job in ("predict", "refine"))
 _KNOWN = re.compile(
     rf"(?:{_any_of((*_AT_THE_TOP, *_BESIDE_RESULTS))})"
-    rf"|(?:{_HERE.pretrain}|finetune/\d+(?:/self_training/\d+)?)/(?:{_any_of(_OF_A_MODEL)})"
-    r"|finetune/\d+/self_training/\d+/pseudo_labels/(?:\d{5}(?:-certain)?|drawn-\d{5})\.(?:npy|json)"
+    rf"|(?:{_HERE.pretrain}|{FINETUNE}/\d+(?:/{SELF_TRAINING}/\d+)?)/(?:{_any_of(_OF_A_MODEL)})"
+    rf"|{FINETUNE}/\d+/{SELF_TRAINING}/\d+/pseudo_labels/"
+    r"(?:\d{5}(?:-certain)?|drawn-\d{5})\.(?:npy|json)"
     rf"|{_HERE.prepared}/[^/]+-[0-9a-f]{{12}}(?:\.\w+)*"
     rf"|{_HERE.panel}/(?:{_OF_THE_PANEL})"
-    rf"|{_HERE.predictions}(?:_refined)?/(?:{_any_of(_CASE_RESULTS)})"
+    rf"|(?:{_HERE.predictions}|{_HERE.refined})/(?:{_any_of(_CASE_RESULTS)})"
 )
 
 

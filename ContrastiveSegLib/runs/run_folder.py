@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import BadSetting
-from ContrastiveSegLib.program_identity import SUMMARY
+from ContrastiveSegLib.program_identity import SUMMARY, UNCERTAINTY
+from ContrastiveSegLib.runs import run_names
 from ContrastiveSegLib.runs.atomic_write import make_folder, write_atomically, write_json
 from ContrastiveSegLib.runs.file_lock import held_locks, hold
 from ContrastiveSegLib.runs.model_folder import ModelFolder
@@ -25,7 +26,6 @@ from ContrastiveSegLib.settings.schema import differences, to_dict, validate
 __all__ = ["ModelFolder", "RunFolder", "write_atomically"]
 
 Settings = TypeVar("Settings")
-PLACES_OF_ROUNDS = ("[0-9]*", "[0-9]*/self_training/*", "[0-9]*/self_training/*/pseudo_labels")
 
 
 @dataclass(frozen=True)
@@ -37,41 +37,41 @@ class RunFolder:
     @property
     def settings(self) -> Path:
         """What was asked: written before the first step, never edited after."""
-        return self.path / "settings.json"
+        return self.path / run_names.SETTINGS
 
     @property
     def events(self) -> Path:
         """Progress, loss terms, warnings, results, end; append only."""
-        return self.path / "events.jsonl"
+        return self.path / run_names.EVENTS
 
     @property
     def log(self) -> Path:
         """The same for people, with tracebacks."""
-        return self.path / "log.txt"
+        return self.path / run_names.LOG
 
     @property
     def cancel_request(self) -> Path:
         """Appears when the user presses Cancel; the job saves and leaves."""
-        return self.path / "cancel.request"
+        return self.path / run_names.CANCEL_REQUEST
 
     @property
     def lock_file(self) -> Path:
         """Who is working here: process and computer."""
-        return self.path / "lock"
+        return self.path / run_names.LOCK
 
     @property
     def prepared(self) -> Path:
         """Working grid and regions; may be deleted at any time."""
-        return self.path / "prepared"
+        return self.path / run_names.PREPARED
 
     @property
     def pretrain(self) -> Path:
         """What pre-training leaves behind, a ModelFolder."""
-        return self.path / "pretrain"
+        return self.path / run_names.PRETRAIN
 
     def finetune(self, round_number: int) -> Path:
         """What a round of fine-tuning leaves behind, a ModelFolder; rounds count from 1."""
-        return self.path / "finetune" / f"{round_number:02d}"
+        return self.path / run_names.FINETUNE / f"{round_number:02d}"
 
     def settings_of(self, round_number: int) -> Path:
         """What a round of fine-tuning was asked; 0 for the run itself."""
@@ -96,7 +96,12 @@ class RunFolder:
     @property
     def predictions(self) -> Path:
         """Where predictions go unless asked otherwise."""
-        return self.path / "predictions"
+        return self.path / run_names.PREDICTIONS
+
+    @property
+    def refined(self) -> Path:
+        """Where refined predictions go unless asked otherwise."""
+        return self.path / f"{run_names.PREDICTIONS}{run_names.REFINED}"
 
     def prediction(self, case: str, *, suffix: str = "seg.nrrd", folder: Path | None = None) -> Path:
         """The predicted labels of a case, in `folder` if another one than `predictions` was asked for."""
@@ -104,7 +109,7 @@ class RunFolder:
 
     def uncertainty(self, case: str, *, suffix: str = "nrrd", folder: Path | None = None) -> Path:
         """The map of uncertainty beside a prediction."""
-        return (folder or self.predictions) / f"{case}_uncertainty.{suffix}"
+        return (folder or self.predictions) / f"{case}{UNCERTAINTY}.{suffix}"
 
     def suggestions(self, *, suffix: str = "csv", folder: Path | None = None) -> Path:
         """What to annotate next: table (csv, json) and picture (png), in `folder` if one was asked for."""
@@ -121,27 +126,12 @@ class RunFolder:
     @property
     def annotations(self) -> Path:
         """The cases annotated for this run: images and labels, laid out like any folder of labeled cases."""
-        return self.path / "annotations"
+        return self.path / run_names.ANNOTATIONS
 
     @property
     def panel(self) -> Path:
         """What the panel in 3D Slicer keeps here: orders, the process that carries one out, its output."""
-        return self.path / "panel"
-
-    def rooms(self) -> tuple[Path, ...]:
-        """The folders inside in which files are written."""
-        rounds = [Path(room) for place in PLACES_OF_ROUNDS for room in self.path.glob(f"finetune/{place}")]
-        labeled = [self.annotations / name for name in ("images", "labels", "scribbles")]
-        return (
-            self.prepared,
-            self.pretrain,
-            *rounds,
-            self.predictions,
-            self.path / "predictions_refined",
-            self.annotations,
-            *labeled,
-            self.panel,
-        )
+        return self.path / run_names.PANEL
 
     @property
     def exists(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.program_identity import PROGRAM, RUN_FORMAT, RUN_MARKER, run_format
+from ContrastiveSegLib.runs import run_names
 from ContrastiveSegLib.runs.atomic_write import write_json
 from ContrastiveSegLib.settings.job_settings import JOBS
 from ContrastiveSegLib.settings.rules import rules_of
@@ -17,16 +18,16 @@ from ContrastiveSegLib.settings.schema import is_required
 # What a run writes at its top without asking: where these are somebody else's, no run may begin.
 WRITTEN_AT_THE_TOP = (
     RUN_MARKER,
-    "settings.json",
-    "events.jsonl",
-    "log.txt",
-    "pretrain",
-    "finetune",
-    "prepared",
+    run_names.SETTINGS,
+    run_names.EVENTS,
+    run_names.LOG,
+    run_names.PRETRAIN,
+    run_names.FINETUNE,
+    run_names.PREPARED,
     # In version 0.1. These names are known as the program's, and would be deleted with the run.
-    "environment.json",
-    "cases.csv",
-    "labels.json",
+    run_names.ENVIRONMENT,
+    run_names.CASES,
+    run_names.LABELS,
 )
 OF_A_MODEL = {"format", "network", "arguments", "parts", "sha256"}
 
@@ -65,19 +66,19 @@ def _is_unmarked_run(folder: Path) -> bool:
     """Whether a folder holds what version 0.1 wrote: settings of our jobs, a model, or events."""
     return (
         any(_is_settings(path) for path in _settings_files(folder))
-        or any(_read(path).keys() >= OF_A_MODEL for path in _model_pages(folder))
-        or _is_of_events(folder / "events.jsonl")
+        or any(_read(path).keys() >= OF_A_MODEL for path in _model_cards(folder))
+        or _is_of_events(folder / run_names.EVENTS)
     )
 
 
 def _settings_files(folder: Path) -> Iterator[Path]:
-    yield folder / "settings.json"
-    yield from sorted(folder.glob("finetune/[0-9]*/settings.json"))
+    yield folder / run_names.SETTINGS
+    yield from sorted(folder.glob(f"{run_names.FINETUNE}/[0-9]*/{run_names.SETTINGS}"))
 
 
-def _model_pages(folder: Path) -> Iterator[Path]:
-    yield folder / "pretrain" / "model.json"
-    yield from sorted(folder.glob("finetune/[0-9]*/model.json"))
+def _model_cards(folder: Path) -> Iterator[Path]:
+    yield folder / run_names.PRETRAIN / run_names.MODEL_CARD
+    yield from sorted(folder.glob(f"{run_names.FINETUNE}/[0-9]*/{run_names.MODEL_CARD}"))
 
 
 def _is_settings(path: Path) -> bool:

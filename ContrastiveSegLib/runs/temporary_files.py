@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ContrastiveSegLib.disk import make_folder
+from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.runs.run_names import FINETUNE, SELF_TRAINING
 
 # Of whole files before they are renamed, of volumes, of copies, and of prepared arrays.
 _UNFINISHED = re.compile(
@@ -16,6 +18,9 @@ _UNFINISHED = re.compile(
 )
 
 
+_ROUNDS = f"{FINETUNE}/[0-9]*"
+_PARTS = f"{_ROUNDS}/{SELF_TRAINING}/*"
+PLACES_OF_ROUNDS = (_ROUNDS, _PARTS, f"{_PARTS}/pseudo_labels")
 # Others may write into a folder of results; what nobody touched for so long was left by a killed process.
 ABANDONED_S = 900.0
 
@@ -58,3 +63,19 @@ def _remove(path: Path) -> bool:
     except OSError:
         return False  # read-only, or open on Windows: it does no harm, and the next start tries again
     return True
+
+
+def folders_in(run: RunFolder) -> tuple[Path, ...]:
+    """The folders of a run in which files are written."""
+    rounds = [room for place in PLACES_OF_ROUNDS for room in run.path.glob(place)]
+    labeled = [run.annotations / name for name in ("images", "labels", "scribbles")]
+    return (
+        run.prepared,
+        run.pretrain,
+        *rounds,
+        run.predictions,
+        run.refined,
+        run.annotations,
+        *labeled,
+        run.panel,
+    )

@@ -17,7 +17,7 @@ from ContrastiveSegLib.runs.events import heartbeat, log_event
 from ContrastiveSegLib.runs.folder_overlap import remarks_on_places
 from ContrastiveSegLib.runs.held_locks import refuse_moved
 from ContrastiveSegLib.runs.run_folder import RunFolder
-from ContrastiveSegLib.runs.temporary_files import remove_temporary_files
+from ContrastiveSegLib.runs.temporary_files import folders_in, remove_temporary_files
 
 LOGGER = logging.getLogger("ContrastiveSegLib")
 SHOWN = 5
@@ -139,7 +139,7 @@ def working(
 def _voice(run: RunFolder, job: str) -> Iterator[Reporter]:
     run.create()
     with run.lock():
-        remove_temporary_files([run.path, *run.rooms()], older_than_s=SETTLED_S)
+        remove_temporary_files([run.path, *folders_in(run)], older_than_s=SETTLED_S)
         reporter = Reporter(run, job)
         reporter.log_event("start")
         yield reporter

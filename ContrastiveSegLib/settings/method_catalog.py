@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,19 @@ def find_method(kind: str, name: str, folder: Path = ENGINE) -> MethodEntry:
     if name not in entries:
         raise unknown_name(f"{kind} method", name, entries)
     return entries[name]
+
+
+@functools.cache
+def strategies_with_scans() -> tuple[str, ...]:
+    """The fine-tuning strategies that learn from scans without annotation, as their files say."""
+    room = [entry for entry in list_entries(ENGINE / "finetuning") if entry.defines("Strategy")]
+    return tuple(entry.name for entry in room if _has_two_streams(entry))
+
+
+def _has_two_streams(entry: Entry) -> bool:
+    classes = [n for n in entry.tree.body if isinstance(n, ast.ClassDef) and n.name == "Strategy"]
+    told = [node for cls in classes for node in cls.body if isinstance(node, ast.Assign)]
+    return any(ast.unparse(node) == "two_streams = True" for node in told)
 
 
 def settings_class(entry: MethodEntry) -> type:

@@ -24,6 +24,7 @@ from typing import Any
 from ContrastiveSegLib.disk import cannot_write, replacing
 from ContrastiveSegLib.errors import BadFile, BadFolder, BadSetting, CannotWrite, ContrastiveSegError
 from ContrastiveSegLib.program_identity import RUN_MARKER
+from ContrastiveSegLib.runs import run_names
 from ContrastiveSegLib.runs.atomic_write import make_folder
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.runs.temporary_files import is_leftover
@@ -34,9 +35,9 @@ from ContrastiveSegLib.terminal import print_any_letter, visible
 __all__ = ["contents_of", "delete_run", "export_run", "import_run", "name_in", "size_in_words", "size_of"]
 
 # What another computer makes again, or what would only confuse it there.
-NOT_EXPORTED = ("prepared", "panel", "lock", "cancel.request")
+NOT_EXPORTED = (run_names.PREPARED, run_names.PANEL, run_names.LOCK, run_names.CANCEL_REQUEST)
 # Here files of a person's own belong to the run; elsewhere nobody sends them by accident.
-WHOLE = ("annotations", *RESULTS)
+WHOLE = (run_names.ANNOTATIONS, *RESULTS)
 ENCRYPTED = 0x1
 RESERVE = 1 << 29  # bytes that an import leaves free
 ALREADY_COMPRESSED = (".gz", ".nrrd", ".safetensors", ".png")
@@ -75,7 +76,7 @@ def export_run(run: RunFolder, file: Path) -> None:
         CannotWrite: The file exists, or the disk refuses; no partial file remains.
     """
     if not run.exists:
-        raise BadFolder(f"{run.path} is no run folder.", "Choose a folder with a settings.json.")
+        raise BadFolder(f"{run.path} is no run folder.", f"Choose a folder with a {run_names.SETTINGS}.")
     if file.exists():
         raise CannotWrite(f"{file} exists already.", "Choose another name.")
     top = run.path.resolve().name  # of "." and ".." too
@@ -176,8 +177,9 @@ def _run_name(archive: zipfile.ZipFile, file: Path) -> str:
         not name.is_absolute() and ".." not in name.parts and ":" not in str(name) for name in names
     )
     files = {str(Path(*name.parts[1:])).replace("\\", "/") for name in names}
-    is_run = bool({RUN_MARKER, "settings.json"} & files) or any(
-        name.startswith("finetune/") and name.endswith("/settings.json") for name in files
+    is_run = bool({RUN_MARKER, run_names.SETTINGS} & files) or any(
+        name.startswith(f"{run_names.FINETUNE}/") and name.endswith(f"/{run_names.SETTINGS}")
+        for name in files
     )
     if len(tops) != 1 or not is_safe or not is_run:
         raise BadFile(f"{file} is no exported run.", "Choose a file that was made with 'Export run'.")

@@ -10,13 +10,14 @@ from pathlib import Path
 from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.file_io.file_names import split_suffix
-from ContrastiveSegLib.program_identity import RUN_FORMAT, RUN_MARKER, run_format
+from ContrastiveSegLib.program_identity import RUN_FORMAT, RUN_MARKER, UNCERTAINTY, run_format
 from ContrastiveSegLib.runs.run_contents import Contents, contents
 from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.runs.run_names import REFINE_REPORT
 from ContrastiveSegLib.slicer_bridge.annotation_record import written_files
 
 # The folders of results whose files are called after cases.
-RESULTS = ("predictions", "predictions_refined")
+RESULTS = (RunFolder(Path()).predictions.name, RunFolder(Path()).refined.name)
 
 
 def contents_of(run: RunFolder) -> Contents:
@@ -76,7 +77,7 @@ def _known_by_case(run: RunFolder) -> Callable[[Path], bool]:
         inside = path.relative_to(run.path)
         if inside.parts[0] not in RESULTS or len(inside.parts) != 2:
             return path in written
-        stem = split_suffix(path.name)[0].removesuffix("_uncertainty").removesuffix("_refine.csv")
+        stem = split_suffix(path.name)[0].removesuffix(UNCERTAINTY).removesuffix(REFINE_REPORT)
         return (inside.parts[0], stem) in told
 
     return is_known

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ContrastiveSegLib.dataset.cases import Case, LeftOut
 from ContrastiveSegLib.errors import BadFile, BadFolder, BadSetting
 from ContrastiveSegLib.imaging.volume import Geometry
+from ContrastiveSegLib.preprocessing.plan import FEWEST_SCANS
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.runs.run_folder import RunFolder
@@ -19,8 +20,6 @@ from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.settings.job_settings import CaseSelection, FinetuneSettings, PretrainSettings
 from ContrastiveSegLib.training.data import Found, find_readable_cases, prepare_each
 
-# Fewer say nothing about what is usual among them.
-FEWEST = 3
 # Fields of view differ from scanner to scanner; a localizer or a cropped organ differs by more than this.
 LARGEST_RATIO = 2.0
 LARGEST_RATIO_ACROSS_SLICES = 3.0
@@ -73,13 +72,13 @@ def choose_unannotated(
     held_out = {case.patient for case in validation}
     usable = (outcome.prepared for outcome in outcomes if outcome.prepared)
     cases = tuple(case.as_unannotated() for case in usable if case.patient not in held_out)
-    if len(cases) >= FEWEST:
+    if len(cases) >= FEWEST_SCANS:
         reporter.info(f"{len(cases)} scans that nobody annotated are learned from too.")
         return cases
     there = f"Only {len(cases)} of the scans without annotation" if cases else "No scan without annotation"
     reporter.warn(
-        f"{there} can be used, and at least {FEWEST} are needed: only the annotated cases are learned from. "
-        "Name a folder with more scans with --unlabeled."
+        f"{there} can be used, and at least {FEWEST_SCANS} are needed: only the annotated cases are "
+        "learned from. Name a folder with more scans with --unlabeled."
     )
     return ()
 

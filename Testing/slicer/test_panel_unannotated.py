@@ -1,11 +1,9 @@
-"""The tick for scans that nobody annotated: when it is set, what the job is told, what is drawn."""
+"""The check box for scans that nobody annotated: when it is set, what the job is told, what is drawn."""
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +12,6 @@ import slicer
 from ContrastiveSegLib.settings.job_settings import JOBS, FinetuneSettings
 from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.slicer_bridge import annotating, nodes
-
-ENGINE = Path(__file__).parents[2] / "ContrastiveSegLib"
 
 
 @pytest.fixture
@@ -173,28 +169,3 @@ def test_a_folder_named_in_the_form_is_taken_instead(a_panel, phantoms, tmp_path
     a_panel.job("finetune")
 
     assert _order(tmp_path).unlabeled == str(phantoms / "test")
-
-
-def test_the_panel_knows_which_strategies_learn_from_scans_and_how_many_they_need():
-    from ContrastiveSegPanel import unannotated_checkbox
-
-    learns = [
-        path.stem
-        for path in (ENGINE / "finetuning").glob("[!_]*.py")
-        if "two_streams" in _assigned(path, "Strategy")
-    ]
-    fewest = _assigned(ENGINE / "training" / "unannotated.py", "")["FEWEST"]
-
-    assert sorted(learns) == sorted(unannotated_checkbox.LEARNS)
-    assert fewest == unannotated_checkbox.FEWEST
-
-
-def _assigned(path: Path, owner: str) -> dict:
-    """Names and plain values that a class, or a file, gives."""
-    module = ast.parse(path.read_text(encoding="utf-8"))
-    bodies = [n.body for n in module.body if isinstance(n, ast.ClassDef) and n.name == owner]
-    found = {}
-    for node in bodies[0] if owner else module.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            found |= {name.id: node.value.value for name in node.targets if isinstance(name, ast.Name)}
-    return found
