@@ -22,6 +22,24 @@ def test_the_tests_run_on_every_python_that_is_promised_and_on_three_systems() -
     assert all(system in workflow for system in ("ubuntu-latest", "windows-latest", "macos-latest"))
 
 
+def test_everything_that_is_promised_has_a_job() -> None:
+    """As CONTRIBUTING lists them."""
+    jobs = {path.stem: _jobs(path) for path in (ROOT / ".github" / "workflows").glob("*.yml")}
+
+    assert jobs["test"] >= {"lint", "tests", "without-torch", "panel", "documents", "wheel"}
+    assert jobs["extension"] == {"package"}
+    assert jobs["weekly"] >= {"dependencies", "slow", "coverage"}
+    assert all(
+        f"dependencies: {kind}" in _text(".github/workflows/weekly.yml") for kind in ("oldest", "newest")
+    )
+
+
+def _jobs(path: Path) -> set[str]:
+    return set(
+        re.findall(r"^  ([a-z-]+):$", path.read_text(encoding="utf-8").partition("\njobs:")[2], re.MULTILINE)
+    )
+
+
 def test_every_make_target_of_the_workflows_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", _text("Makefile"), re.MULTILINE))
     folder = ROOT / ".github" / "workflows"
