@@ -1,4 +1,4 @@
-"""The only door: python -m ContrastiveSegLib <job> ..., or contrastiveseg <job> ... once installed."""
+"""The command line: python -m ContrastiveSegLib <job> ..., or contrastiveseg <job> ... once installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How this program knows its own work again, whichever room looks at it."""
+"""How this program recognizes its own files: its name, the marker of a run, and shared names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""While the window cannot answer: the step says what is being done, and the cursor is one that waits."""
+"""While the window does not react: the step says what is being done, and the cursor shows that it waits."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""The forms in which a run can be handed on, and who reads each."""
+"""The forms of export, and which program reads each."""
 
 from dataclasses import dataclass
 

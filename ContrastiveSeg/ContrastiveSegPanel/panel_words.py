@@ -1,4 +1,4 @@
-"""What the jobs say, in the words of the panel: they speak to a terminal as well, this speaks to buttons."""
+"""Messages of the jobs in the words of the panel: names of fields and buttons instead of flags."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The run folder as a thing: its size, open it, export results, hand it on, take one in, delete it."""
+"""The run folder: its size; open, export, import and delete it; export results."""
 
 import shutil
 from pathlib import Path

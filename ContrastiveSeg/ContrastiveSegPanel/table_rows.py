@@ -1,4 +1,4 @@
-"""Fill a table of the panel, one tuple per row, and find out which row was meant after sorting."""
+"""Fill a table of the panel, one tuple per row, and find the row that was chosen after sorting."""
 
 import qt
 

@@ -17,7 +17,7 @@ from ContrastiveSegLib.networks.backbone import Backbone
 
 Features = npt.NDArray[np.float32]
 
-THIRDS = 3  # of a volume's height: apex and base of a heart differ more than two hearts do
+THIRDS = 3  # of a volume along its slices: apex and base of a heart differ more than two hearts do
 
 
 def slice_features(
@@ -26,7 +26,7 @@ def slice_features(
     """The deepest features of each slice, averaged over the plane.
 
     The network looks at the middle of the slice, as much of it as a patch shows, because that is where
-    pre-training looked; averaged over whole slices of ACDC the features told nothing of the heart.
+    pre-training looked; averaged over whole slices of ACDC the features said nothing about the heart.
 
     A 3D network sees slabs as high as its patch. There a "slice" is still one slice of the working grid, and
     its features are those of the part of the slab it lies in, so that neighboring slices may share them.
@@ -54,7 +54,7 @@ def comparable(features: Sequence[Features]) -> list[Features]:
     """Features of several cases (K, D) on one scale: directions, seen from their mean, at most 1 long.
 
     Averaged features are nearly parallel; what tells slices apart is how their directions differ. Distances
-    are those between directions. To give each channel the same spread told less of the heart in ACDC.
+    are those between directions. To give each channel the same spread said less about the heart in ACDC.
     """
     directions = [each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-12) for each in features]
     everything = np.concatenate(directions)

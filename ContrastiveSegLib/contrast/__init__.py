@@ -1,4 +1,4 @@
-"""The vocabulary that contrastive methods are written in."""
+"""What contrastive methods share: augmentation, positives, losses, clusters and superpixels."""
 
 from ContrastiveSegLib.threads import wait_asleep
 

@@ -1,4 +1,4 @@
-"""Soft clusters: assignments that use all prototypes alike, and teachers that are never sure too early."""
+"""Soft clusters: balanced assignments to prototypes, and centered, sharpened teachers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weak labels from a graph of nearest neighbors: images linked to each other attract each other.
+"""Weak labels from a graph of nearest neighbors: images that are linked become positives.
 
 Source: Zheng et al., Weakly supervised contrastive learning, ICCV 2021, arXiv 2110.04770; in SuperCL the
 component of docs/methods/supercl.md (CCL).

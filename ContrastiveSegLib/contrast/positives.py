@@ -1,4 +1,4 @@
-"""Who should attract whom: boolean masks (B, B) from identity, slice position and part of the body."""
+"""Positive pairs: boolean masks (B, B) from identity, slice position and part of the body."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def same_image(slice_positions: Tensor) -> Tensor:
 
 
 def near_slice_position(slice_positions: Tensor, *, threshold: float) -> Tensor:
-    """Images with similar slice positions attract each other, across all volumes: (B,) to (B, B).
+    """Images with similar slice positions are positives, across all volumes: (B,) to (B, B).
 
     Args:
         slice_positions: 0 at one end of the volume, 1 at the other; NaN where unknown (then only itself).
@@ -29,7 +29,7 @@ def near_slice_position(slice_positions: Tensor, *, threshold: float) -> Tensor:
 
 
 def same_part(slice_positions: Tensor, *, parts: int) -> Tensor:
-    """Images of the same part of the body attract each other, across all volumes: (B,) to (B, B).
+    """Images of the same part of the body are positives, across all volumes: (B,) to (B, B).
 
     Args:
         slice_positions: (i + 1) / n of slice i of n. The volume is cut into `parts` equal parts. The

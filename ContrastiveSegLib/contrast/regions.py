@@ -47,7 +47,7 @@ def chosen_pixels(
 
 
 def same_region(regions: Tensor) -> Tensor:
-    """Pixels of one region attract each other: (B, n) to (B, n, n)."""
+    """Pixels of one region are positives: (B, n) to (B, n, n)."""
     return regions[:, :, None] == regions[:, None, :]
 
 

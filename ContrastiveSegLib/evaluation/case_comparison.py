@@ -26,7 +26,7 @@ LEAST_EQUAL_NEIGHBORS = 0.6
 
 @dataclass(frozen=True)
 class ComparedCase:
-    """One case and the agreement of each of its structures.
+    """One case and the metrics of each of its structures.
 
     Args:
         common: The structures of both files; `metrics` has one entry for each.

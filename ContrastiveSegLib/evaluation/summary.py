@@ -15,7 +15,7 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class CaseMetrics:
-    """The agreement of one structure of one case, and whose case it is."""
+    """The metrics of one structure of one case, and whose case it is."""
 
     case: str
     patient: str

@@ -1,4 +1,4 @@
-"""Hand on what a run knows, in forms that other programs read: one file per form."""
+"""Write a run in forms that other programs read: one file per form."""
 
 from ContrastiveSegLib.threads import wait_asleep
 

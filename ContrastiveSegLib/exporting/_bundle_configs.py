@@ -1,4 +1,4 @@
-"""The texts of a MONAI bundle: metadata, the configuration of prediction, a page to read, the license."""
+"""The texts of a MONAI bundle: metadata, the configuration of prediction, the readme, the license."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of a MONAI bundle that MONAI has no equal of; every bundle carries this file.
+"""The steps of a MONAI bundle that MONAI does not have; every bundle carries this file.
 
 MONAI's own do not give the same result: they smooth before coarsening in another way, know no grid along the
 coarsest axis of each case, and blend, refine and restore probabilities otherwise.

@@ -1,4 +1,4 @@
-"""What a volume file says, header and voxels, whatever its compression: the part that a seal covers."""
+"""What a volume file says, header and voxels, whatever its compression: the part that the checksum covers."""
 
 from __future__ import annotations
 

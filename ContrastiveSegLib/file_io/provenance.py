@@ -1,4 +1,4 @@
-"""The mark of this program in the header of a file it made: from what, and whether somebody changed it since.
+"""The mark of this program in the header of a file it made: made from what, and whether it was changed since.
 
 The mark ends with a checksum of header and voxels. A program that keeps entries it does not know, as Slicer
 may, would keep the mark too; but whoever corrects the file or saves it again breaks the checksum, and from

@@ -1,4 +1,4 @@
-"""How much memory and time reading a file may take, by what its header promises."""
+"""How much memory and time reading a file may take, by the size that its header declares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slices that are stacked askew, as in CT with a tilted gantry: each moved within its plane to its place."""
+"""Slices that are stacked obliquely, as in CT with a tilted gantry: each is moved within its plane."""
 
 from __future__ import annotations
 

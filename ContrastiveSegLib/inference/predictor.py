@@ -1,4 +1,4 @@
-"""A network ready to predict: what it learned from, on which device, in which precision."""
+"""A network that predicts: with its patch size, device and precision."""
 
 from __future__ import annotations
 

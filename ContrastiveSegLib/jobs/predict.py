@@ -190,7 +190,7 @@ def _basis(model: Model) -> str:
 
 
 def _single_components(settings: PredictSettings, model: Model) -> tuple[tuple[int, ...], ...]:
-    """The groups that the user named; otherwise those that were one piece in every annotation."""
+    """The groups that the user named; otherwise those that were one component in every annotation."""
     if settings.components == "auto":
         return model.single_components
     classes = tuple(range(1, len(model.table.values) + 1))

@@ -1,4 +1,4 @@
-"""Weights that other programs wrote: which network they are of, and their tensors under our names.
+"""Weights of other programs: the network they belong to, and their tensors under our names.
 
 Source: nnU-Net 2.8 (`network_weights` of a checkpoint), nnssl (`nnssl_adaptation_plan` beside them), MONAI's
 SwinUNETR.load_from (self-supervised Swin weights).

@@ -1,4 +1,4 @@
-"""Slow-moving copy of a network, and the queue of past features."""
+"""The momentum encoder (EMA copy of a network), and the queue of past features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to do about a result that is there already: it stays, is made again, or is somebody else's."""
+"""What to do about a result that is there already: it stays, is made again, or belongs to the user."""
 
 from __future__ import annotations
 

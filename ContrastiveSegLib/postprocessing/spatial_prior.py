@@ -24,7 +24,7 @@ Array = npt.NDArray[np.float64]
 # Widths of the climb, as parts of the structures' own extent: first wide, to leave a patient who lies oddly.
 WIDE, NARROW = 1.8, 1.0
 STEPS = 30
-SMALLEST_SPREAD = (0.08, 2.0, 2.0)  # of height (0...1), and of rows and columns in mm
+SMALLEST_SPREAD = (0.08, 2.0, 2.0)  # of slice position (0...1), and of rows and columns in mm
 FEWEST_AGREE = 0.4  # of the cases; where fewer agree there is no usual place
 WAIT_IN_MEMORY = 2**30  # bytes of probabilities
 ALMOST_NOTHING = 0.02  # of all that was found in a case; crumbs are everywhere
@@ -32,7 +32,7 @@ ALMOST_NOTHING = 0.02  # of all that was found in a case; crumbs are everywhere
 
 @dataclass(frozen=True)
 class Place:
-    """A place in an image: (3,) height 0...1 in the stack, rows and columns in mm from the image's center.
+    """A place in an image: (3,) slice position 0...1, rows and columns in mm from the image's center.
 
     Args:
         spread: Standard deviation along each axis.
@@ -175,7 +175,7 @@ def places_from_json(items: Iterable[Mapping[str, Any]]) -> dict[Group, Place]:
 
 
 def _position(index: Sequence[float], grid: Geometry) -> tuple[float, float, float]:
-    """Height, row and column of an index (k, row, column)."""
+    """Slice position, row and column of an index (k, row, column)."""
     slices, rows, columns = grid.shape
     _, row_mm, column_mm = grid.spacing_khw
     k, row, column = map(float, index)

@@ -81,7 +81,7 @@ class PreparedCase:
         return replace(self, labels=unknown, annotation="none")
 
     def slice_position(self, k: int) -> float:
-        """Height of slice `k` (from 0) in the volume: 1/K ... 1.
+        """Position of slice `k` (from 0) in the volume: 1/K ... 1.
 
         Source: docs/methods/index.md: pos = (i + 1) / n.
         """

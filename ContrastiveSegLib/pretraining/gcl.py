@@ -1,4 +1,4 @@
-"""GCL: slices of the same quarter of the body attract each other, across all volumes.
+"""GCL: slices of the same part of the body are positives, across all volumes.
 
 Source: Chaitanya et al., Contrastive learning of global and local features for medical image segmentation
 with limited annotations, NeurIPS 2020, arXiv 2006.10511. By default the global, encoder-only stage, which is

@@ -1,4 +1,4 @@
-"""PCL: slices at a similar position in the body attract each other, across all volumes.
+"""PCL: slices at a similar position in the body are positives, across all volumes.
 
 Source: Zeng et al., Positional contrastive learning for volumetric medical image segmentation,
 MICCAI 2021, arXiv 2106.09157; loss and rows as in docs/methods/index.md.

@@ -1,4 +1,4 @@
-"""PolyCL: a slice attracts one of the same scan or with the same organ, and is pushed away from another one.
+"""PolyCL: the positive of a slice is one of the same scan or with the same organ, the negative another one.
 
 Source: PolyCL, MELBA 2026:002, arXiv 2505.19208; docs/methods/polycl.md. The views are
 other slices, not augmented copies. Selection S needs nothing but the scans, and so can only learn what tells

@@ -1,4 +1,4 @@
-"""SimCLR: two views of a slice attract each other, all other slices of the batch are pushed away.
+"""SimCLR: two views of a slice are positives, all other slices of the batch are negatives.
 
 Source: Chen et al., A simple framework for contrastive learning of visual representations, ICML 2020,
 arXiv 2002.05709; as compared in SuperCL and MACL (projector as wide as the deepest features, tau 0.1).

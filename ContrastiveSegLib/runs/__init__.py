@@ -1,1 +1,1 @@
-"""What was asked, what happened, what came out."""
+"""Run folders: settings, events, log, lock and results of one piece of work."""

@@ -1,4 +1,4 @@
-"""What happened, in a moment: all events of a short file, samples and the end of that of a week."""
+"""The events of a run, quickly: all of a short file, samples and the end of a long one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ContrastiveSegLib.runs.events import events_in, read_new
 WHOLE = 2 << 20
 WINDOWS, WINDOW = 120, 4096
 END = 64 << 10
-# Of the steps in a window a few make the curve; what is told seldom is taken whenever it is met.
+# Of the steps in a window a few make the curve; rare events are all taken.
 FREQUENT = (b'"kind": "progress"', b'"kind": "heartbeat"')
 STEPS_PER_WINDOW = 3
 
@@ -20,7 +20,7 @@ STEPS_PER_WINDOW = 3
 def overview(path: Path, position: int = 0) -> tuple[list[dict[str, Any]], int]:
     """Events from byte `position` on, and the position to ask from next time, as `read_new`.
 
-    Of a long stretch only a part is read, in the order in which it was told: enough for curves, for what
+    Of a long stretch only a part is read, in the order of the file: enough for curves, for what
     was said last, and for how it ended.
     """
     try:

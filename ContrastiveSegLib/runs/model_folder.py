@@ -1,4 +1,4 @@
-"""The one place that knows every path inside a folder of weights."""
+"""The paths inside a folder of weights."""
 
 from __future__ import annotations
 

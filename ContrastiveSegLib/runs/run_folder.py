@@ -1,4 +1,4 @@
-"""The one place that knows every path inside a run folder."""
+"""The paths inside a run folder, and what a job reads and writes there."""
 
 from __future__ import annotations
 

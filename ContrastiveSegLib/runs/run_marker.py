@@ -82,7 +82,7 @@ def _model_cards(folder: Path) -> Iterator[Path]:
 
 
 def _is_settings(path: Path) -> bool:
-    """Whether a settings.json says what one of our jobs has to be told."""
+    """Whether a settings.json holds settings that one of our jobs requires."""
     return any(job in JOBS and _names_all(job, asked) for job, asked in _read(path).items())
 
 

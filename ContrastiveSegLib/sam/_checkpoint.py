@@ -206,8 +206,8 @@ def _check_memory(path: Path) -> None:
 
 def _model_type(folder: Path) -> str:
     try:
-        page = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return str(page.get("model_type", ""))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return str(config.get("model_type", ""))
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise BadCheckpoint(
             f"{folder} is not a folder with a model: config.json is missing or damaged.",

@@ -46,7 +46,7 @@ class Card:
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """What the model is told about the structure it shall find in a slice.
+    """The prompt: what the model gets to find a structure in a slice.
 
     Args:
         box: First and last column and row of the structure: (left, top, right, bottom), in pixels.

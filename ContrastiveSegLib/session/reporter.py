@@ -110,7 +110,7 @@ def working(
     Args:
         settings: Of the job; the folders they name are held against the run folder.
         may_only_read: The results go elsewhere, so a run folder that is read-only or in use will do; what
-            happens is then told on the terminal alone.
+            happens is then shown on the terminal only.
     """
     if not is_first():
         yield Listener(run, job)
@@ -124,7 +124,7 @@ def working(
                 raise
             nowhere = RunFolder(Path(stack.enter_context(TemporaryDirectory())))
             reporter = stack.enter_context(_voice(nowhere, job))
-            reporter.info(f"{run.path} is only read, and nothing is told there: {error.what}")
+            reporter.info(f"{run.path} is only read, and nothing is written there: {error.what}")
         reporter.warn_all(remarks)
         with heartbeat(reporter.run.events):
             try:

@@ -108,8 +108,8 @@ def strategies_with_scans() -> tuple[str, ...]:
 
 def _has_two_streams(entry: Entry) -> bool:
     classes = [n for n in entry.tree.body if isinstance(n, ast.ClassDef) and n.name == "Strategy"]
-    told = [node for cls in classes for node in cls.body if isinstance(node, ast.Assign)]
-    return any(ast.unparse(node) == "two_streams = True" for node in told)
+    assigned = [node for cls in classes for node in cls.body if isinstance(node, ast.Assign)]
+    return any(ast.unparse(node) == "two_streams = True" for node in assigned)
 
 
 def settings_class(entry: MethodEntry) -> type:

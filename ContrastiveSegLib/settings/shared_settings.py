@@ -72,7 +72,7 @@ class GridSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """What every training can be told, whatever it learns."""
+    """The settings of every training, whatever it learns."""
 
     seed: Seed = 0
     """Seed of all random numbers."""

@@ -21,7 +21,7 @@ LABELS, SCRIBBLES = "labels", "scribbles"
 
 @dataclass(frozen=True)
 class Counts:
-    """What a run has been told by hand.
+    """What was annotated by hand in a run.
 
     Args:
         cases: With labels, whole or in some slices.

@@ -70,21 +70,21 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _known_by_case(run: RunFolder) -> Callable[[Path], bool]:
-    """Whether a file of results or annotations is known: it was told, or written down when it was saved."""
-    told, written = _told_results(run), written_files(run)
+    """Whether a file of results or annotations is known: by an event, or the record of annotations."""
+    in_events, written = _results_in_events(run), written_files(run)
 
     def is_known(path: Path) -> bool:
         inside = path.relative_to(run.path)
         if inside.parts[0] not in RESULTS or len(inside.parts) != 2:
             return path in written
         stem = split_suffix(path.name)[0].removesuffix(UNCERTAINTY).removesuffix(REFINE_REPORT)
-        return (inside.parts[0], stem) in told
+        return (inside.parts[0], stem) in in_events
 
     return is_known
 
 
-def _told_results(run: RunFolder) -> set[tuple[str, str]]:
-    """Folder and case of every result that a job told of, wherever the run lay then."""
+def _results_in_events(run: RunFolder) -> set[tuple[str, str]]:
+    """Folder and case of every result in the events, wherever the run lay then."""
     found = set()
     try:
         with run.events.open("rb") as lines:

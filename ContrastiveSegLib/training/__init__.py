@@ -1,4 +1,4 @@
-"""How anything here learns."""
+"""Batches, the training loop, checkpoints and validation, for pre-training and fine-tuning."""
 
 from ContrastiveSegLib.threads import wait_asleep
 

@@ -201,7 +201,7 @@ class Sampler:
     def _anywhere(self, random: np.random.Generator, case: PreparedCase) -> list[int]:
         """A center: with labels anywhere in the slice, without them near its middle.
 
-        Methods that learn from the height of a slice must see what is there: with random corners of cardiac
+        Methods that learn from the position of a slice must see what is there: with random corners of cardiac
         slices not one of them left its collapse value (Testing/Benchmarks/RESULTS.md).
         """
         if self.labeled:

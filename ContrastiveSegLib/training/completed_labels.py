@@ -1,4 +1,4 @@
-"""Cases that were annotated in part, completed: what was drawn stays, a network says the rest."""
+"""Cases that were annotated in part, completed: what was drawn stays, a network predicts the rest."""
 
 from __future__ import annotations
 

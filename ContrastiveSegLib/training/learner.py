@@ -1,4 +1,4 @@
-"""What can be trained, and who is told how it goes."""
+"""What can be trained, and who receives its events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Learner(nn.Module, ABC):
 
 
 class Watch(Protocol):
-    """Who is told what happens, and who may ask to stop."""
+    """Receives events and warnings, and may ask to stop."""
 
     def log_event(self, kind: str, **facts: Any) -> None:
         """Take one event."""

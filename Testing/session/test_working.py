@@ -61,7 +61,7 @@ def test_a_run_in_use_or_read_only_will_do_for_reading(a_run_folder, caplog):
     with hold(a_run_folder.lock_file), working(a_run_folder, "predict", may_only_read=True) as reporter:
         reporter.info("done")
         elsewhere = reporter.run.path
-    assert "is only read, and nothing is told there: Another job is working in" in caplog.text
+    assert "is only read, and nothing is written there: Another job is working in" in caplog.text
     assert not elsewhere.exists()
     assert read_new(a_run_folder.events)[0] == []
 

@@ -31,8 +31,8 @@ WANTED = sys.argv[2:]
 
 def _only(panel, *steps: str) -> None:
     """Unfold some steps and fold the others."""
-    for step in ("setup", "data", "pretrain", "annotate", "finetune", "predict"):
-        getattr(panel.ui, f"{step}Step").collapsed = step not in steps
+    for step in ("setup", "data", "pretrain", "annotate", "finetune", "predict", "evaluate"):
+        panel.child(f"{step}Step").collapsed = step not in steps
     panel.slicer.process_events()
 
 
@@ -52,10 +52,25 @@ def _shoot(panel, name: str) -> None:
     Image.open(path).convert("RGB").save(path, optimize=True)  # Qt leaves a fifth of the bytes unsaved
 
 
-def _train(panel, name: str, **settings: str) -> None:
-    """Fill in the form and press Start; what is finished already stays."""
+def _show_lowest(panel, widget) -> None:
+    """Scroll down, so that the lowest part of a step is seen."""
+    from PySide6.QtWidgets import QScrollArea
+
+    area = next(a for a in panel.slicer.main_window.findChildren(QScrollArea) if a.isAncestorOf(widget))
+    panel.slicer.main_window.resize(*WINDOW_SIZE)
+    panel.slicer.process_events()
+    area.ensureWidgetVisible(widget)
+
+
+def _fill_in(panel, name: str, **settings: str) -> None:
+    """What a user types into the form of a step."""
     for key, text in settings.items():
         panel.child(f"{name}_{key}").text = text
+
+
+def _train(panel, name: str, **settings: str) -> None:
+    """Fill in the form and press Start; what is finished already stays."""
+    _fill_in(panel, name, **settings)
     button = {"pretraining": "pretrain", "finetuning": "finetune"}[name]
     if panel.state(button) != "done":
         panel.child(f"{button}Start").click()
@@ -147,11 +162,16 @@ def main(folder: Path) -> None:
         slicer.mrmlScene.RemoveNode(node)
     slicer.util.setSliceViewerLayers(background=nodes.find_volume(SHOWN), fit=True)
 
-    if not _is_wanted("finetune", "prediction", "uncertainty"):
+    if not _is_wanted("plan", "finetune", "prediction", "uncertainty", "results", "evaluate"):
         return
     _only(panel, "finetune")
     panel.ui.labelsFrom.currentIndex = 1
-    _train(panel, "finetuning", steps="1500", batch="8", validation="0.2", cases_leave_out=SHOWN, **COARSE)
+    finetuning = {"steps": "600", "batch": "8", "validation": "0.2", "cases_leave_out": SHOWN, **COARSE}
+    _fill_in(panel, "finetuning", **finetuning)
+    if _is_wanted("plan"):
+        panel.wait(lambda: "being measured" not in (panel.ui.finetuneEstimate.text or "being measured"), 120)
+        _shoot(panel, "plan")
+    _train(panel, "finetuning", **finetuning)
     panel.child("finetuneCurves").setChecked(True)
     _shoot(panel, "finetune")
     panel.child("finetuneCurves").setChecked(False)
@@ -168,6 +188,14 @@ def main(folder: Path) -> None:
     _shoot(panel, "prediction")
     panel.ui.showUncertainty.click()
     _shoot(panel, "uncertainty")
+    panel.ui.showUncertainty.click()
+    _show_lowest(panel, panel.ui.runBox)
+    _shoot(panel, "results")
+    _only(panel, "evaluate")
+    if _is_wanted("evaluate"):
+        panel.child("evaluate_labels").currentPath = str(data / "test")
+        panel.job("evaluate")
+    _shoot(panel, "evaluate")
 
 
 if __name__ == "__main__":

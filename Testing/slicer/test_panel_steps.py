@@ -62,7 +62,7 @@ def test_the_method_form_has_the_settings_of_the_catalog(a_quick_panel):
     combo.currentIndex = combo.findText("SimCLR")
     panel.child("pretraining_options_temperature").value = 0.25
 
-    assert panel.ui.pretrainCaption.text.startswith("SimCLR: two views of a slice attract each other")
+    assert panel.ui.pretrainCaption.text.startswith("SimCLR: two views of a slice are positives")
     assert panel.logic.getParameterNode().method == "simclr"
     assert json.loads(panel.logic.getParameterNode().pretrainOptions) == {"options.temperature": 0.25}
     assert panel.child("pretraining_options_temperature").toolTip.startswith("How sharply")
