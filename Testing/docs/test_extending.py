@@ -70,6 +70,17 @@ def test_an_addition_touches_few_files(kind: str, root: Path) -> None:
     assert len(paths) - len(program) <= 1
 
 
+def test_contributing_lists_the_same_files(root: Path) -> None:
+    text = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[.*\]\(docs/extending/(.*)\.md\) \| (.*) \|$", text, re.MULTILINE)
+
+    assert {kind for kind, _ in rows} == set(EXAMPLES)
+    for kind, files in rows:
+        listed = {path for path in _listed(root, kind) if path.endswith(".py")}
+        named = set(re.findall(r"`([^`]+)`", files))
+        assert named == listed if "lists" not in files else named <= listed, kind
+
+
 def test_every_format_of_files_checks_its_header(root: Path) -> None:
     room = root / "ContrastiveSegLib" / "file_io"
     checked = {entry.name for entry in list_entries(room) if entry.defines("screen")} - {"screening"}
