@@ -1,13 +1,13 @@
 """Weights of other programs: the network they belong to, and their tensors under our names.
 
 Source: nnU-Net 2.8 (`network_weights` of a checkpoint), nnssl (`nnssl_adaptation_plan` beside them), MONAI's
-SwinUNETR.load_from (self-supervised Swin weights).
+SwinUNETR.load_from (self-supervised Swin weights), VoCo's README (the names of MONAI's SwinUNETR, version 2).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.runs.run_folder import ModelFolder
 
 # Put before all names by programs that train on several cards, or compile.
-WRAPPERS = re.compile(r"^(module\.|_orig_mod\.|swinViT\.)+")
-KNOWN = "ResEnc-L and plain U-Nets of nnU-Net and nnssl, and Swin UNETR weights of MONAI"
+WRAPPERS = re.compile(r"^(module\.|_orig_mod\.|backbone\.|swinViT\.)+")
+KNOWN = "ResEnc-L and plain U-Nets of nnU-Net and nnssl, and Swin UNETR weights of MONAI and VoCo"
 # The same tensors under second names, or what is computed and not learned.
 TWINS = re.compile(r"all_modules|^decoder\.encoder\.|relative_position_index|seg_layers")
 HARMLESS = (np.dtype, type(np.dtype(np.float64)), type(np.dtype(np.float32)), type(np.dtype(np.int64)))
@@ -42,12 +42,21 @@ class Layout:
 
     network: str
     mark: str
-    names: tuple[tuple[str, str], ...]
+    names: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
     encoder: str
     leftovers: str
 
 
 NONE = r"(?!)"
+# Of MONAI's SwinUNETR; a file may hold the attention alone.
+SWIN = (
+    (r"patch_embed\.", "encoder.tokens."),
+    (r"layers(\d)\.0\.", lambda found: f"encoder.stages.{int(found[1]) - 1}."),
+    (r"layers(\d)c\.0\.", lambda found: f"encoder.convolutions.{int(found[1]) - 1}."),
+    (r"encoder(10|[1-4])\.(?=layer\.)", lambda found: f"encoder.skips.{min(int(found[1]), 6) - 1}."),
+    (r"decoder([1-5])\.(?=transp_conv|conv_block)", lambda found: f"decoder.{5 - int(found[1])}."),
+    (r"mlp\.fc(\d)\.", r"mlp.linear\1."),
+)
 LAYOUTS = (
     Layout(
         "resenc_unet",
@@ -73,13 +82,16 @@ LAYOUTS = (
         r"encoder\.(\d+\.conv\d\.conv\.bias$|[5-9]\.)",  # the norm takes it away; one level deeper
     ),
     Layout(
+        "swin_unetr_v2",
+        "layers1c.0.layer.conv1.conv.weight",
+        SWIN,
+        r"encoder\.(tokens|stages|convolutions)\.(?!.*relative_position_index)",
+        NONE,
+    ),
+    Layout(
         "swin_unetr",
         "patch_embed.proj.weight",
-        (
-            (r"patch_embed\.", "encoder.tokens."),
-            (r"layers(\d)\.0\.", lambda found: f"encoder.stages.{int(found[1]) - 1}."),  # type: ignore[arg-type]
-            (r"mlp\.fc(\d)\.", r"mlp.linear\1."),
-        ),
+        SWIN,
         r"encoder\.(tokens|stages)\.(?!.*relative_position_index)",
         NONE,
     ),

@@ -24,6 +24,7 @@ class Network(Backbone):
     """Swin UNETR with windows of 7; `pools` are ignored, because it halves every axis five times."""
 
     smallest_deepest = 2
+    has_convolutions = False  # in front of each stage: the second version
 
     def __init__(
         self,
@@ -40,7 +41,11 @@ class Network(Backbone):
         channels = max(1, round(base_channels / WIDTH_MULTIPLE)) * WIDTH_MULTIPLE
         self.widths = (channels, *(channels * 2**level for level in range(HALVINGS)))
         net = SwinUNETR(
-            in_channels=in_channels, out_channels=classes, feature_size=channels, spatial_dims=spatial_dims
+            in_channels=in_channels,
+            out_channels=classes,
+            feature_size=channels,
+            spatial_dims=spatial_dims,
+            use_v2=self.has_convolutions,
         )
         self.encoder = Encoder(net)
         self.decoder = nn.ModuleList([net.decoder5, net.decoder4, net.decoder3, net.decoder2, net.decoder1])
@@ -55,14 +60,17 @@ class Encoder(nn.Module):
         swin = net.swinViT
         self.tokens = swin.patch_embed
         self.stages = nn.ModuleList([swin.layers1[0], swin.layers2[0], swin.layers3[0], swin.layers4[0]])
+        convolutions = [swin.layers1c, swin.layers2c, swin.layers3c, swin.layers4c] if swin.use_v2 else []
+        self.convolutions = nn.ModuleList([layers[0] for layers in convolutions])
         self.skips = nn.ModuleList(
             [net.encoder1, net.encoder2, net.encoder3, net.encoder4, nn.Identity(), net.encoder10]
         )
 
     def forward(self, images: Tensor) -> list[Tensor]:
         tokens = [self.tokens(images)]
-        for stage in self.stages:
-            tokens.append(run_stage(stage, tokens[-1]))
+        before = self.convolutions or [nn.Identity()] * len(self.stages)
+        for convolution, stage in zip(before, self.stages, strict=True):
+            tokens.append(run_stage(stage, convolution(tokens[-1])))
         levels = [images, *(_normalized(level) for level in tokens)]
         return [skip(level) for skip, level in zip(self.skips, levels, strict=True)]
 

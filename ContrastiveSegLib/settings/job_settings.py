@@ -160,7 +160,7 @@ class _WhatToFinetune:
     """Folder with scans to learn from without annotation; empty: those of pre-training; none: no scans."""
     start: Annotated[str, Flag("from"), Label("start from")] = ""
     """Weights to start from; empty: this run's pre-training; none: from scratch; or another run folder, or a
-    file of nnU-Net, nnssl or MONAI."""
+    file of nnU-Net, nnssl, MONAI or VoCo."""
     strategy: Annotated[str, MethodOf("finetuning")] = "self_training"
     """Fine-tuning strategy; its own settings become flags: see --strategy NAME --help."""
     network: Annotated[str, NetworkName(), Label("network")] = ""

@@ -32,7 +32,7 @@ def a_name(request) -> str:
 )
 def a_network_and_images(request, make_network) -> tuple[Backbone, Tensor]:
     name, dims = request.param
-    size = (64, 64) if dims == 2 else BLOCKS_OF_32 if name == "swin_unetr" else BLOCKS
+    size = (64, 64) if dims == 2 else BLOCKS_OF_32 if name.startswith("swin_unetr") else BLOCKS
     return make_network(name, spatial_dims=dims, pools=pools_for(size)), images_of(size)
 
 
@@ -42,8 +42,9 @@ def images_of(size: tuple[int, ...], channels: int = 1) -> Tensor:
 
 def test_all_networks_are_found():
     names = network_names()
+    others = ("monai_basic_unet", "resenc_unet", "swin_unetr", "swin_unetr_v2")
     assert names[0] == "unet"  # the recommended one
-    assert sorted(names) == sorted((*FLEXIBLE, *SLICES_ONLY, "monai_basic_unet", "resenc_unet", "swin_unetr"))
+    assert sorted(names) == sorted((*FLEXIBLE, *SLICES_ONLY, *others))
     assert all(network_class(name).dims == (2,) for name in SLICES_ONLY)
 
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 from monai.networks.nets import SwinUNETR
+from monai.networks.nets import swin_unetr as monai_swin
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.errors import BadCheckpoint
 from ContrastiveSegLib.networks.foreign_weights import read_foreign
 from ContrastiveSegLib.runs.events import read_new
 from Testing.exporting.foreign import FOREIGN, needs_foreign
+from Testing.networks.test_swin_unetr import move_channels
 
 # Makes a network of nnU-Net, and keeps what its encoder says of an image.
 MAKE = """
@@ -134,6 +136,43 @@ def test_swin_weights_are_loaded_as_monai_loads_them(tmp_path, make_network):
         for name, tensor in layer[0].state_dict().items():
             assert torch.equal(mine.state_dict()[name], tensor), name
     assert torch.equal(network.encoder.tokens.proj.weight, theirs.swinViT.patch_embed.proj.weight)
+
+
+@pytest.mark.parametrize("prefix", ["", "module.backbone."])
+@pytest.mark.parametrize("name", ["swin_unetr", "swin_unetr_v2"])
+def test_a_whole_swin_unetr_says_the_same_here(name, prefix, tmp_path, make_network, monkeypatch):
+    monkeypatch.setattr(monai_swin, "rearrange", move_channels)
+    theirs = SwinUNETR(
+        in_channels=1, out_channels=5, feature_size=12, spatial_dims=3, use_v2=name.endswith("v2")
+    ).eval()
+    tensors = {f"{prefix}{k}": v for k, v in theirs.state_dict().items()}
+    torch.save({"state_dict": tensors} if prefix else tensors, tmp_path / "VoComni.pt")
+
+    weights = read_foreign(tmp_path / "VoComni.pt")
+    network = make_network(name, base_channels=12, spatial_dims=3, classes=5).eval()
+    loaded = weights.load_into(network)
+
+    assert weights.network == name
+    assert (weights.base_channels, weights.spatial_dims) == (12, 3)
+    assert all(n.startswith("head.") or "relative_position_index" in n for n in loaded.fresh)
+    network.head.load_state_dict(theirs.out.state_dict())
+    image = torch.rand(1, 1, 64, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(network(image), theirs(image), atol=1e-4, rtol=1e-4)
+
+
+def test_the_encoder_of_voco_without_a_decoder_is_loaded(tmp_path, make_network):
+    theirs = SwinUNETR(in_channels=1, out_channels=2, feature_size=12, spatial_dims=3, use_v2=True)
+    kept = {k: v for k, v in theirs.state_dict().items() if not k.startswith(("decoder", "out"))}
+    torch.save({**kept, "proj.weight": torch.zeros(2, 2)}, tmp_path / "VoCo_SSL_head.pt")
+
+    network = make_network("swin_unetr_v2", base_channels=12, spatial_dims=3, in_channels=2)
+    loaded = read_foreign(tmp_path / "VoCo_SSL_head.pt").load_into(network)
+
+    assert loaded.unused == ("proj.weight",)
+    assert all(n.startswith(("head.", "decoder.")) or "position_index" in n for n in loaded.fresh)
+    first = network.encoder.skips[0].layer.conv1.conv.weight
+    assert torch.equal(first[:, :1], theirs.encoder1.layer.conv1.conv.weight / 2)
 
 
 def test_finetune_begins_with_a_file_and_says_what_was_loaded(a_file, phantoms, tmp_path, capsys):
