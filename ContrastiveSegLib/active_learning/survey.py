@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ContrastiveSegLib.active_learning.annotated import annotated_slices
+from ContrastiveSegLib.active_learning.annotated_slices import annotated_slices
 from ContrastiveSegLib.active_learning.features import slice_features
 from ContrastiveSegLib.active_learning.suggestions import SurveyedCase
 from ContrastiveSegLib.active_learning.uncertainty import slice_uncertainty

@@ -32,7 +32,7 @@ from ContrastiveSegLib.runs.atomic_write import make_folder, write_json
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.settings.job_settings import ExportSettings, FinetuneSettings
-from ContrastiveSegLib.training.annotated import listed_slices
+from ContrastiveSegLib.training.annotation_checks import listed_slices
 from ContrastiveSegLib.training.data import Found, find_readable_cases
 
 DATASET = re.compile(r"Dataset\d{3}_.+")

@@ -24,7 +24,7 @@ from ContrastiveSegLib.session.device import Compute
 from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.settings.job_settings import FinetuneSettings
 from ContrastiveSegLib.settings.schema import from_dict
-from ContrastiveSegLib.training.annotated import maps_of_components
+from ContrastiveSegLib.training.annotation_checks import maps_of_components
 from ContrastiveSegLib.training.teacher import Teacher, expectation_of
 from ContrastiveSegLib.training.validation import Validation
 

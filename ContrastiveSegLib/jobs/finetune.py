@@ -41,7 +41,7 @@ from ContrastiveSegLib.session.environment import write_environment
 from ContrastiveSegLib.session.reporter import Reporter, working
 from ContrastiveSegLib.settings.job_settings import FinetuneSettings
 from ContrastiveSegLib.settings.schema import from_dict
-from ContrastiveSegLib.training.annotated import check_annotations, listed_slices
+from ContrastiveSegLib.training.annotation_checks import check_annotations, listed_slices
 from ContrastiveSegLib.training.data import (
     Found,
     facts_of,

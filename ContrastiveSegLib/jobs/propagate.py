@@ -22,10 +22,10 @@ from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.propagation.annotated_slice import AnnotatedSlice, find_annotated_slice, on_grid_of
 from ContrastiveSegLib.propagation.gray_slices import Cut, gray_volume
 from ContrastiveSegLib.propagation.prompts import by_box, by_outline
-from ContrastiveSegLib.propagation.propagate import Followed, largest_components, propagate
+from ContrastiveSegLib.propagation.propagate import PropagatedSlice, largest_components, propagate
 from ContrastiveSegLib.propagation.reporter import reporting
 from ContrastiveSegLib.propagation.stopping import StopRules
-from ContrastiveSegLib.propagation.tracking import Guided
+from ContrastiveSegLib.propagation.tracking import GuidedPropagator
 from ContrastiveSegLib.runs.atomic_write import write_atomically
 from ContrastiveSegLib.runs.case_files import case_file
 from ContrastiveSegLib.runs.temporary_files import make_output_folder
@@ -93,14 +93,14 @@ def _propagator(settings: PropagateSettings, cut: Cut, geometry: Geometry, repor
         asking = by_outline if family.card.photographs else by_box(settings.padding)
         pixel_mm = math.sqrt(cut.pixel_mm2(geometry))
         way = "with spatial prior and intensity model"
-        propagator = Guided(model, asking, pixel_mm, cut.slice_mm(geometry))
+        propagator = GuidedPropagator(model, asking, pixel_mm, cut.slice_mm(geometry))
     reporter.info(f"{family.name} ({way}), license {family.card.license}: {weights.describe()}")
     return propagator
 
 
 def _followed(
     propagator: Propagator, slices: npt.NDArray[np.uint8], key: AnnotatedSlice, reporter: Reporter
-) -> tuple[npt.NDArray[Any], list[Followed]]:
+) -> tuple[npt.NDArray[Any], list[PropagatedSlice]]:
     """All slices, with a bar; slices beyond the ends of all structures are never looked at."""
     labels, lines = np.zeros(slices.shape, key.labels.dtype), []
     with reporter.bar(len(slices), "slice") as advance:
@@ -114,7 +114,7 @@ def _followed(
     return labels, lines
 
 
-def _say_ends(lines: Sequence[Followed], table: LabelTable, reporter: Reporter) -> None:
+def _say_ends(lines: Sequence[PropagatedSlice], table: LabelTable, reporter: Reporter) -> None:
     """From where to where each structure goes, and why it ends there."""
     for value in sorted({line.value for line in lines}):
         mine = [line for line in lines if line.value == value]
@@ -131,7 +131,7 @@ def _report_file(output: Path) -> Path:
     return output.with_name(f"{split_suffix(output.name)[0]}.csv")
 
 
-def _report(lines: Sequence[Followed], table: LabelTable, pixel_mm2: float) -> str:
+def _report(lines: Sequence[PropagatedSlice], table: LabelTable, pixel_mm2: float) -> str:
     text = io.StringIO()
     rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     rows.writeheader()

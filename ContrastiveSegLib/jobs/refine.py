@@ -34,7 +34,7 @@ from ContrastiveSegLib.preprocessing.array_store import checksum
 from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.propagation.gray_slices import Cut, gray_volume
 from ContrastiveSegLib.propagation.predicted_labels import Prediction, find_predictions
-from ContrastiveSegLib.propagation.refine import Asked, Rules, refine_volume
+from ContrastiveSegLib.propagation.refine import RefinedOutline, Rules, refine_volume
 from ContrastiveSegLib.propagation.reporter import reporting
 from ContrastiveSegLib.propagation.slice_consistency import DEVIATION_MM, SliceConsistency
 from ContrastiveSegLib.runs.atomic_write import write_atomically
@@ -194,7 +194,7 @@ def _mark(partner: Prediction, work: _Work, settings: RefineSettings) -> Mark:
 
 def _refined(
     name: str, image: Volume, coarse: Volume, work: _Work, settings: RefineSettings, reporter: Reporter
-) -> tuple[Volume, list[Asked]]:
+) -> tuple[Volume, list[RefinedOutline]]:
     """All slices of a case, with a bar."""
     cut = Cut.of(coarse.geometry)
     slices = cut.stack(gray_volume(image, work.intensities, channel=settings.gray.channel))
@@ -230,7 +230,7 @@ def _consistency(
     return consistency
 
 
-def _report(asked: Sequence[Asked], table: LabelTable, pixel_mm2: float) -> str:
+def _report(asked: Sequence[RefinedOutline], table: LabelTable, pixel_mm2: float) -> str:
     """The lines of a case as CSV; a hole is named after what surrounds it."""
     text = io.StringIO()
     rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")

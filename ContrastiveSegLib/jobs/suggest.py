@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from ContrastiveSegLib.active_learning.annotated import Source, find_annotated, find_annotated_or_warn
+from ContrastiveSegLib.active_learning.annotated_slices import Source, find_annotated, find_annotated_or_warn
 from ContrastiveSegLib.active_learning.report import to_csv, to_json, to_text
 from ContrastiveSegLib.active_learning.suggestions import (
     How,

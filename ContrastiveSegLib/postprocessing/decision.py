@@ -14,7 +14,7 @@ from ContrastiveSegLib.imaging.volume import Geometry, Volume
 from ContrastiveSegLib.postprocessing.connected_components import Group, keep_largest
 from ContrastiveSegLib.postprocessing.intensity_refinement import refine_by_intensities
 from ContrastiveSegLib.postprocessing.restoring import restore_probabilities
-from ContrastiveSegLib.postprocessing.spatial_prior import Place, remove_unlikely
+from ContrastiveSegLib.postprocessing.spatial_prior import UsualPosition, remove_unlikely
 
 Slices = Iterable[npt.NDArray[np.float16]]
 
@@ -32,7 +32,7 @@ class Rules:
 
     values: tuple[int, ...]
     single_components: tuple[Group, ...] = ()
-    places: Mapping[Group, Place] = field(default_factory=dict)
+    places: Mapping[Group, UsualPosition] = field(default_factory=dict)
     intensity_refinement: bool = True
 
 

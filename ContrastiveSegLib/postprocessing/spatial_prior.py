@@ -31,7 +31,7 @@ ALMOST_NOTHING = 0.02  # of all that was found in a case; crumbs are everywhere
 
 
 @dataclass(frozen=True)
-class Place:
+class UsualPosition:
     """A place in an image: (3,) slice position 0...1, rows and columns in mm from the image's center.
 
     Args:
@@ -51,7 +51,7 @@ class Place:
         return {"center": list(self.center), "spread": list(self.spread)}
 
 
-Places = Mapping[Group, Place]
+Places = Mapping[Group, UsualPosition]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ def find_components(labels: npt.NDArray[Any], group: Group, grid: Geometry) -> l
     ]
 
 
-def drawn_place(label_maps: Iterable[tuple[npt.NDArray[Any], Geometry]], group: Group) -> Place | None:
+def annotated_position(
+    label_maps: Iterable[tuple[npt.NDArray[Any], Geometry]], group: Group
+) -> UsualPosition | None:
     """Where a group lies in annotated cases, and how far it extends; None where nobody drew it."""
     centers, extents = [], []
     for labels, grid in label_maps:
@@ -90,7 +92,7 @@ def drawn_place(label_maps: Iterable[tuple[npt.NDArray[Any], Geometry]], group: 
     return _place(np.mean(centers, 0), np.mean(extents, 0))
 
 
-def usual_place(found: Sequence[Sequence[Component]], drawn: Place) -> Place | None:
+def usual_position(found: Sequence[Sequence[Component]], drawn: UsualPosition) -> UsualPosition | None:
     """Where most of the cases have a component; None where they do not agree.
 
     Args:
@@ -169,9 +171,11 @@ def places_to_json(places: Places) -> list[dict[str, Any]]:
     return [{"group": list(group), **place.to_json()} for group, place in places.items()]
 
 
-def places_from_json(items: Iterable[Mapping[str, Any]]) -> dict[Group, Place]:
+def places_from_json(items: Iterable[Mapping[str, Any]]) -> dict[Group, UsualPosition]:
     """The other way round."""
-    return {tuple(item["group"]): Place(_three(item["center"]), _three(item["spread"])) for item in items}
+    return {
+        tuple(item["group"]): UsualPosition(_three(item["center"]), _three(item["spread"])) for item in items
+    }
 
 
 def _position(index: Sequence[float], grid: Geometry) -> tuple[float, float, float]:
@@ -187,8 +191,8 @@ def _closeness(at: Array, center: Array, width: Array) -> Array:
     return closeness
 
 
-def _place(center: Array, spread: Array) -> Place:
-    return Place(_three(center), _three(np.maximum(spread, SMALLEST_SPREAD)))
+def _place(center: Array, spread: Array) -> UsualPosition:
+    return UsualPosition(_three(center), _three(np.maximum(spread, SMALLEST_SPREAD)))
 
 
 def _three(values: Iterable[float]) -> tuple[float, float, float]:

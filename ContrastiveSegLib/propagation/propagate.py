@@ -24,7 +24,7 @@ TOUCHING = np.ones((3, 3, 3), bool)
 
 
 @dataclass(frozen=True)
-class Followed:
+class PropagatedSlice:
     """One line of the report: a structure in a slice.
 
     Args:
@@ -47,7 +47,7 @@ def propagate(
     key: int,
     annotated: npt.NDArray[Any],
     rules: StopRules,
-) -> Iterator[tuple[int, npt.NDArray[Any], list[Followed]]]:
+) -> Iterator[tuple[int, npt.NDArray[Any], list[PropagatedSlice]]]:
     """Leave the annotated slice first downwards, then upwards.
 
     Args:
@@ -57,7 +57,7 @@ def propagate(
         Number of the slice, its labels (H, W), and the report.
     """
     masks = {int(value): annotated == value for value in np.unique(annotated) if value > 0}
-    yield key, annotated, [Followed(key, v, "", 1.0, 1.0, int(m.sum()), 1.0) for v, m in masks.items()]
+    yield key, annotated, [PropagatedSlice(key, v, "", 1.0, 1.0, int(m.sum()), 1.0) for v, m in masks.items()]
     for way in (range(key - 1, -1, -1), range(key + 1, len(slices))):
         yield from _one_way(propagator, slices, key, masks, way, rules)
 
@@ -79,7 +79,7 @@ def _one_way(
     masks: Mapping[int, Mask],
     way: range,
     rules: StopRules,
-) -> Iterator[tuple[int, npt.NDArray[Any], list[Followed]]]:
+) -> Iterator[tuple[int, npt.NDArray[Any], list[PropagatedSlice]]]:
     if not way:
         return
     walk = propagator.start(slices, key, masks)
@@ -96,7 +96,9 @@ def _one_way(
             reason = reason_to_stop(mask, before[value], score, tracks[value], rules)
             overlap = overlap_of(mask, before[value])
             confidence[value] *= 0.0 if reason else float(np.clip(score, 0, 1))
-            lines.append(Followed(k, value, reason, score, overlap, int(mask.sum()), confidence[value]))
+            lines.append(
+                PropagatedSlice(k, value, reason, score, overlap, int(mask.sum()), confidence[value])
+            )
             if reason:
                 del before[value]
                 continue

@@ -45,7 +45,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RefinedOutline:
     """One line of the report: a component of a structure in a slice, and what became of it.
 
     Args:
@@ -81,7 +81,7 @@ def refine_volume(
     labels: npt.NDArray[Any],
     rules: Rules,
     consistency: SliceConsistency | None = None,
-) -> Iterator[tuple[int, npt.NDArray[Any], list[Asked]]]:
+) -> Iterator[tuple[int, npt.NDArray[Any], list[RefinedOutline]]]:
     """Refine slice after slice of (K, H, W), as it is asked for; empty slices are not shown to the model.
 
     Args:
@@ -101,7 +101,7 @@ def refine_volume(
 
 def refine_slice(
     model: PromptableModel, image: Slice, labels: npt.NDArray[Any], rules: Rules
-) -> tuple[npt.NDArray[Any], list[Asked]]:
+) -> tuple[npt.NDArray[Any], list[RefinedOutline]]:
     """Refine the structures of one slice (H, W)."""
     contours = contours_in(labels)
     components = [
@@ -223,8 +223,8 @@ def _claim(contour: FilledContour, components: Sequence[_Component]) -> npt.NDAr
     return claim
 
 
-def _line(component: _Component) -> Asked:
-    return Asked(
+def _line(component: _Component) -> RefinedOutline:
+    return RefinedOutline(
         slice=0,
         value=component.contour.value,
         component=component.number,

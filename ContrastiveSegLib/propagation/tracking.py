@@ -36,7 +36,7 @@ DEVIATION, SHORTEST_REACH = 0.7, 1.0
 
 
 @dataclass(frozen=True)
-class Guided:
+class GuidedPropagator:
     """A Propagator made of a PromptableModel.
 
     Args:
@@ -55,14 +55,16 @@ class Guided:
         """Pixels that a border is expected to deviate from slice to slice, one unit of log odds."""
         return max(SHORTEST_REACH, DEVIATION * self.slice_mm / self.pixel_mm)
 
-    def start(self, slices: npt.NDArray[np.uint8], key: int, masks: Mapping[int, Mask]) -> GuidedWalk:
+    def start(self, slices: npt.NDArray[np.uint8], key: int, masks: Mapping[int, Mask]) -> GuidedTracker:
         """Fit the intensity model to the annotated slice, and calibrate the promptable model on it."""
         drawn = label_map(masks)
         labels = with_holes(drawn)
         evidence = self.asked(slices[key], labels)
         intensity_model = IntensityModel.of(slices[key : key + 1], labels[None], self.pixel_mm)
-        known = Known(calibration_of(evidence, labels, self.reach), thickness_of(contours_in(drawn), labels))
-        return GuidedWalk(self, slices, key, intensity_model, known)
+        known = AnnotatedFacts(
+            calibration_of(evidence, labels, self.reach), thickness_of(contours_in(drawn), labels)
+        )
+        return GuidedTracker(self, slices, key, intensity_model, known)
 
     def asked(self, image: Slice, labels: Labels) -> list[ModelEvidence]:
         """The answers of the model about the contours of a slice (H, W)."""
@@ -70,23 +72,23 @@ class Guided:
 
 
 @dataclass(frozen=True)
-class Known:
+class AnnotatedFacts:
     """What the annotated slice shows for all others: calibrations of the model, thickness of walls."""
 
     calibrations: Mapping[int, Calibration]
     thickness: Mapping[int, float]
 
 
-class GuidedWalk:
+class GuidedTracker:
     """One way through the volume; remembers where it is, and adapts the intensity model on its way."""
 
     def __init__(
         self,
-        guide: Guided,
+        guide: GuidedPropagator,
         slices: npt.NDArray[np.uint8],
         key: int,
         intensities: IntensityModel,
-        known: Known,
+        known: AnnotatedFacts,
     ) -> None:
         self.guide, self.slices, self.here, self.known = guide, slices, key, known
         self.intensity_model = intensities

@@ -97,7 +97,7 @@ class PromptableModel(Protocol):
         """One answer for each prompt in an encoded slice."""
 
 
-class Walk(Protocol):
+class Tracker(Protocol):
     """One way through a volume, away from the annotated slice."""
 
     def step(self, k: int, before: Mapping[int, Mask]) -> dict[int, Answer]:
@@ -111,5 +111,5 @@ class Walk(Protocol):
 class Propagator(Protocol):
     """A model that follows structures from slice to slice."""
 
-    def start(self, slices: npt.NDArray[np.uint8], key: int, masks: Mapping[int, Mask]) -> Walk:
+    def start(self, slices: npt.NDArray[np.uint8], key: int, masks: Mapping[int, Mask]) -> Tracker:
         """Stand on the annotated slice `key` of (K, H, W), ready to leave it; once per direction."""

@@ -29,14 +29,14 @@ CARD = Card(makes="volumes", license=LICENSE, packages=("transformers",), known=
 
 
 @dataclass(frozen=True, eq=False)
-class Sam2Volume:
+class Sam2Propagator:
     """A Propagator with memory."""
 
     network: Any
     side: int
     compute: Compute
 
-    def start(self, slices: npt.NDArray[np.uint8], key: int, masks: Mapping[int, Mask]) -> Sam2Walk:
+    def start(self, slices: npt.NDArray[np.uint8], key: int, masks: Mapping[int, Mask]) -> Sam2Tracker:
         """Show the annotated slice; what is remembered is the annotation itself, not a box around it."""
         from transformers import Sam2VideoInferenceSession
 
@@ -54,13 +54,13 @@ class Sam2Volume:
             shown = F.interpolate(drawn, (self.side, self.side), mode="bilinear", antialias=True)
             session.add_mask_inputs(session.obj_id_to_idx(value), 0, (shown >= 0.5).float())
         session.obj_with_new_inputs = list(masks)
-        walk = Sam2Walk(self.network, session, slices, frame, self.compute)
+        walk = Sam2Tracker(self.network, session, slices, frame, self.compute)
         walk.see(key)
         return walk
 
 
 @dataclass(frozen=True, eq=False)
-class Sam2Walk:
+class Sam2Tracker:
     """One way through the volume; slices are numbered as they are seen, so the way down is a video too."""
 
     network: Any
@@ -92,7 +92,7 @@ def recognizes(signs: Signs) -> bool:
     return is_sam2(signs) and has_memory(signs)
 
 
-def load(weights: Weights, compute: Compute) -> Sam2Volume:
+def load(weights: Weights, compute: Compute) -> Sam2Propagator:
     """The model on the device.
 
     Raises:
@@ -100,4 +100,4 @@ def load(weights: Weights, compute: Compute) -> Sam2Volume:
     """
     network = load_network(weights, video=True)
     side = network.config.prompt_encoder_config.image_size
-    return Sam2Volume(network.to(compute.device).eval(), side, compute)
+    return Sam2Propagator(network.to(compute.device).eval(), side, compute)

@@ -29,12 +29,12 @@ from ContrastiveSegLib.postprocessing.confidence import (
 from ContrastiveSegLib.postprocessing.connected_components import Group
 from ContrastiveSegLib.postprocessing.spatial_prior import (
     Component,
-    Place,
     Places,
-    drawn_place,
+    UsualPosition,
+    annotated_position,
     find_components,
     keep_likely,
-    usual_place,
+    usual_position,
 )
 from ContrastiveSegLib.preprocessing.array_store import array_file, read_facts, store
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
@@ -183,14 +183,14 @@ def _stem(folder: Path, n: int) -> Path:
 
 def _places(
     folder: Path, count: int, groups: Sequence[Group], annotated: Sequence[PreparedCase]
-) -> dict[Group, Place]:
+) -> dict[Group, UsualPosition]:
     """Where each group usually lies; without those about which the scans do not agree."""
     facts = [read_facts(_stem(folder, n)) or {} for n in range(count)]
     places = {}
     for index, group in enumerate(groups):
         found = [_components(fact, index) for fact in facts]
-        drawn = drawn_place(((case.label_map, case.working) for case in annotated), group)
-        usual = usual_place(found, drawn) if drawn else None
+        drawn = annotated_position(((case.label_map, case.working) for case in annotated), group)
+        usual = usual_position(found, drawn) if drawn else None
         if usual:
             places[group] = usual
     return places

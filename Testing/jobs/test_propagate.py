@@ -192,7 +192,7 @@ def test_gray_values_follow_the_window_of_training() -> None:
 def test_a_structure_that_vanishes_at_once_is_warned_of(
     a_case: Path, a_sam_folder: Path, caplog: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(propagate, "Guided", lambda *_: _Nothing())
+    monkeypatch.setattr(propagate, "GuidedPropagator", lambda *_: _Nothing())
 
     with caplog.at_level("INFO", "ContrastiveSegLib"):
         propagate.run(settings(a_case, a_sam_folder))
@@ -214,7 +214,7 @@ def test_borders_deviate_as_far_as_slices_are_apart(
     a_case: Path, a_sam_folder: Path, monkeypatch: Any
 ) -> None:
     made = []
-    monkeypatch.setattr(propagate, "Guided", lambda *given: made.append(given) or _Nothing())
+    monkeypatch.setattr(propagate, "GuidedPropagator", lambda *given: made.append(given) or _Nothing())
 
     propagate.run(settings(a_case, a_sam_folder))
 
@@ -227,7 +227,7 @@ def test_models_for_medical_images_are_asked_by_a_padded_box(
     a_case: Path, a_sam_folder: Path, monkeypatch: Any
 ) -> None:
     made, choose = [], propagate.choose_family
-    monkeypatch.setattr(propagate, "Guided", lambda *given: made.append(given) or _Nothing())
+    monkeypatch.setattr(propagate, "GuidedPropagator", lambda *given: made.append(given) or _Nothing())
     monkeypatch.setattr(
         propagate, "choose_family", lambda *which, **how: _for_medical_images(choose(*which, **how))
     )

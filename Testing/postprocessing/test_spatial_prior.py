@@ -9,14 +9,14 @@ from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.postprocessing import spatial_prior as place_module
 from ContrastiveSegLib.postprocessing.connected_components import keep_largest
 from ContrastiveSegLib.postprocessing.spatial_prior import (
-    Place,
-    drawn_place,
+    UsualPosition,
+    annotated_position,
     find_components,
     keep_likely,
     places_from_json,
     places_to_json,
     remove_unlikely,
-    usual_place,
+    usual_position,
 )
 
 GRID = Geometry((60, 50, 11), (2.0, 2.0, 8.0))
@@ -54,17 +54,17 @@ def test_components_are_found_with_their_share_and_position():
 
 
 def test_scans_agree_although_the_annotated_patient_lies_oddly(scans):
-    drawn = drawn_place([(labels_with((36, 27, 5, 1)), GRID)], HEART)
+    drawn = annotated_position([(labels_with((36, 27, 5, 1)), GRID)], HEART)
 
-    usual = usual_place([find_components(labels, HEART, GRID) for labels in scans], drawn)
+    usual = usual_position([find_components(labels, HEART, GRID) for labels in scans], drawn)
 
     assert usual.center == pytest.approx((0.5, (30 - 24.5) * 2, (20 - 29.5) * 2), abs=4)
     assert all(width < 12 for width in usual.spread)
 
 
 def test_the_likely_component_is_kept_where_the_largest_is_something_else(scans):
-    drawn = drawn_place([(labels_with((33, 22, 5, 1)), GRID)], HEART)
-    usual = usual_place([find_components(labels, HEART, GRID) for labels in scans], drawn)
+    drawn = annotated_position([(labels_with((33, 22, 5, 1)), GRID)], HEART)
+    usual = usual_position([find_components(labels, HEART, GRID) for labels in scans], drawn)
 
     likely = [keep_likely(labels, [HEART, (1,), (2,)], {HEART: usual}, GRID) for labels in scans]
 
@@ -76,11 +76,11 @@ def test_the_likely_component_is_kept_where_the_largest_is_something_else(scans)
 def test_scans_that_do_not_agree_have_no_usual_place():
     random = np.random.default_rng(1)
     places = [(int(random.integers(8, 42)), int(random.integers(8, 52)), 3, 1) for _ in range(30)]
-    drawn = drawn_place([(labels_with((8, 8, 3, 1)), GRID)], HEART)
+    drawn = annotated_position([(labels_with((8, 8, 3, 1)), GRID)], HEART)
 
-    assert usual_place([find_components(labels_with(p), HEART, GRID) for p in places], drawn) is None
-    assert usual_place([[], []], drawn) is None
-    assert drawn_place([(labels_with(), GRID)], HEART) is None
+    assert usual_position([find_components(labels_with(p), HEART, GRID) for p in places], drawn) is None
+    assert usual_position([[], []], drawn) is None
+    assert annotated_position([(labels_with(), GRID)], HEART) is None
 
 
 def test_without_a_place_the_largest_component_is_kept(scans):
@@ -95,7 +95,7 @@ def test_probabilities_of_unlikely_components_become_background(in_memory, monke
     monkeypatch.setattr(place_module, "WAIT_IN_MEMORY", in_memory)
     labels = labels_with((30, 20, 5, 1), (12, 48, 8, 2))
     probabilities = np.stack([labels == n for n in range(3)]).astype(np.float16)
-    place = Place((0.5, 11.0, -19.0), (0.1, 8.0, 8.0))
+    place = UsualPosition((0.5, 11.0, -19.0), (0.1, 8.0, 8.0))
 
     slices = remove_unlikely(iter(probabilities.swapaxes(0, 1)), [HEART, (1,)], {HEART: place}, GRID)
 
@@ -105,6 +105,9 @@ def test_probabilities_of_unlikely_components_become_background(in_memory, monke
 
 
 def test_places_keep_their_values_in_a_page():
-    places = {HEART: Place((0.5, 1.0, -2.0), (0.1, 3.0, 4.0)), (1,): Place((0.4, 0.0, 0.0), (0.2, 5.0, 5.0))}
+    places = {
+        HEART: UsualPosition((0.5, 1.0, -2.0), (0.1, 3.0, 4.0)),
+        (1,): UsualPosition((0.4, 0.0, 0.0), (0.2, 5.0, 5.0)),
+    }
 
     assert places_from_json(places_to_json(places)) == places

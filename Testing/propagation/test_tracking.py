@@ -12,7 +12,7 @@ from scipy import ndimage
 from ContrastiveSegLib.propagation.prompts import Asking, by_box, by_outline
 from ContrastiveSegLib.propagation.propagate import propagate
 from ContrastiveSegLib.propagation.stopping import StopRules
-from ContrastiveSegLib.propagation.tracking import Guided
+from ContrastiveSegLib.propagation.tracking import GuidedPropagator
 from ContrastiveSegLib.sam._model import Answer, Prompt
 from Testing.propagation.drawings import dice
 
@@ -74,7 +74,7 @@ def carried(
 ) -> tuple[np.ndarray, list[Any]]:
     found, lines = np.zeros_like(labels), []
     for k, labels_of_slice, more in propagate(
-        Guided(model, asking, slice_mm=slice_mm), slices, KEY, labels[KEY], StopRules()
+        GuidedPropagator(model, asking, slice_mm=slice_mm), slices, KEY, labels[KEY], StopRules()
     ):
         found[k] = labels_of_slice
         lines += more

@@ -19,7 +19,7 @@ from ContrastiveSegLib.propagation.gray_slices import gray_volume
 from ContrastiveSegLib.propagation.prompts import box_around, by_box
 from ContrastiveSegLib.propagation.propagate import propagate
 from ContrastiveSegLib.propagation.stopping import StopRules
-from ContrastiveSegLib.propagation.tracking import Guided
+from ContrastiveSegLib.propagation.tracking import GuidedPropagator
 from ContrastiveSegLib.sam._checkpoint import carried_weights
 from ContrastiveSegLib.sam._model import Prompt
 from ContrastiveSegLib.sam.catalog import choose_family, load_family
@@ -82,7 +82,7 @@ def test_one_slice_becomes_a_volume(a_lite_medsam: Any, a_heart: tuple[np.ndarra
     key = len(slices) // 2
     found = np.zeros_like(labels)
 
-    guide = Guided(a_lite_medsam, by_box(3), PIXEL_MM, SLICE_MM)
+    guide = GuidedPropagator(a_lite_medsam, by_box(3), PIXEL_MM, SLICE_MM)
     for k, carried, _ in propagate(guide, slices, key, labels[key], StopRules()):
         found[k] = carried
 

@@ -136,7 +136,7 @@ def test_where_structures_are_is_known_without_reading_prepared_labels(
 
 
 def test_slices_that_wait_for_their_components_keep_no_file_open(tmp_path: Path, make_case) -> None:
-    from ContrastiveSegLib.training.annotated import maps_of_components
+    from ContrastiveSegLib.training.annotation_checks import maps_of_components
 
     case = make_case("case")
     store(tmp_path / "labels", case.labels, {})

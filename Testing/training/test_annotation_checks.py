@@ -19,7 +19,7 @@ from ContrastiveSegLib.inference.predictor import Predictor
 from ContrastiveSegLib.postprocessing.connected_components import single_components
 from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe, prepare_cases
-from ContrastiveSegLib.training.annotated import check_annotations, maps_of_components
+from ContrastiveSegLib.training.annotation_checks import check_annotations, maps_of_components
 from ContrastiveSegLib.training.batches import Chosen, Sampler
 from ContrastiveSegLib.training.validation import Validation
 
