@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ContrastiveSegLib.dataset.file_roles import role_of_folder
@@ -11,6 +11,9 @@ from ContrastiveSegLib.dataset.file_roles import role_of_folder
 CORRECTED, PREDICTED = "final", "original"
 # BIDS: derivatives/PIPELINE/sub-01/anat lies beside sub-01/anat. Source: BIDS 1.10, derivatives.
 DERIVATIVES = "derivatives"
+
+DESCRIPTIONS = ("dataset_description.json", "participants.tsv", "participants.json")
+SIDECARS = ("json", "bval", "bvec")
 
 NOT_CORRECTED = "MONAI Label's own predictions, which nobody corrected; those are in the folder 'final'"
 NO_SEGMENTATION = "a BIDS derivative that is no segmentation (_dseg)"
@@ -28,6 +31,17 @@ def place_of(parts: Sequence[str], named: int | None) -> list[str]:
     if is_derivative(found):
         del found[:2]
     return found
+
+
+def is_description(name: str, stems: Collection[str]) -> bool:
+    """Whether a file describes others, as those of BIDS and dcm2niix do, and is no volume that was left out.
+
+    Args:
+        stems: Of the volumes beside it.
+    """
+    stem, _, suffix = name.rpartition(".")
+    is_sidecar = suffix in SIDECARS and stem in stems
+    return is_sidecar or name in DESCRIPTIONS or name.endswith("dseg.tsv")
 
 
 def is_derivative(parts: Sequence[str]) -> bool:

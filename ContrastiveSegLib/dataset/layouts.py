@@ -14,6 +14,7 @@ from ContrastiveSegLib.dataset.dicom_folders import labels_drawn_on, may_be_dico
 from ContrastiveSegLib.dataset.file_roles import role_of_folder, role_of_name
 from ContrastiveSegLib.errors import BadFile, BadFolder
 from ContrastiveSegLib.file_io.dicom import is_dicom, is_meant_without_pixels, list_series
+from ContrastiveSegLib.file_io.dicom_elements import what_is_there
 from ContrastiveSegLib.file_io.file_names import (
     VOXEL_SUFFIXES,
     channel_of,
@@ -35,7 +36,7 @@ OTHER_FORMAT = "not a volume in a known format (NIfTI, NRRD, MHA, DICOM)"
 MANY = 20  # files of one ending that are named one by one
 A_RUN = "a run folder of this program, whose files are no data"
 NO_TEXT = "has a name, or lies in a folder with a name, that is no text (not UTF-8); rename it"
-NO_IMAGE = "a DICOM file that is damaged or holds no image"
+NO_IMAGE = "a DICOM file that is damaged, encrypted or holds no image"
 NO_FILE = "is no ordinary file, but a pipe, a socket or a device"
 OUTSIDE = "lies outside of the folders for images, labels and scribbles"
 
@@ -196,7 +197,11 @@ def _in_folder(place: _Place, names: Sequence[str]) -> Iterator[FoundFile | Left
             yield LeftOut(path, NO_FILE)
         elif split_suffix(name)[1]:
             yield _volume(place, name)
-        elif name == DATASET_FILE or _belongs_to_header(name, stems):
+        elif (
+            name == DATASET_FILE
+            or _belongs_to_header(name, stems)
+            or foreign_folders.is_description(name, stems)
+        ):
             continue
         elif may_be_dicom(name) and is_dicom(path):
             dicoms.append(path)
@@ -241,7 +246,7 @@ def _series(place: _Place, dicoms: Sequence[Path]) -> Iterator[FoundFile | LeftO
     used = {path.name for series in found for path in series.files}
     for path in dicoms:
         if path.name not in used:
-            yield _labels_of_series(place, path) or LeftOut(path, NO_IMAGE)
+            yield _labels_of_series(place, path) or LeftOut(path, what_is_there(path) or NO_IMAGE)
     # A folder of slices none of which can be read was a case.
     if not found and not any(is_meant_without_pixels(path) for path in dicoms):
         yield LeftOut(place.folder, "none of its DICOM files can be read", failed=True)

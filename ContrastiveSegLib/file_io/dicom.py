@@ -12,6 +12,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io.dicom_elements import is_private_without_image
 from ContrastiveSegLib.file_io.dicom_multiframe import (
     Frames,
     frames_geometry,
@@ -224,9 +225,10 @@ def is_meant_without_pixels(file: Path) -> bool:
     """Whether a DICOM file is a report, a contour set or the like, which often lie beside the slices."""
     try:
         with file.open("rb") as opened:
-            return WITHOUT_PIXELS.search(opened.read(1024)) is not None
+            is_other = WITHOUT_PIXELS.search(opened.read(1024)) is not None
     except OSError:
         return False
+    return is_other or is_private_without_image(file)
 
 
 def _execute(series: DicomSeries) -> sitk.Image:
@@ -240,9 +242,14 @@ def _execute(series: DicomSeries) -> sitk.Image:
             return sitk.ReadImage(str(series.files[0])) if len(series.files) == 1 else reader.Execute()
     except RuntimeError as error:
         raise BadFile(
-            f"The DICOM series in {series.path} cannot be read: {str(error).strip().splitlines()[-1]}.",
-            "Export the series again.",
+            f"The DICOM series in {series.path} cannot be read: {_in_words(error)}.",
+            "Export the series again, without compression.",
         ) from error
+
+
+def _in_words(error: RuntimeError) -> str:
+    """The last line of ITK's words, without the address of what says it."""
+    return re.sub(r"^ITK ERROR: \w+\([^)]*\): ", "", str(error).strip().splitlines()[-1]).rstrip(".")
 
 
 def _places(

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.header_limits import DeclaredSize, check_held, damaged, declared_size
 
 Tag = tuple[int, int]
@@ -26,8 +28,11 @@ DEEPEST = 64
 ITEM, ITEM_END, SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
 PIXELS = ((0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009))
 SYNTAX, FRAMES = (0x0002, 0x0010), (0x0028, 0x0008)
+SOP_CLASS, ENCRYPTED = (0x0008, 0x0016), (0x0400, 0x0500)
 SERIES, MODALITY, MODEL_NAME = (0x0020, 0x000E), (0x0008, 0x0060), (0x0008, 0x1090)
-TEXTS = (SYNTAX, MODALITY, MODEL_NAME, FRAMES)
+TEXTS = (SYNTAX, SOP_CLASS, MODALITY, MODEL_NAME, FRAMES)
+# The root of all classes that DICOM defines; others belong to manufacturers.
+STANDARD = "1.2.840.10008."
 SAMPLES, ROWS, COLUMNS, BITS = (0x0028, 0x0002), (0x0028, 0x0010), (0x0028, 0x0011), (0x0028, 0x0100)
 
 # Modalities of files with labels: filled segments, and contours.
@@ -76,6 +81,33 @@ def screen_dicom(path: Path) -> DeclaredSize:
         needed = promised.bytes * 2 // 3 if samples == 3 else promised.bytes
         check_held(path, needed, min(pixels.length, size - pixels.start))
     return promised
+
+
+def what_is_there(path: Path) -> str:
+    """What a DICOM file holds instead of an image, if its elements say so; else ""."""
+    found, has_pixels = _elements_of(path)
+    if ENCRYPTED in found and not has_pixels:
+        return "encrypted; export it without encryption"
+    if is_private_without_image(path):
+        return f"a file of a private kind of its manufacturer ({found[SOP_CLASS]}), which holds no image"
+    return ""
+
+
+def is_private_without_image(path: Path) -> bool:
+    """Whether a file is of a kind that DICOM does not define, such as scanners write beside their slices."""
+    found, has_pixels = _elements_of(path)
+    kind = found.get(SOP_CLASS, "")
+    return bool(kind) and not kind.startswith(STANDARD) and not has_pixels
+
+
+def _elements_of(path: Path) -> tuple[Mapping[Tag, str], bool]:
+    """What the elements of a file say, as far as they can be followed, and whether there are pixels."""
+    try:
+        with path.open("rb") as file:
+            walk = _Walk(path, file, path.stat().st_size)
+            return walk.found, walk.run() is not None
+    except (BadFile, OSError):
+        return {}, False
 
 
 @dataclass(frozen=True)
@@ -238,6 +270,8 @@ class _Walk:
 
     def note(self, element: _Element) -> None:
         """Keep the values that say what kind of image it is, and how large."""
+        if element.tag == ENCRYPTED:
+            self.found[ENCRYPTED] = "yes"
         if element.tag not in (*TEXTS, SAMPLES, ROWS, COLUMNS, BITS) or element.length == UNDEFINED:
             return
         raw = self.bytes_at(element.start, min(element.length, 128))

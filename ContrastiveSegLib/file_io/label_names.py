@@ -6,7 +6,7 @@ Source: Brain Imaging Data Structure 1.10, discrete segmentations, and the inher
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFile, BadSetting
@@ -51,24 +51,42 @@ def _parts(stem: str) -> set[str]:
 def _read(path: Path) -> LabelTable:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream, delimiter="\t"))
-        if not rows:
-            raise ValueError("it has no rows")
-        named = [(int(row["index"]), row["name"], row.get("color") or "") for row in rows]
-        found = [(value, name, color) for value, name, color in named if value > 0]
-        return LabelTable(
-            tuple(Structure(v, name, _color(color) or distinct_color(v)) for v, name, color in found)
-        )
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError, BadSetting) as error:
-        raise BadFile(
-            f"{path} does not say what the label values are called ({type(error).__name__}: {error}).",
-            "It needs the columns 'index', a whole number, and 'name'. Correct it, or remove it.",
-        ) from error
+            table = csv.DictReader(stream, delimiter="\t")
+            rows, columns = list(table), table.fieldnames or ()
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise _unnamed(path, str(error)) from error
+    if not {"index", "name"} <= set(columns):
+        raise _unnamed(path, f"its columns are {', '.join(columns) or 'none'}")
+    if not rows:
+        raise _unnamed(path, "it has no rows")
+    try:
+        return LabelTable(tuple(_structure(row) for row in rows if int(row["index"]) > 0))
+    except BadSetting as error:
+        raise _unnamed(path, error.what.rstrip(".")) from error
+    except (TypeError, ValueError) as error:
+        wrong = next(row["index"] for row in rows if not (row["index"] or "").strip().isdecimal())
+        raise _unnamed(path, f"the index {wrong!r} is no whole number") from error
+
+
+def _structure(row: Mapping[str, str]) -> Structure:
+    value = int(row["index"])
+    return Structure(value, row["name"] or "", _color(row.get("color") or "") or distinct_color(value))
+
+
+def _unnamed(path: Path, why: str) -> BadFile:
+    return BadFile(
+        f"{path} does not say what the label values are called: {why}.",
+        "It needs the columns 'index', a whole number, and 'name', with tabs between them. Correct it, or "
+        "remove it.",
+    )
 
 
 def _color(text: str) -> Color | None:
     """#rrggbb as numbers from 0 to 1; None for anything else."""
     if not (text.startswith("#") and len(text) == 7):
         return None
-    red, green, blue = (int(text[n : n + 2], 16) / 255 for n in (1, 3, 5))
+    try:
+        red, green, blue = (int(text[n : n + 2], 16) / 255 for n in (1, 3, 5))
+    except ValueError:
+        return None
     return red, green, blue

@@ -105,12 +105,32 @@ def test_a_table_of_another_subject_names_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["index\tlabel\n1\ta\n", "index\tname\nx\ta\n", "index\tname\n1\ta\n2\tA\n", "\0\n", "index\tname\n1\n"],
+    ("text", "said"),
+    [
+        ("index\tlabel\n1\ta\n", "its columns are index, label"),
+        ("1\tliver\n", "its columns are 1, liver"),
+        ("index\tname\nx\ta\n", "the index 'x' is no whole number"),
+        ("index\tname\n1\ta\n2\tA\n", "Two structures share the name 'a'"),
+        ("index\tname\n1\n", "The structure with label value 1 has no name"),
+        ("index\tname\n", "it has no rows"),
+        ("\0\n", ""),
+    ],
 )
-def test_a_table_without_names_is_a_sentence(tmp_path, text):
+def test_a_table_without_names_is_a_sentence(tmp_path, text, said):
     path = _write(tmp_path / "sub-01_dseg.nii.gz", labels=True)
     (tmp_path / "sub-01_dseg.tsv").write_text(text, encoding="utf-8")
 
-    with pytest.raises(BadFile, match=r"sub-01_dseg\.tsv does not say what the label values are called"):
+    with pytest.raises(
+        BadFile, match=rf"sub-01_dseg\.tsv does not say what the label values are called: {said}"
+    ):
         read_labels(path)
+
+
+def test_files_that_describe_others_are_not_called_left_out(tmp_path):
+    _write(tmp_path / "sub-01_T1w.nii.gz")
+    _write(tmp_path / "sub-01_dseg.nii.gz", labels=True)
+    for name in ("sub-01_T1w.json", "sub-01_dseg.tsv", "dataset_description.json", "participants.tsv"):
+        (tmp_path / name).write_text("index\tname\n1\tliver\n", encoding="utf-8")
+    (tmp_path / "other.json").write_text("{}", encoding="utf-8")
+
+    assert [out.path.name for out in find_cases(tmp_path).left_out] == ["other.json"]

@@ -125,7 +125,7 @@ def test_dicom_files_without_an_image_are_left_out(tmp_path: Path) -> None:
 
     assert len(found.cases) == 1
     assert {item.path.name: item.reason for item in found.left_out} == {
-        "torn.dcm": "a DICOM file that is damaged or holds no image",
+        "torn.dcm": "a DICOM file that is damaged, encrypted or holds no image",
         "s2_0.dcm": "a DICOM series with a segmentation (SEG), not an image",
     }
 
