@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Union, get_type_hints
@@ -101,7 +101,7 @@ def parse_command(words: Sequence[str], *, folder: Path = ENGINE) -> Command:
         BadFile, BadSetting: A settings file cannot be read, or a setting is not allowed.
     """
     job = words[0] if words and words[0] in JOBS else ""
-    words = _in_current_names(job, words) if job else words
+    words = _in_current_names(job, words, folder) if job else words
     arguments = _arguments_of(job, words, folder) if job else []
     forms = {name: _form(name, arguments if name == job else [], folder) for name in JOBS}
     jobs = [
@@ -129,12 +129,21 @@ def _arguments_of(job: str, words: Sequence[str], folder: Path) -> list[Argument
     return arguments
 
 
-def _in_current_names(job: str, words: Sequence[str]) -> list[str]:
+def _in_current_names(job: str, words: Sequence[str], folder: Path) -> list[str]:
     """Flags under their earlier names, and under the names of the settings, still work."""
+    cls = JOBS[job]
+    flags = {name: rule.marked(Flag) for name, rule in rules_of(cls).items()}
+    words = _renamed(words, current_names(cls) | {name: flag.name for name, flag in flags.items() if flag})
+    if "options" not in rules_of(cls):
+        return words
+    file = word_after("--settings", words)
+    entry = _chosen_method(cls, _given_in(Path(file), job) if file else {}, words, folder)
+    return _renamed(words, current_names(settings_class(entry))) if entry else words
+
+
+def _renamed(words: Sequence[str], names: Mapping[str, str]) -> list[str]:
     changed = list(words)
-    flags = {name: rule.marked(Flag) for name, rule in rules_of(JOBS[job]).items()}
-    renamed = current_names(JOBS[job]) | {name: flag.name for name, flag in flags.items() if flag}
-    for old, new in renamed.items():
+    for old, new in names.items():
         before, now = old.replace("_", "-"), new.replace("_", "-")
         pattern = re.compile(rf"--(no-)?{before}(?==|$)")
         changed = [pattern.sub(rf"--\g<1>{now}", word) for word in changed]

@@ -249,3 +249,28 @@ def test_base_channels_and_the_weight_of_own_annotations_have_their_flags_of_the
 
     assert found[0] == found[1]
     assert (found[0].base_channels, found[0].labeled_weight) == (8, 3)
+
+
+@pytest.mark.parametrize(
+    ("method", "words", "options"),
+    [
+        ("swav", ["--sharpness", "0.1"], {"epsilon": 0.1}),
+        ("mae", ["--hidden=0.5"], {"mask_ratio": 0.5}),
+        ("byol", ["--hidden", "64"], {"hidden": 64}),  # of another method, and its name of today
+    ],
+)
+def test_settings_of_methods_have_their_flags_of_then_too(
+    method: str, words: list[str], options: dict[str, float], tmp_path: Path
+) -> None:
+    job = ["pretrain", "run", "--images", "i", "--method", method]
+    written = {key.lstrip("-"): json.loads(value) for key, value in [" ".join(words).replace("=", " ").split()]}
+    path = tmp_path / "settings.json"
+    path.write_text(
+        json.dumps({"pretrain": {"run": "run", "images": "i", "method": method, "options": written}})
+    )
+
+    typed = parse_command([*job, *words]).settings.options
+    read = parse_command(["pretrain", "--settings", str(path)]).settings.options
+
+    assert typed == read
+    assert {key: typed[key] for key in options} == options

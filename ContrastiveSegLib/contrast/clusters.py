@@ -9,18 +9,18 @@ from ContrastiveSegLib.distributed.gathering import gathered, mean, own
 
 
 @torch.no_grad()
-def balanced_assignments(scores: Tensor, *, sharpness: float = 0.05, rounds: int = 3) -> Tensor:
+def balanced_assignments(scores: Tensor, *, epsilon: float = 0.05, rounds: int = 3) -> Tensor:
     """Spread images evenly over prototypes: (N, K) to (N, K), rows sum to 1.
 
     Args:
         scores: Cosine of each image with each prototype.
-        sharpness: Epsilon of the entropy; smaller is harder.
+        epsilon: Epsilon of the entropy; smaller is harder.
         rounds: Alternations of Sinkhorn and Knopp between prototypes and images.
 
     Source: Caron et al., SwAV, NeurIPS 2020, arXiv 2006.09882, equation 3 and algorithm 1.
     """
     # In logarithms: at a small epsilon every exponential of an image far from all prototypes would be 0.
-    shares = gathered(scores).float() / sharpness
+    shares = gathered(scores).float() / epsilon
     for _ in range(rounds):
         shares = shares.log_softmax(0)
         shares = shares.log_softmax(1)

@@ -20,7 +20,7 @@ from ContrastiveSegLib.distributed.gathering import of_all, own, total
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import CONV
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.settings.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Formerly, Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 
@@ -28,7 +28,9 @@ from ContrastiveSegLib.training.batches import Batch
 class Settings:
     """Settings of MAE."""
 
-    hidden: Annotated[float, Range(0.1, 0.95), Label("hidden part of the image", "share")] = 0.75
+    mask_ratio: Annotated[
+        float, Range(0.1, 0.95), Formerly("hidden"), Label("hidden part of the image", "share")
+    ] = 0.75
     """Share of the blocks of each image that is hidden."""
 
     blocks: Annotated[int, Range(2, 64), Label("blocks per side")] = 8
@@ -49,7 +51,7 @@ class Method(PretrainingMethod):
 
     def loss_terms(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         images = spatial_augmentation(batch.images, generator)
-        hidden = hidden_blocks(images, self.settings.hidden, self.settings.blocks, generator)
+        hidden = hidden_blocks(images, self.settings.mask_ratio, self.settings.blocks, generator)
         token = self.token.to(images.dtype).view(1, -1, *(1,) * (images.ndim - 2))
         features = self.network.encode(torch.where(hidden, token, images))
         self.watch(features[-1].flatten(2).mean(2))

@@ -17,7 +17,7 @@ from ContrastiveSegLib.contrast.clusters import balanced_assignments, swapped_lo
 from ContrastiveSegLib.networks.backbone import Backbone
 from ContrastiveSegLib.networks.heads import ImageProjector, Prototypes
 from ContrastiveSegLib.pretraining._method import PretrainingMethod
-from ContrastiveSegLib.settings.rules import Label, Range
+from ContrastiveSegLib.settings.rules import Formerly, Label, Range
 from ContrastiveSegLib.training.batches import Batch
 
 
@@ -28,13 +28,17 @@ class Settings:
     prototypes: Annotated[int, Range(2, 100_000), Label("prototypes")] = 300
     """Number of clusters; published 3000 for a thousand classes of photographs."""
 
-    sharpness: Annotated[float, Range(0.001, 1.0), Label("entropy of the assignments")] = 0.05
+    epsilon: Annotated[
+        float, Range(0.001, 1.0), Formerly("sharpness"), Label("entropy of the assignments")
+    ] = 0.05
     """Entropy of the assignments (epsilon); smaller is harder."""
 
     temperature: Annotated[float, Range(0.01, 1.0), Label("temperature of the contrast")] = 0.1
     """How sharply prototypes are told apart; lower is sharper."""
 
-    frozen: Annotated[float, Range(0.0, 1.0), Label("share with fixed prototypes")] = 0.02
+    freeze_prototypes: Annotated[
+        float, Range(0.0, 1.0), Formerly("frozen"), Label("share with fixed prototypes")
+    ] = 0.02
     """Part of the training during which the prototypes stay where they are."""
 
 
@@ -51,7 +55,7 @@ class Method(PretrainingMethod):
         how = self.settings
         features = self.projector(self.network.encode(two_random_views(batch.images, generator))[-1])
         self.watch(features)
-        views = self.prototypes(features, frozen=self.progress < how.frozen).chunk(2)
-        targets = [balanced_assignments(view.detach(), sharpness=how.sharpness) for view in views]
+        views = self.prototypes(features, frozen=self.progress < how.freeze_prototypes).chunk(2)
+        targets = [balanced_assignments(view.detach(), epsilon=how.epsilon) for view in views]
         losses = [swapped_loss(views[v], targets[1 - v], temperature=how.temperature) for v in (0, 1)]
         return {"assignment": torch.stack(losses).mean()}

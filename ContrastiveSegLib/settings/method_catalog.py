@@ -14,7 +14,7 @@ from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.registry import ENGINE, Entry, list_entries, title_of, unknown_name
 from ContrastiveSegLib.settings.field_help import strings_under_fields
 from ContrastiveSegLib.settings.recommended import RECOMMENDED, recommended_first
-from ContrastiveSegLib.settings.rules import Label, MethodOf, Pattern, Range, rule_of, rules_of
+from ContrastiveSegLib.settings.rules import Formerly, Label, MethodOf, Pattern, Range, rule_of, rules_of
 from ContrastiveSegLib.settings.schema import Settings, from_dict, to_dict
 
 KINDS = ("pretraining", "finetuning")
@@ -27,7 +27,7 @@ RETIRED: dict[tuple[str, str], dict[str, Any]] = {
 # The words a type hint in a method's Settings may use. Nothing else is known where hints are evaluated, so
 # that reading a method can neither run its code nor import what it imports.
 _WORDS = {
-    **{word.__name__: word for word in (int, float, bool, str, tuple, Path, Range, Pattern, Label)},
+    **{word.__name__: word for word in (int, float, bool, str, tuple, Path, Range, Pattern, Label, Formerly)},
     **{"Annotated": Annotated, "Literal": Literal, "Optional": Optional, "Union": Union},
 }
 

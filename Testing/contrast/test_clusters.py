@@ -24,10 +24,10 @@ def some_scores() -> torch.Tensor:
     return scores
 
 
-def slow_assignments(scores: np.ndarray, sharpness: float, rounds: int) -> np.ndarray:
+def slow_assignments(scores: np.ndarray, epsilon: float, rounds: int) -> np.ndarray:
     """Sinkhorn and Knopp's alternation with loops, in float64."""
     images, prototypes = scores.shape
-    shares = np.exp(scores.astype(float) / sharpness)
+    shares = np.exp(scores.astype(float) / epsilon)
     shares /= shares.sum()
     for _ in range(rounds):
         for k in range(prototypes):
@@ -37,12 +37,12 @@ def slow_assignments(scores: np.ndarray, sharpness: float, rounds: int) -> np.nd
     return shares * images
 
 
-@pytest.mark.parametrize("sharpness", [0.05, 0.5])
+@pytest.mark.parametrize("epsilon", [0.05, 0.5])
 @pytest.mark.parametrize("rounds", [1, 3, 10])
-def test_assignments_equal_a_slow_loop(some_scores, sharpness, rounds):
-    shares = balanced_assignments(some_scores, sharpness=sharpness, rounds=rounds)
+def test_assignments_equal_a_slow_loop(some_scores, epsilon, rounds):
+    shares = balanced_assignments(some_scores, epsilon=epsilon, rounds=rounds)
 
-    expected = slow_assignments(some_scores.numpy(), sharpness, rounds)
+    expected = slow_assignments(some_scores.numpy(), epsilon, rounds)
     np.testing.assert_allclose(shares, expected, rtol=1e-4, atol=1e-7)
 
 
@@ -57,17 +57,17 @@ def test_the_shares_of_an_image_add_up_to_one(some_scores, rounds):
 def test_after_many_rounds_every_prototype_has_the_same_share(some_scores):
     favored = (some_scores / 0.05).softmax(1).sum(0)
 
-    shares = balanced_assignments(some_scores, sharpness=0.05, rounds=300)
+    shares = balanced_assignments(some_scores, epsilon=0.05, rounds=300)
 
     assert favored.max() > 2 * 7 / 5
     torch.testing.assert_close(shares.sum(0), torch.full((5,), 7 / 5), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("sharpness", [0.001, 0.01, 0.05])
-def test_the_sharpest_assignments_stay_numbers_also_of_images_far_from_all_prototypes(sharpness):
+@pytest.mark.parametrize("epsilon", [0.001, 0.01, 0.05])
+def test_the_sharpest_assignments_stay_numbers_also_of_images_far_from_all_prototypes(epsilon):
     scores = torch.tensor([[0.99, 0.2], [-0.99, -0.95], [0.1, 0.9]])
 
-    shares = balanced_assignments(scores, sharpness=sharpness)
+    shares = balanced_assignments(scores, epsilon=epsilon)
 
     assert shares.isfinite().all()
     torch.testing.assert_close(shares.sum(1), torch.ones(3))

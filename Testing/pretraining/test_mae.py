@@ -12,7 +12,7 @@ from ContrastiveSegLib.pretraining import mae
 @pytest.fixture
 def a_method(make_network, with_simple_views):
     torch.manual_seed(0)
-    return with_simple_views(mae).Method(make_network(), mae.Settings(hidden=0.5, blocks=4)).eval()
+    return with_simple_views(mae).Method(make_network(), mae.Settings(mask_ratio=0.5, blocks=4)).eval()
 
 
 def test_the_loss_is_the_mean_square_over_hidden_pixels_alone(a_method, a_batch):

@@ -11,7 +11,7 @@ from torch import Generator
 
 from ContrastiveSegLib.pretraining import swav
 
-SETTINGS = swav.Settings(prototypes=6, sharpness=0.1, temperature=0.2, frozen=0.1)
+SETTINGS = swav.Settings(prototypes=6, epsilon=0.1, temperature=0.2, freeze_prototypes=0.1)
 
 
 @pytest.fixture
