@@ -263,7 +263,9 @@ def test_settings_of_methods_have_their_flags_of_then_too(
     method: str, words: list[str], options: dict[str, float], tmp_path: Path
 ) -> None:
     job = ["pretrain", "run", "--images", "i", "--method", method]
-    written = {key.lstrip("-"): json.loads(value) for key, value in [" ".join(words).replace("=", " ").split()]}
+    written = {
+        key.lstrip("-"): json.loads(value) for key, value in [" ".join(words).replace("=", " ").split()]
+    }
     path = tmp_path / "settings.json"
     path.write_text(
         json.dumps({"pretrain": {"run": "run", "images": "i", "method": method, "options": written}})

@@ -57,3 +57,14 @@ def test_the_changelog_has_the_form_of_keep_a_changelog() -> None:
     assert releases[0] == "## [Unreleased]"
     assert all(re.fullmatch(r"## \[(Unreleased|\d+\.\d+\.\d+)\]( - \d{4}-\d\d-\d\d)?", r) for r in releases)
     assert set(kinds) <= KINDS
+
+
+def test_the_job_without_torch_is_that_of_one_machine() -> None:
+    """Packages and rooms stand in the script for one machine and in the workflow."""
+    script, workflow = _text(".ci/run"), _text(".github/workflows/test.yml")
+    packages = r"\b(numpy scipy SimpleITK pydicom scikit-image)\b"
+    (rooms,) = re.findall(r"Testing/\{([\w,]+)\}", script)
+    (listed,) = re.findall(r"run: python -m pytest ((?:Testing/\w+ ?)+)$", workflow, re.MULTILINE)
+
+    assert re.findall(packages, script) == re.findall(packages, workflow)
+    assert rooms.split(",") == [room.removeprefix("Testing/") for room in listed.split()]
