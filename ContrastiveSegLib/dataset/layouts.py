@@ -37,6 +37,7 @@ MANY = 20  # files of one ending that are named one by one
 A_RUN = "a run folder of this program, whose files are no data"
 NO_TEXT = "has a name, or lies in a folder with a name, that is no text (not UTF-8); rename it"
 NO_IMAGE = "a DICOM file that is damaged, encrypted or holds no image"
+NOT_ALLOWED = "cannot be opened; check the access rights"
 NO_FILE = "is no ordinary file, but a pipe, a socket or a device"
 OUTSIDE = "lies outside of the folders for images, labels and scribbles"
 
@@ -246,7 +247,8 @@ def _series(place: _Place, dicoms: Sequence[Path]) -> Iterator[FoundFile | LeftO
     used = {path.name for series in found for path in series.files}
     for path in dicoms:
         if path.name not in used:
-            yield _labels_of_series(place, path) or LeftOut(path, what_is_there(path) or NO_IMAGE)
+            why = what_is_there(path) or NO_IMAGE if os.access(path, os.R_OK) else NOT_ALLOWED
+            yield _labels_of_series(place, path) or LeftOut(path, why)
     # A folder of slices none of which can be read was a case.
     if not found and not any(is_meant_without_pixels(path) for path in dicoms):
         yield LeftOut(place.folder, "none of its DICOM files can be read", failed=True)

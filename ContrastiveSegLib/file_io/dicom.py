@@ -215,9 +215,9 @@ def _refuse_damaged(folder: Path, found: tuple[DicomSeries, ...]) -> None:
     damaged = sorted(file.name for file in unknown if not is_meant_without_pixels(file))
     if damaged:
         raise BadFile(
-            f"The folder {folder} holds {len(damaged)} damaged DICOM files: "
+            f"The folder {folder} holds {len(damaged)} DICOM files that are damaged or may not be opened: "
             f"{', '.join(damaged[:5])}{' ...' if len(damaged) > 5 else ''}.",
-            "Copy the folder again, or remove these files.",
+            "Check the access rights, copy the folder again, or remove these files.",
         )
 
 

@@ -105,6 +105,8 @@ def _damage_in_words(path: Path) -> Iterator[None]:
     try:
         yield
     except (EOFError, OSError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # gzip's errors have none
+            raise _not_opened(path, error) from error
         raise BadFile(f"{path} is cut off or damaged: {error}.", EXPORT_AGAIN) from error
 
 

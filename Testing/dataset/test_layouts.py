@@ -130,6 +130,17 @@ def test_dicom_files_without_an_image_are_left_out(tmp_path: Path) -> None:
     }
 
 
+def test_dicom_files_that_may_not_be_opened_are_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "locked.dcm").write_bytes(b"")
+    monkeypatch.setattr(os, "access", lambda path, _: path.name != "locked.dcm")
+
+    reasons = {out.path.name: out.reason for out in find_cases(tmp_path).left_out}
+
+    assert reasons["locked.dcm"] == "cannot be opened; check the access rights"
+
+
 def test_series_whose_descriptions_differ_in_capitals_only_are_two(tmp_path: Path) -> None:
     write_series(tmp_path / "exam", 1, description="Ax T1", patient="P")
     write_series(tmp_path / "exam", 2, description="ax t1", patient="P")

@@ -9,6 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io import opening
 from ContrastiveSegLib.file_io.opening import (
     check_intact,
     header_text,
@@ -26,6 +27,20 @@ def an_image() -> sitk.Image:
 def write(folder: Path, image: sitk.Image, name: str) -> Path:
     sitk.WriteImage(image, str(folder / name), useCompression=True)
     return folder / name
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii"])
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path, an_image, monkeypatch, name):
+    path = write(tmp_path, an_image, name)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(opening, "refuse_impossible", refuse)
+
+    for read in (open_header, check_intact):
+        with pytest.raises(BadFile, match=rf"{name} cannot be opened: Permission denied"):
+            read(path)
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.nrrd", "a.seg.nrrd", "a.mha"])
