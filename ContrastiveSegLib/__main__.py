@@ -18,6 +18,7 @@ from ContrastiveSegLib.disk import cannot_write
 from ContrastiveSegLib.distributed.processes import is_first_to_say, refuse_several
 from ContrastiveSegLib.errors import Cancelled, ContrastiveSegError, ProcessLost
 from ContrastiveSegLib.registry import load_entry
+from ContrastiveSegLib.runs.folder_overlap import DATA_SETTINGS
 from ContrastiveSegLib.runs.log import LogFile, VisibleFormatter
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.terminal import clean_terminal, print_any_letter, visible
@@ -47,6 +48,8 @@ def main(words: Sequence[str]) -> int:
 
 
 def _do(command: Command) -> int:
+    if any(hasattr(command.settings, name) for name in DATA_SETTINGS):
+        _start_reading()
     try:
         lost = load_entry("jobs", command.job, what="job").run(command.settings)
     except (Exception, KeyboardInterrupt) as error:
@@ -55,6 +58,13 @@ def _do(command: Command) -> int:
         raise
     # A job without cases returns nothing.
     return MOST_LOST if lost is not None and lost.are_most else DONE
+
+
+def _start_reading() -> None:
+    """Let the process that reads files load what it needs while this one loads PyTorch, on another core."""
+    from ContrastiveSegLib.file_io.reader import start_reading  # help would wait for numpy
+
+    start_reading()
 
 
 def explain(error: BaseException) -> str:

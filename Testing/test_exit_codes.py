@@ -18,6 +18,7 @@ import pytest
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.errors import BadFile, Cancelled
+from ContrastiveSegLib.file_io import reader
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.settings.job_settings import JOBS
@@ -47,6 +48,17 @@ def failing_with(error: BaseException) -> Callable[[Any], None]:
 def run_command(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ContrastiveSegLib", *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_files_are_ready_to_be_read_before_a_job_is_loaded(a_job, monkeypatch, tmp_path) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(reader, "start_reading", lambda: started.append("reader"))
+    a_job("predict", lambda _: started.append("predict"))
+    a_job("methods", lambda _: started.append("methods"))
+
+    assert main(["predict", str(tmp_path / "run"), "--images", str(tmp_path)]) == main(["methods"]) == 0
+
+    assert started == ["reader", "predict", "methods"]
 
 
 # Each of them takes longer to load than a person likes to wait for help.

@@ -117,8 +117,11 @@ def prepare_cases(
 
 
 def _threads() -> ThreadPoolExecutor:
-    """Threads suffice: SimpleITK and numpy release the interpreter lock for everything that takes time."""
-    return ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
+    """Threads suffice: SimpleITK and numpy release the interpreter lock for everything that takes time.
+
+    One more than there are cores, because one of them mostly waits for the process that reads.
+    """
+    return ThreadPoolExecutor(max_workers=min(4, 1 + (os.cpu_count() or 1)))
 
 
 def _prepare_or_reason(case: Case, folder: Path, recipe: Recipe) -> Outcome:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 import multiprocessing
 import resource
 import statistics
@@ -21,8 +22,8 @@ from pathlib import Path
 import psutil
 
 from ContrastiveSegLib.dataset.cases import find_cases
-from ContrastiveSegLib.file_io.files import read_geometry
-from ContrastiveSegLib.file_io.reader import mark_as_reader_process
+from ContrastiveSegLib.file_io.headers import read_geometries
+from ContrastiveSegLib.file_io.reader import mark_as_reader_process, start_reading
 from ContrastiveSegLib.imaging.grid import derive_grid
 from ContrastiveSegLib.preprocessing.intensities import Intensities
 from ContrastiveSegLib.preprocessing.prepared_cache import Recipe, collect_table, prepare_cases
@@ -92,23 +93,26 @@ def prepare(data: Path, folder: Path, regions: bool, in_place: bool = False) -> 
     """Find, read and prepare all images and labels."""
     if in_place:
         mark_as_reader_process()
-    begin, before = time.perf_counter(), processor_seconds()
+    start_reading()
+    importlib.import_module("torch")  # as each job does, while the other process loads what it needs
+    own = psutil.Process()
+    begin, before = time.perf_counter(), processor_seconds(own)
     listing = find_cases(data)
-    grid = derive_grid([read_geometry(case.images) for case in listing.cases])
+    images = [(case.images, case.last_axis_is_channels) for case in listing.cases]
+    grid = derive_grid([geometry for geometry in read_geometries(images) if geometry])
     recipe = Recipe(grid, Intensities(), collect_table(listing.cases, listing.table), regions)
     outcomes = prepare_cases(listing.cases, folder, recipe)
     return Measured(
         sum(outcome.prepared is not None for outcome in outcomes),
         time.perf_counter() - begin,
-        processor_seconds() - before,
+        processor_seconds(own, *own.children(recursive=True)) - before,
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     )
 
 
-def processor_seconds() -> float:
-    """Of this process and of those it started."""
-    own = psutil.Process()
-    times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
+def processor_seconds(*processes: psutil.Process) -> float:
+    """Of all these together."""
+    times = [process.cpu_times() for process in processes]
     return sum(time.user + time.system for time in times)
 
 
