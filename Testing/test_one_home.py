@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -68,6 +69,11 @@ HOMES = {
         "preprocessing/file_slices.py",
         "imaging/alignment.py",
     }),
+    "something is downloaded": (r"\burllib\b|http\.client|download_and_extract", {"session/download.py"}),
+    "LPS becomes RAS": (r"\bLPS_TO_RAS\b|diag\(\[-1", {
+        "slicer_bridge/nodes.py",
+        "exporting/_monai_steps.py",  # affines of MONAI
+    }),
     "the axis across the slices": (r"\bslicing_axes\(.*\)\[2\]", {"imaging/grid.py"}),
 }  # fmt: skip
 
@@ -79,6 +85,21 @@ def test_the_fact_is_spelled_out_in_one_place(fact: str) -> None:
     found = {path for path in SOURCES if re.search(pattern, path.read_text("utf-8"), re.MULTILINE)}
 
     assert {path.relative_to(ROOT).as_posix().partition("/")[2] for path in found} == homes
+
+
+def test_no_file_that_is_loaded_can_run_code() -> None:
+    """As ARCHITECTURE.md says."""
+    loads = [
+        ast.unparse(node)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and re.fullmatch(r"(torch|pickle|np)\.loads?", ast.unparse(node.func))
+    ]
+
+    assert loads
+    assert [
+        call for call in loads if "weights_only=True" not in call and "allow_pickle=False" not in call
+    ] == []
 
 
 @pytest.mark.parametrize("settings", [PretrainSettings, FinetuneSettings])
