@@ -64,6 +64,9 @@ from ContrastiveSegLib.training.unannotated import (
     was_pretrained,
 )
 
+# How other programs call their files of weights; a run folder is not called so.
+WEIGHTS = (".pt", ".pth", ".ckpt")
+
 
 @dataclasses.dataclass(frozen=True)
 class _Folders:
@@ -226,6 +229,8 @@ def _start_of(settings: FinetuneSettings, folder: RunFolder) -> Start | None:
         return None
     if settings.start and Path(settings.start).is_file():
         return read_foreign(Path(settings.start))
+    if Path(settings.start).suffix in WEIGHTS:
+        raise BadCheckpoint(f"There is no file {settings.start}.", "Check the path of the weights.")
     run = RunFolder(Path(settings.start)) if settings.start else folder
     source = ModelFolder(run.pretrain)
     if not source.is_finished:

@@ -46,11 +46,13 @@ def decide(
 
     Raises:
         BadCheckpoint: What is written there was damaged or changed, and cannot be gone on with.
+        BadSetting: What was asked for does not fit the data.
     """
     kind = DecidedForFinetuning if job == "finetune" else Decided
     path = folder.settings_of(round_number)
+    written = folder.decide(job, make, round_number=round_number)  # what `make` refuses is no damage
     try:
-        return to_dict(from_dict(kind, folder.decide(job, make, round_number=round_number)))
+        return to_dict(from_dict(kind, written))
     except BadSetting as error:
         raise BadCheckpoint(
             f'What {path} says under "decided" was damaged or changed, and this job cannot go on with it. '

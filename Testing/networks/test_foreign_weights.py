@@ -188,3 +188,11 @@ def test_finetune_begins_with_a_file_and_says_what_was_loaded(a_file, phantoms, 
     listed = next(event for event in events if event["kind"] == "weights")
     assert "encoder.stem.convs.0.conv.weight" in listed["loaded"]
     assert "tensors were loaded from" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_no_run_folder(phantoms, tmp_path, capsys):
+    words = ["--labeled", str(phantoms / "labeled"), "--from", str(tmp_path / "VoCo.pt")]
+
+    assert main(["finetune", str(tmp_path / "run"), *words]) == 1
+
+    assert f"There is no file {tmp_path / 'VoCo.pt'}. Check the path" in capsys.readouterr().err

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.training.decided import decide
 
 
@@ -17,3 +20,15 @@ def test_base_channels_that_were_decided_under_their_earlier_name_are_kept(a_run
 
     assert decided["base_channels"] == 12
     assert "width" not in decided
+
+
+def test_what_does_not_fit_the_data_at_the_first_start_is_no_damage(a_run_folder) -> None:
+    a_run_folder.settings.write_text("{}", encoding="utf-8")
+
+    def make() -> dict:
+        raise BadSetting("The patches have fewer than 32 slices.", "Choose the network unet.")
+
+    with pytest.raises(
+        BadSetting, match=r"^The patches have fewer than 32 slices\. Choose the network unet\."
+    ):
+        decide(a_run_folder, "pretrain", make)
