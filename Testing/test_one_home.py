@@ -96,10 +96,10 @@ def test_no_file_that_is_loaded_can_run_code() -> None:
         if isinstance(node, ast.Call) and re.fullmatch(r"(torch|pickle|np)\.loads?", ast.unparse(node.func))
     ]
 
-    assert loads
-    assert [
-        call for call in loads if "weights_only=True" not in call and "allow_pickle=False" not in call
-    ] == []
+    of_numpy = {call for call in loads if call.startswith("np.")}
+    assert of_numpy
+    assert [call for call in loads if call not in of_numpy and "weights_only=True" not in call] == []
+    assert [call for call in of_numpy if "allow_pickle" in call] == []  # numpy loads none unless asked
 
 
 @pytest.mark.parametrize("settings", [PretrainSettings, FinetuneSettings])
