@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +77,29 @@ def _methods() -> list[list[str]]:
 
     job = {"pretraining": ["pretrain", "--method"], "finetuning": ["finetune", "--strategy"]}
     return [[*job[entry.kind], entry.name] for entry in list_methods()]
+
+
+def test_make_targets_and_scripts_of_the_documents_exist(documents: dict[str, str], root: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    texts = {name: text for name, text in documents.items() if name != "CHANGELOG.md"}
+    code = {name: [*re.findall(r"`([^`\n]+)`", text), *_blocks(text)] for name, text in texts.items()}
+
+    made = {
+        (name, t) for name, parts in code.items() for p in parts for t in re.findall(r"\bmake ([a-z-]+)", p)
+    }
+    scripts = {
+        (name, script)
+        for name, parts in code.items()
+        for part in parts
+        for script in re.findall(r"(?:Testing|Resources)/[\w/]+\.(?:py|sh)", part)
+        if "NAME" not in script
+    }
+
+    assert len(made) > 8
+    assert [(name, target) for name, target in made if target not in targets] == []
+    assert len(scripts) > 8
+    assert [(name, script) for name, script in scripts if not (root / script).is_file()] == []
+
+
+def _blocks(text: str) -> list[str]:
+    return [block for _, block in BLOCK.findall(text)]
