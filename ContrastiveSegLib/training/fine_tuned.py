@@ -21,6 +21,7 @@ from ContrastiveSegLib.runs.run_folder import ModelFolder, RunFolder
 from ContrastiveSegLib.session.device import Compute
 from ContrastiveSegLib.training.modality import modality_learned
 from ContrastiveSegLib.training.model_card import checked_card
+from ContrastiveSegLib.training.unsealed_card import check_unsealed
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def load(source: ModelFolder, compute: Compute) -> Model:
     network.eval()
     with model_card_errors(source):
         says = checked_card(card)
+        check_unsealed(source, card)
         check_sides(network, says.grid.patch)
     return Model(
         network,
