@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# Decisions and the research log are written for developers, and report measurements.
-FOLDERS = ("concepts", "extending", "jobs", "layouts", "methods", "strategies", "tutorials")
+# The research log is written for developers, and reports measurements.
+FOLDERS = ("concepts", "decisions", "extending", "jobs", "layouts", "methods", "strategies", "tutorials")
 PAGES = [
     ROOT / "README.md",
     *sorted(page for folder in FOLDERS for page in (ROOT / "docs" / folder).glob("*.md")),
