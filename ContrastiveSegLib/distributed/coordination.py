@@ -44,6 +44,21 @@ def on_first_process(act: Callable[..., Any], *arguments: Any, **named: Any) -> 
             act(*arguments, **named)
 
 
+def wait_for_all() -> None:
+    """Go on when every process has come here; what was done before it is then there for all.
+
+    Raises:
+        Cancelled: The user asked one of them to stop.
+        ProcessLost: One of them has failed.
+    """
+    if count() == 1:
+        return
+    turn = next_turn()
+    store().set(f"here {turn} {rank()}", "")
+    for other in range(count()):
+        wait_for(f"here {turn} {other}")
+
+
 def wait_for(key: str, *, most_s: float | None = None) -> bool:
     """Wait until a process has written under this name; whether it came within the time, if there is one.
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.distributed.collectives import any_process
-from ContrastiveSegLib.distributed.coordination import first_process_first, on_first_process
+from ContrastiveSegLib.distributed.coordination import first_process_first, on_first_process, wait_for_all
 from ContrastiveSegLib.finetuning._model import (
     Cases,
     Task,
@@ -49,7 +49,7 @@ def learn(task: Task, cases: Cases) -> None:
         on_first_process(check_space, cases.unannotated, task.model.path, rounds=rounds)
         task.reporter.info(
             f"Self-training takes {rounds + 1} trainings of {task.decided['steps']} steps, and predicts "
-            f"{len(cases.unannotated)} scans {rounds} times."
+            f"{len(cases.unannotated)} scans after each but the last."
         )
     places: Places = {}
     steps = task.decided["steps"] * (rounds + 1)
@@ -72,6 +72,7 @@ def learn(task: Task, cases: Cases) -> None:
             strategy, places = student, labels.places
     if rounds:
         on_first_process(save, task, strategy, cases, task.model, places)
+        wait_for_all()  # another process may still read what is removed now
         on_first_process(_clean_up, task, rounds)
     task.reporter.info(
         f"Fine-tuning is finished: {task.model.weights}", kind="result", file=str(task.model.weights)
@@ -91,7 +92,7 @@ def _label(
 ) -> PseudoLabels:
     """Let the network of the round before label the scans, and say what of it teaches."""
     before, earlier = task.model.part(number - 1), task.model.part(number - 2)
-    on_first_process(predict_all, cases.unannotated, teacher, before.pseudo_labels, task.reporter)
+    predict_all(cases.unannotated, teacher, before.pseudo_labels, task.reporter)
     with first_process_first():
         labels = choose(
             cases.unannotated,

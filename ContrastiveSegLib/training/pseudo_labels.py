@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ContrastiveSegLib.disk import make_folder
+from ContrastiveSegLib.distributed.coordination import wait_for_all
 from ContrastiveSegLib.distributed.processes import is_first
+from ContrastiveSegLib.distributed.work_division import own_cases
 from ContrastiveSegLib.errors import Cancelled, CannotWrite
 from ContrastiveSegLib.evaluation.outliers import find_outliers
 from ContrastiveSegLib.imaging.case_errors import attempt
@@ -93,23 +95,26 @@ def check_space(cases: Sequence[PreparedCase], folder: Path, *, rounds: int = 1)
 
 
 def predict_all(cases: Sequence[PreparedCase], teacher: Teacher, folder: Path, reporter: Reporter) -> None:
-    """Predict every case into the folder; those that are there already stay.
+    """Predict every case into the folder, shared out over the processes; those that are there already stay.
 
     Raises:
         Cancelled: The user asked to stop; what is done stays.
         CannotWrite: The disk is full.
+        ProcessLost: Another process has failed.
     """
     make_folder(folder)
-    for n, case in enumerate(cases):
+    share = own_cases([math.prod(case.shape) for case in cases])
+    for done, n in enumerate(share):
         if reporter.cancelled():
             raise Cancelled(
-                f"Fine-tuning was cancelled after {n} of {len(cases)} scans without annotation were "
+                f"Fine-tuning was cancelled after {done} of {len(share)} scans without annotation were "
                 "predicted; everything is saved.",
                 "Start it again to go on.",
             )
-        if (read_facts(_stem(folder, n)) or {}).get("case") != case.name:
-            _predict_one(case, teacher, _stem(folder, n))
-        reporter.log_event("predicted", case=case.name, done=n + 1, of=len(cases))
+        if (read_facts(_stem(folder, n)) or {}).get("case") != cases[n].name:
+            _predict_one(cases[n], teacher, _stem(folder, n))
+        reporter.log_event("predicted", case=cases[n].name, done=done + 1, of=len(share))
+    wait_for_all()
 
 
 def _predict_one(case: PreparedCase, teacher: Teacher, stem: Path) -> None:

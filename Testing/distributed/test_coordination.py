@@ -11,10 +11,12 @@ import pytest
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.distributed import coordination, process_group, processes
 from ContrastiveSegLib.distributed.coordination import (
+    FAILED,
     announce_failure,
     check_alike,
     first_process_first,
     on_first_process,
+    wait_for_all,
 )
 from ContrastiveSegLib.distributed.division import Division, check_division
 from ContrastiveSegLib.distributed.processes import Processes, asked_for, met, refuse_several
@@ -92,6 +94,20 @@ def test_the_others_wait_until_the_first_has_gone_ahead(some_texts):
     with met(Processes(1, 2, some_texts)):
         on_first_process(done.append, "never in the second")
     assert "never in the second" not in done
+
+
+def test_nobody_goes_on_before_all_have_come(some_texts):
+    some_texts.set(FAILED, "Process 1 of 2 failed: no disk")
+    with met(Processes(0, 2, some_texts)), pytest.raises(ProcessLost, match="no disk"):
+        wait_for_all()
+    (own,) = (key for key in some_texts if key.startswith("here"))
+    some_texts.clear()
+    some_texts.set(own.removesuffix("0") + "1", "")
+
+    with met(Processes(0, 2, some_texts)):
+        wait_for_all()
+
+    assert own in some_texts
 
 
 def test_who_waits_for_a_process_that_failed_says_why(second_of_two):

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ContrastiveSegLib.distributed.processes import Processes, met
 from ContrastiveSegLib.errors import Cancelled, CannotWrite
 from ContrastiveSegLib.imaging.label_values import IGNORE_LABEL
 from ContrastiveSegLib.training import pseudo_labels
@@ -76,6 +77,22 @@ def test_predictions_are_taken_up_where_they_were_interrupted(scans, a_teacher, 
     assert asked == [f"scan{n}" for n in range(4, 10)]
     for file in sorted((tmp_path / "whole").glob("*.npy")):
         assert np.array_equal(np.load(file), np.load(tmp_path / "part" / file.name))
+
+
+def test_two_processes_share_the_scans_out(scans, a_teacher, tmp_path, monkeypatch):
+    predict_all(scans, a_teacher, tmp_path / "whole", Witness())
+    monkeypatch.setattr(pseudo_labels, "wait_for_all", lambda: None)  # nobody else is there
+    asked, predict = [], Teacher.predict
+    monkeypatch.setattr(Teacher, "predict", lambda *those: asked.append(those[1].name) or predict(*those))
+
+    for rank in range(2):
+        with met(Processes(rank, 2, None)):
+            predict_all(scans, a_teacher, tmp_path / "shared", Witness())
+        assert len(asked) == 5 * (rank + 1)
+
+    assert sorted(asked) == sorted(case.name for case in scans)
+    for file in sorted((tmp_path / "whole").glob("*.npy")):
+        assert np.array_equal(np.load(file), np.load(tmp_path / "shared" / file.name))
 
 
 def test_what_is_there_of_another_case_is_predicted_again(scans, a_teacher, tmp_path):
