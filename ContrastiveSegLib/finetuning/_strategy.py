@@ -1,4 +1,4 @@
-"""The promise each fine-tuning strategy keeps: Settings, and loss_terms() on annotated batches."""
+"""The interface of each fine-tuning strategy: Settings, and loss_terms() on annotated batches."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Settings:
     """Mirror patches at random: for structures that are alike on both sides; prediction then takes longer."""
 
     rounds: Annotated[int, Range(1, 10), Label("rounds of self-training")] = 2
-    """How often the scans without annotation are labeled and a new network learns; each takes as long."""
+    """How often the scans without annotation are labeled and learned from; each round is another training."""
 
     continued: Annotated[bool, Label("rounds continue the network")] = True
     """A round goes on from the network of the round before, instead of from the start of the first one."""
