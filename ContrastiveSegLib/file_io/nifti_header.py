@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.formats import has_format
 from ContrastiveSegLib.file_io.header_limits import MOST_INFLATION, DeclaredSize, check_held, damaged
+from ContrastiveSegLib.file_io.kept_headers import kept_while_unchanged
 from ContrastiveSegLib.imaging.header_geometry import (
     CORRECT,
     leaning_note,
@@ -105,6 +106,7 @@ def screen(path: Path) -> DeclaredSize:
     return DeclaredSize(bytes_of_voxels, bytes_of_voxels)
 
 
+@kept_while_unchanged
 def read_nifti_header(path: Path) -> NiftiHeader | None:
     """Read the header; None when the file is neither NIfTI-1 nor NIfTI-2 (such files are left to SimpleITK).
 

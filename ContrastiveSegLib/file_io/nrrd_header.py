@@ -23,6 +23,7 @@ from ContrastiveSegLib.file_io.header_limits import (
     shown,
     sizes_of,
 )
+from ContrastiveSegLib.file_io.kept_headers import kept_while_unchanged
 from ContrastiveSegLib.file_io.text_header import TextHeader, names_below
 
 MAGIC = b"NRRD000"
@@ -103,6 +104,7 @@ def has_axis_of_frames(path: Path) -> bool:
     return ("list", "frame") in zip(fields.get("kinds", "").lower().split(), labels, strict=False)
 
 
+@kept_while_unchanged
 def read_nrrd_header(path: Path) -> TextHeader:
     """The fields of a header; "key:=value" pairs are left out.
 

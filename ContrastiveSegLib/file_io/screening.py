@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import zlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from ContrastiveSegLib.errors import BadFile
 from ContrastiveSegLib.file_io.dicom_elements import looks_like_dicom, screen_dicom
 from ContrastiveSegLib.file_io.formats import FORMATS, format_of
 from ContrastiveSegLib.file_io.header_limits import EXPORT_AGAIN, DeclaredSize
+from ContrastiveSegLib.file_io.kept_headers import kept_while_unchanged
 from ContrastiveSegLib.registry import load_entry
 
 
@@ -27,6 +29,12 @@ class Screened:
     declared: DeclaredSize
 
 
+@cache
+def _module(name: str) -> ModuleType:
+    return load_entry("file_io", name, what="file format")
+
+
+@kept_while_unchanged
 def screen(path: Path) -> Screened:
     """Choose the reader of a file, and refuse what would make it fail in a way that cannot be caught.
 
@@ -34,17 +42,9 @@ def screen(path: Path) -> Screened:
         BadFile: The format is not known, or the header is damaged.
         OSError: The file cannot be opened.
     """
-    stat = path.stat()
-    return _screened(path, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _screened(path: Path, _size: int, _time: int) -> Screened:
-    """A file is looked at several times on its way; this is done once as long as it stays the same."""
     try:
         if kind := format_of(path.name):
-            module = load_entry("file_io", kind.module, what="file format")
-            return Screened(kind.reader, module.screen(path))
+            return Screened(kind.reader, _module(kind.module).screen(path))
         if looks_like_dicom(path):
             return Screened("GDCMImageIO", screen_dicom(path))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -43,6 +43,9 @@ def values_in(array: npt.NDArray[Any]) -> list[int]:
     if largest >= LONGEST_TABLE:
         return sorted(set().union(*(np.unique(part).tolist() for part in array)) - {0})
     present = np.zeros(largest + 1, bool)
-    for part in array:  # as indices, a whole volume would take eight bytes per voxel
-        present[part] = True  # a table of occurrences is much faster than sorting all voxels
+    for part in array:  # counting a whole volume would take eight bytes per voxel
+        if largest < part.size:
+            present |= np.bincount(part.ravel(), minlength=len(present)) > 0
+        else:  # a table of occurrences is much faster than sorting all voxels
+            present[part] = True
     return (np.flatnonzero(present[1:]) + 1).tolist()
