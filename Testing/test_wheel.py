@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,18 @@ def test_the_wheel_holds_every_file_of_the_library(a_wheel: Path) -> None:
     assert {name.partition("/")[0] for name in held if not name.startswith("contrastiveseg-")} == {
         "ContrastiveSegLib"
     }
+
+
+def test_a_core_installation_needs_these_packages_and_no_other() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="it comes with Python 3.11")
+    facts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+    needed = [re.split(r"[<>=]", one)[0] for one in facts["project"]["dependencies"]]
+
+    assert sorted(needed, key=str.lower) == [
+        "matplotlib", "monai", "numpy", "psutil", "pydicom", "safetensors", "scikit-image", "scipy",
+        "SimpleITK", "torch", "tqdm", "tyro",
+    ]  # fmt: skip
 
 
 def test_an_empty_environment_lists_methods_without_any_other_package(an_empty_environment: Path) -> None:

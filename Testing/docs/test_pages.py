@@ -13,6 +13,7 @@ from ContrastiveSegLib.command_line import parse_command
 from ContrastiveSegLib.settings.job_settings import JOBS
 from ContrastiveSegLib.settings.method_catalog import list_methods
 from ContrastiveSegLib.settings.network_catalog import network_names
+from ContrastiveSegLib.training.prediction_summary import COLUMNS
 
 
 @pytest.mark.parametrize("job", JOBS)
@@ -92,6 +93,15 @@ def test_a_setting_whose_name_the_job_uses_carries_the_name_of_the_method() -> N
 def test_every_network_has_a_line(root: Path) -> None:
     text = (root / "docs" / "networks.md").read_text(encoding="utf-8")
     assert [name for name in network_names() if f"`{name}`" not in text] == []
+
+
+def test_the_columns_of_the_summary_are_documented_in_their_order(root: Path) -> None:
+    text = (root / "docs" / "jobs" / "predict.md").read_text(encoding="utf-8")
+    table = text.partition("| columns | meaning |")[2].partition("\n\n")[0]
+
+    named = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+
+    assert tuple(named) == COLUMNS
 
 
 def test_every_link_between_documents_leads_to_a_file(documents: dict[str, str], root: Path) -> None:

@@ -54,6 +54,23 @@ def a_file(tmp_path, a_volume) -> Path:
     return tmp_path / "one.nii"
 
 
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float64])
+def test_labels_that_nibabel_writes_keep_voxels_values_and_place(tmp_path, kind):
+    nibabel = pytest.importorskip("nibabel")
+    labels = np.random.default_rng(0).choice([0, 3, 40000], (6, 5, 4)).astype(kind)  # i, j, k
+    ras = np.array([[0.0, -1.5, 0.0, 7.0], [2.0, 0.0, 0.0, -9.0], [0.0, 0.0, 3.0, 30.0], [0, 0, 0, 1]])
+    nibabel.save(nibabel.Nifti2Image(labels, ras), tmp_path / "label.nii.gz")
+
+    read = read_labels(tmp_path / "label.nii.gz")
+
+    np.testing.assert_array_equal(read.volume.array, labels.transpose(2, 1, 0))
+    assert read.table.values == (3, 40000)
+    place = ras @ [2, 3, 1, 1]
+    np.testing.assert_allclose(
+        read.volume.geometry.index_to_physical((2, 3, 1)), place[:3] * [-1, -1, 1], atol=1e-5
+    )
+
+
 @pytest.mark.parametrize("name", ["two.nii", "two.nii.gz"])
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_the_volume_is_that_of_nifti_1(a_file, tmp_path, name, order):
