@@ -69,6 +69,8 @@ def straightened(volume: Volume, places: Places, *, labels: bool = False) -> Vol
         empty = 0 if labels else channel.min()
         for pixels, place, target in zip(channel, places, out, strict=True):
             target[:] = _moved(pixels, low - place[:2], target.shape, 0 if labels else 1, empty)
+        if not labels and bool((channel == np.rint(channel)).all()):
+            np.rint(out, out=out)  # by whole numbers a CT is recognized
     return Volume(moved.reshape(*volume.array.shape[:-3], *grid.shape), grid)
 
 

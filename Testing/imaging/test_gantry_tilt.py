@@ -66,6 +66,15 @@ def test_what_no_slice_shows_is_the_smallest_value_of_the_image():
     assert set(np.unique(straight.array)) == {-1024.0, 40.0}
 
 
+def test_whole_gray_values_stay_whole_as_those_of_ct():
+    image = np.random.default_rng(0).integers(-1000, 1000, (1, *GRID.shape)).astype(np.float32)
+
+    straight = straightened(Volume(image, GRID), _places(0.0, 0.3)).array
+
+    np.testing.assert_array_equal(straight, np.rint(straight))
+    assert straightened(Volume(image / 3, GRID), _places(0.0, 0.3)).array.flat[200] % 1
+
+
 def test_a_straight_stack_stays_as_it_is():
     image = Volume(np.random.default_rng(0).random((1, *GRID.shape)).astype(np.float32), GRID)
 
