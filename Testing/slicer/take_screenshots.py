@@ -162,7 +162,7 @@ def main(folder: Path) -> None:
         slicer.mrmlScene.RemoveNode(node)
     slicer.util.setSliceViewerLayers(background=nodes.find_volume(SHOWN), fit=True)
 
-    if not _is_wanted("plan", "finetune", "prediction", "uncertainty", "results", "evaluate"):
+    if not _is_wanted("plan", "finetune", "prediction", "uncertainty", "results"):
         return
     _only(panel, "finetune")
     panel.ui.labelsFrom.currentIndex = 1
@@ -191,11 +191,6 @@ def main(folder: Path) -> None:
     panel.ui.showUncertainty.click()
     _show_lowest(panel, panel.ui.runBox)
     _shoot(panel, "results")
-    _only(panel, "evaluate")
-    if _is_wanted("evaluate"):
-        panel.child("evaluate_labels").currentPath = str(data / "test")
-        panel.job("evaluate")
-    _shoot(panel, "evaluate")
 
 
 if __name__ == "__main__":
