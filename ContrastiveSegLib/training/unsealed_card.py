@@ -38,9 +38,10 @@ def _compare(card: Path, here: Any, other: Path, there: Any, what: str) -> None:
 
 
 def _tables(source: ModelFolder) -> list[Path]:
-    """The label tables of this round; that at the top of a run belongs to the last one."""
+    """The label tables of this round; that at the top belongs to the last round that began."""
     run = RunFolder(source.path.parent.parent)
-    is_last = source.path.name == f"{max(run.finetune_rounds(finished=True), default=0):02d}"
+    rounds = (*run.finetune_rounds(), *run.finetune_rounds(finished=True))
+    is_last = source.path.name == f"{max(rounds, default=0):02d}"
     return [source.labels, *([ModelFolder(run.path).labels] if is_last else [])]
 
 

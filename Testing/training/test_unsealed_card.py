@@ -70,6 +70,15 @@ def test_the_table_at_the_top_belongs_to_the_last_round(a_round: ModelFolder) ->
         check_unsealed(later, card(labels=table("liver")))
 
 
+def test_a_round_that_was_interrupted_wrote_the_table_at_the_top(a_round: ModelFolder) -> None:
+    later = ModelFolder(a_round.path.with_name("02"))
+    later.path.mkdir()
+    later.settings.write_text("{}")
+    (a_round.path.parent.parent / "labels.json").write_text(json.dumps(table("kidney", "tumor", "cyst")))
+
+    check_unsealed(a_round, card())
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"structures": [3]}', '{"decided": 3}', "[" * 9999])
 def test_files_that_say_nothing_are_no_contradiction(a_round: ModelFolder, text: str) -> None:
     a_round.settings.write_text(text)
