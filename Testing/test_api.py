@@ -60,7 +60,7 @@ def test_predictions_are_compared_with_labels(phantoms: Path) -> None:
 
     report = api.evaluate(labels, labels)
 
-    assert {row.agreement.dice for row in report.rows} == {1.0}
+    assert {row.metrics.dice for row in report.rows} == {1.0}
 
 
 def test_other_channels_than_in_training_are_refused(a_run: Path, phantoms: Path) -> None:

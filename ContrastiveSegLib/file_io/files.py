@@ -18,7 +18,7 @@ from ContrastiveSegLib.file_io.label_layers import LabelLayers
 from ContrastiveSegLib.file_io.label_meanings import ReadLabels, emptiness, named, numbered
 from ContrastiveSegLib.file_io.layered_nrrd import stored_layers
 from ContrastiveSegLib.file_io.nifti_header import contradictions, recentered, scaling_step
-from ContrastiveSegLib.file_io.opening import open_header, open_image, refuse_not_finite
+from ContrastiveSegLib.file_io.opening import check_size, open_header, open_image, refuse_not_finite
 from ContrastiveSegLib.file_io.provenance import Mark
 from ContrastiveSegLib.file_io.reader import in_reader_process
 from ContrastiveSegLib.file_io.saving import save_atomically, suffix_of
@@ -155,6 +155,7 @@ def open_labels(path: Path) -> tuple[sitk.Image, LabelLayers, Geometry, tuple[st
     Raises:
         BadFile: It cannot be read, or its layers mean nothing.
     """
+    check_size(path)
     stored = stored_layers(path)
     if stored is not None or screen(path).declared.bytes > MANY_BYTES:
         header = open_header(path)

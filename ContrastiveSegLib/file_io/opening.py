@@ -57,7 +57,7 @@ def open_header(path: Path) -> sitk.ImageFileReader:
     Raises:
         BadFile: The file is missing, empty or no image.
     """
-    _check_size(path)
+    check_size(path)
     if is_nifti(path):
         with _damage_in_words(path):
             refuse_impossible(path)
@@ -119,7 +119,7 @@ def check_intact(path: Path) -> None:
     Raises:
         BadFile: What is wrong, and how much of it.
     """
-    _check_size(path)
+    check_size(path)
     if not is_nifti(path):
         return
     with _damage_in_words(path):
@@ -186,7 +186,12 @@ def _survey(path: Path, header: NiftiHeader | None) -> tuple[int, int]:
     return held, not_finite
 
 
-def _check_size(path: Path) -> None:
+def check_size(path: Path) -> None:
+    """Say of a file first whether anything is in it at all.
+
+    Raises:
+        BadFile: It cannot be opened, is a folder, or is empty.
+    """
     try:
         is_folder, size = path.is_dir(), path.stat().st_size
     except OSError as error:

@@ -205,7 +205,7 @@ def _evaluated(predictions: Path, truth: Path, names: tuple[str, ...]) -> Evalua
 def _per_patient(report: EvaluationReport, structure: str, figure: str = "dice") -> dict[str, float]:
     values: dict[str, list[float]] = defaultdict(list)
     for row in report.rows:
-        value = getattr(row.agreement, figure)
+        value = getattr(row.metrics, figure)
         if row.structure == structure and value is not None and np.isfinite(value):
             values[row.patient].append(value)
     return {patient: float(np.mean(found)) for patient, found in values.items()}
@@ -263,7 +263,7 @@ def _write_rows(path: Path, reports: dict[str, EvaluationReport]) -> None:
         rows.writerow(["labels", "case", "patient", "structure", "dice", "hd95_mm"])
         for which, report in reports.items():
             for row in report.rows:
-                figures = (row.agreement.dice, row.agreement.hd95_mm)
+                figures = (row.metrics.dice, row.metrics.hd95_mm)
                 shown = ["" if value is None else f"{value:.4f}" for value in figures]
                 rows.writerow([which, row.case, row.patient, row.structure, *shown])
 

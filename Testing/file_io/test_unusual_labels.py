@@ -264,3 +264,12 @@ def test_moved_labels_are_said_of_the_case(tmp_path, a_volume, a_label_map):
         f"{lost} of {(part.array > 0).sum()} labeled voxels lie outside of the image and are lost."
         in outcome.notes
     )
+
+
+@pytest.mark.parametrize("suffix", [".seg.nrrd", ".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd"])
+def test_an_empty_file_is_called_empty(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"labels{suffix}"
+    path.touch()
+
+    with pytest.raises(BadFile, match="is empty: it has zero bytes"):
+        read_labels(path)

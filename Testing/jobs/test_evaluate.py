@@ -63,7 +63,7 @@ def test_patients_are_averaged_and_the_pooled_dice_stands_beside(a_study: tuple[
 def test_every_case_has_a_row_for_every_structure(a_study: tuple[Path, Path]) -> None:
     report = evaluate(*a_study)
 
-    rows = {(row.case, row.structure): row.agreement for row in report.rows}
+    rows = {(row.case, row.structure): row.metrics for row in report.rows}
     assert len(rows) == len(report.rows) == 6
     assert rows["p1_frame02", "spleen"].note == MISSED
     assert rows["p2_frame01", "spleen"].note == INVENTED
@@ -76,7 +76,7 @@ def test_a_structure_absent_from_one_case_is_said_to_be(tmp_path: Path) -> None:
 
     report = evaluate(predictions, write(tmp_path / "labels", cases, ".nii.gz"))
 
-    assert [(r.case, r.agreement.note) for r in report.rows if r.structure == "structure 2"] == [
+    assert [(r.case, r.metrics.note) for r in report.rows if r.structure == "structure 2"] == [
         ("a", ""),
         ("b", ABSENT),
     ]
