@@ -109,7 +109,12 @@ def _masks(
     found: Any, names: dict[int, str], image: Geometry | None, instances: Sequence[str]
 ) -> Iterator[tuple[str, Volume]]:
     """Each segment by itself, because several may overlap."""
-    is_drawn_on = bool(instances) and image is not None and (found.Rows, found.Columns) == image.shape[1:]
+    is_drawn_on = (
+        bool(instances)
+        and image is not None
+        and (found.Rows, found.Columns) == image.shape[1:]
+        and not _sources(found).isdisjoint(instances)  # where none is known, all would be read as empty
+    )
     for number, name in names.items():
         what = {"segment_numbers": [number], "combine_segments": True, "relabel": True, "dtype": np.uint8}
         if image is not None and is_drawn_on:
@@ -120,6 +125,16 @@ def _masks(
         else:
             one = found.get_volume(**what)
             yield name, Volume(np.asarray(one.array), _geometry(one))
+
+
+def _sources(found: Any) -> set[str]:
+    """The UIDs of the slices that the frames say they were drawn on."""
+    return {
+        str(source.ReferencedSOPInstanceUID)
+        for frame in found.PerFrameFunctionalGroupsSequence
+        for derived in frame.get("DerivationImageSequence", ())
+        for source in derived.get("SourceImageSequence", ())
+    }
 
 
 def _geometry(volume: Any) -> Geometry:

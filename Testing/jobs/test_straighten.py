@@ -8,6 +8,7 @@ import pytest
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.dataset.cases import find_cases
 from ContrastiveSegLib.file_io.files import read_image, read_labels, write_image, write_labels
+from ContrastiveSegLib.imaging.case_errors import attempt
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
 from ContrastiveSegLib.imaging.volume import Volume
 from Testing.file_io.test_dicom_contours import contour, slow_mask
@@ -19,6 +20,7 @@ from Testing.file_io.test_dicom_segmentation import (
     _segment,
     _write_seg,
     hd,
+    pydicom,
     write_series,
 )
 
@@ -67,6 +69,26 @@ def test_segments_lie_on_the_slices_that_they_were_drawn_on(tmp_path, a_tilted_s
 
     np.testing.assert_array_equal(read.volume.array, masks[..., 0] + 2 * masks[..., 1])
     assert read.volume.geometry.matches(read_image(case.images).volume.geometry)
+
+
+@pytest.mark.parametrize("names_others", [True, False])
+def test_segments_that_name_no_slice_of_a_tilted_series_are_not_taken_for_empty(
+    tmp_path, a_tilted_series, names_others
+):
+    file = tmp_path / "data" / "seg.dcm"
+    masks = _masks()[..., :1]
+    _write_seg(file, a_tilted_series, masks, [_segment(1, "liver", LIVER)])
+    written = pydicom.dcmread(file)
+    for frame in written.PerFrameFunctionalGroupsSequence:
+        if names_others:
+            frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID = hd.UID()
+        else:
+            del frame.DerivationImageSequence
+    written.save_as(file)
+
+    read, reason = attempt("exam", read_labels, file, image=(tmp_path / "data" / "exam",))
+    assert read is None
+    assert "seg.dcm cannot be read as a DICOM segmentation (Frame positions" in reason
 
 
 def test_contours_lie_on_the_slices_that_they_were_drawn_on(tmp_path, a_tilted_series):
