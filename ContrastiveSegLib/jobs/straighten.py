@@ -66,7 +66,10 @@ def _straighten(case: Case, output: Path) -> list[Path]:
     target = folder / f"{case.name}.nii.gz"
     write_image(target, straightened(image, places))
     if labels is not None:
-        write_labels(folder / f"{case.name}.seg.nrrd", *labels)
+        # By its name it stays known that what scribbles leave out is not background.
+        are_scribbles = annotation_file(case, "auto") == case.scribbles
+        ending = "_scribbles.seg.nrrd" if are_scribbles else ".seg.nrrd"
+        write_labels(folder / f"{case.name}{ending}", *labels)
     print_line(f"{target}: {'with' if labels else 'without'} labels")
     return [target]
 

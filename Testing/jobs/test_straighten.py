@@ -146,6 +146,19 @@ def test_painted_background_and_ignored_voxels_move_too(tmp_path):
     assert (read.background.sum(), read.unknown.sum()) == (12, 6)
 
 
+@pytest.mark.usefixtures("a_tilted_series")
+def test_scribbles_stay_scribbles(tmp_path):
+    image = read_image([tmp_path / "data" / "exam"]).volume
+    strokes = np.where(np.arange(SHAPE[0]) < 3, 4, 0)[:, None, None] * (np.indices(SHAPE[1:])[0] == 2)
+    write_labels(tmp_path / "data" / "exam_scribbles.seg.nrrd", Volume(strokes, image.geometry), TABLE)
+
+    assert _straighten(tmp_path) == 0
+
+    (case,) = find_cases(tmp_path / "straight").cases
+    assert case.labels is None
+    assert case.scribbles is not None
+
+
 def test_without_a_tilted_series_nothing_is_written(tmp_path, a_volume, capsys):
     write_image(tmp_path / "data" / "plain.nrrd", a_volume)
 
