@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy, load_strategy
-from ContrastiveSegLib.settings.method_catalog import list_methods
+from ContrastiveSegLib.settings.method_catalog import list_methods, strategies_with_scans
 from ContrastiveSegLib.settings.schema import from_dict
 
 PATCH = (32, 32)
@@ -49,3 +49,11 @@ def test_the_catalog_agrees_with_every_strategy(a_name):
 def test_an_unknown_strategy_is_refused_with_the_names_there_are():
     with pytest.raises(BadSetting, match=r"no fine-tuning strategy 'magic'\. Choose from: .*supervised"):
         load_strategy("magic")
+
+
+def test_the_strategies_that_learn_from_scans_are_those_whose_class_says_so():
+    """The panel asks the files, because it cannot import the classes."""
+    learn = sorted(name for name in ENTRIES if load_strategy(name).Strategy.two_streams)
+
+    assert sorted(strategies_with_scans()) == learn
+    assert "self_training" in learn

@@ -10,13 +10,11 @@ from pathlib import Path
 import pytest
 
 from ContrastiveSegLib.errors import BadFile, BadSetting
-from ContrastiveSegLib.finetuning._strategy import load_strategy
 from ContrastiveSegLib.settings.method_catalog import (
     complete_options,
     find_method,
     list_methods,
     settings_class,
-    strategies_with_scans,
 )
 from ContrastiveSegLib.settings.schema import from_dict
 
@@ -196,15 +194,3 @@ def test_an_option_that_is_gone_is_passed_over_where_it_changed_nothing() -> Non
     )
     with pytest.raises(BadSetting, match="no setting 'static'"):
         complete_options("pretraining", "polycl", {"static": True})
-
-
-def test_the_strategies_that_learn_from_scans_are_those_whose_class_says_so() -> None:
-    """The panel asks the files, because it cannot import the classes."""
-    learn = [n for n in _strategies() if load_strategy(n).Strategy.two_streams]
-
-    assert sorted(strategies_with_scans()) == sorted(learn)
-    assert "self_training" in learn
-
-
-def _strategies() -> list[str]:
-    return [entry.name for entry in list_methods() if entry.kind == "finetuning"]
