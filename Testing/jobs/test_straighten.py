@@ -182,3 +182,11 @@ def test_a_prediction_of_a_tilted_series_has_the_places_of_its_slices(tmp_path, 
     np.testing.assert_array_equal(read.volume.array, labels // 4)
     frame = made.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0].ImagePositionPatient
     assert [*frame] in [[*source.ImagePositionPatient] for source in a_tilted_series]
+
+
+def test_a_file_in_place_of_the_output_folder_is_refused(tmp_path, capsys):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "straight").write_text("")
+
+    assert _straighten(tmp_path) == 1
+    assert "straight is a file, not a folder. Choose a folder." in capsys.readouterr().err
