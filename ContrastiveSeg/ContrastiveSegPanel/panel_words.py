@@ -24,6 +24,10 @@ def _instead():
         (r"See with `python -m ContrastiveSegLib scan [^`]*` what", _("See in the table of step 1 what")),
         (r"See with `python -m ContrastiveSegLib models` which", _("See in the manual which")),
         (
+            r"To move each slice to where it was taken: `python -m ContrastiveSegLib straighten [^`]*`",
+            _("The manual of the job 'straighten' says how to move each slice to where it was taken"),
+        ),
+        (
             r"Add -v for the traceback, and report it with log\.txt",
             _("Report it with log.txt of the run folder"),
         ),
