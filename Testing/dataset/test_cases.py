@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ContrastiveSegLib.dataset.cases import Case, CaseList, find_cases
 from ContrastiveSegLib.errors import BadFolder
+from ContrastiveSegLib.file_io.structure_files import label_files
 
 
 def put(folder: Path, *names: str) -> None:
@@ -262,7 +263,7 @@ def test_each_file_is_either_used_once_or_left_out_once(names: set[str]) -> None
 
         drawn = [path for case in found.cases for path in (case.labels, case.scribbles) if path]
         used = [path for case in found.cases for path in case.images]
-        used += [file for path in drawn for file in (path.iterdir() if path.is_dir() else (path,))]
+        used += [file for path in drawn for file in label_files(path)]
         seen = sorted(used + [item.path for item in found.left_out])
         voxels_of_a_header = {n for n in names if n.endswith(".zraw") and has_header(n, names)}
         assert seen == sorted(root / name for name in names - voxels_of_a_header)
