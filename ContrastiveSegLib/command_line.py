@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass
@@ -103,6 +104,7 @@ def parse_command(words: Sequence[str], *, folder: Path = ENGINE) -> Command:
     job = words[0] if words and words[0] in JOBS else ""
     words = _in_current_names(job, words, folder) if job else words
     arguments = _arguments_of(job, words, folder) if job else []
+    _refuse_empty_paths(arguments, words)
     forms = {name: _form(name, arguments if name == job else [], folder) for name in JOBS}
     jobs = [
         _marked(form, tyro.conf.subcommand(name, description=_caption(JOBS[name])))
@@ -127,6 +129,15 @@ def _arguments_of(job: str, words: Sequence[str], folder: Path) -> list[Argument
         taken = {*(argument.name for argument in arguments), *current_names(cls)}
         arguments += _method_arguments(cls, given, words, folder, taken=taken)
     return arguments
+
+
+def _refuse_empty_paths(arguments: Sequence[Argument], words: Sequence[str]) -> None:
+    """An empty path would be the current folder: it comes from a variable of the shell that is not set."""
+    empty = {word for word, after in itertools.pairwise(words) if not after}
+    for name, rule in ((argument.name, rule_of(argument.hint)) for argument in arguments):
+        flag = words[0] if rule.marked(Positional) else f"--{name.replace('_', '-')}"
+        if rule.kind is Path and (flag in empty or f"{flag}=" in words):
+            raise BadSetting(f"The path of '{name}' is empty.", "Name it, or leave it out. '.' means here.")
 
 
 def _in_current_names(job: str, words: Sequence[str], folder: Path) -> list[str]:

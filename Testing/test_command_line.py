@@ -111,6 +111,27 @@ def test_blanks_and_umlauts_in_paths_survive(a_catalog_folder: Path) -> None:
     assert order.settings.folder == Path("/data/Bänder und Müll")
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["predict", "", "--images", "x"], "run"),
+        (["predict", "r", "--images", "", "--only", "a"], "images"),
+        (["predict", "r", "--images", "x", "--output="], "output"),
+        (["pretrain", "r", "--images", "x", "--prepared", ""], "prepared"),
+        (["scan", ""], "folder"),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(words: list[str], name: str) -> None:
+    with pytest.raises(BadSetting, match=f"The path of '{name}' is empty"):
+        parse_command(words)
+
+
+def test_an_empty_text_and_the_current_folder_may_be_given() -> None:
+    typed = parse_command(["finetune", ".", "--labeled", ".", "--unlabeled", "", "--from", ""])
+
+    assert (typed.settings.run, typed.settings.unlabeled) == (Path(), "")
+
+
 def test_the_method_decides_which_flags_there_are(a_catalog_folder: Path) -> None:
     settings = typed("pretrain R --images F --method=lattice --knots 7", a_catalog_folder)
 
