@@ -44,10 +44,11 @@ def on_first_process(act: Callable[..., Any], *arguments: Any, **named: Any) -> 
             act(*arguments, **named)
 
 
-def wait_for_all() -> None:
+def wait_for_all(*, within_s: float | None = None) -> None:
     """Go on when every process has come here; what was done before it is then there for all.
 
     Raises:
+        BadSetting: Some have not come within the time, if there is one; names them.
         Cancelled: The user asked one of them to stop.
         ProcessLost: One of them has failed.
     """
@@ -55,8 +56,13 @@ def wait_for_all() -> None:
         return
     turn = next_turn()
     store().set(f"here {turn} {rank()}", "")
-    for other in range(count()):
-        wait_for(f"here {turn} {other}")
+    missing = [n for n in range(count()) if not wait_for(f"here {turn} {n}", most_s=within_s)]
+    if missing and within_s is not None:
+        raise BadSetting(
+            f"{count()} processes were announced, but process {', '.join(map(str, missing))} did not come "
+            f"within {within_s:.0f} seconds.",
+            "Look at the messages of that process, or start fewer.",
+        )
 
 
 def wait_for(key: str, *, most_s: float | None = None) -> bool:

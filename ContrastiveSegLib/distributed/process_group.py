@@ -24,7 +24,7 @@ from ContrastiveSegLib.distributed.coordination import (
     announce_failure,
     check_alike,
     lost,
-    wait_for,
+    wait_for_all,
 )
 from ContrastiveSegLib.distributed.processes import Processes, asked_for, met, store
 from ContrastiveSegLib.errors import BadSetting, Cancelled, ProcessLost
@@ -61,14 +61,14 @@ def joined(job: str, settings: Any, *, within_s: float = MEETS_WITHIN_S) -> Iter
         )
     with met(Processes(own, several, _store(own, several, within_s))):
         try:
-            _wait_for_all("here", within_s)
+            wait_for_all(within_s=within_s)
             facts = {"ContrastiveSeg": __version__, "torch": torch.__version__}
             check_alike("versions", facts)
             check_alike("settings", {"job": job, **_by_name(settings)})
-            _wait_for_all("alike")  # making connections would wait for one that was refused
+            wait_for_all()  # making connections would wait for one that was refused
             with _watched(), _connected(own, several):
                 yield
-                _wait_for_all("done")
+                wait_for_all()
         except Cancelled as error:
             announce_cancelled(error)
             raise
@@ -96,24 +96,6 @@ def _store(own: int, several: int, within_s: float) -> Any:
             "Check that all processes were started, that this is the name of the first computer, and that no "
             "firewall closes the port.",
         ) from error
-
-
-def _wait_for_all(place: str, within_s: float | None = None) -> None:
-    """Wait until all processes have come to the same place.
-
-    Raises:
-        BadSetting: Some have not come; names them.
-        ProcessLost: One of them has failed.
-    """
-    own, several = asked_for()
-    store().set(f"{place} {own}", "")
-    missing = [n for n in range(several) if not wait_for(f"{place} {n}", most_s=within_s)]
-    if missing:
-        raise BadSetting(
-            f"{several} processes were announced, but process {', '.join(map(str, missing))} did not come "
-            f"within {within_s:.0f} seconds.",
-            "Look at the messages of that process, or start fewer.",
-        )
 
 
 def _leave(own: int, several: int) -> None:

@@ -73,6 +73,16 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
+class Runner:
+    """A method or strategy with what it learns from."""
+
+    name: str
+    learner: Learner
+    parameters: list[nn.Parameter]
+    sampler: Draws
+
+
+@dataclass(frozen=True)
 class Race:
     """Two ways to spend a step."""
 
@@ -103,31 +113,24 @@ def main() -> None:
 
 def races(asked: argparse.Namespace, compute: Compute, folder: Path) -> Iterator[Race]:
     """Those that were asked for."""
-    yield from (_pretraining(name, asked, compute, folder) for name in asked.methods)
+    yield from (_race(_pretraining(name, asked), asked, compute, folder) for name in asked.methods)
     if not asked.no_finetuning:
-        yield from (_finetuning(name, asked, compute, folder) for name in asked.strategies)
+        yield from (_race(_finetuning(name, asked), asked, compute, folder) for name in asked.strategies)
 
 
-def _pretraining(name: str, asked: argparse.Namespace, compute: Compute, folder: Path) -> Race:
+def _pretraining(name: str, asked: argparse.Namespace) -> Runner:
     sizes = {"in_channels": asked.channels, "base_channels": asked.base_channels}
     arguments = {**sizes, "classes": 2, "spatial_dims": 2}
     method = build_method(name, {}, "unet", arguments, seed=0)
     cases, patch = random_cases(asked.size, asked.channels), (asked.size,) * 2
     sampler = Sampler(cases, patch, labeled=False, seed=0, chosen=Chosen(partners=method.partners))
-    return _race(name, method, trainable_parameters(method), sampler, asked, compute, folder)
+    return Runner(name, method, trainable_parameters(method), sampler)
 
 
-def _race(
-    name: str,
-    learner: Learner,
-    parameters: list[nn.Parameter],
-    sampler: Draws,
-    asked: argparse.Namespace,
-    compute: Compute,
-    folder: Path,
-) -> Race:
+def _race(runner: Runner, asked: argparse.Namespace, compute: Compute, folder: Path) -> Race:
+    learner = runner.learner
     compute.place(learner)
-    passes = _passes_of(learner, sampler.draw(0, asked.batch).on(compute.device), compute)
+    passes = _passes_of(learner, runner.sampler.draw(0, asked.batch).on(compute.device), compute)
     resident = [torch.rand(p.shape, generator=compute.generator(0), device=compute.device) for p in passes]
 
     def loss() -> Tensor:
@@ -135,7 +138,7 @@ def _race(
         return torch.stack([end.float().square().mean() for end in ends if end.requires_grad]).sum()
 
     bare = _bare_step(loss, learner.network, asked, compute)
-    return Race(name, lambda: _loop(learner, parameters, sampler, asked, compute, folder), bare)
+    return Race(runner.name, lambda: _loop(runner, asked, compute, folder), bare)
 
 
 @dataclass
@@ -191,7 +194,7 @@ def _patch(asked: argparse.Namespace) -> tuple[int, ...]:
     return (*([asked.depth] if asked.depth else []), asked.size, asked.size)
 
 
-def _finetuning(name: str, asked: argparse.Namespace, compute: Compute, folder: Path) -> Race:
+def _finetuning(name: str, asked: argparse.Namespace) -> Runner:
     patch = _patch(asked)
     network = build_network(
         "unet",
@@ -208,26 +211,19 @@ def _finetuning(name: str, asked: argparse.Namespace, compute: Compute, folder: 
     sampler: Draws = Sampler(cases, patch, labeled=True, seed=0, margin=strategy.margin)
     if strategy.two_streams:
         sampler = TwoStreamSampler(sampler, sampler)
-    return _race(name, strategy, list(strategy.parameters()), sampler, asked, compute, folder)
+    return Runner(name, strategy, list(strategy.parameters()), sampler)
 
 
-def _loop(
-    learner: Learner,
-    parameters: list[nn.Parameter],
-    sampler: Draws,
-    asked: argparse.Namespace,
-    compute: Compute,
-    folder: Path,
-) -> float:
+def _loop(runner: Runner, asked: argparse.Namespace, compute: Compute, folder: Path) -> float:
     """Seconds per step of the real training loop."""
     state = folder / "last"
     state.unlink(missing_ok=True)
     steps = asked.steps + WARM_UP + 1
     watch = Stopwatch(compute.device, CLOCKS[asked.clock], last=steps - 2)
     train(
-        learner,
-        parameters,
-        sampler,
+        runner.learner,
+        runner.parameters,
+        runner.sampler,
         Training(Schedule(steps, asked.batch, 1e-4, "adamw_one_cycle", epoch=steps), compute, state, seed=0),
         watch,
     )
