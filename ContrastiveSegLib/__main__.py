@@ -121,7 +121,8 @@ def _messages(command: Command, *, verbose: bool) -> Iterator[None]:
 
 def _shared(command: Command) -> list[RunFolder]:
     """The run folder that this process works in without holding it, because the first process does."""
-    return [] if is_first_to_say() else [RunFolder(command.settings.run)]
+    run = getattr(command.settings, "run", None)
+    return [] if run is None or is_first_to_say() else [RunFolder(run)]
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from ContrastiveSegLib.errors import BadFile, BadFolder
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe, collect_table
 from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.settings.job_settings import CaseSelection, FinetuneSettings
-from ContrastiveSegLib.training.data import Found, find_readable_cases, prepare_all
+from ContrastiveSegLib.training.data import Found, find_readable_cases
+from ContrastiveSegLib.training.preparing import prepare_all
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,21 @@
-"""What the processes exchange within a step: sums, parts, gradients, and whether one wants to stop."""
+"""What the processes exchange: sums, parts, gradients, rows of cases, and whether one wants to stop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from ContrastiveSegLib.distributed.coordination import lost
-from ContrastiveSegLib.distributed.processes import count
+from ContrastiveSegLib.distributed.processes import count, is_first, rank
+from ContrastiveSegLib.distributed.work_division import gather_results
+
+Rows = npt.NDArray[np.float64]
 
 
 def all_reduce_sum(values: Tensor) -> Tensor:
@@ -27,6 +32,24 @@ def all_gather(values: Tensor) -> list[Tensor]:
     parts = [torch.empty_like(sent) for _ in range(count())]
     _all_answer(dist.all_gather, parts, sent)
     return [part.view(values.dtype) for part in parts]
+
+
+def rows_on_first(own: Mapping[int, Rows]) -> dict[int, Rows]:
+    """Rows (n, D) of numbered cases from all processes; the first one gets all, the others nothing.
+
+    Raises:
+        ProcessLost: One of them has ended.
+    """
+    shapes = gather_results({number: [rank(), *rows.shape] for number, rows in own.items()})
+    every = dict(own) if is_first() else {}
+    for number, (owner, *shape) in sorted(shapes.items()):
+        if is_first() and owner:
+            received = torch.empty(shape, dtype=torch.float64)
+            _all_answer(dist.recv, received, owner)
+            every[number] = received.numpy()
+        elif owner == rank() and owner:
+            _all_answer(dist.send, torch.from_numpy(own[number]), 0)
+    return every
 
 
 def any_process(statement: bool) -> bool:

@@ -99,7 +99,7 @@ def check_alike(what: str, facts: Mapping[str, Any]) -> None:
     """
     if count() == 1:
         return
-    key = f"alike {what}"
+    key = f"alike {next_turn()} {what}"
     own = json.loads(json.dumps(facts, default=str))
     if is_first():
         store().set(key, json.dumps(own))

@@ -15,7 +15,7 @@ from typing import Any
 from ContrastiveSegLib.errors import BadSetting
 
 # Jobs that several processes can do together.
-JOBS = ("pretrain", "finetune", "predict")
+JOBS = ("pretrain", "finetune", "predict", "suggest", "evaluate")
 
 
 @dataclass(frozen=True)

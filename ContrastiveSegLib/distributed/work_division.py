@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ContrastiveSegLib.distributed.coordination import wait_for
-from ContrastiveSegLib.distributed.processes import count, next_turn, rank, store
+from ContrastiveSegLib.distributed.processes import count, is_first, next_turn, rank, store
 
 
 def own_cases(sizes: Sequence[int]) -> list[int]:
@@ -22,6 +22,13 @@ def own_cases(sizes: Sequence[int]) -> list[int]:
         given[least].append(number)
         work[least] += sizes[number]
     return sorted(given[rank()])
+
+
+def processes_without_work(cases: int) -> str:
+    """A sentence where there are more processes than cases, said by the first one; "" otherwise."""
+    if cases >= count() or not is_first():
+        return ""
+    return f"{count()} processes share {cases} cases: {count() - cases} of them have nothing to do."
 
 
 def gather_results(results: Mapping[int, Any]) -> dict[int, Any]:

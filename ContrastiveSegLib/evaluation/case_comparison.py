@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,17 @@ class ComparedCase:
     common: LabelTable
     annotated: LabelTable
     notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, which another process can read."""
+        return asdict(self) | {"common": self.common.to_json(), "annotated": self.annotated.to_json()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ComparedCase:
+        """Read back what to_json() made."""
+        tables = {name: LabelTable.from_json(data[name]) for name in ("common", "annotated")}
+        metrics = tuple(StructureMetrics(**one) for one in data["metrics"])
+        return cls(**{**data, **tables, "metrics": metrics, "notes": tuple(data["notes"])})
 
 
 def compare_case(

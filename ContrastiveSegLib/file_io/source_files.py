@@ -39,3 +39,11 @@ def text_header(path: Path) -> TextHeader | None:
     if is_meta(path):
         return read_meta_header(path)
     return read_nrrd_header(path) if is_nrrd(path) else None
+
+
+def file_size(path: Path) -> int:
+    """In bytes; -1 for what is not there: whoever reads it says so."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

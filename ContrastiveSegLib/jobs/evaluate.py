@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from ContrastiveSegLib.dataset.cases import LeftOut
+from ContrastiveSegLib.distributed.coordination import check_alike
+from ContrastiveSegLib.distributed.processes import asked_for, is_first
+from ContrastiveSegLib.distributed.work_division import gather_results, own_cases, processes_without_work
 from ContrastiveSegLib.errors import BadFolder, CannotWrite
 from ContrastiveSegLib.evaluation.case_comparison import ComparedCase, compare_case
-from ContrastiveSegLib.evaluation.label_pairs import find_label_pairs
+from ContrastiveSegLib.evaluation.label_pairs import LabelPair, LabelPairs, find_label_pairs
 from ContrastiveSegLib.evaluation.report import EvaluationReport
 from ContrastiveSegLib.evaluation.summary import CaseMetrics, absent_metrics, summarize
+from ContrastiveSegLib.file_io.source_files import file_size
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt, first_reasons
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.runs.atomic_write import write_atomically
@@ -37,7 +43,23 @@ def run(settings: EvaluateSettings) -> LostCases:
     output = settings.output
     if output is not None and output.exists() and not settings.overwrite:
         raise CannotWrite(f"{output} exists already.", "Choose another name, or ask to overwrite it.")
-    report = evaluate(settings.predictions, settings.labels, selection=settings.cases)
+    with _joined(settings):
+        report = evaluate(settings.predictions, settings.labels, selection=settings.cases)
+        if is_first():
+            _tell(report, output)
+    return report.losses
+
+
+def _joined(settings: EvaluateSettings) -> AbstractContextManager[None]:
+    """A block in which the processes work together, if there are several; one alone needs no PyTorch."""
+    if asked_for() == (0, 1):
+        return nullcontext()
+    from ContrastiveSegLib.distributed.process_group import joined
+
+    return joined("evaluate", settings)
+
+
+def _tell(report: EvaluationReport, output: Path | None) -> None:
     sys.stdout.write(f"{report.to_text()}\n")
     if output is not None:
         make_output_folder(output.parent)
@@ -45,7 +67,6 @@ def run(settings: EvaluateSettings) -> LostCases:
         sys.stdout.write(f"All cases and structures: {output}\n")
     if report.losses.are_most:
         sys.stdout.write(f"{report.losses}\n")
-    return report.losses
 
 
 def evaluate(predictions: Path, labels: Path, *, selection: CaseSelection | None = None) -> EvaluationReport:
@@ -71,13 +92,11 @@ def evaluate(predictions: Path, labels: Path, *, selection: CaseSelection | None
     )
     cases: list[ComparedCase] = []
     left_out = list(found.left_out)
-    # disable=None: without a terminal the bar would only fill log files.
-    for pair in tqdm(found.pairs, unit="case", desc="evaluate", leave=False, disable=None):
-        compared, reason = attempt(pair.case, compare_case, pair, found.table, ignored=found.ignored)
-        if compared is None:
-            left_out.append(LeftOut(pair.prediction, reason, failed=True))
+    for number, answer in sorted(_each_case(found).items()):
+        if isinstance(answer, str):
+            left_out.append(LeftOut(found.pairs[number].prediction, answer, failed=True))
         else:
-            cases.append(compared)
+            cases.append(ComparedCase.from_json(answer))
     if not cases:
         why = first_reasons([out.reason for out in left_out[len(found.left_out) :]])
         raise BadFolder(
@@ -85,6 +104,32 @@ def evaluate(predictions: Path, labels: Path, *, selection: CaseSelection | None
             "Correct these files, or leave them out.",
         )
     return _report(cases, left_out)
+
+
+def _each_case(found: LabelPairs) -> dict[int, dict[str, Any] | str]:
+    """Compare all cases, shared out over the processes: the comparison of each as plain values, or a reason.
+
+    Raises:
+        BadSetting: The processes see other files.
+        ProcessLost: One of them has failed.
+    """
+    sizes = [_sizes(pair) for pair in found.pairs]
+    check_alike("cases", {pair.case: each for pair, each in zip(found.pairs, sizes, strict=True)})
+    if idle := processes_without_work(len(sizes)):
+        sys.stdout.write(f"{idle}\n")
+    own: dict[int, dict[str, Any] | str] = {}
+    # disable=None: without a terminal the bar would only fill log files.
+    bar = {"unit": "case", "desc": "evaluate", "leave": False, "disable": None if is_first() else True}
+    for number in tqdm(own_cases([sum(each) for each in sizes]), **bar):
+        pair = found.pairs[number]
+        compared, reason = attempt(pair.case, compare_case, pair, found.table, ignored=found.ignored)
+        own[number] = compared.to_json() if compared else reason
+    return gather_results(own)
+
+
+def _sizes(pair: LabelPair) -> list[int]:
+    """In bytes, of prediction and label."""
+    return [file_size(path) for path in (pair.prediction, pair.truth)]
 
 
 def _report(cases: Sequence[ComparedCase], left_out: Sequence[LeftOut]) -> EvaluationReport:

@@ -49,13 +49,13 @@ from ContrastiveSegLib.training.data import (
     find_readable_cases,
     left_out_words,
     losses,
-    prepare_all,
     together,
     usable,
     write_cases,
 )
 from ContrastiveSegLib.training.decided import decide
 from ContrastiveSegLib.training.modality import keep_modality
+from ContrastiveSegLib.training.preparing import prepare_together
 from ContrastiveSegLib.training.split import split_patients, weighted
 from ContrastiveSegLib.training.unannotated import (
     choose_unannotated,
@@ -114,8 +114,7 @@ def run(settings: FinetuneSettings) -> LostCases:
         compute = dataclasses.replace(compute, precision=decided["precision"])
         task = Task(settings, decided, grid, table, model, start, compute, reporter)
         reporter.warn_all(found.labeled.listing.notes)
-        with first_process_first():
-            cases, kept, lost = _prepare(task, found)
+        cases, kept, lost = _prepare(task, found)
         learn(dataclasses.replace(task, decided={**decided, "intensities": asdict(kept)}), cases)
         return lost
 
@@ -185,15 +184,8 @@ def _prepare(task: Task, found: _Folders) -> tuple[Cases, Intensities, LostCases
     """Bring all cases to the working grid, write them down; who is learned from, how, and what was lost."""
     settings, reporter = task.settings, task.reporter
     store = settings.prepared or reporter.run.prepared
-    recipe = Recipe(
-        task.grid,
-        from_dict(Intensities, task.decided["intensities"]),
-        task.table,
-        annotation=settings.annotation,
-        outside_is_background=settings.outside_is_background,
-        slices=listed_slices(found.labeled, settings),
-    )
-    outcomes = prepare_all(found.labeled, store, recipe, reporter)
+    recipe = _recipe(task, found.labeled)
+    outcomes = prepare_together(found.labeled, store, recipe, reporter)
     kept = keep_modality(recipe.intensities, outcomes, reporter)
     made_for = load_strategy(settings.strategy).Strategy.learns_from
     check_annotations(
@@ -208,19 +200,33 @@ def _prepare(task: Task, found: _Folders) -> tuple[Cases, Intensities, LostCases
     roles = {case.name: "validation" for case in validation}
     plain = Recipe(recipe.grid, recipe.intensities, recipe.table)
     if found.extra:
-        more = prepare_all(found.extra, store, plain, reporter)
+        more = prepare_together(found.extra, store, plain, reporter)
         training = weighted(training, usable(more), validation, times=settings.labeled_weight)
         outcomes = outcomes + more
     unannotated: tuple[PreparedCase, ...] = ()
     everyone = found.annotated
     if found.scans:
-        others = prepare_unannotated(found.scans, outcomes, store, plain, reporter)
+        prepare = functools.partial(prepare_unannotated, annotated=outcomes)
+        without_labels = dataclasses.replace(plain, table=None)
+        others = prepare_together(found.scans, store, without_labels, reporter, prepare=prepare)
         unannotated = choose_unannotated(others, validation, reporter)
         roles |= {outcome.case.name: "unannotated" for outcome in others}
         everyone, outcomes = together(everyone, found.scans), outcomes + others
     on_first_process(write_cases, task.model.cases, everyone, outcomes, roles)
     on_first_process(reporter.run.show_newest, task.model)
     return Cases(training, validation, unannotated), kept, losses(everyone, outcomes)
+
+
+def _recipe(task: Task, labeled: Found) -> Recipe:
+    settings = task.settings
+    return Recipe(
+        task.grid,
+        from_dict(Intensities, task.decided["intensities"]),
+        task.table,
+        annotation=settings.annotation,
+        outside_is_background=settings.outside_is_background,
+        slices=listed_slices(labeled, settings),
+    )
 
 
 def _start_of(settings: FinetuneSettings, folder: RunFolder) -> Start | None:

@@ -12,7 +12,7 @@ from typing import Any
 from ContrastiveSegLib.dataset.cases import Case
 from ContrastiveSegLib.distributed.coordination import check_alike, on_first_process
 from ContrastiveSegLib.distributed.process_group import joined
-from ContrastiveSegLib.distributed.work_division import gather_results, own_cases
+from ContrastiveSegLib.distributed.work_division import gather_results, own_cases, processes_without_work
 from ContrastiveSegLib.errors import Cancelled
 from ContrastiveSegLib.file_io.files import read_geometry, read_image, write_image, write_labels
 from ContrastiveSegLib.file_io.provenance import Mark
@@ -94,6 +94,8 @@ def run(settings: PredictSettings) -> LostCases:
         warn_of_headers(found, reporter)
         needed = [_needed(geometry, model) for geometry in found.geometries]
         reporter.info(largest([case.name for case in found.cases], needed))
+        if idle := processes_without_work(len(found.cases)):
+            reporter.info(idle)
         done = _each_case(found, model, output, settings, reporter)
         reasons = [one.reason for one in done]
         if all(reasons):

@@ -42,13 +42,13 @@ from ContrastiveSegLib.training.data import (
     intensities_for,
     losses,
     nothing_left,
-    prepare_all,
     usable,
     write_cases,
 )
 from ContrastiveSegLib.training.decided import decide
 from ContrastiveSegLib.training.loop import Training, train
 from ContrastiveSegLib.training.modality import keep_modality
+from ContrastiveSegLib.training.preparing import prepare_together
 from ContrastiveSegLib.training.schedule import Schedule
 from ContrastiveSegLib.training.slice_pairs import Flags
 from ContrastiveSegLib.training.trial import try_steps
@@ -87,10 +87,10 @@ def run(settings: PretrainSettings) -> LostCases:
         on_first_process(write_environment, model.environment, compute)
         with first_process_first():
             decided = decide(folder, "pretrain", lambda: _decide(settings, found, compute))
-            grid = from_dict(WorkingGrid, decided["grid"])
-            needs = _needs(settings)
-            recipe = Recipe(grid, intensities_for(settings.grid), regions="regions" in needs)
-            outcomes = prepare_all(found, settings.prepared or folder.prepared, recipe, reporter)
+        needs, store = _needs(settings), settings.prepared or folder.prepared
+        grid = from_dict(WorkingGrid, decided["grid"])
+        recipe = Recipe(grid, intensities_for(settings.grid), regions="regions" in needs)
+        outcomes = prepare_together(found, store, recipe, reporter)
         keep_modality(recipe.intensities, outcomes, reporter)
         on_first_process(write_cases, model.cases, found, outcomes, {})
         on_first_process(folder.show_newest, model)

@@ -15,6 +15,8 @@ from ContrastiveSegLib.active_learning.suggestions import (
     suggest_slices,
 )
 from ContrastiveSegLib.active_learning.survey import SurveyNetwork, SurveyNetworks, survey
+from ContrastiveSegLib.distributed.coordination import check_alike, first_process_first, on_first_process
+from ContrastiveSegLib.distributed.process_group import joined
 from ContrastiveSegLib.errors import BadCheckpoint, BadFolder, BadSetting
 from ContrastiveSegLib.imaging.case_errors import LostCases
 from ContrastiveSegLib.imaging.grid import WorkingGrid
@@ -31,8 +33,14 @@ from ContrastiveSegLib.session.reporter import Reporter, working
 from ContrastiveSegLib.settings.job_settings import CaseSelection, FinetuneSettings, SuggestSettings
 from ContrastiveSegLib.settings.schema import from_dict
 from ContrastiveSegLib.training.case_results import write_case_results
-from ContrastiveSegLib.training.data import find_readable_cases, lost_cases_of, prepare_all, report_losses
+from ContrastiveSegLib.training.data import (
+    facts_of,
+    find_readable_cases,
+    lost_cases_of,
+    report_losses,
+)
 from ContrastiveSegLib.training.fine_tuned import finished_round, load
+from ContrastiveSegLib.training.preparing import check_usable, prepare_together
 
 COUNT = 5
 
@@ -48,19 +56,22 @@ def run(settings: SuggestSettings) -> LostCases:
     """
     folder = RunFolder(settings.run)
     networks = _networks(folder, choose_compute(settings.compute))
-    with working(folder, "suggest", settings) as reporter:
+    with joined("suggest", settings), working(folder, "suggest", settings) as reporter:
         recipe = networks.encoder.recipe
         found = find_readable_cases(settings.images, settings.cases)
+        check_alike("cases", facts_of(found))
         store = settings.prepared or folder.prepared
-        outcomes = prepare_all(found, store, recipe, reporter)
-        annotated = _annotated(settings, folder, recipe, reporter)
+        outcomes = prepare_together(found, store, recipe, reporter)
+        with first_process_first():
+            annotated = _annotated(settings, folder, recipe, reporter)
+        check_usable([*annotated.values()])
         _check_count(settings, outcomes, set(annotated))
         cases, unseen = survey(outcomes, annotated, networks, store, reporter)
         reasons = [outcome.reason or unseen.get(outcome.case.name, "") for outcome in outcomes]
-        suggestions = _suggestions(settings, cases)
-        _write(settings, suggestions, cases, networks, reporter)
+        on_first_process(_write, settings, cases, networks, reporter)
         table = folder.case_results("suggest", folder=settings.output)
-        write_case_results(table, found.cases, reasons, found.listing.left_out, others_stay=False)
+        left_out = found.listing.left_out
+        on_first_process(write_case_results, table, found.cases, reasons, left_out, others_stay=False)
         return report_losses(lost_cases_of(found, reasons), reporter)
 
 
@@ -151,12 +162,9 @@ def _suggestions(settings: SuggestSettings, cases: Sequence[SurveyedCase]) -> li
 
 
 def _write(
-    settings: SuggestSettings,
-    suggestions: Sequence[Suggestion],
-    cases: Sequence[SurveyedCase],
-    networks: SurveyNetworks,
-    reporter: Reporter,
+    settings: SuggestSettings, cases: Sequence[SurveyedCase], networks: SurveyNetworks, reporter: Reporter
 ) -> None:
+    suggestions = _suggestions(settings, cases)
     output, run = settings.output, reporter.run
     make_output_folder(output or run.path)
     facts = {

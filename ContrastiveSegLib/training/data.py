@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,12 +13,13 @@ from ContrastiveSegLib.dataset.cases import Case, CaseList, LeftOut, find_cases
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.file_io.files import read_geometry
 from ContrastiveSegLib.file_io.headers import read_geometries
+from ContrastiveSegLib.file_io.source_files import file_size
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt, first_reasons
 from ContrastiveSegLib.imaging.field_of_view import remarks_on_units
 from ContrastiveSegLib.imaging.grid import WorkingGrid, derive_grid
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.preprocessing.intensities import Intensities
-from ContrastiveSegLib.preprocessing.prepared_cache import Outcome, Recipe, prepare_cases
+from ContrastiveSegLib.preprocessing.prepared_cache import Outcome
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.runs.atomic_write import write_atomically
 from ContrastiveSegLib.session.reporter import Reporter
@@ -96,14 +95,7 @@ def facts_of(found: Found) -> dict[str, list[int]]:
 
 def file_sizes(case: Case) -> list[int]:
     """In bytes; -1 for what is no longer there: reading it will say so, and costs this case alone."""
-    return [_file_size(path) for path in case.images]
-
-
-def _file_size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
+    return [file_size(path) for path in case.images]
 
 
 def together(found: Found, further: Found) -> Found:
@@ -146,54 +138,6 @@ def grid_for(found: Found, settings: GridSettings, *, largest_side: int) -> Work
 def intensities_for(settings: GridSettings) -> Intensities:
     """How gray values are scaled, as the settings say."""
     return Intensities(settings.modality, settings.window)
-
-
-def prepare_all(found: Found, folder: Path, recipe: Recipe, reporter: Reporter) -> list[Outcome]:
-    """Prepare every case with a progress bar; warn of each that cannot be used, and if these are most.
-
-    Raises:
-        BadFolder: Not one case can be used.
-    """
-    outcomes = prepare_each(found, folder, recipe, reporter, judged=_with_equal_channels)
-    if not any(outcome.prepared for outcome in outcomes):
-        raise nothing_left(found.cases[0].images[0].parent, [outcome.reason for outcome in outcomes])
-    return outcomes
-
-
-def prepare_each(
-    found: Found,
-    folder: Path,
-    recipe: Recipe,
-    reporter: Reporter,
-    *,
-    judged: Callable[[list[Outcome]], list[Outcome]],
-) -> list[Outcome]:
-    """Prepare every case with a progress bar; warn of each that cannot be used, even if it is all of them.
-
-    Args:
-        judged: Leaves out what does not go together, with a reason.
-    """
-    warn_of_headers(found, reporter)
-    reporter.log_event("preparing", cases=len(found.cases))
-    with reporter.bar(len(found.cases), "case") as advance:
-        done = itertools.count(1)
-
-        def on_case(outcome: Outcome) -> None:
-            advance(1)
-            reporter.log_event(
-                "prepared",
-                case=outcome.case.name,
-                reason=outcome.reason,
-                number=next(done),
-                cases=len(found.cases),
-            )
-
-        outcomes = judged(prepare_cases(found.cases, folder, recipe, on_case=on_case))
-    reporter.warn_all(
-        [f"{o.case.name}: {sentence}" for o in outcomes for sentence in (*o.notes, o.reason) if sentence]
-    )
-    report_losses(losses(found, outcomes), reporter)
-    return outcomes
 
 
 def losses(found: Found, outcomes: Sequence[Outcome]) -> LostCases:
@@ -260,17 +204,3 @@ def _row(outcome: Outcome, geometry: Geometry, roles: dict[str, str]) -> dict[st
         "checksum": outcome.checksum,
         "reason": outcome.reason,
     }
-
-
-def _with_equal_channels(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Leave out the cases whose number of channels is not that of the majority."""
-    counts = Counter(outcome.prepared.channels for outcome in outcomes if outcome.prepared)
-    expected = counts.most_common(1)[0][0] if counts else 0
-
-    def checked(outcome: Outcome) -> Outcome:
-        if outcome.prepared is None or outcome.prepared.channels == expected:
-            return outcome
-        reason = f"It has {outcome.prepared.channels} channels, most cases have {expected}."
-        return replace(outcome, prepared=None, reason=reason, failed=True)
-
-    return [checked(outcome) for outcome in outcomes]

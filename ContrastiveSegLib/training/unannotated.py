@@ -18,7 +18,8 @@ from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.session.reporter import Reporter
 from ContrastiveSegLib.settings.job_settings import CaseSelection, FinetuneSettings, PretrainSettings
-from ContrastiveSegLib.training.data import Found, find_readable_cases, prepare_each
+from ContrastiveSegLib.training.data import Found, find_readable_cases
+from ContrastiveSegLib.training.preparing import prepare_each
 
 # Fields of view differ from scanner to scanner; a localizer or a cropped organ differs by more than this.
 LARGEST_RATIO = 2.0
@@ -52,13 +53,12 @@ def find_unannotated(
 
 
 def prepare_unannotated(
-    found: Found, annotated: Sequence[Outcome], folder: Path, recipe: Recipe, reporter: Reporter
+    found: Found, folder: Path, recipe: Recipe, reporter: Reporter, *, annotated: Sequence[Outcome]
 ) -> list[Outcome]:
     """Bring the scans to the working grid; each that does not go with the annotated ones has a reason."""
     there = [outcome for outcome in annotated if outcome.prepared]
-    plain = replace(recipe, table=None)
     return prepare_each(
-        found, folder, plain, reporter, judged=lambda outcomes: [with_reason(o, there) for o in outcomes]
+        found, folder, recipe, reporter, judged=lambda outcomes: [with_reason(o, there) for o in outcomes]
     )
 
 

@@ -99,7 +99,7 @@ def test_where_no_scan_goes_with_the_annotated_ones_each_is_named_and_none_teach
     asked = settings(tmp_path, unlabeled=str(tmp_path / "scans"))
     found = find_unannotated(asked, a_reporter.run, [], a_reporter)
 
-    outcomes = prepare_unannotated(found, annotated, store, recipe, a_reporter)
+    outcomes = prepare_unannotated(found, store, recipe, a_reporter, annotated=annotated)
 
     assert choose_unannotated(outcomes, [], a_reporter) == ()
     told = a_reporter.run.events.read_text()
@@ -185,5 +185,5 @@ def reasons_of(tmp_path: Path, reporter: Reporter) -> dict[str, str]:
     annotated = prepare_cases(find_cases(tmp_path / "labeled").cases, store, Recipe(GRID, Intensities()))
     asked = settings(tmp_path, unlabeled=str(tmp_path / "scans"))
     found = find_unannotated(asked, reporter.run, [], reporter)
-    outcomes = prepare_unannotated(found, annotated, store, Recipe(GRID, Intensities()), reporter)
+    outcomes = prepare_unannotated(found, store, Recipe(GRID, Intensities()), reporter, annotated=annotated)
     return {outcome.case.name: outcome.reason for outcome in outcomes}
