@@ -50,7 +50,7 @@ def find_annotated(source: Source, folder: Path, recipe: Recipe, reporter: Repor
         BadFile: The table of slices cannot be read.
         BadFolder: No case there has annotations that can be used.
     """
-    found = find_readable_cases(source.folder, source.cases)
+    found = find_readable_cases(source.folder, source.cases, prepared=folder)
     kept = _with_annotations(found, source)
     table = collect_table(kept.cases, kept.listing.table, source.annotation)
     with_labels = replace(

@@ -36,6 +36,7 @@ def role_of_folder(name: str) -> tuple[str, str]:
     return "", ""
 
 
+@functools.lru_cache(maxsize=1 << 16)  # each name of a folder is asked for several times
 def spellings(stem: str) -> tuple[str, str, str]:
     """A name as it is, without a word for labels, and without a word for images, too.
 

@@ -150,9 +150,10 @@ def _some_of(found: _Folders, settings: FinetuneSettings) -> _Folders:
 
 def _find(settings: FinetuneSettings, folder: RunFolder, reporter: Reporter) -> _Folders:
     """Look into all folders, without reading a voxel."""
-    labeled = _labeled(find_readable_cases(settings.labeled, settings.cases), settings)
+    store = settings.prepared or folder.prepared
+    labeled = _labeled(find_readable_cases(settings.labeled, settings.cases, prepared=store), settings)
     extra = (
-        find_readable_cases(settings.extra_labeled, settings.cases, results=True)
+        find_readable_cases(settings.extra_labeled, settings.cases, results=True, prepared=store)
         if settings.extra_labeled
         else None
     )

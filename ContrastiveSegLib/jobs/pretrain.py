@@ -75,8 +75,9 @@ def run(settings: PretrainSettings) -> LostCases:
         return LostCases()
     with joined("pretrain", settings), working(folder, "pretrain", settings) as reporter:
         # Only what can be done is written down: a mistyped folder must not bind the run folder to it.
+        store = settings.prepared or folder.prepared
         with first_process_first():
-            found = find_readable_cases(settings.images, settings.cases)
+            found = find_readable_cases(settings.images, settings.cases, prepared=store)
             model = ModelFolder(folder.pretrain)
             folder.begin("pretrain", settings, replace=not (model.is_finished or model.last.exists()))
         check_alike("cases", facts_of(found))
@@ -87,8 +88,7 @@ def run(settings: PretrainSettings) -> LostCases:
         on_first_process(write_environment, model.environment, compute)
         with first_process_first():
             decided = decide(folder, "pretrain", lambda: _decide(settings, found, compute))
-        needs, store = _needs(settings), settings.prepared or folder.prepared
-        grid = from_dict(WorkingGrid, decided["grid"])
+        needs, grid = _needs(settings), from_dict(WorkingGrid, decided["grid"])
         recipe = Recipe(grid, intensities_for(settings.grid), regions="regions" in needs)
         outcomes = prepare_together(found, store, recipe, reporter)
         keep_modality(recipe.intensities, outcomes, reporter)

@@ -58,9 +58,9 @@ def run(settings: SuggestSettings) -> LostCases:
     networks = _networks(folder, choose_compute(settings.compute))
     with joined("suggest", settings), working(folder, "suggest", settings) as reporter:
         recipe = networks.encoder.recipe
-        found = find_readable_cases(settings.images, settings.cases)
-        check_alike("cases", facts_of(found))
         store = settings.prepared or folder.prepared
+        found = find_readable_cases(settings.images, settings.cases, prepared=store)
+        check_alike("cases", facts_of(found))
         outcomes = prepare_together(found, store, recipe, reporter)
         with first_process_first():
             annotated = _annotated(settings, folder, recipe, reporter)

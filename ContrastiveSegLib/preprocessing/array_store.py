@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -20,16 +21,17 @@ from ContrastiveSegLib.disk import replacing
 from ContrastiveSegLib.errors import BadFile, CannotWrite
 from ContrastiveSegLib.file_io.file_names import is_hidden, split_suffix
 from ContrastiveSegLib.file_io.source_files import source_files
+from ContrastiveSegLib.preprocessing.stored_array import close_arrays, opened
 
 FORMAT = 3
 # Bytes of an array that is checked whole whenever it is read, and of what is looked at of a larger one.
-SMALL, SAMPLES, SAMPLE = 1 << 22, 64, 1 << 16
+SMALL, SAMPLES, SAMPLE = 1 << 18, 64, 1 << 12
 
 
 def stem_of(case: Case, sources: Sequence[Path], *recipe: object) -> str:
     """A file name that changes whenever the result would: sources by path, size and time, and the recipe."""
     files = [file for path in sources for file in source_files(path)]
-    stats = [(str(file.resolve()), *_size_and_time(file)) for file in files]
+    stats = [(os.path.realpath(file), *_size_and_time(file)) for file in files]
     digest = hashlib.sha256(json.dumps([FORMAT, stats, recipe], sort_keys=True).encode()).hexdigest()
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', case.name)[:60]}-{digest[:12]}"
 
@@ -80,11 +82,18 @@ def read_facts(stem: Path) -> dict[str, Any] | None:
     changes a few bytes between the samples and sets the time back, as a failing disk might, is not found
     then; a full check would not find what happens after it either.
     """
+    facts = _read_facts(stem)
+    if facts is None:
+        close_arrays()  # Windows replaces no file that is open
+    return facts
+
+
+def _read_facts(stem: Path) -> dict[str, Any] | None:
     path = array_file(stem)
     try:
         facts: dict[str, Any] = json.loads(_facts(stem).read_text(encoding="utf-8"))
         seal, known = facts.pop("seal"), facts.pop("unchanged", None)
-        array = np.load(path, mmap_mode="r")
+        array = opened(path)
         unchanged = _unchanged(path, array, facts)
         if array.nbytes > SMALL and known == unchanged:
             return facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -143,7 +144,7 @@ def _not_annotated(case: Case, recipe: Recipe) -> str:
 
 
 def _prepare_one(case: Case, folder: Path, recipe: Recipe) -> Outcome:
-    image_stem = folder / stem_of(case, case.images, asdict(recipe.grid), asdict(recipe.intensities))
+    image_stem = folder / stem_of(case, case.images, *_as_dicts(recipe.grid, recipe.intensities))
     source = annotation_file(case, recipe.annotation) if recipe.table else None
     facts = read_facts(image_stem) or _make_image(case, image_stem, recipe)
     working, original = (Geometry.from_lists(*facts[key]) for key in ("working", "original"))
@@ -154,6 +155,11 @@ def _prepare_one(case: Case, folder: Path, recipe: Recipe) -> Outcome:
     return _with_labels(outcome, prepared, source, folder, recipe) if source else outcome
 
 
+@functools.lru_cache(maxsize=4)  # each case asks for the same
+def _as_dicts(grid: WorkingGrid, intensities: Intensities) -> tuple[dict[str, Any], dict[str, Any]]:
+    return asdict(grid), asdict(intensities)
+
+
 def _with_labels(
     outcome: Outcome, prepared: PreparedCase, source: Path, folder: Path, recipe: Recipe
 ) -> Outcome:
@@ -161,7 +167,8 @@ def _with_labels(
     case, table = outcome.case, recipe.table
     only = recipe.slices[case.name] if recipe.slices is not None else None
     asked = (table.to_json() if table else None, recipe.annotation, recipe.outside_is_background, only)
-    stem = folder / stem_of(case, (*case.images, *label_files(source)), asdict(recipe.grid), asked)
+    grid, _ = _as_dicts(recipe.grid, recipe.intensities)
+    stem = folder / stem_of(case, (*case.images, *label_files(source)), grid, asked)
     facts = read_facts(stem) or _make_labels(case, source, stem, prepared, recipe, only)
     known = facts["annotation"]
     annotation = Annotation(**{**known, "classes": tuple(known["classes"])})
@@ -218,9 +225,8 @@ def _make_labels(
 def _regions(
     case: Case, images: npt.NDArray[Any], working: Geometry, folder: Path, recipe: Recipe
 ) -> npt.NDArray[Any]:
-    stem = folder / stem_of(
-        case, case.images, asdict(recipe.grid), asdict(recipe.intensities), REGIONS_PER_PATCH, COMPACTNESS
-    )
+    how = _as_dicts(recipe.grid, recipe.intensities)
+    stem = folder / stem_of(case, case.images, *how, REGIONS_PER_PATCH, COMPACTNESS)
     if read_facts(stem) is None:
         size = images.shape[-len(recipe.grid.patch) :]
         segments = max(2, round(REGIONS_PER_PATCH * np.prod(size) / np.prod(recipe.grid.patch)))

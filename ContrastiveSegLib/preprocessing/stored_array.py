@@ -26,10 +26,10 @@ class StoredArray(NDArrayOperatorsMixin):
     """
 
     def __init__(self, path: Path, classes_of_slices: Sequence[Sequence[int]] | None = None) -> None:
-        self._key = (str(path), path.stat().st_mtime_ns)
+        self._key = _key(path)
         self.classes_of_slices = classes_of_slices
-        opened = _opened(*self._key)
-        self.shape, self.dtype, self.ndim = opened.shape, opened.dtype, opened.ndim
+        array = _opened(*self._key)
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         array = _opened(*self._key)
@@ -61,13 +61,32 @@ def open_array(path: Path, classes_of_slices: Sequence[Sequence[int]] | None = N
     return cast("npt.NDArray[Any]", StoredArray(path, classes_of_slices))
 
 
+def opened(path: Path) -> npt.NDArray[Any]:
+    """The memory map of a .npy file, which stays open for those who ask for it next.
+
+    Raises:
+        OSError, ValueError: There is no such file, or it holds no array.
+    """
+    return _opened(*_key(path))
+
+
+def close_arrays() -> None:
+    """Close the files that are open only because somebody may ask for them next."""
+    _opened.cache_clear()
+
+
 def count_classes(labels: npt.NDArray[Any]) -> list[list[int]]:
     """The class indices in each slice of labels (K, H, W)."""
     return [np.unique(plane).tolist() for plane in labels]
 
 
+def _key(path: Path) -> tuple[str, int, int, int]:
+    stat = path.stat()
+    return str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
 @functools.lru_cache(maxsize=OPEN_AT_ONCE)
-def _opened(path: str, _written_ns: int) -> npt.NDArray[Any]:
+def _opened(path: str, _file: int, _size: int, _written_ns: int) -> npt.NDArray[Any]:
     """A memory map; a file that was written anew is another one."""
     array: npt.NDArray[Any] = np.load(path, mmap_mode="r")
     return array

@@ -12,13 +12,13 @@ from ContrastiveSegLib.dataset.annotations import annotation_file
 from ContrastiveSegLib.dataset.cases import Case, CaseList, LeftOut, find_cases
 from ContrastiveSegLib.errors import BadFolder
 from ContrastiveSegLib.file_io.files import read_geometry
-from ContrastiveSegLib.file_io.headers import read_geometries
 from ContrastiveSegLib.file_io.source_files import file_size
 from ContrastiveSegLib.imaging.case_errors import LostCases, attempt, first_reasons
 from ContrastiveSegLib.imaging.field_of_view import remarks_on_units
 from ContrastiveSegLib.imaging.grid import WorkingGrid, derive_grid
 from ContrastiveSegLib.imaging.volume import Geometry
 from ContrastiveSegLib.preprocessing.intensities import Intensities
+from ContrastiveSegLib.preprocessing.known_grids import find_geometries
 from ContrastiveSegLib.preprocessing.prepared_cache import Outcome
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 from ContrastiveSegLib.runs.atomic_write import write_atomically
@@ -55,11 +55,14 @@ class Found:
         return remarks_on_units(self.geometries)
 
 
-def find_readable_cases(folder: Path, selection: CaseSelection, *, results: bool = False) -> Found:
+def find_readable_cases(
+    folder: Path, selection: CaseSelection, *, results: bool = False, prepared: Path | None = None
+) -> Found:
     """Find the cases and read their headers.
 
     Args:
         results: As in `find_cases`.
+        prepared: Folder of prepared cases, where grids that were read are kept.
 
     Raises:
         BadFolder: Nothing usable is left; names the first reasons.
@@ -72,7 +75,8 @@ def find_readable_cases(folder: Path, selection: CaseSelection, *, results: bool
         results=results,
     )
     cases, geometries, left_out = [], [], list(listing.left_out)
-    grids = read_geometries([(case.images, case.last_axis_is_channels) for case in listing.cases])
+    images = [(case.images, case.last_axis_is_channels) for case in listing.cases]
+    grids = find_geometries(images, prepared)
     for case, known in zip(listing.cases, grids, strict=True):
         channels = case.last_axis_is_channels
         geometry, reason = known, ""

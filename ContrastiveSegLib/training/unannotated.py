@@ -36,16 +36,19 @@ def find_unannotated(
     Raises:
         BadFolder, BadSetting: The folder that the user named cannot be used.
     """
+    store = settings.prepared or folder.prepared
     if settings.unlabeled:
         if settings.unlabeled == "none":
             return None
         selection = replace(settings.cases, only=())
-        return _without(annotated, find_readable_cases(Path(settings.unlabeled), selection))
+        scans = find_readable_cases(Path(settings.unlabeled), selection, prepared=store)
+        return _without(annotated, scans)
     asked = _pretraining(settings, folder)
     if asked is None:
         return None
     try:
-        found = find_readable_cases(asked.images, _selection(settings.cases, asked.cases))
+        selection = _selection(settings.cases, asked.cases)
+        found = find_readable_cases(asked.images, selection, prepared=store)
     except (BadFolder, BadSetting) as error:
         reporter.warn(f"The scans of pre-training are not learned from here: {error}")
         return None
