@@ -66,7 +66,7 @@ foreign: $(FOREIGN_STAMP) ## install the foreign programs that tests compare wit
 
 $(FOREIGN_STAMP): Testing/foreign_requirements.txt $(STAMP)
 	$(RUN) -m venv $(FOREIGN_VENV)
-	$(FOREIGN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement Testing/foreign_requirements.txt
+	$(FOREIGN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --requirement Testing/foreign_requirements.txt
 	$(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$($(FOREIGN_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ours.pth"
 	@touch $@
 

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ContrastiveSegLib.dataset.file_roles import role_of_folder
+from ContrastiveSegLib.file_io.datastore_names import CORRECTED, DATASTORE
 
-# MONAI Label: what a person saved, and what its own model predicted. Source: monailabel, datastore/local.py.
-CORRECTED, PREDICTED = "final", "original"
+PREDICTED = "original"  # of MONAI Label: what its own model predicted
 # BIDS: derivatives/PIPELINE/sub-01/anat lies beside sub-01/anat. Source: BIDS 1.10, derivatives.
 DERIVATIVES = "derivatives"
 
-DESCRIPTIONS = ("dataset_description.json", "participants.tsv", "participants.json")
+DESCRIPTIONS = ("dataset_description.json", "participants.tsv", "participants.json", DATASTORE)
 SIDECARS = ("json", "bval", "bvec")
 
 NOT_CORRECTED = "MONAI Label's own predictions, which nobody corrected; those are in the folder 'final'"
@@ -34,7 +34,7 @@ def place_of(parts: Sequence[str], named: int | None) -> list[str]:
 
 
 def is_description(name: str, stems: Collection[str]) -> bool:
-    """Whether a file describes others, as those of BIDS and dcm2niix do, and is no volume that was left out.
+    """Whether a file describes others, as BIDS, dcm2niix and MONAI Label write them: no volume is left out.
 
     Args:
         stems: Of the volumes beside it.

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ContrastiveSegLib.errors import BadFile
+from ContrastiveSegLib.file_io.contour_pixels import Mask, Points, on_centers, pixels_within
 from ContrastiveSegLib.file_io.dicom_segmentation import EXPORT_AGAIN, ODD, unique_names
 from ContrastiveSegLib.file_io.parsed_dicom import parse
 from ContrastiveSegLib.file_io.structure_files import merge_structures
@@ -27,8 +27,6 @@ CLOSED, POINT = "CLOSED_PLANAR", "POINT"
 SAME_PLANE = 0.02  # slices: contours of one plane are written with rounded places
 FLAT = 0.5  # slices that a contour may span
 REACH = 0.501  # slices between a contour and the slice that it fills
-
-Points = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,8 @@ def read_contours(
 ) -> tuple[Volume, LabelTable, tuple[str, ...]]:
     """The regions of a file as one label map (K, H, W) on the grid of the image they were drawn on.
 
-    A voxel belongs to a region if its center lies inside an odd number of the region's contours in its slice.
+    A voxel belongs to a region if its center lies inside an odd number of the region's contours in its slice,
+    or on one: programs that draw around voxels put the points into the centers of the outermost ones.
     Each slice takes the contours of the nearest plane, if that lies within half a slice.
 
     Args:
@@ -151,14 +150,14 @@ class _Filled:
     slices: dict[int, list[Points]]
     lost: int
 
-    def mask(self, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
-        from skimage.draw import polygon2mask  # Slicer lists folders with this room, and does not ship it
-
-        mask = np.zeros(shape, np.uint8)
+    def mask(self, shape: tuple[int, int, int]) -> Mask:
+        mask, on_contours = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         for k, contours in self.slices.items():
             for contour in contours:
-                mask[k] ^= polygon2mask(shape[1:], contour).astype(np.uint8)
-        return mask
+                place, inside, on_contour = pixels_within(contour, shape[1:])
+                mask[k][place] ^= inside
+                on_contours[k][place] |= on_contour
+        return mask | on_contours
 
 
 def _filled(region: _Region, image: Geometry, slices: Points | None) -> _Filled:
@@ -166,9 +165,9 @@ def _filled(region: _Region, image: Geometry, slices: Points | None) -> _Filled:
     lost = 0
     for contour in region.contours:
         places = image.physical_to_index(contour)
-        places = places if slices is None else in_slices(places, slices)
+        places = on_centers(places if slices is None else in_slices(places, slices))
         depth = places[:, 2]
-        if len(contour) < 3 or np.ptp(depth) > FLAT or not _reaches(places, image):
+        if not len(depth) or np.ptp(depth) > FLAT or not _reaches(places, image):
             lost += 1
         else:
             at = float(depth.mean())

@@ -1,4 +1,4 @@
-"""Names of label values that stand in a table beside the file: `_dseg.tsv` of BIDS.
+"""Names of label values that stand beside the file: in `_dseg.tsv` of BIDS, or the datastore of MONAI Label.
 
 Source: Brain Imaging Data Structure 1.10, discrete segmentations, and the inheritance principle.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ContrastiveSegLib.errors import BadFile, BadSetting
+from ContrastiveSegLib.file_io.datastore_names import names_in_datastore
 from ContrastiveSegLib.file_io.file_names import split_suffix
 from ContrastiveSegLib.imaging.colors import Color, distinct_color
 from ContrastiveSegLib.imaging.labels import LabelTable, Structure
@@ -20,14 +21,14 @@ MOST_FOLDERS = 6  # from a file to the root of its data set: derivatives, pipeli
 
 
 def names_beside(path: Path) -> LabelTable | None:
-    """The structures that a table names for a label map; None if there is no table.
+    """The structures that another file names for a label map; None if there is none.
 
     Raises:
-        BadFile: The table cannot be understood.
+        BadFile: That file cannot be understood.
     """
     stem = split_suffix(path.name)[0]
     if not stem.endswith(DSEG):
-        return None
+        return names_in_datastore(path)
     for folder in _folders(path.parent):
         tables = [table for table in folder.glob("*dseg.tsv") if _parts(table.stem) <= _parts(stem)]
         if tables:

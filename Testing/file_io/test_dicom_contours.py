@@ -90,6 +90,19 @@ def test_pixels_inside_are_filled_and_holes_are_not(tmp_path):
     assert slow_mask(HOLE).sum() == 4
 
 
+def test_a_contour_through_the_centers_of_voxels_holds_them(tmp_path):
+    square, hole = [(1, 1), (5, 1), (5, 5), (1, 5)], [(2, 3), (3, 2), (4, 3), (3, 4)]
+    drawn = [square, hole, [(8, 0)], [(6, 7), (8, 7)]]
+    file = write(tmp_path / "rs.dcm", {"organ": [contour(points, 1) for points in drawn]})
+
+    volume, _, notes = read_contours(file, GRID)
+
+    expected = np.zeros(GRID.shape, int)
+    expected[1, 1:6, 1:6], expected[1, 3, 3], expected[1, 0, 8], expected[1, 7, 6:9] = 1, 0, 1, 1
+    np.testing.assert_array_equal(volume.array, expected)
+    assert notes == ()
+
+
 def test_contours_between_slices_fill_the_nearest_one_and_of_two_planes_the_nearer_counts(tmp_path):
     contours = [contour(BOX, 0.8), contour(HOLE, 1.1), contour(BOX, 3.4)]
     file = write(tmp_path / "rs.dcm", {"organ": contours})

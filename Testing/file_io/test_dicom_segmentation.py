@@ -26,8 +26,8 @@ SPLEEN = pydicom.sr.coding.Code("78961009", "SCT", "Spleen")
 ORGAN = pydicom.sr.coding.Code("123037004", "SCT", "Anatomical Structure")
 
 
-def write_series(folder: Path, number: int = 1) -> list:
-    """An oblique MR series of five slices; its data sets."""
+def write_series(folder: Path, number: int = 1, *, height: float = 1.5) -> list:
+    """An oblique MR series of five slices, with pixels of this height; its data sets."""
     folder.mkdir(parents=True, exist_ok=True)
     rows, normal = OBLIQUE
     uid = f"1.2.826.0.1.3680043.2.1125.{number}"
@@ -42,7 +42,7 @@ def write_series(folder: Path, number: int = 1) -> list:
         }  # fmt: skip
         for key, value in tags.items():
             image.SetMetaData(key, value)
-        image.SetSpacing((1.25, 1.5, 3.0))
+        image.SetSpacing((1.25, height, 3.0))
         writer = sitk.ImageFileWriter()
         writer.KeepOriginalImageUIDOn()
         writer.SetImageIO("GDCMImageIO")
