@@ -21,6 +21,7 @@ from ContrastiveSegLib.registry import load_entry
 from ContrastiveSegLib.runs.folder_overlap import DATA_SETTINGS
 from ContrastiveSegLib.runs.log import LogFile, VisibleFormatter
 from ContrastiveSegLib.runs.run_folder import RunFolder
+from ContrastiveSegLib.settings.places import check_places
 from ContrastiveSegLib.terminal import clean_terminal, print_any_letter, visible
 
 LOGGER = logging.getLogger("ContrastiveSegLib")
@@ -48,6 +49,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _do(command: Command) -> int:
+    check_places(command.settings)
     if any(hasattr(command.settings, name) for name in DATA_SETTINGS):
         _start_reading()
     try:

@@ -31,6 +31,7 @@ _REASONS = {
     errno.ENAMETOOLONG: ("its name is too long", "Choose a shorter name or a folder closer to the root."),
     errno.ENOENT: ("its folder does not exist", "Create the folder, or choose another one."),
     errno.ENOTDIR: ("a part of its path is a file", "Choose another folder."),
+    errno.EISDIR: ("a folder of that name is in the way", "Choose another name."),
     errno.EEXIST: ("a file of that name is in the way", "Remove it, or choose another folder."),
 }
 

@@ -32,8 +32,6 @@ def run(settings: StraightenSettings) -> LostCases:
         CannotWrite: There are files in the output folder, or the disk refuses.
     """
     chosen, output = settings.cases, settings.output
-    if output.exists() and not output.is_dir():
-        raise CannotWrite(f"{output} is a file, not a folder.", "Choose a folder.")
     if output.exists() and any(output.iterdir()):
         raise CannotWrite(f"There are files in {output} already.", "Choose another folder.")
     cases = find_cases(

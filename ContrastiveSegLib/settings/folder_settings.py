@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from ContrastiveSegLib.settings.rules import Positional
+from ContrastiveSegLib.settings.rules import IsFolder, Positional
 from ContrastiveSegLib.settings.shared_settings import CaseSelection
 
 
@@ -25,6 +25,6 @@ class StraightenSettings:
 
     folder: Annotated[Path, Positional()]
     """Folder with DICOM series, and labels if there are any."""
-    output: Path
+    output: Annotated[Path, IsFolder()]
     """Folder for the straight images and labels; it must be new or empty."""
     cases: CaseSelection = field(default_factory=CaseSelection)

@@ -12,6 +12,7 @@ from ContrastiveSegLib.settings.prompting_settings import ModelsSettings, Propag
 from ContrastiveSegLib.settings.rules import (
     Flag,
     Formerly,
+    IsFile,
     IsFolder,
     Label,
     MayChange,
@@ -59,7 +60,7 @@ __all__ = [
 class CheckSettings:
     """Show device, versions and memory, and take one real training step."""
 
-    output: Path | None = None
+    output: Annotated[Path, IsFile()] | None = None
     """JSON file to write the same facts to; empty: they are only printed."""
     compute: Compute = field(default_factory=Compute)
 
@@ -77,9 +78,9 @@ class _WhatToPretrain:
     """Folder with the volumes to learn from; only methods that need slice-level labels use labels in it."""
     method: Annotated[str, MethodOf("pretraining")] = "supercl"
     """Pre-training method; its own settings become flags: see --method NAME --help."""
-    slice_labels: Annotated[Path, Formerly("organ_flags"), Label("table of slices with the organ")] | None = (
-        None
-    )
+    slice_labels: (
+        Annotated[Path, IsFile(), Formerly("organ_flags"), Label("table of slices with the organ")] | None
+    ) = None
     """Slice-level labels, for methods that need them: a table (case,slice,organ) or a folder with labels."""
     network: Annotated[str, NetworkName(), Label("network")] = "unet"
     """Network to train."""
@@ -121,7 +122,7 @@ class SuggestSettings:
     strategy: Literal["coverage", "typicality", "k_center"] = "typicality"
     """coverage: similar to as many slices as possible; typicality: typical of large groups of similar slices;
     k_center: different from all that is chosen."""
-    output: Path | None = None
+    output: Annotated[Path, IsFolder()] | None = None
     """Folder for table and picture; empty: the run folder. Earlier suggestions there are replaced."""
     prepared: PreparedFolder | None = None
     """Folder for prepared scans, as in pre-training; empty: in the run folder."""
@@ -148,7 +149,7 @@ class _WhatToFinetune:
         bool, Formerly("outlined"), Label("background outside of closed lines")
     ] = False
     """For scribbles: everything outside of a closed line of painted background is background."""
-    annotated_slices: Annotated[Path, Label("table of annotated slices")] | None = None
+    annotated_slices: Annotated[Path, IsFile(), Label("table of annotated slices")] | None = None
     """Table (case,slice): only these slices count as annotated, also where they are empty."""
     extra_labeled: Annotated[Path, IsFolder(), Formerly("also"), Label("further annotations")] | None = None
     """Folder with further annotations that count less, such as propagated ones; also of the same cases."""
@@ -192,7 +193,7 @@ class PredictSettings:
     """Run folder with a finished fine-tuning."""
     images: Path
     """Folder with the volumes to segment."""
-    output: Path | None = None
+    output: Annotated[Path, IsFolder()] | None = None
     """Folder for the predictions; empty: predictions in the run folder."""
     round: Annotated[int, Range(1, 9999)] | None = None
     """Round of fine-tuning to use; empty: the last finished one."""
@@ -221,7 +222,7 @@ class EvaluateSettings:
     """Folder with predicted labels."""
     labels: Annotated[Path, IsFolder(), Label("true labels")]
     """Folder with the true labels of the same cases."""
-    output: Path | None = None
+    output: Annotated[Path, IsFile()] | None = None
     """CSV file for the table; empty: the table is only shown."""
     overwrite: Annotated[bool, Label("replace what is there")] = False
     """Replace a table that is already there."""
@@ -258,7 +259,7 @@ class DemoSettings:
     """Folder with your own data, some of it labeled; empty: generated phantoms."""
     dataset: str = ""
     """Task of the Medical Segmentation Decathlon to download instead, such as hippocampus."""
-    folder: Path = Path("demo")
+    folder: Annotated[Path, IsFolder()] = Path("demo")
     """Folder for runs, predictions and pictures."""
     method: Annotated[str, MethodOf("pretraining")] = "supercl"
     """Pre-training method."""

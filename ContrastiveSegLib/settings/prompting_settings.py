@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from ContrastiveSegLib.settings.rules import Formerly, Label, MayChange, Pattern, Positional, Range
+from ContrastiveSegLib.settings.rules import (
+    Formerly,
+    IsFile,
+    IsFolder,
+    Label,
+    MayChange,
+    Pattern,
+    Positional,
+    Range,
+)
 from ContrastiveSegLib.settings.shared_settings import CaseSelection, Compute
 
 Pixels = Annotated[int, Range(0, 1000)]
@@ -52,13 +61,13 @@ class ModelsSettings:
 class RefineSettings:
     """Improve predicted structures with a promptable model; what would change too much stays as it was."""
 
-    run: Annotated[Path, Positional(), MayChange()] | None = None
+    run: Annotated[Path, Positional(), IsFolder(), MayChange()] | None = None
     """Run folder with the predictions to refine; empty: give --predictions."""
     images: Path
     """Folder with the images of the predictions."""
     predictions: Path | None = None
     """Folder with <case>.seg.nrrd or other label files; empty: predictions in the run folder."""
-    output: Path | None = None
+    output: Annotated[Path, IsFolder()] | None = None
     """Folder for the refined labels; empty: a folder beside the predictions whose name ends with _refined."""
     padding: Pixels = 3
     """How many pixels a box is larger than its structure, on each side, where the model gets only a box."""
@@ -92,9 +101,9 @@ class PropagateSettings:
     """The annotated slice, counted from 0 as in 3D Slicer; empty: the only one."""
     plane: Literal["auto", "axial", "coronal", "sagittal"] = "auto"
     """Plane of the annotated slice; auto: from the annotation, else as the volume was scanned."""
-    output: Path | None = None
+    output: Annotated[Path, IsFile()] | None = None
     """File for the result; empty: the name of the annotation with _propagated behind it."""
-    run: Annotated[Path, MayChange()] | None = None
+    run: Annotated[Path, IsFolder(), MayChange()] | None = None
     """Run folder that receives the events with the progress, for programs; empty: none."""
     padding: Pixels = 3
     """How many pixels a box is larger than the expected structure, on each side. Only models for medical

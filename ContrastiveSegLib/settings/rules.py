@@ -71,7 +71,12 @@ class NetworkName:
 
 @dataclass(frozen=True)
 class IsFolder:
-    """Says that this path is a folder, not a file."""
+    """Says that this path is a folder, not a file; it may be new where the job writes there."""
+
+
+@dataclass(frozen=True)
+class IsFile:
+    """Says that this path is a file, not a folder; it may be new where the job writes it."""
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from ContrastiveSegLib.settings.rules import Formerly, Label, MayChange, Pattern, Positional, Range
+from ContrastiveSegLib.settings.rules import Formerly, IsFolder, Label, MayChange, Pattern, Positional, Range
 
-Run = Annotated[Path, Positional(), MayChange()]
+Run = Annotated[Path, Positional(), IsFolder(), MayChange()]
 Steps = Annotated[int, Range(1, 10_000_000), Label("training steps")]
 Batch = Annotated[int, Range(1, 4096), Label("batch size", "images")]
 Rate = Annotated[float, Range(1e-8, 10), Label("learning rate")]
 Seed = Annotated[int, Range(0, 2**31 - 1), Label("random seed")]
 Minutes = Annotated[float, Range(0.01, 1440), Label("time between checkpoints", "min")]
 BaseChannels = Annotated[int, Range(4, 512), Formerly("width"), Label("base channels")]
-PreparedFolder = Annotated[Path, MayChange(), Label("folder of prepared scans")]
+PreparedFolder = Annotated[Path, IsFolder(), MayChange(), Label("folder of prepared scans")]
 Devices = Pattern(r"auto|cpu|cuda(:\d+)?|mps", "'auto', 'cpu', 'cuda', 'cuda:0' (or another number) or 'mps'")
 Device = Annotated[str, Devices, MayChange()]
 
