@@ -12,7 +12,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ContrastiveSegLib.errors import BadFile
-from ContrastiveSegLib.file_io.dicom_elements import is_private_without_image
+from ContrastiveSegLib.file_io.dicom_elements import is_private_without_image, what_is_there
 from ContrastiveSegLib.file_io.dicom_multiframe import (
     Frames,
     frames_geometry,
@@ -241,15 +241,17 @@ def _execute(series: DicomSeries) -> sitk.Image:
             # The series reader would stack the frames of a single multi-frame file into a fourth dimension.
             return sitk.ReadImage(str(series.files[0])) if len(series.files) == 1 else reader.Execute()
     except RuntimeError as error:
+        form = what_is_there(series.files[0])
+        why = f"it is {form}" if form else _in_words(error)
         raise BadFile(
-            f"The DICOM series in {series.path} cannot be read: {_in_words(error)}.",
+            f"The DICOM series in {series.path} cannot be read: {why}.",
             "Export the series again, without compression.",
         ) from error
 
 
 def _in_words(error: RuntimeError) -> str:
     """The last line of ITK's words, without the address of what says it."""
-    return re.sub(r"^ITK ERROR: \w+\([^)]*\): ", "", str(error).strip().splitlines()[-1]).rstrip(".")
+    return re.sub(r"^ITK ERROR: \w+\([^)]*\): ", "", str(error).strip().splitlines()[-1]).rstrip(".!")
 
 
 def _places(

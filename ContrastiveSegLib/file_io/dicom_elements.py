@@ -90,6 +90,8 @@ def what_is_there(path: Path) -> str:
         return "encrypted; export it without encryption"
     if is_private_without_image(path):
         return f"a file of a private kind of its manufacturer ({found[SOP_CLASS]}), which holds no image"
+    if not found.get(SYNTAX, STANDARD).startswith(STANDARD):
+        return f"in a private form of its manufacturer ({found[SYNTAX]}); export it as standard DICOM"
     return ""
 
 
@@ -101,13 +103,15 @@ def is_private_without_image(path: Path) -> bool:
 
 
 def _elements_of(path: Path) -> tuple[Mapping[Tag, str], bool]:
-    """What the elements of a file say, as far as they can be followed, and whether there are pixels."""
+    """What the elements of a file say, of a damaged one its form alone, and whether there are pixels."""
+    found: Mapping[Tag, str] = {}
     try:
         with path.open("rb") as file:
             walk = _Walk(path, file, path.stat().st_size)
-            return walk.found, walk.run() is not None
+            found = walk.found
+            return found, walk.run() is not None
     except (BadFile, OSError):
-        return {}, False
+        return {SYNTAX: found[SYNTAX]} if SYNTAX in found else {}, False
 
 
 @dataclass(frozen=True)

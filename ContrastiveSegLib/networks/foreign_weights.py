@@ -147,10 +147,11 @@ class ForeignWeights:
         asked = [name for name in own if re.match(layout.encoder, name)]
         unused = [name for name in self.tensors if name not in fits]
         too_many = [n for n in unused if re.match(r"encoder\.", n) and not re.match(layout.leftovers, n)]
-        if wrong := [name for name in asked if name not in fits] + too_many:
+        if wrong := list(dict.fromkeys([name for name in asked if name not in fits] + too_many)):
             there, here = _size(self.tensors.get(wrong[0])), _size(own.get(wrong[0]))
+            count = len({*asked, *wrong})
             raise BadCheckpoint(
-                f"{self.path} does not fit the network {self.network}: of the {len(asked)} tensors of its "
+                f"{self.path} does not fit the network {self.network}: of the {count} tensors of its "
                 f"encoder {len(wrong)} differ, such as {wrong[0]} (got {there}, expected {here}).",
                 f"Nothing was loaded. Use weights of: {KNOWN}, with the same channels and dimensions.",
             )

@@ -65,6 +65,16 @@ def test_an_encrypted_file_is_called_so(a_series_folder):
     assert reasons[file] == "encrypted; export it without encryption"
 
 
+def test_a_private_form_is_called_so(a_series_folder):
+    for file in a_series_folder.iterdir():
+        dataset = pydicom.dcmread(file)
+        dataset.file_meta.TransferSyntaxUID = "1.3.46.670589.33.1.4.1"
+        pydicom.dcmwrite(file, dataset, implicit_vr=True, little_endian=True)
+
+    with pytest.raises(BadFile, match=r"it is in a private form of its manufacturer \(1\.3\.46\.670589\."):
+        read_image([a_series_folder])
+
+
 def test_pixels_that_cannot_be_unpacked_are_a_sentence_without_addresses(a_series_folder):
     for file in a_series_folder.iterdir():
         dataset = pydicom.dcmread(file)

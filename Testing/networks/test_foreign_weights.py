@@ -102,6 +102,16 @@ def test_half_matching_weights_are_refused_and_nothing_is_loaded(a_file, tmp_pat
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
+def test_tensors_of_other_sizes_are_counted_once(a_file, make_network):
+    network = make_network("resenc_unet", base_channels=8, spatial_dims=3)
+    count = len([name for name in network.state_dict() if name.startswith("encoder.")])
+
+    with pytest.raises(
+        BadCheckpoint, match=rf"of the {count} tensors of its encoder {count} differ, such as"
+    ):
+        read_foreign(a_file).load_into(network)
+
+
 def test_files_that_are_no_known_weights_are_a_sentence_each(tmp_path):
     torch.save({"state_dict": {"conv1.weight": torch.zeros(3)}}, tmp_path / "resnet.pt")
     torch.save({"network_weights": {}}, tmp_path / "empty.pt")
