@@ -34,7 +34,8 @@ class Model:
         places: Where a group usually lies, if scans agreed on it; elsewhere the largest component is kept.
         mirrored: Whether it learned from mirrored patches too.
         round: Of fine-tuning that it comes from.
-        identity: A checksum of its card, and thereby of its weights.
+        identity: A short checksum of its card, and thereby of its weights.
+        sha256: Of the file of its weights.
         expectation: Of the Dice of its predictions.
     """
 
@@ -50,6 +51,7 @@ class Model:
     compute: Compute
     round: int
     identity: str
+    sha256: str
     expectation: Expectation
 
 
@@ -95,6 +97,7 @@ def load(source: ModelFolder, compute: Compute) -> Model:
         compute,
         int(source.path.name),
         short_digest(card),
+        str(card["sha256"]),
         says.expectation,
     )
 

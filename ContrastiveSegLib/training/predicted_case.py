@@ -34,7 +34,7 @@ def summary_of(
         str(target),
         model.architecture,
         model.round,
-        model.identity,
+        model.sha256,
         __version__,
         round(seconds, 2),
         round(model.compute.memory_mb()),

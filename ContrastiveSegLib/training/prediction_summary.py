@@ -24,7 +24,7 @@ class PredictedCase:
     """One predicted volume.
 
     Args:
-        round, model: Of fine-tuning, and the checksum of its model card.
+        round, model: Of fine-tuning, and the SHA-256 of the file of its weights.
         version: Of this program.
         seconds, memory_mb: Of the whole case; the memory of the process when it was done.
         expected_dice: nan if unknown.

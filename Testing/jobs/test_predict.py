@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from ContrastiveSegLib import __version__
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.file_io.files import read_geometry, read_image, read_labels, write_image
 from ContrastiveSegLib.file_io.label_digest import digest_of_labels
@@ -96,6 +98,11 @@ def test_the_summary_measures_every_prediction_that_is_there(a_run: Path, images
         count = int((sitk.GetArrayFromImage(labels) == structure["value"]).sum())
         assert structure["volume_ml"] == pytest.approx(count * np.prod(labels.GetSpacing()) / 1000)
     assert of_first["labels_sha256"] == digest_of_labels(sitk.GetArrayFromImage(labels))
+    weights = (a_run / "finetune" / "01" / "model.safetensors").read_bytes()
+    assert of_first["model"] == hashlib.sha256(weights).hexdigest()
+    assert (of_first["network"], of_first["round"], of_first["version"]) == ("unet", 1, __version__)
+    assert of_first["seconds"] > 0
+    assert of_first["memory_mb"] > 10
     rows = (a_run / "predictions" / "summary.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + 2 * len(of_first["structures"])
 
