@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ContrastiveSegLib.distributed.coordination import lost
+from ContrastiveSegLib.distributed.coordination import MemoryEndedElsewhere, lost, memory_ended
 from ContrastiveSegLib.distributed.processes import count, is_first, rank
 from ContrastiveSegLib.distributed.work_division import gather_results
 
@@ -81,9 +81,12 @@ def _all_answer(call: Callable[..., Any], *arguments: Any, **named: Any) -> None
     """Wait until every process has done the same call.
 
     Raises:
+        MemoryEndedElsewhere: One of them cannot, and has closed its connections.
         ProcessLost: One of them has ended.
     """
     try:
         call(*arguments, **named)
     except RuntimeError as error:
+        if memory_ended():
+            raise MemoryEndedElsewhere from error
         raise lost() from error

@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ContrastiveSegLib.distributed.processes import count, is_first, next_turn, rank, store
+from ContrastiveSegLib.distributed.processes import beginning, count, is_first, next_turn, rank, store
 from ContrastiveSegLib.errors import BadSetting, Cancelled, ProcessLost
 
 FAILED, CANCELLED = "failed", "cancelled"
 LOOKS_EVERY_S = 0.1
 MESSAGE_WITHIN_S = 5.0  # after a process has gone; its message may still be under way
+
+
+class MemoryEndedElsewhere(RuntimeError):
+    """Memory ran out in another process, so that this step cannot be finished."""
 
 
 @contextmanager
@@ -69,6 +73,7 @@ def wait_for(key: str, *, most_s: float | None = None) -> bool:
     """Wait until a process has written under this name; whether it came within the time, if there is one.
 
     Raises:
+        MemoryEndedElsewhere: Another one cannot finish the step that all are in.
         ProcessLost: One of them has failed.
     """
     until = None if most_s is None else time.monotonic() + most_s
@@ -78,12 +83,30 @@ def wait_for(key: str, *, most_s: float | None = None) -> bool:
                 raise lost()
             if store().check([CANCELLED]):
                 raise Cancelled(*json.loads(store().get(CANCELLED)))
+            if memory_ended():
+                raise MemoryEndedElsewhere
             if until is not None and time.monotonic() > until:
                 return False
             time.sleep(LOOKS_EVERY_S)
+    except MemoryEndedElsewhere:
+        raise
     except RuntimeError as error:  # the process that keeps what is told has gone
         raise lost() from error
     return True
+
+
+def announce_memory_ended() -> None:
+    """Let the others leave the step that this process cannot finish."""
+    store().set(_memory_key(), "")
+
+
+def memory_ended() -> bool:
+    """Whether some process cannot finish the step that all are in."""
+    return bool(store().check([_memory_key()]))
+
+
+def _memory_key() -> str:
+    return f"memory ended {beginning()}"
 
 
 def check_alike(what: str, facts: Mapping[str, Any]) -> None:

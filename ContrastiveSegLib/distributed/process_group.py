@@ -22,11 +22,21 @@ from ContrastiveSegLib.distributed.coordination import (
     FAILED,
     announce_cancelled,
     announce_failure,
+    announce_memory_ended,
     check_alike,
     lost,
     wait_for_all,
 )
-from ContrastiveSegLib.distributed.processes import Processes, asked_for, met, store
+from ContrastiveSegLib.distributed.processes import (
+    Processes,
+    asked_for,
+    beginning,
+    count,
+    count_anew,
+    met,
+    rank,
+    store,
+)
 from ContrastiveSegLib.errors import BadSetting, Cancelled, ProcessLost
 from ContrastiveSegLib.settings.rules import MayChange, rules_of
 
@@ -112,14 +122,37 @@ def _leave(own: int, several: int) -> None:
 @contextmanager
 def _connected(own: int, several: int) -> Iterator[None]:
     """The connections over which tensors go: gloo for those in main memory, NCCL for those on GPUs."""
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    connection = dist.PrefixStore("tensors", store())
-    dist.init_process_group(backend, store=connection, rank=own, world_size=several, timeout=ANSWERS_WITHIN)
+    _connect(own, several)
     try:
         yield
     finally:
-        with contextlib.suppress(RuntimeError):  # the others may have gone
-            dist.destroy_process_group()
+        _disconnect()
+
+
+def _connect(own: int, several: int) -> None:
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    connection = dist.PrefixStore(f"tensors {beginning()}", store())
+    dist.init_process_group(backend, store=connection, rank=own, world_size=several, timeout=ANSWERS_WITHIN)
+
+
+def _disconnect() -> None:
+    with contextlib.suppress(RuntimeError):  # the others may have gone
+        dist.destroy_process_group()
+
+
+def begin_again() -> None:
+    """Leave the step together, wherever each process is in it, and connect anew.
+
+    A process in which memory ran out closes its connections, which ends what the others wait for.
+
+    Raises:
+        ProcessLost: One of them has failed.
+    """
+    announce_memory_ended()
+    _disconnect()
+    count_anew()
+    wait_for_all()
+    _connect(rank(), count())
 
 
 @contextmanager

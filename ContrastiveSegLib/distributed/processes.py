@@ -9,7 +9,7 @@ import itertools
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ContrastiveSegLib.errors import BadSetting
@@ -26,12 +26,14 @@ class Processes:
         rank: Of this one, from 0 on.
         store: What they tell each other outside of a step: texts by name.
         turns: Numbers of what one does before the others; all count alike.
+        beginning: How often they began again together.
     """
 
     rank: int = 0
     count: int = 1
     store: Any = None
     turns: Iterator[int] = field(default_factory=itertools.count)
+    beginning: int = 0
 
 
 _now = Processes()
@@ -57,9 +59,20 @@ def store() -> Any:
     return _now.store
 
 
-def next_turn() -> int:
+def next_turn() -> str:
     """The number of what one process is to do before the others."""
-    return next(_now.turns)
+    return f"{_now.beginning}.{next(_now.turns)}"
+
+
+def beginning() -> int:
+    """How often the processes began again together."""
+    return _now.beginning
+
+
+def count_anew() -> None:
+    """Forget the turns: the processes were interrupted at different ones."""
+    global _now
+    _now = replace(_now, beginning=_now.beginning + 1, turns=itertools.count())
 
 
 @contextmanager

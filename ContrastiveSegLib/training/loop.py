@@ -16,8 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from ContrastiveSegLib.distributed.collectives import all_reduce_gradients, any_process
+from ContrastiveSegLib.distributed.coordination import MemoryEndedElsewhere
 from ContrastiveSegLib.distributed.division import check_division, divided
 from ContrastiveSegLib.distributed.layers import synchronize
+from ContrastiveSegLib.distributed.process_group import begin_again
 from ContrastiveSegLib.distributed.processes import count, is_first, rank
 from ContrastiveSegLib.errors import Cancelled, TooLarge
 from ContrastiveSegLib.session.device import Compute, is_out_of_memory
@@ -80,7 +82,8 @@ def train(
     how.compute.place(learner)
     synchronize(learner, how.compute.device)
     progress = _Progress(learner, parameters, how)
-    progress.resume()
+    if not progress.resume() and count() > 1:
+        progress.save()  # where all begin again if memory runs out in one of them
     learner.train()
     report = Report(how, watch, progress.step)
     while not _run_until_memory_ends(sampler, progress, report):
@@ -100,6 +103,8 @@ def _run_until_memory_ends(sampler: Draws, progress: _Progress, report: Report) 
                 _one_step(batch, progress)
                 report.after_step(progress)
                 _end_of_step(progress, report.watch)
+    except MemoryEndedElsewhere:
+        return False
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -201,10 +206,11 @@ class _Progress:
             },
         )
 
-    def resume(self) -> None:
+    def resume(self) -> bool:
+        """Go on from what was saved; whether there is something."""
         state = load_state(self.how.state, self.how.compute.device)
         if state is None:
-            return
+            return False
         self.step, self.batch = state["step"], state["batch"]
         self.learner.load_state_dict(state["learner"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -212,6 +218,7 @@ class _Progress:
         self.best, self.best_score = state["best"], state["best_score"]
         if self.average is not None:
             self.average.tensors = state["average"]
+        return True
 
     def is_checkpoint_due(self) -> bool:
         return time.monotonic() - self.saved_at > self.how.checkpoint_every_s
@@ -232,18 +239,28 @@ class _Progress:
         self.optimizer.zero_grad(set_to_none=True)
         if self.how.compute.device.type == "cuda":
             torch.cuda.empty_cache()
-        if count() > 1:  # the others wait in the middle of the step, and cannot begin it again
-            raise TooLarge(
-                f"Memory ran out in process {rank()} of {count()} with {self.batch} images per step.",
-                "Start more processes, so that each has fewer images, or a new run with a smaller --batch.",
-            )
         if self.batch <= 2:
             raise TooLarge(
                 f"Not even {self.batch} images fit into the memory of {self.how.compute.describe()}.",
                 "Choose a smaller --patch or fewer --base-channels, or another device.",
             )
-        self.batch = max(2, self.batch // 2)
+        half = max(2, self.batch // 2)
+        if count() > 1:
+            half -= half % 2  # each half of a step with scans is divided
+            self._begin_again_together(half)
+        self.batch = half
         watch.warn(f"Memory ran out; going on with {self.batch} images per step.", batch=self.batch)
+
+    def _begin_again_together(self, half: int) -> None:
+        """All processes go back to what was saved: they were interrupted at different places of a step."""
+        # What waits in a call of NCCL cannot be interrupted as what waits in one of gloo.
+        if self.how.compute.device.type == "cuda" or half < count():
+            raise TooLarge(
+                f"Memory ran out in process {rank()} of {count()} with {self.batch} images per step.",
+                "Start more processes, so that each has fewer images, or a new run with a smaller --batch.",
+            )
+        begin_again()
+        self.resume()
 
 
 def _mixed(seed: int, step: int) -> int:

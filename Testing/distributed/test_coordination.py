@@ -129,7 +129,7 @@ def test_who_waits_for_a_process_that_was_cancelled_stops_too():
 
 def test_other_settings_are_named(second_of_two):
     for turn in (0, 1):
-        second_of_two.set(f"alike {turn} settings", json.dumps({"batch": 8, "seed": 0}))
+        second_of_two.set(f"alike 0.{turn} settings", json.dumps({"batch": 8, "seed": 0}))
 
     check_alike("settings", {"batch": 8, "seed": 0})
 

@@ -27,8 +27,6 @@ PRETRAIN = [
     "sgd",
     "--steps",
     "6",
-    "--batch",
-    "7",
     "--base-channels",
     "4",
 ]
@@ -41,7 +39,7 @@ def test_what_two_began_three_go_on_with_and_two_fine_tune_ends_as_with_one(
 ):
     alone, shared = RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "shared")
     pretrain, finetune = (
-        ["pretrain", str(shared.path), "--images", str(phantoms), *PRETRAIN],
+        ["pretrain", str(shared.path), "--images", str(phantoms), *PRETRAIN, "--batch", "7"],
         ["finetune", str(shared.path), "--labeled", str(phantoms / "labeled"), *FINETUNE],
     )
 
@@ -67,6 +65,21 @@ def test_what_two_began_three_go_on_with_and_two_fine_tune_ends_as_with_one(
     assert tables[0] == tables[1]
 
 
+def test_when_memory_ends_in_one_process_all_go_on_with_half_of_the_batch(phantoms, tmp_path, start_together):
+    alone, shared = RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "shared")
+    words = ["--images", str(phantoms), *PRETRAIN, "--batch"]
+
+    ended = start_together(
+        ["-m", "Testing.distributed.running_out", "3", "pretrain", str(shared.path), *words, "8"], 2
+    )
+
+    assert [process.returncode for process in ended] == [0, 0], ended[0].stderr + ended[1].stderr
+    assert "Memory ran out; going on with 4 images per step." in ended[0].stderr
+    # From the first step on, where the last state was saved.
+    assert main(["pretrain", str(alone.path), *words, "4"]) == 0
+    _assert_alike(ModelFolder(alone.pretrain), ModelFolder(shared.pretrain), 1e-5)
+
+
 def test_processes_with_other_settings_end_all_and_name_the_difference(phantoms, tmp_path, start_together):
     words = [
         "-m",
@@ -76,9 +89,10 @@ def test_processes_with_other_settings_end_all_and_name_the_difference(phantoms,
         "--images",
         str(phantoms),
         *PRETRAIN,
+        "--batch",
     ]
 
-    ended = start_together(words, 2, by_rank={1: [*words, "--batch", "6"]})
+    ended = start_together([*words, "7"], 2, by_rank={1: [*words, "6"]})
 
     assert [process.returncode for process in ended] == [1, 1]
     for process in ended[:1]:
