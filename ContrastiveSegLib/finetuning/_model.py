@@ -67,23 +67,26 @@ def build_strategy(settings: FinetuneSettings, network: Backbone, patch: Sequenc
     return strategy
 
 
-def network_arguments(task: Task, cases: Cases) -> dict[str, Any]:
+def network_arguments(task: Task, cases: Cases, *, downsampling: int = 1) -> dict[str, Any]:
+    coarse = {"downsampling": downsampling} if downsampling > 1 else {}
     return {
         "in_channels": cases.training[0].channels,
         "classes": len(task.table.structures) + 1,
         "base_channels": task.decided["base_channels"],
         "spatial_dims": len(task.grid.patch),
         "pools": pools_for(task.grid.patch),
+        **coarse,
     }
 
 
-def fresh_strategy(task: Task, cases: Cases, *, number: int) -> FinetuningStrategy:
+def fresh_strategy(task: Task, cases: Cases, *, number: int, downsampling: int = 1) -> FinetuningStrategy:
     """The strategy around a fresh network; each round draws what was not pre-trained anew.
 
     Args:
         number: Of the round; 0: the first network, which may have another strategy.
+        downsampling: How much coarser than the working grid the network computes.
     """
-    arguments = network_arguments(task, cases)
+    arguments = network_arguments(task, cases, downsampling=downsampling)
     network = build_network(task.decided["network"], seed=task.settings.seed + number, **arguments)
     check_sides(network, task.grid.patch)
     if isinstance(task.start, ForeignWeights):
@@ -158,7 +161,7 @@ def save(
         folder,
         strategy.network,
         name=task.decided["network"],
-        arguments=network_arguments(task, cases),
+        arguments=network_arguments(task, cases, downsampling=strategy.network.downsampling),
         parts=("encoder", "decoder", "head"),
         strategy=task.settings.strategy,
         mirrored=strategy.mirrors,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ContrastiveSegLib.finetuning._model import Cases, Task, fresh_strategy, rounds_of
+from ContrastiveSegLib.finetuning._resolution import trainings_at_full_resolution
 from ContrastiveSegLib.finetuning._training import AVERAGE, PREDICTED_IN_STEPS, first_sampler
 from ContrastiveSegLib.training.data import Found
 from ContrastiveSegLib.training.loop import Training
@@ -59,7 +60,7 @@ def try_finetuning(task: Task, cases: Cases, amount: Amount) -> dict[str, Any]:
     scans = amount.scans if cases.unannotated else 0
     voxels = scans * sum(math.prod(case.shape) for case in cases.unannotated) / max(1, len(cases.unannotated))
     in_steps = rounds * PREDICTED_IN_STEPS * voxels / (tried.batch * math.prod(task.grid.patch))
-    steps = (rounds + 1) * decided["steps"] + in_steps
+    steps = trainings_at_full_resolution(task, cases, rounds) * decided["steps"] + in_steps
     reading = (amount.annotated + scans) * amount.seconds_per_case
     return {
         "trainings": rounds + 1,

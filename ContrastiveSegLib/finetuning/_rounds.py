@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,9 @@ from ContrastiveSegLib.finetuning._model import (
     save,
     teacher_of,
 )
+from ContrastiveSegLib.finetuning._resolution import downsampling_of_rounds
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
-from ContrastiveSegLib.finetuning._training import first_sampler, train_network, with_scans
+from ContrastiveSegLib.finetuning._training import Round, first_sampler, train_network, with_scans
 from ContrastiveSegLib.networks.weights import load_parts
 from ContrastiveSegLib.postprocessing.spatial_prior import Places
 from ContrastiveSegLib.training.completed_labels import complete
@@ -41,8 +42,9 @@ FORGOTTEN = 0.2
 
 def learn(task: Task, cases: Cases) -> None:
     """Train to the end, and save the model; what is finished of it already stays."""
-    strategy = fresh_strategy(task, cases, number=0)
     rounds = rounds_of(task, cases)
+    downsampling = downsampling_of_rounds(task, cases, rounds)
+    strategy = fresh_strategy(task, cases, number=0, downsampling=downsampling[0])
     if other := first_strategy(task, cases):
         task.reporter.info(f"The first network learns from scribbles with {other}.")
     if rounds:
@@ -54,20 +56,24 @@ def learn(task: Task, cases: Cases) -> None:
     places: Places = {}
     steps = task.decided["steps"] * (rounds + 1)
     with task.reporter.bar(steps, "step"):
-        strategy = train_network(task, strategy, cases, first_sampler(task, strategy, cases), rounds)
+        sampler = first_sampler(task, strategy, cases)
+        strategy = train_network(task, strategy, cases, sampler, Round(0, downsampling))
         for number in range(1, rounds + 1):
-            student, teacher = _student(task, cases, number), teacher_of(task, strategy, cases)
+            student = _student(task, cases, number, downsampling[number])
+            teacher = teacher_of(task, strategy, cases)
             labels = _label(task, teacher, student, cases, number)
             if labels.trouble:
-                _stop(task, f"round {number} of {rounds} does not begin, because {labels.trouble}")
+                why = f"round {number} of {rounds} does not begin, because {labels.trouble}"
+                strategy = _stopped(task, strategy, cases, why, Ended(number - 1, number))
                 break
             taught_by = _taught_by(task, teacher, student, cases, labels, number)
-            student = train_network(task, student, cases, taught_by, rounds, number)
+            student = train_network(task, student, cases, taught_by, Round(number, downsampling))
             before = dice_of(teacher, cases.training, places)
             after = dice_of(teacher_of(task, student, cases), cases.training, labels.places)
             lost = _forgot(task, before, after)
             if any_process(bool(lost)):
-                _stop(task, f"the network of round {number} of {rounds} is not kept, because {lost}")
+                why = f"the network of round {number} of {rounds} is not kept, because {lost}"
+                strategy = _stopped(task, strategy, cases, why, Ended(number - 1, number + 1))
                 break
             strategy, places = student, labels.places
     if rounds:
@@ -79,9 +85,9 @@ def learn(task: Task, cases: Cases) -> None:
     )
 
 
-def _student(task: Task, cases: Cases, number: int) -> FinetuningStrategy:
+def _student(task: Task, cases: Cases, number: int, downsampling: int) -> FinetuningStrategy:
     """The network of a round, as it begins."""
-    student = fresh_strategy(task, cases, number=number)
+    student = fresh_strategy(task, cases, number=number, downsampling=downsampling)
     if student.continues:
         load_parts(student.network, task.model.part(number - 1))
     return student
@@ -142,8 +148,34 @@ def _taught_by(
     return with_scans(task, student, annotated, [*labels.cases, *others])
 
 
-def _stop(task: Task, why: str) -> None:
-    task.reporter.warn(f"Self-training stops: {why}. The model is that of the round before.")
+@dataclass(frozen=True)
+class Ended:
+    """Where self-training ended early.
+
+    Args:
+        kept: The last training whose network is kept.
+        done: How many trainings were done.
+    """
+
+    kept: int
+    done: int
+
+
+def _stopped(
+    task: Task, strategy: FinetuningStrategy, cases: Cases, why: str, ended: Ended
+) -> FinetuningStrategy:
+    """What self-training ends with: the network before, and if that is coarse, one that went on from it."""
+    if strategy.network.downsampling == 1:
+        task.reporter.warn(f"Self-training stops: {why}. The model is that of the round before.")
+        return strategy
+    task.reporter.warn(
+        f"Self-training stops: {why}. The network of the round before goes on at full resolution, with the "
+        "annotated cases alone."
+    )
+    fine = fresh_strategy(task, cases, number=ended.done)
+    load_parts(fine.network, task.model.part(ended.kept))
+    trainings = Round(ended.done, [strategy.network.downsampling] * ended.done + [1])
+    return train_network(task, fine, cases, first_sampler(task, fine, cases), trainings)
 
 
 def _forgot(task: Task, before: npt.NDArray[np.float64], after: npt.NDArray[np.float64]) -> str:

@@ -61,6 +61,11 @@ class FinetuningStrategy(Learner):
         return 0
 
     @classmethod
+    def coarse_first(cls, _settings: Any) -> bool:
+        """Whether all its networks but the last may learn at half the resolution."""
+        return False
+
+    @classmethod
     def first_strategy(cls, _kinds: Collection[str], _dims: int) -> str:
         """Who teaches the first network, while nothing is predicted yet; empty: this strategy.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from ContrastiveSegLib.distributed.coordination import on_first_process
 from ContrastiveSegLib.distributed.processes import alone
 from ContrastiveSegLib.finetuning._model import Cases, Task, judge, save
+from ContrastiveSegLib.finetuning._resolution import in_steps_of
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy
 from ContrastiveSegLib.networks.weights import load_parts
 from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
@@ -25,10 +27,28 @@ AVERAGE = 0.99  # of the weights, over about a hundred steps
 PREDICTED_IN_STEPS = 0.4
 
 
+@dataclass(frozen=True)
+class Round:
+    """Which of the trainings of a fine-tuning one is.
+
+    Args:
+        number: From 0 on.
+        downsampling: Of all of them.
+    """
+
+    number: int
+    downsampling: Sequence[int]
+
+    @property
+    def last(self) -> int:
+        return len(self.downsampling) - 1
+
+
 def train_network(
-    task: Task, strategy: FinetuningStrategy, cases: Cases, sampler: Draws, rounds: int, number: int = 0
+    task: Task, strategy: FinetuningStrategy, cases: Cases, sampler: Draws, which: Round
 ) -> FinetuningStrategy:
     """Train one network, or find it finished."""
+    number, rounds = which.number, which.last
     folder = task.model.part(number) if rounds else task.model
     steps = task.decided["steps"]
     if folder.is_finished:
@@ -45,9 +65,9 @@ def train_network(
         average=AVERAGE,
         before=number * steps,
         after=(rounds - number) * steps,
-        besides=_predictions(task, cases, rounds - number),
+        besides=_predictions(task, cases, rounds - number) + in_steps_of(which.downsampling, number, steps),
     )
-    task.reporter.info(_words(task, strategy, cases, how, rounds, number))
+    task.reporter.info(_words(task, strategy, cases, how, which))
     train(strategy, [p for p in strategy.parameters() if p.requires_grad], sampler, how, task.reporter)
     if rounds:
         with alone():
@@ -99,15 +119,14 @@ def _predictions(task: Task, cases: Cases, times: int) -> float:
     return times * PREDICTED_IN_STEPS * voxels / (task.decided["batch"] * math.prod(task.grid.patch))
 
 
-def _words(
-    task: Task, strategy: FinetuningStrategy, cases: Cases, how: Training, rounds: int, number: int
-) -> str:
+def _words(task: Task, strategy: FinetuningStrategy, cases: Cases, how: Training, which: Round) -> str:
+    number, rounds = which.number, which.last
     start = task.start.path if task.start else "scratch"
     if number and strategy.continues:
         start = "the network before"
-    which = f"Round {number} of {rounds}: " if rounds else ""
+    title = f"Round {number} of {rounds}: " if rounds else ""
     return (
-        f"{which}Fine-tuning {task.decided['network']} from {start} on "
+        f"{title}Fine-tuning {task.decided['network']} from {start} on "
         f"{len(cases.training)} cases ({len(cases.validation)} for validation): {task.grid.describe()}, "
         f"{how.schedule.steps} steps of {how.schedule.batch}, on {how.compute.describe()}."
     )

@@ -41,6 +41,9 @@ class Settings:
     continued: Annotated[bool, Label("rounds continue the network")] = True
     """A round goes on from the network of the round before, instead of from the start of the first one."""
 
+    coarse_to_fine: Annotated[bool, Label("only the last round at full resolution")] = True
+    """All trainings but the last see the images at half the resolution, where their structures allow it."""
+
     most_patients: Annotated[int, Range(1, 100_000), Label("annotated patients, at most")] = 2
     """With more annotated patients than this, only these teach: other scans did not help then."""
 
@@ -74,6 +77,10 @@ class Strategy(FinetuningStrategy):
     @classmethod
     def rounds_of(cls, settings: Settings) -> int:
         return settings.rounds
+
+    @classmethod
+    def coarse_first(cls, settings: Settings) -> bool:
+        return settings.coarse_to_fine
 
     @classmethod
     def first_strategy(cls, kinds: Collection[str], dims: int) -> str:

@@ -9,12 +9,15 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.registry import load_entry
 from ContrastiveSegLib.settings.network_catalog import network_names
 
 KEPT = 4  # positions of an axis below which it is not halved further
+POOL = {2: F.avg_pool2d, 3: F.avg_pool3d}
+INTERPOLATION = {2: "bilinear", 3: "trilinear"}
 
 
 class Backbone(nn.Module, ABC):
@@ -35,6 +38,8 @@ class Backbone(nn.Module, ABC):
         in_channels: Channels of the images.
         widths: Channels of the features that `encode` returns, shallow to deep.
         stride: How often each spatial axis is halved altogether, as a factor; sizes must be its multiples.
+        downsampling: How much coarser than the image it computes, in plane. Its features and training scores
+            are of that resolution; what `forward` returns has the size of the image.
     """
 
     dims: ClassVar[tuple[int, ...]] = (2, 3)
@@ -45,6 +50,7 @@ class Backbone(nn.Module, ABC):
     in_channels: int
     widths: tuple[int, ...]
     stride: tuple[int, ...]
+    downsampling: int = 1
 
     @abstractmethod
     def __init__(
@@ -72,6 +78,8 @@ class Backbone(nn.Module, ABC):
 
     def encode(self, images: Tensor) -> list[Tensor]:
         """Images (B, C, *S) to features [(B, D, *S / 2^level)], shallow to deep."""
+        if self.downsampling > 1:
+            images = POOL[images.ndim - 2](images, in_plane(images.ndim - 2, self.downsampling))
         features: list[Tensor] = self.encoder(images)
         return features
 
@@ -84,10 +92,13 @@ class Backbone(nn.Module, ABC):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, C, *S) to class scores (B, classes, *S)."""
-        return self.head(self.decode(self.encode(images)))
+        scores: Tensor = self.head(self.decode(self.encode(images)))
+        if self.downsampling > 1:
+            scores = F.interpolate(scores, images.shape[2:], mode=INTERPOLATION[images.ndim - 2])
+        return scores
 
     def training_scores(self, images: Tensor) -> list[Tensor]:
-        """Every map of class scores that a loss may look at; the first is what `forward` returns.
+        """Every map of class scores that a loss may look at; the first is that of `forward`.
 
         Networks with deep supervision add maps of coarser levels (B, classes, *S / 2^level), each at its own
         size, fine to coarse, so that deep decoder blocks learn directly. The caller weighs them, and brings
@@ -120,10 +131,16 @@ def network_class(name: str) -> type[Backbone]:
     return found
 
 
-def build_network(name: str, *, seed: int, **arguments: Any) -> Backbone:
+def in_plane(dims: int, factor: int) -> tuple[int, ...]:
+    """A factor for each spatial axis: along the slices of blocks 1, because they are coarser there."""
+    return (1, factor, factor)[3 - dims :]
+
+
+def build_network(name: str, *, seed: int, downsampling: int = 1, **arguments: Any) -> Backbone:
     """Build a network by the name of its file, with weights drawn from `seed`.
 
     Args:
+        downsampling: See `Backbone`.
         arguments: `in_channels`, `classes`, `base_channels`, `spatial_dims` and `pools`.
 
     Raises:
@@ -133,6 +150,9 @@ def build_network(name: str, *, seed: int, **arguments: Any) -> Backbone:
         torch.manual_seed(seed)
         network = network_class(name)(**arguments)
     network.in_channels = arguments.get("in_channels", 1)
+    factors = in_plane(len(network.stride), downsampling)
+    network.downsampling = downsampling
+    network.stride = tuple(stride * factor for stride, factor in zip(network.stride, factors, strict=True))
     return network
 
 

@@ -34,6 +34,7 @@ class _Arguments:
     base_channels: Annotated[int, Range(1, 1024), Formerly("width")] = 32
     spatial_dims: Literal[2, 3] = 2
     pools: tuple[tuple[Annotated[int, Range(1, 16)], ...], ...] | None = None
+    downsampling: Annotated[int, Range(1, 16)] = 1
 
 
 @dataclass(frozen=True)
