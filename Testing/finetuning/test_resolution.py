@@ -44,7 +44,7 @@ def thin(make_case) -> Cases:
 
 
 def test_of_a_block_corners_are_lost_that_lie_between_two_pairs_of_pixels():
-    # Enlarged, an edge has 0.75 if pairs end there, else 0.75 x 0.5 + 0.25. Three corners have less than half:
+    # Enlarged, an edge has 0.75 if pairs end there, else 0.75 x 0.5 + 0.25. Three corners have too little:
     # 0.625 x 0.625, and twice 0.75 x 0.625.
     even, odd = (labels_of((slice(n, 20), slice(n, 24))) for n in (4, 5))
 
