@@ -84,7 +84,7 @@ class UnannotatedCheckBox:
             return text.format(patients=patients, most=most)
         rounds = int(self._menu.option("rounds"))
         text = _(
-            "Takes about {n} times as long. Rounds: {rounds}. In each, the network predicts {scans} scans "
+            "Takes up to {n} times as long. Rounds: {rounds}. In each, the network predicts {scans} scans "
             "and learns on."
         )
         return text.format(n=rounds + 1, scans=scans, rounds=rounds)

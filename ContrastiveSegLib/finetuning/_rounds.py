@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,29 +54,10 @@ def learn(task: Task, cases: Cases) -> None:
             f"Self-training takes {rounds + 1} trainings of {task.decided['steps']} steps, and predicts "
             f"{len(cases.unannotated)} scans after each but the last."
         )
-    places: Places = {}
-    steps = task.decided["steps"] * (rounds + 1)
-    with task.reporter.bar(steps, "step"):
+    with task.reporter.bar(task.decided["steps"] * (rounds + 1), "step"):
         sampler = first_sampler(task, strategy, cases)
         strategy = train_network(task, strategy, cases, sampler, Round(0, downsampling))
-        for number in range(1, rounds + 1):
-            student = _student(task, cases, number, downsampling[number])
-            teacher = teacher_of(task, strategy, cases)
-            labels = _label(task, teacher, student, cases, number)
-            if labels.trouble:
-                why = f"round {number} of {rounds} does not begin, because {labels.trouble}"
-                strategy = _stopped(task, strategy, cases, why, Ended(number - 1, number))
-                break
-            taught_by = _taught_by(task, teacher, student, cases, labels, number)
-            student = train_network(task, student, cases, taught_by, Round(number, downsampling))
-            before = dice_of(teacher, cases.training, places)
-            after = dice_of(teacher_of(task, student, cases), cases.training, labels.places)
-            lost = _forgot(task, before, after)
-            if any_process(bool(lost)):
-                why = f"the network of round {number} of {rounds} is not kept, because {lost}"
-                strategy = _stopped(task, strategy, cases, why, Ended(number - 1, number + 1))
-                break
-            strategy, places = student, labels.places
+        strategy, places = _self_training(task, strategy, cases, downsampling)
     if rounds:
         on_first_process(save, task, strategy, cases, task.model, places)
         wait_for_all()  # another process may still read what is removed now
@@ -83,6 +65,31 @@ def learn(task: Task, cases: Cases) -> None:
     task.reporter.info(
         f"Fine-tuning is finished: {task.model.weights}", kind="result", file=str(task.model.weights)
     )
+
+
+def _self_training(
+    task: Task, strategy: FinetuningStrategy, cases: Cases, downsampling: Sequence[int]
+) -> tuple[FinetuningStrategy, Places]:
+    """All rounds; the last network that is kept, and where structures usually lie."""
+    places: Places = {}
+    rounds = len(downsampling) - 1
+    for number in range(1, rounds + 1):
+        student = _student(task, cases, number, downsampling[number])
+        teacher = teacher_of(task, strategy, cases)
+        labels = _label(task, teacher, student, cases, number)
+        if labels.trouble:
+            why = f"round {number} of {rounds} does not begin, because {labels.trouble}"
+            return _stopped(task, strategy, cases, why, Ended(number - 1, number)), places
+        taught_by = _taught_by(task, teacher, student, cases, labels, number)
+        student = train_network(task, student, cases, taught_by, Round(number, downsampling))
+        before = dice_of(teacher, cases.training, places)
+        after = dice_of(teacher_of(task, student, cases), cases.training, labels.places)
+        lost = _forgot(task, before, after)
+        if any_process(bool(lost)):
+            why = f"the network of round {number} of {rounds} is not kept, because {lost}"
+            return _stopped(task, strategy, cases, why, Ended(number - 1, number + 1)), places
+        strategy, places = student, labels.places
+    return strategy, places
 
 
 def _student(task: Task, cases: Cases, number: int, downsampling: int) -> FinetuningStrategy:

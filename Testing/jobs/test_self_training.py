@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.dataset.cases import find_cases
-from ContrastiveSegLib.finetuning import _resolution, _rounds
+from ContrastiveSegLib.finetuning import _rounds
 from ContrastiveSegLib.networks.weights import read_model_card
 from ContrastiveSegLib.phantoms.phantom import PhantomCounts, write_phantom_folder
 from ContrastiveSegLib.postprocessing.spatial_prior import places_to_json
@@ -157,49 +157,6 @@ def test_trouble_with_the_predictions_ends_it_with_the_network_before(phantom_fo
         'Self-training stops: round 1 of 2 does not begin, because "heart" has nearly vanished from the '
         "predictions. The model is that of the round before." in warnings
     )
-
-
-def coarse(monkeypatch) -> None:
-    """Half the resolution, though the phantoms have few pixels."""
-    monkeypatch.setattr(_resolution, "SHOWN", 0.0)
-
-
-def factors(run: Path, *numbers: int) -> list[int]:
-    """How much coarser than the grid the networks of these trainings, and the last one, compute."""
-    model = ModelFolder(RunFolder(run).finetune(1))
-    cards = [read_model_card(folder) for folder in (*map(model.part, numbers), model)]
-    return [card["arguments"].get("downsampling", 1) for card in cards]
-
-
-def test_all_trainings_but_the_last_are_at_half_the_resolution(phantom_folder, tmp_path, monkeypatch):
-    coarse(monkeypatch)
-
-    assert finetune(tmp_path / "run", phantom_folder) == 0
-
-    assert factors(tmp_path / "run", 0, 1, 2) == [2, 2, 1, 1]
-    notes = [event["text"] for event in events_of(tmp_path / "run", "note")]
-    assert "All trainings but the last see the images at half the resolution." in notes
-
-
-@pytest.mark.parametrize("ended_by", ["predictions", "student"])
-def test_a_coarse_network_that_is_the_last_one_goes_on_at_full_resolution(
-    phantom_folder, tmp_path, monkeypatch, ended_by
-):
-    coarse(monkeypatch)
-    if ended_by == "predictions":
-        monkeypatch.setattr(_rounds, "choose", lambda *_, **__: PseudoLabels((), {}, {}, "none is good"))
-    else:
-        monkeypatch.setattr(_rounds, "_forgot", lambda *_: "it forgot")
-
-    assert finetune(tmp_path / "run", phantom_folder) == 0
-
-    last = 1 if ended_by == "predictions" else 2
-    model = ModelFolder(RunFolder(tmp_path / "run").finetune(1))
-    assert factors(tmp_path / "run", 0, last) == [2, 1, 1]
-    assert model.weights.read_bytes() == model.part(last).weights.read_bytes()
-    assert events_of(tmp_path / "run", "progress")[-1]["terms"].keys() == {"dice_ce"}
-    warnings = [event["text"] for event in events_of(tmp_path / "run", "warning")]
-    assert any("goes on at full resolution, with the annotated cases alone" in text for text in warnings)
 
 
 def test_a_student_that_forgot_what_was_drawn_is_not_kept(phantom_folder, tmp_path, monkeypatch):

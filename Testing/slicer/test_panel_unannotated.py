@@ -78,7 +78,7 @@ def test_with_enough_scans_the_tick_is_set_and_the_job_learns_from_them(a_panel,
     assert ui.learnUnannotated.enabled
     assert ui.strategy.currentText == "Self-training"
     assert ui.learnUnannotatedLine.text == (
-        "Takes about 3 times as long. Rounds: 2. In each, the network predicts 5 scans and learns on."
+        "Takes up to 3 times as long. Rounds: 2. In each, the network predicts 5 scans and learns on."
     )
 
     a_panel.job("finetune")
@@ -136,7 +136,7 @@ def test_the_tick_follows_the_strategy_and_its_rounds(a_panel):
     ui = a_panel.ui
 
     a_panel.child("finetuning_options_rounds").value = 3
-    assert ui.learnUnannotatedLine.text.startswith("Takes about 4 times as long")
+    assert ui.learnUnannotatedLine.text.startswith("Takes up to 4 times as long")
     ui.strategy.currentIndex = ui.strategy.findText("Mean teacher")
     assert ui.learnUnannotated.checked
     assert "parts of 5 scans without annotation" in ui.learnUnannotatedLine.text
