@@ -56,6 +56,8 @@ def trainings_at_full_resolution(task: Task, cases: Cases, rounds: int) -> float
 
 def _too_fine(task: Task, cases: Cases) -> str:
     """Why half the resolution is not enough; empty if it is."""
+    if len(task.grid.patch) == 3:
+        return "for blocks half of it was not enough"
     arguments = network_arguments(task, cases, downsampling=HALF)
     network = build_network(task.decided["network"], seed=0, **arguments)
     if fitting_patch(network, task.grid.patch) != tuple(task.grid.patch):

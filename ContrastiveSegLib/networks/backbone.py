@@ -16,8 +16,6 @@ from ContrastiveSegLib.registry import load_entry
 from ContrastiveSegLib.settings.network_catalog import network_names
 
 KEPT = 4  # positions of an axis below which it is not halved further
-POOL = {2: F.avg_pool2d, 3: F.avg_pool3d}
-INTERPOLATION = {2: "bilinear", 3: "trilinear"}
 
 
 class Backbone(nn.Module, ABC):
@@ -38,7 +36,7 @@ class Backbone(nn.Module, ABC):
         in_channels: Channels of the images.
         widths: Channels of the features that `encode` returns, shallow to deep.
         stride: How often each spatial axis is halved altogether, as a factor; sizes must be its multiples.
-        downsampling: How much coarser than the image it computes, in plane. Its features and training scores
+        downsampling: How much coarser than the image it computes, in 2D. Its features and training scores
             are of that resolution; what `forward` returns has the size of the image.
     """
 
@@ -79,7 +77,7 @@ class Backbone(nn.Module, ABC):
     def encode(self, images: Tensor) -> list[Tensor]:
         """Images (B, C, *S) to features [(B, D, *S / 2^level)], shallow to deep."""
         if self.downsampling > 1:
-            images = POOL[images.ndim - 2](images, in_plane(images.ndim - 2, self.downsampling))
+            images = F.avg_pool2d(images, self.downsampling)
         features: list[Tensor] = self.encoder(images)
         return features
 
@@ -94,7 +92,7 @@ class Backbone(nn.Module, ABC):
         """Images (B, C, *S) to class scores (B, classes, *S)."""
         scores: Tensor = self.head(self.decode(self.encode(images)))
         if self.downsampling > 1:
-            scores = F.interpolate(scores, images.shape[2:], mode=INTERPOLATION[images.ndim - 2])
+            scores = F.interpolate(scores, images.shape[2:], mode="bilinear")
         return scores
 
     def training_scores(self, images: Tensor) -> list[Tensor]:
@@ -131,11 +129,6 @@ def network_class(name: str) -> type[Backbone]:
     return found
 
 
-def in_plane(dims: int, factor: int) -> tuple[int, ...]:
-    """A factor for each spatial axis: along the slices of blocks 1, because they are coarser there."""
-    return (1, factor, factor)[3 - dims :]
-
-
 def build_network(name: str, *, seed: int, downsampling: int = 1, **arguments: Any) -> Backbone:
     """Build a network by the name of its file, with weights drawn from `seed`.
 
@@ -150,9 +143,8 @@ def build_network(name: str, *, seed: int, downsampling: int = 1, **arguments: A
         torch.manual_seed(seed)
         network = network_class(name)(**arguments)
     network.in_channels = arguments.get("in_channels", 1)
-    factors = in_plane(len(network.stride), downsampling)
     network.downsampling = downsampling
-    network.stride = tuple(stride * factor for stride, factor in zip(network.stride, factors, strict=True))
+    network.stride = tuple(stride * downsampling for stride in network.stride)
     return network
 
 

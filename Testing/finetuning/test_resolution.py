@@ -79,6 +79,7 @@ def test_all_trainings_but_the_last_are_coarse(large):
     [
         ({"coarse_to_fine": False}, (64, 64), None),
         ({}, (48, 48), "the patch cannot be halved once more"),
+        ({}, (16, 64, 64), "for blocks half of it was not enough"),
     ],
 )
 def test_all_are_at_full_resolution_where_that_is_asked_or_nothing_else_fits(large, options, patch, why):
