@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,21 +25,37 @@ from Testing.exporting.foreign import FOREIGN, needs_foreign
 from Testing.orientations import OBLIQUE
 
 SMALL = ["--base-channels", "4", "--batch", "2", "--device", "cpu", "--precision", "float32"]
+DATA = Path(os.environ.get("CONTRASTIVESEG_TEST_DATA", "../shared/data"))
+REAL = {"slices": "acdc", "blocks": "hippocampus"}
 KINDS = {
     "slices": ["--network", "unet", "--patch", "32", "32", "--spacing", "6"],
-    "blocks": ["--network", "dynunet", "--spatial-dims", "3", "--patch", "16", "32", "32", "--spacing", "6"],
+    "blocks": ["--network", "dynunet", "--spatial-dims", "3", "--patch", "16", "32", "32", "--spacing", "3"],
 }
+
+
+def _scans(kind: str, phantoms: Path, place: Path) -> tuple[Path, list[Path]]:
+    """A folder with two annotated scans, and two other scans: real ones, where they are at hand."""
+    real = DATA / REAL[kind]
+    if not real.is_dir():
+        return phantoms / "labeled", sorted((phantoms / "test" / "images").iterdir())
+    names = sorted(path.name for path in (real / "images").iterdir())
+    for folder in ("images", "labels"):
+        (place / "labeled" / folder).mkdir(parents=True)
+        for name in names[:2]:
+            shutil.copy(real / folder / name, place / "labeled" / folder)
+    return place / "labeled", [real / "images" / name for name in names[2:4]]
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def a_run(request, phantoms, tmp_path_factory) -> Path:
-    """A network of four steps, its predictions, and the folder of their images; one image is oblique."""
+    """A network of few steps, its predictions, and the folder of their images; one image is oblique."""
     place = tmp_path_factory.mktemp(request.param)
-    learn = ["--steps", "4", "--strategy", "supervised", "--from", "none", *SMALL, *KINDS[request.param]]
-    assert main(["finetune", str(place / "run"), "--labeled", str(phantoms / "labeled"), *learn]) == 0
+    labeled, scans = _scans(request.param, phantoms, place)
+    learn = ["--steps", "12", "--strategy", "supervised", "--from", "none", *SMALL, *KINDS[request.param]]
+    assert main(["finetune", str(place / "run"), "--labeled", str(labeled), *learn]) == 0
     (place / "images").mkdir()
-    for path in (phantoms / "test" / "images").iterdir():
-        (place / "images" / path.name).write_bytes(path.read_bytes())
+    for path in scans:
+        shutil.copy(path, place / "images")
     image = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
     geometry = Geometry(image.shape[::-1], (1.7, 2.3, 4.0), (4.0, -8.0, 100.0), OBLIQUE)
     write_image(place / "images" / "oblique.nii.gz", Volume(image[None].astype(np.float32), geometry))
@@ -60,8 +77,8 @@ def _foreign(bundle: Path, *words: str) -> None:
 
 
 def _dice(one: np.ndarray, two: np.ndarray) -> float:
-    same = [2 * ((one == v) & (two == v)).sum() / max(1, (one == v).sum() + (two == v).sum()) for v in (1, 2)]
-    return min(dice for dice, v in zip(same, (1, 2), strict=True) if (one == v).any() or (two == v).any())
+    values = sorted(({*np.unique(one)} | {*np.unique(two)}) - {0})
+    return min(2 * ((one == v) & (two == v)).sum() / ((one == v).sum() + (two == v).sum()) for v in values)
 
 
 @needs_foreign
