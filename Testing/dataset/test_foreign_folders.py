@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,37 @@ def test_monai_label_gives_what_a_person_saved_and_not_what_its_model_predicted(
     assert _labels(tmp_path) == {"scan_a": "labels/final/scan_a.nii.gz", "scan_b": "none"}
     reasons = {out.path.name: out.reason for out in find_cases(tmp_path).left_out}
     assert reasons["original"] == NOT_CORRECTED
+
+
+def _saved(folder: Path, label_info: list | None) -> Path:
+    """Labels in the datastore of MONAI Label, and what was said of them."""
+    info = {"ts": 1, "label_info": label_info}
+    objects = {"scan_a": {"labels": {"final": {"ext": ".nii.gz", "info": info}}}}
+    path = _write(folder / "labels" / "final" / "scan_a.nii.gz", labels=True)
+    (folder / "datastore_v2.json").write_text(json.dumps({"objects": objects}), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("label_info", "names"),
+    [
+        ([{"name": "spleen", "idx": 1}, {"name": "liver", "idx": 2}], ("spleen", "liver")),
+        ([{"name": "organ", "idx": 1}, {"name": "Organ", "idx": 2}], ("organ", "Organ (2)")),
+        ([{"name": "spleen", "idx": 2}, {"name": "liver", "idx": 3}], ("structure 1", "structure 2")),
+        (None, ("structure 1", "structure 2")),
+    ],
+)
+def test_names_that_monai_label_keeps_are_taken_where_the_values_are_sure(tmp_path, label_info, names):
+    assert read_labels(_saved(tmp_path, label_info)).table.names == names
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"objects": {"scan_a": {"labels": {"final": {"info": 3}}}}}'])
+def test_a_datastore_that_cannot_be_understood_is_a_sentence(tmp_path, text):
+    path = _saved(tmp_path, None)
+    (tmp_path / "datastore_v2.json").write_text(text, encoding="utf-8")
+
+    with pytest.raises(BadFile, match=r"datastore_v2\.json does not say what the label values are called"):
+        read_labels(path)
 
 
 def test_images_in_a_folder_called_original_are_read(tmp_path):
