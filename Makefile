@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 	2>/dev/null && echo "$$name" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: install demo test test-slicer test-slicer-app foreign lint coverage docs proofread help
+.PHONY: install demo test bench-gpu test-slicer test-slicer-app foreign lint coverage docs proofread help
 
 install: $(STAMP) ## make the environment in .venv
 
@@ -35,6 +35,12 @@ PYTEST := pytest -n auto --dist loadfile
 
 test: lint ## run all checks and the default test suite
 	$(RUN) -m $(PYTEST)
+
+# What is printed is ready for Testing/Benchmarks/results: slices with the usual batch, and blocks.
+BENCH_GPU := $(RUN) Testing/Benchmarks/throughput.py --device cuda --methods all --strategies supervised mean_teacher pclmix
+bench-gpu: $(STAMP) ## measure all methods on a GPU: images per second and memory
+	PYTHONPATH=. $(BENCH_GPU) --size 256 --batch 32
+	PYTHONPATH=. $(BENCH_GPU) --size 96 --depth 96 --batch 2
 
 coverage: $(STAMP) ## run the default tests and show which lines they reach
 	$(RUN) -m coverage run -m pytest --quiet

@@ -143,7 +143,8 @@ def announce_cancelled(error: Cancelled) -> None:
 
 def announce_failure(error: BaseException) -> bool:
     """Tell the others why this process ends; whether it was the first to tell."""
-    text = f"Process {rank()} of {count()} failed: {error or type(error).__name__}"
+    own, said = f"Process {rank()} of {count()}", str(error) or type(error).__name__
+    text = said if said.startswith(own) else f"{own} failed: {said}"
     try:
         told: bytes = store().compare_set(FAILED, "", text)
     except RuntimeError:  # the process that keeps what is told has gone

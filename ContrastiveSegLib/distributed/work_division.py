@@ -28,7 +28,7 @@ def processes_without_work(cases: int) -> str:
     """A sentence where there are more processes than cases, said by the first one; "" otherwise."""
     if cases >= count() or not is_first():
         return ""
-    return f"{count()} processes share {cases} cases: {count() - cases} of them have nothing to do."
+    return f"There are {count()} processes, but only {cases} cases: some have nothing to do."
 
 
 def gather_results(results: Mapping[int, Any]) -> dict[int, Any]:

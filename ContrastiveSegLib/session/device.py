@@ -63,7 +63,8 @@ class Compute:
         """One line for people: device, its name, precision."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
         threads = f"{torch.get_num_threads()} threads" if self.device.type == "cpu" else name
-        return f"{self.device} ({threads}), {self.precision}"
+        products = " with TF32" if self.device.type == "cuda" and self.precision != "float32" else ""
+        return f"{self.device} ({threads}), {self.precision}{products}"
 
     @property
     def machine(self) -> str:
@@ -96,7 +97,16 @@ def choose_compute(asked: Settings) -> Compute:
         )
     if chosen.type == "cpu" and not is_waiting_decided():
         _warn_of_spinning()
-    return Compute(chosen, _best_precision(chosen) if asked.precision == "auto" else asked.precision)
+    compute = Compute(chosen, _best_precision(chosen) if asked.precision == "auto" else asked.precision)
+    if chosen.type == "cuda":
+        _allow_tf32(compute.precision != "float32")
+    return compute
+
+
+def _allow_tf32(allowed: bool) -> None:
+    """Whether products of float32 may be rounded; who asks for float32 gets it, convolutions included."""
+    torch.set_float32_matmul_precision("high" if allowed else "highest")
+    torch.backends.cudnn.allow_tf32 = allowed
 
 
 def _own_device(name: str) -> torch.device:

@@ -10,9 +10,9 @@ from ContrastiveSegLib.preprocessing.prepared_case import PreparedCase
 CLASSES = 5
 
 
-def random_cases(size: int, channels: int) -> list[PreparedCase]:
+def random_cases(size: int, channels: int, depth: int = 0) -> list[PreparedCase]:
     """Four cases with random gray values and blocks for structures, somewhat larger than a patch."""
-    side, slices = int(1.2 * size), 40
+    side, slices = int(1.2 * size), max(40, depth)
     random = np.random.default_rng(0)
     geometry = Geometry((side, side, slices))
     labels = np.kron(

@@ -1,7 +1,8 @@
 """How much of the bare network's speed a whole training step keeps, from sampler to optimizer.
 
     python Testing/Benchmarks/throughput.py --size 128 --batch 16
-    python Testing/Benchmarks/throughput.py --methods --depth 32 --size 64 --batch 2    # blocks
+    python Testing/Benchmarks/throughput.py --depth 32 --size 96 --batch 2    # blocks
+    python Testing/Benchmarks/throughput.py --processes 2    # how much faster two processes are: processes.py
 
 Prints images per second of the real training loop, of the bare network, and the ratio of the two. The bare
 network makes the same passes through encoder and decoder as the method, on resident random images of the same
@@ -15,6 +16,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +33,7 @@ from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy, load_stra
 from ContrastiveSegLib.jobs.pretrain import build_method, trainable_parameters
 from ContrastiveSegLib.networks.backbone import Backbone, build_network, pools_for
 from ContrastiveSegLib.preprocessing.plan import BASE_CHANNELS
-from ContrastiveSegLib.pretraining._method import PretrainingMethod
+from ContrastiveSegLib.pretraining._method import PretrainingMethod, load_method, method_names
 from ContrastiveSegLib.session.device import Compute, choose_compute
 from ContrastiveSegLib.settings.job_settings import Compute as ComputeSettings
 from ContrastiveSegLib.training.batches import Batch, Chosen, Draws, Sampler
@@ -94,35 +97,49 @@ class Race:
 def main() -> None:
     """Let each whole step take turns with its bare network, and print the table."""
     asked = arguments()
+    if asked.processes:
+        sys.exit(_processes(asked.processes))
     compute = choose_compute(
         ComputeSettings(device=asked.device, precision=asked.precision, threads=asked.threads)
     )
     asked.base_channels = asked.base_channels or BASE_CHANNELS[compute.machine]
     sides = " x ".join(map(str, _patch(asked)))
     print(f"{compute.describe()}; {sides}, batch {asked.batch}, base channels {asked.base_channels}")
-    print(f"{'':<12}{'whole step':>16}{'bare network':>16}{'ratio':>8}")
+    print(f"{'':<12}{'whole step':>16}{'bare network':>16}{'ratio':>8}{'peak memory':>14}")
     with tempfile.TemporaryDirectory() as folder:
         for race in races(asked, compute, Path(folder)):
+            if compute.device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats(compute.device)
             race.bare()
             turns = [(race.whole(), race.bare()) for _ in range(asked.turns)]
             whole, bare = (statistics.median(times) for times in zip(*turns, strict=True))
             ratio = statistics.median(b / w for w, b in turns)
             speeds = "".join(f"{asked.batch / seconds:>12.1f} /s " for seconds in (whole, bare))
-            print(f"{race.name:<12}{speeds}{ratio:>8.2f}", flush=True)
+            print(f"{race.name:<12}{speeds}{ratio:>8.2f}{compute.memory_mb():>11.0f} MB", flush=True)
+
+
+def _processes(count: int) -> int:
+    """Let processes.py compare so many processes with one, by the same arguments."""
+    script, words = str(Path(__file__).with_name("processes.py")), sys.argv[1:]
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(count)]
+    return subprocess.run([*start, script, *words], check=False).returncode
 
 
 def races(asked: argparse.Namespace, compute: Compute, folder: Path) -> Iterator[Race]:
     """Those that were asked for."""
-    yield from (_race(_pretraining(name, asked), asked, compute, folder) for name in asked.methods)
+    dims, every = len(_patch(asked)), asked.methods == ["all"]
+    methods = [n for n in method_names() if dims in load_method(n).Method.dims] if every else asked.methods
+    yield from (_race(_pretraining(name, asked), asked, compute, folder) for name in methods)
     if not asked.no_finetuning:
         yield from (_race(_finetuning(name, asked), asked, compute, folder) for name in asked.strategies)
 
 
 def _pretraining(name: str, asked: argparse.Namespace) -> Runner:
-    sizes = {"in_channels": asked.channels, "base_channels": asked.base_channels}
-    arguments = {**sizes, "classes": 2, "spatial_dims": 2}
+    patch = _patch(asked)
+    sizes = {"in_channels": asked.channels, "base_channels": asked.base_channels, "classes": 2}
+    arguments = {**sizes, "spatial_dims": len(patch), "pools": pools_for(patch)}
     method = build_method(name, {}, "unet", arguments, seed=0)
-    cases, patch = random_cases(asked.size, asked.channels), (asked.size,) * 2
+    cases = random_cases(asked.size, asked.channels, asked.depth or 0)
     sampler = Sampler(cases, patch, labeled=False, seed=0, chosen=Chosen(partners=method.partners))
     return Runner(name, method, trainable_parameters(method), sampler)
 
@@ -207,7 +224,7 @@ def _finetuning(name: str, asked: argparse.Namespace) -> Runner:
     )
     module = load_strategy(name)
     strategy = module.Strategy(network, patch, module.Settings())
-    cases = random_cases(asked.size, asked.channels)
+    cases = random_cases(asked.size, asked.channels, asked.depth or 0)
     sampler: Draws = Sampler(cases, patch, labeled=True, seed=0, margin=strategy.margin)
     if strategy.two_streams:
         sampler = TwoStreamSampler(sampler, sampler)
@@ -273,10 +290,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--channels", type=int, default=1, help="of the images (default %(default)s)")
     parser.add_argument("--base-channels", type=int, help="of the network; default: the device's")
     parser.add_argument(
-        "--methods", nargs="*", default=["simclr", "pcl", "supercl", "macl"], help="pre-training methods"
+        "--methods",
+        nargs="*",
+        default=["simclr", "pcl", "supercl", "macl"],
+        help="of pre-training, or all",
     )
     parser.add_argument("--strategies", nargs="+", default=["supervised"], help="of fine-tuning")
-    parser.add_argument("--depth", type=int, help="slices of a block, for fine-tuning in 3D alone")
+    parser.add_argument("--depth", type=int, help="slices of a block, to learn in 3D")
+    parser.add_argument("--processes", type=int, help="compare so many processes with one")
     parser.add_argument("--no-finetuning", action="store_true", help="leave out the step of fine-tuning")
     parser.add_argument("--steps", type=int, default=8, help="steps per turn (default %(default)s)")
     parser.add_argument("--turns", type=int, default=5, help="turns of each (default %(default)s)")

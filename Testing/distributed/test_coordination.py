@@ -119,6 +119,12 @@ def test_who_waits_for_a_process_that_failed_says_why(second_of_two):
         on_first_process(print)
 
 
+def test_a_message_that_names_its_process_is_told_as_it_is(second_of_two):
+    announce_failure(BadSetting("Process 1 of 2 has other cases.", "Start all with the same."))
+
+    assert second_of_two[FAILED] == b"Process 1 of 2 has other cases. Start all with the same."
+
+
 @pytest.mark.usefixtures("second_of_two")
 def test_who_waits_for_a_process_that_was_cancelled_stops_too():
     coordination.announce_cancelled(Cancelled("Stopped after step 3.", "Start it again."))

@@ -163,3 +163,25 @@ def test_a_cpu_gets_a_smaller_network_and_smaller_patches(a_compute):
 
 def test_the_memory_of_this_process_is_counted(a_compute):
     assert 50 < a_compute.memory_mb() < 100_000
+
+
+@pytest.mark.parametrize(
+    ("precision", "asked", "described"),
+    [("float32", "highest", "float32"), ("bfloat16", "high", "bfloat16 with TF32")],
+)
+def test_on_a_gpu_products_are_rounded_only_where_float32_was_not_asked_for(
+    precision, asked, described, monkeypatch
+):
+    for name, answer in {"is_available": True, "device_count": 1, "get_device_name": "a card"}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *_, answer=answer: answer)
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+
+    try:
+        compute = choose_compute(Settings(device="cuda:0", precision=precision))
+        found = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
+
+    assert found == (asked, asked == "high")
+    assert compute.describe() == f"cuda:0 (a card), {described}"
