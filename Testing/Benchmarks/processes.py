@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from throughput import Race, arguments, races
+from throughput import Race, races
+from throughput_arguments import arguments
 
 from ContrastiveSegLib.distributed.coordination import on_first_process
 from ContrastiveSegLib.distributed.process_group import joined
@@ -28,7 +29,7 @@ from ContrastiveSegLib.settings.job_settings import Compute as ComputeSettings
 
 def main() -> None:
     """Let all ways take turns, and print the table."""
-    asked = arguments()
+    asked = arguments(__doc__)
     compute = choose_compute(ComputeSettings(device=asked.device, precision=asked.precision, threads=1))
     asked.base_channels = asked.base_channels or BASE_CHANNELS[compute.machine]
     with joined("throughput", CheckSettings()), tempfile.TemporaryDirectory() as folder:

@@ -19,7 +19,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from typing import Any
 
 import torch
 from random_cases import CLASSES, random_cases
+from throughput_arguments import CLOCKS, arguments
 from torch import Tensor, nn
 
 from ContrastiveSegLib.finetuning._strategy import FinetuningStrategy, load_strategy
@@ -43,7 +43,6 @@ from ContrastiveSegLib.training.two_streams import TwoStreamSampler
 
 WARM_UP = 2  # steps at the beginning of a turn that do not count
 Learner = PretrainingMethod | FinetuningStrategy
-CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 
 
 @dataclass
@@ -96,7 +95,7 @@ class Race:
 
 def main() -> None:
     """Let each whole step take turns with its bare network, and print the table."""
-    asked = arguments()
+    asked = arguments(__doc__)
     if asked.processes:
         sys.exit(_processes(asked.processes))
     compute = choose_compute(
@@ -280,37 +279,6 @@ def _bare_step(
 def _wait(compute: Compute) -> None:
     if compute.device.type == "cuda":
         torch.cuda.synchronize()
-
-
-def arguments() -> argparse.Namespace:
-    lines = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=lines)
-    parser.add_argument("--size", type=int, default=128, help="sides of a patch (default %(default)s)")
-    parser.add_argument("--batch", type=int, default=16, help="images per step (default %(default)s)")
-    parser.add_argument("--channels", type=int, default=1, help="of the images (default %(default)s)")
-    parser.add_argument("--base-channels", type=int, help="of the network; default: the device's")
-    parser.add_argument(
-        "--methods",
-        nargs="*",
-        default=["simclr", "pcl", "supercl", "macl"],
-        help="of pre-training, or all",
-    )
-    parser.add_argument("--strategies", nargs="+", default=["supervised"], help="of fine-tuning")
-    parser.add_argument("--depth", type=int, help="slices of a block, to learn in 3D")
-    parser.add_argument("--processes", type=int, help="compare so many processes with one")
-    parser.add_argument("--no-finetuning", action="store_true", help="leave out the step of fine-tuning")
-    parser.add_argument("--steps", type=int, default=8, help="steps per turn (default %(default)s)")
-    parser.add_argument("--turns", type=int, default=5, help="turns of each (default %(default)s)")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--threads", type=int)
-    parser.add_argument(
-        "--clock",
-        choices=CLOCKS,
-        default="wall",
-        help="processor: time that was really computed, for a CPU that others use too; with --threads 1",
-    )
-    return parser.parse_args()
 
 
 if __name__ == "__main__":
