@@ -1,7 +1,7 @@
 """Coarse to fine: which trainings see the images at half the resolution, in a third of the time.
 
-A coarse network finds the structures in the scans as well as a fine one; only outlines need more pixels. So
-it labels the scans, and the last network learns from these labels, at full resolution, from its weights on.
+A coarse network finds the structures in the scans too; only outlines need more pixels. So it labels the
+scans, and the last network learns from these labels, at full resolution, from its weights on.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ class Settings:
     continued: Annotated[bool, Label("rounds continue the network")] = True
     """A round goes on from the network of the round before, instead of from the start of the first one."""
 
-    coarse_to_fine: Annotated[bool, Label("only the last round at full resolution")] = True
-    """All trainings but the last see the images at half the resolution, where their structures allow it."""
+    coarse_to_fine: Annotated[bool, Label("faster: only the last round at full resolution")] = False
+    """In 2D, all rounds but the last see half the resolution: faster, with outlines a little worse."""
 
     most_patients: Annotated[int, Range(1, 100_000), Label("annotated patients, at most")] = 2
     """With more annotated patients than this, only these teach: other scans did not help then."""

@@ -23,7 +23,9 @@ def labels_of(*blocks: tuple[slice, slice]) -> np.ndarray:
 
 def task_of(said: list[str], *, patch: tuple[int, ...] = (64, 64), structures: int = 1, **options):
     return SimpleNamespace(
-        settings=SimpleNamespace(strategy="self_training", options=options, seed=0),
+        settings=SimpleNamespace(
+            strategy="self_training", options={"coarse_to_fine": True} | options, seed=0
+        ),
         decided={"network": "unet", "base_channels": 4},
         grid=SimpleNamespace(patch=patch),
         table=SimpleNamespace(structures=range(structures), names=["heart", "vessel"][:structures]),

@@ -35,7 +35,7 @@ def factors(run: Path, *numbers: int) -> list[int]:
 
 
 def test_all_trainings_but_the_last_are_at_half_the_resolution(phantom_folder, tmp_path):
-    assert finetune(tmp_path / "run", phantom_folder) == 0
+    assert finetune(tmp_path / "run", phantom_folder, "--coarse-to-fine") == 0
 
     assert factors(tmp_path / "run", 0, 1, 2) == [2, 2, 1, 1]
     notes = [event["text"] for event in events_of(tmp_path / "run", "note")]
@@ -51,7 +51,7 @@ def test_a_coarse_network_that_is_the_last_one_goes_on_at_full_resolution(
     else:
         monkeypatch.setattr(_rounds, "_forgot", lambda *_: "it forgot")
 
-    assert finetune(tmp_path / "run", phantom_folder) == 0
+    assert finetune(tmp_path / "run", phantom_folder, "--coarse-to-fine") == 0
 
     last = 1 if ended_by == "predictions" else 2
     model = ModelFolder(RunFolder(tmp_path / "run").finetune(1))
