@@ -1,7 +1,7 @@
 """Two processes compute what one computes: every term, every gradient, and the weights after a training.
 
-They are compared in float64, where they are equal to ten digits, because in float32 rounding moves a value
-of some methods across the kink of a ReLU: changing the weights in their last digit does so in one process.
+They are compared in float64, where they are equal to ten digits. In float32 some methods differ more, and
+one process alone does so too when its weights are changed in their last digit.
 """
 
 from __future__ import annotations
