@@ -102,7 +102,10 @@ def announce_memory_ended() -> None:
 
 def memory_ended() -> bool:
     """Whether some process cannot finish the step that all are in."""
-    return bool(store().check([_memory_key()]))
+    try:
+        return bool(store().check([_memory_key()]))
+    except RuntimeError:  # the process that keeps the store has ended, too
+        return False
 
 
 def _memory_key() -> str:

@@ -90,6 +90,8 @@ def dice_after_halving(slices: Iterable[npt.NDArray[np.integer]], structures: in
 
 def _halved_and_enlarged(labels: Tensor, structures: int) -> Tensor:
     """Labels (H, W) as a network at half the resolution could predict them at best."""
-    each = one_hot(labels.clamp(min=0)[None, None], num_classes=structures + 1)
-    half = F.avg_pool2d(each, HALF, ceil_mode=True)
-    return F.interpolate(half, labels.shape, mode="bilinear")[0].argmax(0)
+    height, width = labels.shape
+    odd = (0, width % HALF, 0, height % HALF)
+    each = F.pad(one_hot(labels.clamp(min=0)[None, None], num_classes=structures + 1), odd, mode="replicate")
+    again = F.interpolate(F.avg_pool2d(each, HALF), scale_factor=HALF, mode="bilinear")
+    return again[0].argmax(0)[:height, :width]

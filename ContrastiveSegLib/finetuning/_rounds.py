@@ -181,7 +181,7 @@ def _stopped(
     )
     fine = fresh_strategy(task, cases, number=ended.done)
     load_parts(fine.network, task.model.part(ended.kept))
-    trainings = Round(ended.done, [strategy.network.downsampling] * ended.done + [1])
+    trainings = Round(ended.done, [strategy.network.downsampling] * ended.done + [1], ends=True)
     return train_network(task, fine, cases, first_sampler(task, fine, cases), trainings)
 
 

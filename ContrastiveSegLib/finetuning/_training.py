@@ -34,10 +34,12 @@ class Round:
     Args:
         number: From 0 on.
         downsampling: Of all of them.
+        ends: Whether it ends a self-training that stopped early, with annotated cases alone.
     """
 
     number: int
     downsampling: Sequence[int]
+    ends: bool = False
 
     @property
     def last(self) -> int:
@@ -122,9 +124,9 @@ def _predictions(task: Task, cases: Cases, times: int) -> float:
 def _words(task: Task, strategy: FinetuningStrategy, cases: Cases, how: Training, which: Round) -> str:
     number, rounds = which.number, which.last
     start = task.start.path if task.start else "scratch"
-    if number and strategy.continues:
+    if which.ends or (number and strategy.continues):
         start = "the network before"
-    title = f"Round {number} of {rounds}: " if rounds else ""
+    title = "Last training: " if which.ends else f"Round {number} of {rounds}: " if rounds else ""
     return (
         f"{title}Fine-tuning {task.decided['network']} from {start} on "
         f"{len(cases.training)} cases ({len(cases.validation)} for validation): {task.grid.describe()}, "

@@ -126,7 +126,8 @@ def _plan(settings: FinetuneSettings, folder: RunFolder, compute: Compute) -> di
         nowhere = RunFolder(Path(place))
         reporter = Reporter(nowhere, "finetune")
         start = _start_of(settings, folder)
-        found = _find(settings, folder, reporter)
+        store = settings.prepared or nowhere.prepared
+        found = _find(dataclasses.replace(settings, prepared=store), folder, reporter)
         decided = decide_finetuning(settings, found.labeled, start, compute)
         some = _some_of(found, settings)
         grid, table = from_dict(WorkingGrid, decided["grid"]), _table(some.labeled, settings)

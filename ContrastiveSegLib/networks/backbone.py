@@ -36,8 +36,8 @@ class Backbone(nn.Module, ABC):
         in_channels: Channels of the images.
         widths: Channels of the features that `encode` returns, shallow to deep.
         stride: How often each spatial axis is halved altogether, as a factor; sizes must be its multiples.
-        downsampling: How much coarser than the image it computes, in 2D. Its features and training scores
-            are of that resolution; what `forward` returns has the size of the image.
+        downsampling: How much coarser than the image it computes, in 2D. Its features are of that
+            resolution; what `forward` returns has the size of the image.
     """
 
     dims: ClassVar[tuple[int, ...]] = (2, 3)
@@ -90,19 +90,22 @@ class Backbone(nn.Module, ABC):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, C, *S) to class scores (B, classes, *S)."""
-        scores: Tensor = self.head(self.decode(self.encode(images)))
-        if self.downsampling > 1:
-            scores = F.interpolate(scores, images.shape[2:], mode="bilinear")
-        return scores
+        return self._enlarged(self.head(self.decode(self.encode(images))), images)
 
     def training_scores(self, images: Tensor) -> list[Tensor]:
-        """Every map of class scores that a loss may look at; the first is that of `forward`.
+        """Every map of class scores that a loss may look at; the first is what `forward` returns.
 
         Networks with deep supervision add maps of coarser levels (B, classes, *S / 2^level), each at its own
         size, fine to coarse, so that deep decoder blocks learn directly. The caller weighs them, and brings
         the labels to their sizes.
         """
-        return self.scores_at_every_level(self.encode(images))
+        first, *coarser = self.scores_at_every_level(self.encode(images))
+        # Labels at half the size would lie half a pixel beside the mean of pixels that `encode` takes.
+        return [self._enlarged(first, images), *coarser]
+
+    def _enlarged(self, scores: Tensor, images: Tensor) -> Tensor:
+        """Scores of a coarse network at the size of the images."""
+        return F.interpolate(scores, images.shape[2:], mode="bilinear") if self.downsampling > 1 else scores
 
     def scores_at_every_level(self, features: Sequence[Tensor]) -> list[Tensor]:
         """`training_scores` for those who need the features too: from what `encode` returned."""

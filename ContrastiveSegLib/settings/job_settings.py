@@ -78,9 +78,9 @@ class _WhatToPretrain:
     """Folder with the volumes to learn from; only methods that need slice-level labels use labels in it."""
     method: Annotated[str, MethodOf("pretraining")] = "supercl"
     """Pre-training method; its own settings become flags: see --method NAME --help."""
-    slice_labels: (
-        Annotated[Path, IsFile(), Formerly("organ_flags"), Label("table of slices with the organ")] | None
-    ) = None
+    slice_labels: Annotated[Path, Formerly("organ_flags"), Label("table of slices with the organ")] | None = (
+        None
+    )
     """Slice-level labels, for methods that need them: a table (case,slice,organ) or a folder with labels."""
     network: Annotated[str, NetworkName(), Label("network")] = "unet"
     """Network to train."""

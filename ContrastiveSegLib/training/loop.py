@@ -89,6 +89,7 @@ def train(
     while not _run_until_memory_ends(sampler, progress, report):
         # Only here, outside of the handler, is nothing left that holds the memory of the step that failed.
         progress.halve_batch(watch)
+        report.begin(progress.step)  # what was done since the last save may be done again
     if progress.best is not None:
         learner.load_state_dict(progress.best)
     elif progress.average is not None:
@@ -254,7 +255,8 @@ class _Progress:
     def _begin_again_together(self, half: int) -> None:
         """All processes go back to what was saved: they were interrupted at different places of a step."""
         # What waits in a call of NCCL cannot be interrupted as what waits in one of gloo.
-        if self.how.compute.device.type == "cuda" or half < count():
+        # Each half of a step with scans is divided over all processes.
+        if self.how.compute.device.type == "cuda" or half < 2 * count():
             raise TooLarge(
                 f"Memory ran out in process {rank()} of {count()} with {self.batch} images per step.",
                 "Start more processes, so that each has fewer images, or a new run with a smaller --batch.",

@@ -54,10 +54,14 @@ class Report:
 
     def __init__(self, how: Reported, watch: Watch, start: int) -> None:
         self.how, self.watch = how, watch
-        self.since, self.from_step, self.images = time.monotonic(), start, 0
+        self.collapse, self.warned = CollapseWatch(how.schedule.steps), False
+        self.begin(start)
+
+    def begin(self, step: int) -> None:
+        """Begin to collect, from this step on."""
+        self.since, self.from_step, self.images = time.monotonic(), step, 0
         self.sums: dict[str, Tensor] = {}
         self.watched: dict[str, Tensor] = {}
-        self.collapse, self.warned = CollapseWatch(how.schedule.steps), False
 
     def after_step(self, progress: Reached) -> None:
         # Sums stay on the device; reading one would make the GPU wait for the CPU.
@@ -93,8 +97,7 @@ class Report:
         )
         self.collapse.take(progress.step, terms, watched, weight=steps)
         self._look_for_collapse(progress)
-        self.since, self.from_step, self.images = time.monotonic(), progress.step, 0
-        self.sums, self.watched = {}, {}
+        self.begin(progress.step)
 
     def _look_for_collapse(self, progress: Reached) -> None:
         """Warn once while it can still be mended, and again at the end of a run that did not recover."""

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ContrastiveSegLib.distributed.division import check_division
 from ContrastiveSegLib.distributed.processes import count
 from ContrastiveSegLib.errors import BadSetting
 from ContrastiveSegLib.training.batches import Batch, Draws
@@ -50,11 +49,15 @@ def _check_streams(size: int) -> None:
     Raises:
         BadSetting: Says what can.
     """
-    check_division(size // 2)
+    half, needed = "Half of each step is of scans that nobody annotated", 2 * count()
+    if size < needed:
+        raise BadSetting(
+            f"{half}, and half of {size} images cannot be divided over {count()} processes.",
+            f"Choose --batch {needed} or more, or start fewer processes.",
+        )
     if size % 2:
         raise BadSetting(
-            f"Half of each step is of scans that nobody annotated, and {size} images have no half.",
-            f"Choose --batch {size + 1}, or start one process.",
+            f"{half}, and {size} images have no half.", f"Choose --batch {size + 1}, or start one process."
         )
 
 

@@ -13,7 +13,7 @@ import torch
 
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.distributed.processes import asked_for
-from ContrastiveSegLib.training import loop
+from ContrastiveSegLib.training import loop, progress
 
 
 def run_out_after(steps: int) -> None:
@@ -30,5 +30,6 @@ def run_out_after(steps: int) -> None:
 
 
 if __name__ == "__main__":
+    progress.SECONDS_BETWEEN_REPORTS = 0.0  # as where each step takes a second
     run_out_after(int(sys.argv[1]))
     sys.exit(main(sys.argv[2:]))

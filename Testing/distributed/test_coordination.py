@@ -79,6 +79,21 @@ def test_halves_of_an_odd_step_are_refused():
         TwoStreamSampler(None, None).draw(0, 7)
 
 
+@pytest.mark.usefixtures("second_of_two")
+def test_halves_of_a_step_with_fewer_images_than_processes_are_refused():
+    with pytest.raises(BadSetting, match=r"half of 2 images cannot be divided over 2.*Choose --batch 4"):
+        TwoStreamSampler(None, None).draw(0, 2)
+
+
+def test_where_the_store_has_ended_too_no_memory_has(monkeypatch):
+    def ended() -> None:
+        raise RuntimeError("Connection reset by peer")
+
+    monkeypatch.setattr(coordination, "store", ended)
+
+    assert coordination.memory_ended() is False
+
+
 def test_the_others_wait_until_the_first_has_gone_ahead(some_texts):
     done: list[str] = []
 

@@ -54,6 +54,13 @@ def test_of_a_block_corners_are_lost_that_lie_between_two_pairs_of_pixels():
     assert dice_after_halving([odd], 1)[0] == pytest.approx(2 * 282 / (285 + 282))
 
 
+def test_a_slice_with_an_odd_side_loses_no_more():
+    even = labels_of((slice(22, 30), slice(22, 30)))
+    odd = np.pad(even, ((0, 1), (0, 1)))
+
+    assert dice_after_halving([odd], 1) == dice_after_halving([even], 1)
+
+
 def test_a_line_of_one_pixel_vanishes_and_what_is_nowhere_is_not_judged():
     shown = dice_after_halving([labels_of((slice(25, 26), slice(2, 30)))], 2)
 

@@ -43,6 +43,13 @@ def test_the_wrong_kind_of_place_is_refused_and_a_new_one_is_not(tmp_path, job, 
             check_places(_naming(job, name, wrong))
 
 
+def test_slice_level_labels_are_a_table_or_a_folder(tmp_path):
+    (tmp_path / "table.csv").touch()
+
+    for place in (tmp_path, tmp_path / "table.csv"):
+        check_places(_naming("pretrain", "slice_labels", place))
+
+
 def test_every_place_that_a_job_writes_to_is_looked_at():
     written = {
         (job, name) for job in JOBS for name in ("run", "output", "prepared") if name in rules_of(JOBS[job])
