@@ -149,17 +149,31 @@ def test_torchscript_gives_the_same_scores(a_run, tmp_path):
         torch.testing.assert_close(found, model.network(patch), atol=1e-4, rtol=0)
 
 
-def test_onnx_gives_the_same_scores(a_run, tmp_path):
-    pytest.importorskip("onnxscript", reason="the extra [onnx] is not installed")
-    onnxruntime = pytest.importorskip("onnxruntime")
-    _export(a_run, tmp_path / "bundle", "--onnx")
+# Asks onnxruntime for the scores of a patch: model, patch and scores are files.
+ASK = """
+import sys, numpy, onnxruntime
+model, patch, scores = sys.argv[1:]
+numpy.save(scores, onnxruntime.InferenceSession(model).run(None, {"image": numpy.load(patch)})[0])
+"""
 
+
+@needs_foreign
+def test_onnx_gives_the_same_scores(a_run, tmp_path):
     model = load_round(RunFolder(a_run / "run"), None, Compute(torch.device("cpu"), "float32"))
     patch = torch.rand(3, 1, *model.grid.patch)
-    session = onnxruntime.InferenceSession(str(tmp_path / "bundle" / "models" / "model.onnx"))
-    found = session.run(None, {"image": patch.numpy()})[0]
+    np.save(tmp_path / "patch.npy", patch.numpy())
+    root = Path(__file__).parents[2]
+    words = [str(a_run / "run"), "--to", "monai-bundle", "--output", str(tmp_path / "bundle"), "--onnx"]
+
+    # The packages of the extra [onnx] are where the foreign programs are.
+    subprocess.run([FOREIGN, "-m", "ContrastiveSegLib", "export", *words], check=True, cwd=root)
+    file = tmp_path / "bundle" / "models" / "model.onnx"
+    asked = [str(file), str(tmp_path / "patch.npy"), str(tmp_path / "scores.npy")]
+    subprocess.run([FOREIGN, "-c", ASK, *asked], check=True)
+
     with torch.no_grad():
-        np.testing.assert_allclose(found, model.network(patch).numpy(), atol=1e-4, rtol=0)
+        expected = model.network(patch).numpy()
+    np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), expected, atol=1e-4, rtol=0)
 
 
 def test_onnx_without_its_packages_names_the_command(a_run, tmp_path, capsys):
