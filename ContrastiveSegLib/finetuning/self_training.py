@@ -41,7 +41,7 @@ class Settings:
     continued: Annotated[bool, Label("rounds continue the network")] = True
     """A round goes on from the network of the round before, instead of from the start of the first one."""
 
-    coarse_to_fine: Annotated[bool, Label("faster: only the last round at full resolution")] = False
+    coarse_to_fine: Annotated[bool, Label("faster: coarse rounds first")] = False
     """In 2D, all rounds but the last see half the resolution: faster, with outlines a little worse."""
 
     most_patients: Annotated[int, Range(1, 100_000), Label("annotated patients, at most")] = 2

@@ -71,7 +71,7 @@ def test_predict_goes_on_with_the_next_case(
 def test_predict_says_so_when_a_header_cannot_be_read(
     a_run: Path, phantoms: Path, fails_with: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "read_geometries", lambda files: [None] * len(files))  # none is plain
+    monkeypatch.setattr(data, "find_geometries", lambda images, _folder: [None] * len(images))
     fails_with(data, "read_geometry", "phantom_004", ValueError("NaN offset"))
 
     assert main(["predict", str(a_run), "--images", str(phantoms / "test" / "images")]) == 0
