@@ -20,7 +20,6 @@ from ContrastiveSegLib.imaging.alignment import labels_on_grid
 from ContrastiveSegLib.imaging.labels import LabelTable
 from ContrastiveSegLib.imaging.volume import Volume
 from Testing.exporting.foreign import FOREIGN, needs_foreign
-from Testing.file_io.test_dicom_segmentation import SHAPE, write_series
 
 pytestmark = needs_foreign
 WRITERS = Path(__file__).parent / "foreign_writers"
@@ -57,7 +56,9 @@ def _read(case: Case, table: LabelTable | None = None) -> tuple[ReadLabels, np.n
 
 
 def test_contours_of_rt_utils_fill_the_voxels_that_they_were_drawn_around(tmp_path):
-    pytest.importorskip("pydicom")
+    pytest.importorskip("highdicom", reason="highdicom, of the extra [dicom], is not installed")
+    from Testing.file_io.test_dicom_segmentation import SHAPE, write_series  # needs it, too
+
     write_series(tmp_path / "data" / "exam", height=1.25)  # rt-utils 1.2 mixes up sides of pixels
     ring, thin = np.zeros((2, *SHAPE), bool)
     ring[1:4, 1:6, :5] = True

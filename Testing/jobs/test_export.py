@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zipfile
 
+import pytest
+
 from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.runs.run_folder import RunFolder
 
@@ -27,3 +29,16 @@ def test_a_folder_that_is_no_run_is_refused_and_stays_as_it_is(tmp_path, capsys)
 
     assert "is no run folder" in capsys.readouterr().err
     assert list((tmp_path / "scans").iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["nnunet-raw", "dicom-seg", "monai-bundle"])
+def test_an_export_into_a_file_is_refused(tmp_path, capsys, form):
+    run = RunFolder(tmp_path / "heart")
+    run.create()
+    run.settings.write_text("{}", encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+
+    assert main(["export", str(run.path), "--to", form, "--output", str(tmp_path / "notes.txt")]) == 1
+
+    assert "notes.txt is a file, not a folder. Choose a folder." in capsys.readouterr().err
+    assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "mine"

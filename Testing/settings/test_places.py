@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ContrastiveSegLib.__main__ import main
 from ContrastiveSegLib.errors import BadFile, BadFolder
-from ContrastiveSegLib.runs.run_folder import RunFolder
 from ContrastiveSegLib.settings.job_settings import JOBS
 from ContrastiveSegLib.settings.places import check_places
 from ContrastiveSegLib.settings.rules import IsFile, IsFolder, rules_of
@@ -56,16 +54,3 @@ def test_every_place_that_a_job_writes_to_is_looked_at():
     }
 
     assert written - {(job, name) for job, name, _ in PLACES} == {("export", "output")}
-
-
-@pytest.mark.parametrize("form", ["nnunet-raw", "dicom-seg", "monai-bundle"])
-def test_an_export_into_a_file_is_refused(tmp_path, capsys, form):
-    run = RunFolder(tmp_path / "heart")
-    run.create()
-    run.settings.write_text("{}", encoding="utf-8")
-    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
-
-    assert main(["export", str(run.path), "--to", form, "--output", str(tmp_path / "notes.txt")]) == 1
-
-    assert "notes.txt is a file, not a folder. Choose a folder." in capsys.readouterr().err
-    assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "mine"
