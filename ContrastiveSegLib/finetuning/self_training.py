@@ -42,7 +42,7 @@ class Settings:
     """A round goes on from the network of the round before, instead of from the start of the first one."""
 
     coarse_to_fine: Annotated[bool, Label("faster: coarse rounds first")] = False
-    """In 2D, all rounds but the last see half the resolution: faster, with outlines a little worse."""
+    """In 2D, all rounds but the last see half the resolution: faster, but not proven to be as accurate."""
 
     most_patients: Annotated[int, Range(1, 100_000), Label("annotated patients, at most")] = 2
     """With more annotated patients than this, only these teach: other scans did not help then."""

@@ -8,23 +8,17 @@ from __future__ import annotations
 import sys
 
 from ContrastiveSegLib.__main__ import main
-from ContrastiveSegLib.distributed.processes import asked_for
 from ContrastiveSegLib.errors import CannotWrite
-from ContrastiveSegLib.session.reporter import Reporter
+from Testing.distributed.last_process import let_last_process_answer
 
 
 def fail_after(cases: int) -> None:
-    asked: list[int] = []
-
-    def cancelled(_: Reporter) -> bool:
-        asked.append(1)
-        if len(asked) > cases:
+    def answer(times: int) -> bool:
+        if times > cases:
             raise CannotWrite("The disk is full.", "Free some space.")
         return False
 
-    own, several = asked_for()
-    if own == several - 1:
-        Reporter.cancelled = cancelled  # type: ignore[method-assign]
+    let_last_process_answer(answer)
 
 
 if __name__ == "__main__":
